@@ -1,0 +1,52 @@
+"""Decisions: who let what happen, for exactly which head and evidence, signed by the gateway that knew them."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from workflows.models.base import Model
+from workflows.models.person import Person
+
+
+class Action(StrEnum):
+    """What a person can decide about a task."""
+
+    APPROVE = "approve"
+    REQUEST_CHANGES = "request-changes"
+    REJECT = "reject"
+    MERGE = "merge"
+    CANCEL = "cancel"
+    REVERT = "revert"
+
+
+class Decision(Model):
+    """One decision by one person."""
+
+    action: Action
+    person: Person
+    task_id: str
+    head: str = ""
+    """The commit it is about; required to approve and merge."""
+    evidence_hash: str = ""
+    message: str = ""
+    decided_at: datetime
+    expires_at: datetime
+    """A signature is not accepted later than this, so that an old one can't be replayed."""
+
+
+class SignedDecision(Model):
+    """A decision with the gateway's Ed25519 signature over its canonical JSON."""
+
+    decision: Decision
+    key_id: str
+    signature: str
+    """Base64."""
+
+
+class DecisionReceipt(Model):
+    """What the caller of a decision gets back."""
+
+    task_id: str
+    action: Action
+    person: str
+    stage: str
+    message: str

@@ -1,0 +1,63 @@
+"""The policy that applies to one task: platform, security and team files combined, the strictest winning."""
+
+from pydantic import Field
+
+from workflows.models.base import Model
+from workflows.models.limits import Limits
+
+
+class Check(Model):
+    """One command of the repository's own that judges a patch."""
+
+    name: str
+    command: str
+    """Run by `sh -c` at the repository's root, in a sandbox without network."""
+    junit: str = ""
+    """Glob of JUnit XML files the command writes, relative to the root; empty if it writes none."""
+
+
+class Setup(Model):
+    """How the environment layer is made: run once per hash, in a sandbox that reaches package registries only."""
+
+    commands: tuple[str, ...] = ()
+    """Run in order by `sh -c` in a copy of base; whatever they put under $JOURNEYMAN_LAYER is the layer."""
+    lock_files: tuple[str, ...] = ()
+    """Files that pin what gets installed; part of the layer's hash."""
+
+
+class TaskPolicy(Model):
+    """What holds for one task; fixed at prepare from the base branch and hashed into every decision."""
+
+    checks: tuple[Check, ...] = ()
+    check_definitions: tuple[str, ...] = ()
+    """Gitignore-style patterns of files that define checks, beside the built-in ones."""
+    test_paths: tuple[str, ...] = ()
+    """Gitignore-style patterns of test files, beside the built-in ones."""
+    setup: Setup = Setup()
+    scope: tuple[str, ...] = ()
+    """Paths agents may touch in this repository; empty means all but the forbidden ones."""
+    forbidden: tuple[str, ...] = ()
+    """Paths no agent may touch."""
+    max_changed_lines: int = Field(default=2000, gt=0)
+    max_patch_bytes: int = Field(default=5 * 1024 * 1024, gt=0)
+    reviewers: tuple[str, ...] = ()
+    """Ids of persons who may approve; empty means whoever the security policy lets approve."""
+    allow_self_approval: bool = False
+    """Whether the requester may decide; only the local profile can set it."""
+    carry_over: bool = True
+    """Whether a person's approval survives a moved base when the patch is byte-identical and nothing new is found."""
+    feedback_rounds: int = Field(default=2, ge=0, le=10)
+    """How often a failing evaluation goes back to the agent before a person is asked."""
+    egress_hosts: tuple[str, ...] = ()
+    """Names the agent's sandbox may reach, each `host` or `host:port` or `*.suffix`."""
+    required_grades: dict[str, str] = {}
+    """Limit name to the least grade that is accepted, such as {"memory": "kernel"}."""
+    run_limits: Limits = Limits()
+    check_limits: Limits = Limits(wall_seconds=900)
+    setup_limits: Limits = Limits(wall_seconds=900)
+    hash: str = ""
+    """sha256 over everything above, as canonical JSON."""
+
+
+class PolicyRefusal(Exception):
+    """A policy file is invalid, or asks for what it may not have; the message names file, key and remedy."""

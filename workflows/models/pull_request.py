@@ -1,0 +1,60 @@
+"""Pull requests, merges and reverts, in terms every forge can fulfil."""
+
+from enum import StrEnum
+
+from workflows.models.base import Model
+
+
+class PullRequest(Model):
+    """The one PR of a task."""
+
+    number: int
+    url: str
+    """Where a person looks at it; for the local forge a command to type."""
+    head: str
+    base: str
+    title: str = ""
+
+
+class MergeOutcome(StrEnum):
+    """What came of trying to merge."""
+
+    MERGED = "merged"
+    BASE_MOVED = "base-moved"
+    """Base is no longer what was evaluated; evaluate again."""
+    REFUSED = "refused"
+
+
+class MergeResult(Model):
+    """A merge, or why there is none."""
+
+    outcome: MergeOutcome
+    commit: str = ""
+    """The merge commit on base."""
+    base_commit: str = ""
+    """What base is now."""
+    detail: str = ""
+
+
+class RevertOutcome(StrEnum):
+    """What came of trying to revert."""
+
+    REVERTED = "reverted"
+    ALREADY_REVERTED = "already-reverted"
+    CONFLICT = "conflict"
+    REFUSED = "refused"
+
+
+class RevertResult(Model):
+    """A revert, or why there is none."""
+
+    outcome: RevertOutcome
+    commit: str = ""
+    """The commit on base that takes the merge back."""
+    detail: str = ""
+    conflicts: tuple[str, ...] = ()
+    """Paths in conflict."""
+    commits_in_the_way: tuple[str, ...] = ()
+    """Later commits that touched those paths, newest first, as `sha subject`."""
+    seconds: float = 0
+    """From the decision to base restored."""

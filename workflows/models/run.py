@@ -1,0 +1,87 @@
+"""Runs: one execution of one agent in one sandbox, and where it happened."""
+
+from enum import StrEnum
+
+from workflows.models.artifact import ArtifactRef
+from workflows.models.base import Model
+from workflows.models.limits import LimitGrades
+
+
+class RunEnd(StrEnum):
+    """Why a sandbox ended."""
+
+    EXITED = "exited"
+    """The command ended by itself; see the exit code."""
+    DEADLINE = "deadline"
+    MEMORY = "memory"
+    PROCESSES = "processes"
+    DISK = "disk"
+    OUTPUT = "output"
+    STOPPED = "stopped"
+    """Somebody asked: cancel, halt, or the end of the stack."""
+    LEASE_LAPSED = "lease-lapsed"
+    """The host lost touch with Temporal for longer than a lease."""
+    NOT_STARTED = "not-started"
+    """The sandbox itself could not be made; the detail says why."""
+    LOST = "lost"
+    """The supervisor died without a final status, for example by SIGKILL."""
+
+
+class Usage(Model):
+    """What a sandbox used, as measured from outside."""
+
+    wall_seconds: float = 0
+    cpu_seconds: float = 0
+    memory_peak_bytes: int = 0
+    output_bytes: int = 0
+
+
+class Placement(Model):
+    """Where a task's workspace is. The epoch makes results of an earlier placement recognisable as stale."""
+
+    host: str
+    epoch: int = 1
+
+    @property
+    def queue(self) -> str:
+        """The Temporal task queue of that host's workspace steps."""
+        return host_queue(self.host)
+
+    @property
+    def control_queue(self) -> str:
+        """The Temporal task queue that answers while all others are busy."""
+        return host_control_queue(self.host)
+
+
+def host_queue(host: str) -> str:
+    """Task queue for steps that need a workspace on this host."""
+    return f"host/{host}"
+
+
+def host_control_queue(host: str) -> str:
+    """Task queue for pings, with slots of its own."""
+    return f"host/{host}/control"
+
+
+class RunResult(Model):
+    """What came of one agent run."""
+
+    run_id: str
+    end: RunEnd
+    detail: str = ""
+    exit_code: int | None = None
+    succeeded: bool = False
+    """The agent's own verdict by its result event; the patch is judged separately."""
+    summary: str = ""
+    """The agent's last message: its reasoning, shown in the PR as untrusted text."""
+    transcript: ArtifactRef | None = None
+    output: ArtifactRef | None = None
+    """Raw output, as it came."""
+    egress: ArtifactRef | None = None
+    """JSON lines, one per request at the gateway, refused ones too."""
+    egress_refused: tuple[str, ...] = ()
+    """Hosts that were refused, for people to see; at most 20."""
+    usage: Usage = Usage()
+    grades: LimitGrades = LimitGrades()
+    backend: str = "bubblewrap"
+    agent: str = ""
