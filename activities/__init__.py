@@ -1,0 +1,1 @@
+"""One module per thing that touches the world; clients come in through constructors."""

@@ -1,0 +1,1 @@
+"""Sandboxes: where anything an agent or a repository wrote may run."""

@@ -1,0 +1,84 @@
+"""What can be put on record, and how it is found again."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from workflows.models.artifact import ArtifactRef
+from workflows.models.base import Model
+
+SCHEMA_VERSION = 1
+
+
+class ChainEntry(Model):
+    """One entry in a task's chain; `previous` is the hash of the entry before it, so that nothing can be removed."""
+
+    schema_version: int = SCHEMA_VERSION
+    task_id: str
+    number: int
+    entry_id: str
+    kind: str
+    recorded_at: str
+    """RFC 3339, UTC."""
+    data: dict[str, object] = {}
+    artifacts: tuple[ArtifactRef, ...] = ()
+    previous: str = ""
+
+
+class IntentRecord(Model):
+    """Which task an intent key leads to."""
+
+    schema_version: int = SCHEMA_VERSION
+    key: str
+    task_id: str
+    attempt: int
+    claimed_at: str
+
+
+class ArtifactStore(Protocol):
+    """Immutable blobs by hash."""
+
+    async def put(self, data: bytes, *, name: str, media_type: str = "application/octet-stream") -> ArtifactRef: ...
+
+    async def put_file(self, path: Path, *, name: str, media_type: str = ...) -> ArtifactRef: ...
+
+    async def get(self, ref: ArtifactRef) -> bytes:
+        """Raises ArchiveError if it is missing or its hash differs."""
+        ...
+
+
+class TaskChains(Protocol):
+    """What happened to each task, in order."""
+
+    async def append(
+        self,
+        task_id: str,
+        entry_id: str,
+        kind: str,
+        data: Mapping[str, object],
+        artifacts: Sequence[ArtifactRef] = (),
+    ) -> ChainEntry:
+        """Append once: the same entry_id again returns the entry that is there."""
+        ...
+
+    async def entries(self, task_id: str) -> tuple[ChainEntry, ...]:
+        """All entries, verified; raises ArchiveError where the chain is broken."""
+        ...
+
+    async def task_ids(self) -> tuple[str, ...]:
+        """Every task on record."""
+        ...
+
+
+class IntentIndex(Protocol):
+    """The record against duplicates."""
+
+    async def claim(self, keys: Sequence[str], *, again: bool = False) -> tuple[IntentRecord, bool]:
+        """Claim an intent by its keys, strongest first, and say whether it is new.
+
+        If any key is taken, the record it leads to is returned, with False, and the other keys become aliases of it.
+        `again` makes the next attempt of an intent instead.
+        """
+        ...
+
+    async def find(self, key: str) -> IntentRecord | None: ...

@@ -1,0 +1,28 @@
+"""What every forge can do. An outward action first looks for its own trace, so that a retry finds it done."""
+
+from pathlib import Path
+from typing import Protocol
+
+from workflows.models.patch import Patch
+from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
+from workflows.models.task import Task
+
+
+class Forge(Protocol):
+    """Branches, pull requests, merges and reverts of one repository."""
+
+    async def propose(self, task: Task, patch: Patch, git_dir: Path, title: str, body: str) -> PullRequest:
+        """Push the patch's head from `git_dir` to the task's branch, and create, adopt or update its PR."""
+        ...
+
+    async def merge(self, task: Task, pull_request: PullRequest, patch: Patch, message: str) -> MergeResult:
+        """Merge exactly patch.head onto exactly patch.base_commit, or say why not."""
+        ...
+
+    async def close(self, task: Task, pull_request: PullRequest, reason: str) -> None:
+        """Close the PR without merging, and delete its branch."""
+        ...
+
+    async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
+        """Put base back as if the merge had not happened, keeping later commits, or name what is in the way."""
+        ...

@@ -1,0 +1,104 @@
+"""What a sandbox is told and what it answers, whichever backend makes it."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+from workflows.models.base import Model
+from workflows.models.limits import LimitGrades, Limits
+from workflows.models.run import RunEnd, Usage
+
+WORKSPACE = "/work"
+"""Where the workspace is inside every sandbox, and its working directory."""
+LAYER = "/opt/journeyman/layer"
+"""Where the environment layer is inside: writable while it is made, read-only afterwards."""
+INPUT = "/run/task"
+"""Read-only directory with the prompt and other input files."""
+PROXY_PORT = 3128
+"""Inside, 127.0.0.1 at this port leads to the egress gateway, if there is one."""
+
+
+class Mount(Model):
+    """A host path that is visible inside."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+class SandboxSpec(Model):
+    """Everything needed to run one command in one sandbox. Written to disk; holds no credential."""
+
+    run_id: str
+    """Unique on the host. Starting the same id again finds the run that is there."""
+    command: tuple[str, ...]
+    environment: dict[str, str] = {}
+    """Complete: nothing is inherited. PATH, HOME and TMPDIR have defaults."""
+    workspace: Path | None = None
+    """Mounted at WORKSPACE."""
+    workspace_writable: bool = True
+    mounts: tuple[Mount, ...] = ()
+    limits: Limits = Limits()
+    egress: Path | None = None
+    """Directory that holds the gateway's socket `egress.sock`; None means no network at all."""
+    uid: int | None = None
+    """As root: the unprivileged uid that owns the workspace. None: one is taken from the pool for this run."""
+
+
+class RunStatus(Model):
+    """The final status of a run, written once, atomically, by its supervisor."""
+
+    run_id: str
+    end: RunEnd
+    detail: str = ""
+    exit_code: int | None = None
+    usage: Usage = Usage()
+    grades: LimitGrades = LimitGrades()
+
+
+OnOutput = Callable[[bytes, int], Awaitable[None]]
+"""Receives new output and the offset after it."""
+
+
+class Sandboxes(Protocol):
+    """Runs commands in sandboxes on this host, each under a supervisor that outlives this process."""
+
+    @property
+    def backend(self) -> str:
+        """Name for evidence and policy, such as `bubblewrap`."""
+        ...
+
+    def grades(self) -> LimitGrades:
+        """How strongly each limit holds on this host."""
+        ...
+
+    def take_uid(self) -> int | None:
+        """As root: an unprivileged uid nobody else on this host uses now. None when not root: no drop is needed.
+
+        The holder gives it back with `give_back_uid`, or lets the run directories that name it be removed.
+        """
+        ...
+
+    def give_back_uid(self, uid: int | None) -> None:
+        """Free a uid after everything it owned is gone."""
+        ...
+
+    async def start(self, spec: SandboxSpec) -> None:
+        """Start a run, or find the one that is there under the same id."""
+        ...
+
+    async def follow(self, run_id: str, offset: int, on_output: OnOutput) -> RunStatus:
+        """Deliver output from `offset` until the run is over; attaching again later misses nothing."""
+        ...
+
+    async def run(self, spec: SandboxSpec, max_output: int = 1024 * 1024) -> tuple[RunStatus, bytes]:
+        """Start, wait, and return the status with the last `max_output` bytes of output; stops it if cancelled."""
+        ...
+
+    async def stop(self, run_id: str, reason: str) -> None:
+        """End a run; its final status says STOPPED with the reason. Returns when every process is dead."""
+        ...
+
+    async def forget(self, run_id: str) -> None:
+        """Remove the run's directory after it has ended, output included."""
+        ...

@@ -1,0 +1,201 @@
+"""Arguments and results of the steps a workflow takes; one model in, one model out."""
+
+from workflows.models.artifact import ArtifactRef
+from workflows.models.base import Model
+from workflows.models.decision import SignedDecision
+from workflows.models.evidence import CheckRun, Evaluation
+from workflows.models.patch import Patch
+from workflows.models.policy import TaskPolicy
+from workflows.models.pull_request import PullRequest
+from workflows.models.run import Placement, RunResult
+from workflows.models.task import Task
+
+
+class PrepareOrder(Model):
+    """Make a workspace for a task on whichever host takes the order."""
+
+    task: Task
+    epoch: int
+    resume_from: Patch | None = None
+    """Continue from this patch instead of from base alone."""
+
+
+class Prepared(Model):
+    """A workspace that is ready for a run; it holds one place of its host's capacity."""
+
+    placement: Placement
+    base_commit: str
+    start_tree: str
+    """The tree the workspace was checked out with."""
+    policy: TaskPolicy
+    layer: str = ""
+    """Hash of the environment layer that is mounted, or nothing if the repository names no set-up."""
+    layer_log: ArtifactRef | None = None
+    agent: str = ""
+
+
+class ContextOrder(Model):
+    """Tell the agent what it needs before it starts."""
+
+    task: Task
+    prepared: Prepared
+    feedback: ArtifactRef | None = None
+    """Findings of the last evaluation, or a reviewer's words."""
+    round: int = 1
+
+
+class StartupContext(Model):
+    """What the agent will be told, and where each part came from."""
+
+    prompt: ArtifactRef
+    manifest: ArtifactRef
+
+
+class RunOrder(Model):
+    """Run the agent once in the prepared workspace."""
+
+    run_id: str
+    """`<task>-<epoch>-<round>`: a retry of the activity finds the same run by it."""
+    task: Task
+    prepared: Prepared
+    context: StartupContext
+
+
+class ExportOrder(Model):
+    """Bring the workspace's tree out as a patch."""
+
+    task: Task
+    prepared: Prepared
+    run: RunResult
+    context: StartupContext
+    round: int = 1
+    previous: Patch | None = None
+
+
+class EvaluateOrder(Model):
+    """Judge a patch on a base."""
+
+    task: Task
+    prepared: Prepared
+    patch: Patch
+    run: RunResult | None = None
+    base_run: CheckRun | None = None
+    """Outcome on the same base, from an earlier round."""
+    round: int = 1
+
+
+class ReleaseOrder(Model):
+    """Give back the workspace and its place in the host's capacity."""
+
+    task_id: str
+    placement: Placement
+
+
+class ProposeOrder(Model):
+    """Publish the branch and create or adopt its PR."""
+
+    task: Task
+    patch: Patch
+    evaluation: Evaluation
+    run: RunResult
+    context: StartupContext
+
+
+class RebaseOrder(Model):
+    """Lay an approved patch onto a base that has moved."""
+
+    task: Task
+    patch: Patch
+
+
+class RebaseResult(Model):
+    """The patch on the new base, or the paths in conflict."""
+
+    patch: Patch | None = None
+    conflicts: tuple[str, ...] = ()
+
+
+class CarryOver(Model):
+    """Why a person's approval still counts after base moved; recorded as a decision of its own."""
+
+    from_head: str
+    from_evidence: str
+    to_head: str
+    to_evidence: str
+    diff_sha256: str
+    policy_hash: str
+
+
+class DecisionOrder(Model):
+    """Verify a decision's signature and authority, and put it on record."""
+
+    task: Task
+    policy: TaskPolicy
+    signed: SignedDecision
+
+
+class DecisionVerdict(Model):
+    """Whether a decision is valid."""
+
+    valid: bool
+    refusal: str = ""
+
+
+class MergeOrder(Model):
+    """Merge exactly this head onto exactly this base."""
+
+    task: Task
+    policy: TaskPolicy
+    pull_request: PullRequest
+    patch: Patch
+    evaluation: Evaluation
+    approval: SignedDecision
+    merge: SignedDecision
+    carry_over: tuple[CarryOver, ...] = ()
+
+
+class ClosePullRequestOrder(Model):
+    """Close the PR of a task that was rejected or cancelled, and drop its branch."""
+
+    task: Task
+    pull_request: PullRequest | None = None
+    reason: str = ""
+
+
+class RevertOrder(Model):
+    """Take a merged task back."""
+
+    task: Task
+    merge_commit: str
+    signed: SignedDecision
+    requested_at: float
+    """Unix seconds when the person asked."""
+
+
+class RecordOrder(Model):
+    """Append one entry to the task's chain in the archive."""
+
+    task_id: str
+    entry_id: str
+    """Unique within the task, so that a retry appends once."""
+    kind: str
+    """Such as `outcome`, `evidence`, `decision`."""
+    data: dict[str, object] = {}
+    artifacts: tuple[ArtifactRef, ...] = ()
+
+
+class Ping(Model):
+    """Is the host there?"""
+
+    host: str
+
+
+class Pong(Model):
+    """It is."""
+
+    host: str
+    placements: int = 0
+
+
+class Nothing(Model):
+    """An empty result."""

@@ -1,0 +1,97 @@
+"""The steps a workflow may take, by interface; activities/ implements them, workers/ wires them.
+
+Each interface is implemented by one class whose methods carry the same activity names and models.
+"""
+
+from typing import Protocol
+
+from temporalio import activity
+
+from workflows.models.evidence import Evaluation
+from workflows.models.patch import ExportResult
+from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
+from workflows.models.run import RunResult
+from workflows.models.steps import (
+    ClosePullRequestOrder,
+    ContextOrder,
+    DecisionOrder,
+    DecisionVerdict,
+    EvaluateOrder,
+    ExportOrder,
+    MergeOrder,
+    Nothing,
+    Ping,
+    Pong,
+    Prepared,
+    PrepareOrder,
+    ProposeOrder,
+    RebaseOrder,
+    RebaseResult,
+    RecordOrder,
+    ReleaseOrder,
+    RevertOrder,
+    RunOrder,
+    StartupContext,
+)
+
+
+class PlacementSteps(Protocol):
+    """Taken by any host with a free place, from the shared sandbox queue."""
+
+    @activity.defn(name="prepare")
+    async def prepare(self, order: PrepareOrder) -> Prepared: ...
+
+
+class HostSteps(Protocol):
+    """Need the workspace, so they run on the queue of the host that has it."""
+
+    @activity.defn(name="gather_context")
+    async def gather_context(self, order: ContextOrder) -> StartupContext: ...
+
+    @activity.defn(name="run_agent")
+    async def run_agent(self, order: RunOrder) -> RunResult: ...
+
+    @activity.defn(name="export_patch")
+    async def export_patch(self, order: ExportOrder) -> ExportResult: ...
+
+    @activity.defn(name="evaluate")
+    async def evaluate(self, order: EvaluateOrder) -> Evaluation: ...
+
+    @activity.defn(name="release")
+    async def release(self, order: ReleaseOrder) -> Nothing: ...
+
+
+class ControlSteps(Protocol):
+    """Answered at once by a host that lives, however busy it is."""
+
+    @activity.defn(name="ping")
+    async def ping(self, order: Ping) -> Pong: ...
+
+
+class ForgeSteps(Protocol):
+    """Act on the forge with credentials no sandbox ever sees."""
+
+    @activity.defn(name="propose")
+    async def propose(self, order: ProposeOrder) -> PullRequest: ...
+
+    @activity.defn(name="rebase")
+    async def rebase(self, order: RebaseOrder) -> RebaseResult: ...
+
+    @activity.defn(name="merge")
+    async def merge(self, order: MergeOrder) -> MergeResult: ...
+
+    @activity.defn(name="close_pull_request")
+    async def close_pull_request(self, order: ClosePullRequestOrder) -> Nothing: ...
+
+    @activity.defn(name="revert")
+    async def revert(self, order: RevertOrder) -> RevertResult: ...
+
+
+class RecordSteps(Protocol):
+    """Put facts on record in the archive."""
+
+    @activity.defn(name="verify_decision")
+    async def verify_decision(self, order: DecisionOrder) -> DecisionVerdict: ...
+
+    @activity.defn(name="record")
+    async def record(self, order: RecordOrder) -> Nothing: ...

@@ -1,0 +1,25 @@
+"""Timeouts and retry policies, one per class of work."""
+
+from datetime import timedelta
+
+from temporalio.common import RetryPolicy
+
+QUICK = timedelta(seconds=30)
+"""Archive and signature work: milliseconds when all is well."""
+FORGE = timedelta(minutes=5)
+"""One outward action on a forge, with a clone over the network at worst."""
+PREPARE = timedelta(minutes=60)
+"""Clone, check out and, on first use, build the environment layer."""
+HEARTBEAT = timedelta(seconds=30)
+"""A worker that died is noticed after this long; the next attempt reattaches."""
+RUN_MARGIN = timedelta(minutes=10)
+"""On top of a sandbox's own deadline, which is what really ends it."""
+PING = timedelta(seconds=10)
+
+PATIENT = RetryPolicy(
+    initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1)
+)
+"""Until it works: what is retried is idempotent, and its permanent errors say that they are."""
+FEW = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=5)
+"""For steps whose failure a person should hear about soon."""
+ONCE = RetryPolicy(maximum_attempts=1)
