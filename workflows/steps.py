@@ -12,6 +12,7 @@ from workflows.models.patch import ExportResult
 from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
 from workflows.models.run import RunResult
 from workflows.models.steps import (
+    Attendance,
     ClosePullRequestOrder,
     ContextOrder,
     DecisionOrder,
@@ -20,8 +21,6 @@ from workflows.models.steps import (
     ExportOrder,
     MergeOrder,
     Nothing,
-    Ping,
-    Pong,
     Prepared,
     PrepareOrder,
     ProposeOrder,
@@ -62,10 +61,10 @@ class HostSteps(Protocol):
 
 
 class ControlSteps(Protocol):
-    """Answered at once by a host that lives, however busy it is."""
+    """Run on a host's control queue, which has slots of its own, so that a busy host is never taken for a dead one."""
 
-    @activity.defn(name="ping")
-    async def ping(self, order: Ping) -> Pong: ...
+    @activity.defn(name="attend")
+    async def attend(self, order: Attendance) -> Nothing: ...
 
 
 class ForgeSteps(Protocol):

@@ -14,12 +14,20 @@ HEARTBEAT = timedelta(seconds=30)
 """A worker that died is noticed after this long; the next attempt reattaches."""
 RUN_MARGIN = timedelta(minutes=10)
 """On top of a sandbox's own deadline, which is what really ends it."""
-PING = timedelta(seconds=10)
+ATTENDANCE_HEARTBEAT = timedelta(seconds=20)
+HOST_SILENCE = timedelta(seconds=60)
+"""How long a host's control queue may go unserved before the host counts as gone; a restart takes seconds."""
+RELEASE = timedelta(minutes=2)
+"""A host that can't even release is left to its own sweep."""
 
 PATIENT = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1)
 )
 """Until it works: what is retried is idempotent, and its permanent errors say that they are."""
-FEW = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=5)
-"""For steps whose failure a person should hear about soon."""
-ONCE = RetryPolicy(maximum_attempts=1)
+FEW = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30), maximum_attempts=6)
+"""For steps whose failure a person should hear about within minutes."""
+
+UNTIL_REATTACHED = RetryPolicy(
+    initial_interval=timedelta(seconds=1), backoff_coefficient=1.5, maximum_interval=timedelta(seconds=20)
+)
+"""On a host: a worker that restarts may cost an attempt many times over; real failures are raised as non-retryable."""

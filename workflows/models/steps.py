@@ -40,7 +40,9 @@ class ContextOrder(Model):
     task: Task
     prepared: Prepared
     feedback: ArtifactRef | None = None
-    """Findings of the last evaluation, or a reviewer's words."""
+    """What the last evaluation found, if it blocked."""
+    guidance: str = ""
+    """A reviewer's words, or why the last tree was refused."""
     round: int = 1
 
 
@@ -69,7 +71,6 @@ class ExportOrder(Model):
     run: RunResult
     context: StartupContext
     round: int = 1
-    previous: Patch | None = None
 
 
 class EvaluateOrder(Model):
@@ -115,17 +116,6 @@ class RebaseResult(Model):
     conflicts: tuple[str, ...] = ()
 
 
-class CarryOver(Model):
-    """Why a person's approval still counts after base moved; recorded as a decision of its own."""
-
-    from_head: str
-    from_evidence: str
-    to_head: str
-    to_evidence: str
-    diff_sha256: str
-    policy_hash: str
-
-
 class DecisionOrder(Model):
     """Verify a decision's signature and authority, and put it on record."""
 
@@ -142,16 +132,18 @@ class DecisionVerdict(Model):
 
 
 class MergeOrder(Model):
-    """Merge exactly this head onto exactly this base."""
+    """Merge exactly this head onto exactly this base.
+
+    The step trusts the archive rather than this order: which evidence was recorded for which head, under which
+    policy, and whether an approval of an earlier head carries over to this one.
+    """
 
     task: Task
-    policy: TaskPolicy
     pull_request: PullRequest
     patch: Patch
     evaluation: Evaluation
     approval: SignedDecision
     merge: SignedDecision
-    carry_over: tuple[CarryOver, ...] = ()
 
 
 class ClosePullRequestOrder(Model):
@@ -184,17 +176,10 @@ class RecordOrder(Model):
     artifacts: tuple[ArtifactRef, ...] = ()
 
 
-class Ping(Model):
-    """Is the host there?"""
+class Attendance(Model):
+    """Stay with a host for as long as a placement lasts."""
 
     host: str
-
-
-class Pong(Model):
-    """It is."""
-
-    host: str
-    placements: int = 0
 
 
 class Nothing(Model):

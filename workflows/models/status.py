@@ -1,0 +1,99 @@
+"""Where a task stands, as people, the command line and the Temporal UI are told it."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from workflows.models.base import Model
+from workflows.models.decision import SignedDecision
+from workflows.models.evidence import Evaluation
+from workflows.models.patch import Patch
+from workflows.models.pull_request import PullRequest
+from workflows.models.run import Placement, RunResult
+from workflows.models.steps import StartupContext
+from workflows.models.task import Task
+
+
+class Stage(StrEnum):
+    """What a task is doing or waiting for."""
+
+    PREPARE = "prepare"
+    CONTEXT = "context"
+    RUN = "run"
+    EXPORT = "export"
+    EVALUATE = "evaluate"
+    PROPOSE = "propose"
+    REVIEW = "review"
+    """Waits for a person's approval."""
+    APPROVED = "approved"
+    """Waits for a person's merge."""
+    GUIDANCE = "guidance"
+    """The evaluation still blocks after the last round: waits for a person's words, or a rejection."""
+    MERGE = "merge"
+    RECORD = "record"
+    ENDED = "ended"
+
+
+WAITS_FOR = {
+    Stage.REVIEW: "a person to approve, request changes or reject",
+    Stage.APPROVED: "a person to merge",
+    Stage.GUIDANCE: "a person to request changes or reject",
+}
+"""What each waiting stage waits for."""
+
+
+class Outcome(StrEnum):
+    """How a task ended."""
+
+    MERGED = "merged"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    NO_CHANGES = "no-changes"
+    AGENT_FAILED = "agent-failed"
+    FAILED = "failed"
+    """A step failed for good; the detail says which and why."""
+
+
+class StageSpan(Model):
+    """One stage as it was passed through."""
+
+    stage: Stage
+    started: datetime
+    ended: datetime | None = None
+
+
+class TaskOrder(Model):
+    """What starts a task's workflow."""
+
+    task: Task
+    max_rebases: int = 10
+    """How often a merge is tried again because base moved, before a person is asked."""
+
+
+class TaskStatus(Model):
+    """Everything about a task that fits in one answer; bytes are behind references."""
+
+    task: Task
+    stage: Stage = Stage.PREPARE
+    waits_for: str = ""
+    message: str = ""
+    """The last thing a person should know, such as why a merge was refused."""
+    round: int = 0
+    placement: Placement | None = None
+    context: StartupContext | None = None
+    run: RunResult | None = None
+    patch: Patch | None = None
+    evaluation: Evaluation | None = None
+    pull_request: PullRequest | None = None
+    decisions: tuple[SignedDecision, ...] = ()
+    """Accepted ones, in order."""
+    spans: tuple[StageSpan, ...] = ()
+    outcome: Outcome | None = None
+    merge_commit: str = ""
+
+
+class RevertRequest(Model):
+    """What starts a revert's workflow."""
+
+    task: Task
+    merge_commit: str
+    signed: SignedDecision

@@ -1,0 +1,49 @@
+"""How a task looks in the Temporal UI: one summary line, and Markdown details of where it stands.
+
+Text that came from outside is shown as code, so that it can't pose as a link, a heading or an image.
+"""
+
+from workflows.models.status import TaskStatus
+from workflows.models.task import Task
+
+_GOAL_CHARS = 120
+
+
+def as_code(text: str, limit: int = 200) -> str:
+    """Untrusted text as one line of inline code."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).replace("`", "'").split())
+    return f"`{line[: limit - 1]}…`" if len(line) > limit else f"`{line or '-'}`"
+
+
+def summary(task: Task) -> str:
+    """One line for the list of workflows."""
+    goal = " ".join(task.goal.split())
+    return f"{task.repository.name}: {goal[:_GOAL_CHARS]}"
+
+
+def details(status: TaskStatus) -> str:
+    """Markdown for the workflow's page: what it waits for comes first."""
+    task = status.task
+    lines = [f"**{status.stage}**" + (f": waits for {status.waits_for}" if status.waits_for else "")]
+    if status.message:
+        lines.append(f"> {as_code(status.message, 400)}")
+    lines += [
+        "",
+        f"Goal: {as_code(task.goal)}",
+        f"Repository: {as_code(task.repository.name)} onto {as_code(task.base)}",
+    ]
+    if status.patch is not None:
+        patch = status.patch
+        lines.append(f"Patch: {patch.files} files, +{patch.added} −{patch.removed}, head `{patch.head[:12]}`")
+    if status.evaluation is not None:
+        lines.append(f"Evidence: {as_code(status.evaluation.summary)} (`{status.evaluation.evidence_hash[:12]}`)")
+        lines += [
+            f"- {finding.severity} {as_code(finding.rule)} {as_code(finding.message)}"
+            for finding in status.evaluation.findings[:10]
+        ]
+    if status.pull_request is not None:
+        lines.append(f"Pull request: {as_code(status.pull_request.url)}")
+    lines += [f"- {s.decision.action} by {as_code(s.decision.person.id)}" for s in status.decisions]
+    if status.outcome is not None:
+        lines.append(f"Outcome: **{status.outcome}** {status.merge_commit[:12]}")
+    return "\n\n".join(lines)

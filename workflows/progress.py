@@ -1,0 +1,49 @@
+"""Where a task stands: one status value, mirrored into search attributes and the Temporal UI as it changes."""
+
+from typing import Any
+
+from temporalio import workflow
+
+from workflows import presentation, search_attributes
+from workflows.models.status import WAITS_FOR, Outcome, Stage, StageSpan, TaskStatus
+from workflows.models.task import Task
+
+
+class Progress:
+    """The status of one task. Only workflow code changes it."""
+
+    def __init__(self, task: Task) -> None:
+        self.status = TaskStatus(task=task)
+
+    def enter(self, stage: Stage, message: str | None = None, **changes: Any) -> None:
+        """Begin a stage; the one before ends now."""
+        now = workflow.now()
+        spans = [*self.status.spans]
+        if spans and spans[-1].ended is None:
+            spans[-1] = spans[-1].model_copy(update={"ended": now})
+        if stage is not Stage.ENDED:
+            spans.append(StageSpan(stage=stage, started=now))
+        waits_for = WAITS_FOR.get(stage, "")
+        if message is None:
+            message = "" if waits_for else self.status.message
+        self.change(stage=stage, waits_for=waits_for, message=message, spans=tuple(spans), **changes)
+        workflow.upsert_search_attributes(search_attributes.of_status(self.status))
+
+    def change(self, **changes: Any) -> TaskStatus:
+        """Replace parts of the status."""
+        self.status = self.status.model_copy(update=changes)
+        workflow.set_current_details(presentation.details(self.status))
+        return self.status
+
+    def say(self, message: str) -> None:
+        """Tell people something without changing the stage."""
+        self.change(message=message)
+
+    def next_round(self) -> TaskStatus:
+        """Count one more run of the agent."""
+        return self.change(round=self.status.round + 1)
+
+    def end(self, outcome: Outcome, message: str, **changes: Any) -> None:
+        """State how the task ended. The first outcome stands."""
+        if self.status.outcome is None:
+            self.enter(Stage.ENDED, message=message, outcome=outcome, **changes)

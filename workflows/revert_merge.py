@@ -1,0 +1,50 @@
+"""Taking a merged task back: a workflow of its own, so that it works long after the task's has ended."""
+
+from temporalio import workflow
+
+from workflows import queues, timeouts
+from workflows.models.pull_request import RevertResult
+from workflows.models.status import RevertRequest
+from workflows.models.steps import RecordOrder, RevertOrder
+from workflows.steps import ForgeSteps, RecordSteps
+
+
+@workflow.defn(name="RevertMerge")
+class RevertMerge:
+    """Reverts one merge and records what came of it; asking twice reverts once."""
+
+    @workflow.run
+    async def run(self, request: RevertRequest) -> RevertResult:
+        """Revert, then record. The signature is verified by the step that acts."""
+        workflow.set_current_details(f"**revert** of `{request.merge_commit[:12]}`")
+        result = await workflow.execute_activity_method(
+            ForgeSteps.revert,
+            RevertOrder(
+                task=request.task,
+                merge_commit=request.merge_commit,
+                signed=request.signed,
+                requested_at=request.signed.decision.decided_at.timestamp(),
+            ),
+            task_queue=queues.API,
+            start_to_close_timeout=timeouts.FORGE,
+            retry_policy=timeouts.PATIENT,
+            summary=f"revert {request.merge_commit[:12]} by {request.signed.decision.person.id}",
+        )
+        await workflow.execute_activity_method(
+            RecordSteps.record,
+            RecordOrder(
+                task_id=request.task.id,
+                entry_id=f"revert-{workflow.info().run_id}",
+                kind="revert",
+                data={
+                    "result": result.model_dump(mode="json"),
+                    "decision": request.signed.model_dump(mode="json"),
+                },
+            ),
+            task_queue=queues.API,
+            start_to_close_timeout=timeouts.QUICK,
+            retry_policy=timeouts.PATIENT,
+            summary=f"record: {result.outcome}",
+        )
+        workflow.set_current_details(f"**{result.outcome}** `{result.commit[:12]}` {result.detail}")
+        return result

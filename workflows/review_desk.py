@@ -1,0 +1,148 @@
+"""Where people's decisions reach a task: one update each, refused with a reason or carried out exactly once."""
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+from workflows import queues, timeouts
+from workflows.models.decision import Action, DecisionReceipt, SignedDecision
+from workflows.models.policy import TaskPolicy
+from workflows.models.status import Stage, TaskStatus
+from workflows.models.steps import DecisionOrder
+from workflows.progress import Progress
+from workflows.review_rules import authority_refusal, state_refusal
+from workflows.steps import RecordSteps
+
+
+class ReviewDesk:
+    """The part of a task's workflow that people talk to."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.policy = TaskPolicy()
+        self.approval: SignedDecision | None = None
+        self.cancellation: SignedDecision | None = None
+        self._choice: SignedDecision | None = None
+        # Two persons may decide at once; the second must be judged by what the first one left.
+        self._deciding = asyncio.Lock()
+
+    def open_review(self, stage: Stage, message: str | None = None) -> None:
+        """Ask people to look at the patch; earlier approvals no longer count."""
+        self.approval = None
+        self.reopen(stage, message)
+
+    def reopen(self, stage: Stage, message: str | None = None) -> None:
+        """Ask people again, with what they decided so far still counting."""
+        self._choice = None
+        self._progress.enter(stage, message=message)
+
+    async def next_choice(self) -> SignedDecision:
+        """Wait for the next decision that moves the task on."""
+        await workflow.wait_condition(lambda: self._choice is not None)
+        assert self._choice is not None
+        return self._choice
+
+    @workflow.query
+    def status(self) -> TaskStatus:
+        """Where the task stands."""
+        return self._progress.status
+
+    @workflow.update
+    async def approve(self, signed: SignedDecision) -> DecisionReceipt:
+        """Approve the head and the evidence that the decision names."""
+        return await self._decide(Action.APPROVE, signed)
+
+    @approve.validator
+    def _validate_approve(self, signed: SignedDecision) -> None:
+        self._refuse_early(Action.APPROVE, signed)
+
+    @workflow.update
+    async def request_changes(self, signed: SignedDecision) -> DecisionReceipt:
+        """Send the agent back to work with a person's words."""
+        return await self._decide(Action.REQUEST_CHANGES, signed)
+
+    @request_changes.validator
+    def _validate_request_changes(self, signed: SignedDecision) -> None:
+        self._refuse_early(Action.REQUEST_CHANGES, signed)
+
+    @workflow.update
+    async def reject(self, signed: SignedDecision) -> DecisionReceipt:
+        """End the task without merging."""
+        return await self._decide(Action.REJECT, signed)
+
+    @reject.validator
+    def _validate_reject(self, signed: SignedDecision) -> None:
+        self._refuse_early(Action.REJECT, signed)
+
+    @workflow.update
+    async def merge(self, signed: SignedDecision) -> DecisionReceipt:
+        """Merge what was approved."""
+        return await self._decide(Action.MERGE, signed)
+
+    @merge.validator
+    def _validate_merge(self, signed: SignedDecision) -> None:
+        self._refuse_early(Action.MERGE, signed)
+
+    @workflow.update
+    async def cancel(self, signed: SignedDecision) -> DecisionReceipt:
+        """Stop the task where it stands and clean up."""
+        return await self._decide(Action.CANCEL, signed)
+
+    @cancel.validator
+    def _validate_cancel(self, signed: SignedDecision) -> None:
+        self._refuse_early(Action.CANCEL, signed)
+
+    def _refuse_early(self, action: Action, signed: SignedDecision) -> None:
+        """Refuse before anything enters history; the handler asks the same again when it is its turn."""
+        if reason := self._refusal(action, signed):
+            raise ApplicationError(reason, type="Refused", non_retryable=True)
+
+    def _refusal(self, action: Action, signed: SignedDecision) -> str:
+        decision = signed.decision
+        if decision.action is not action:
+            return f"refused: a decision to {decision.action} was sent as {action}"
+        status = self._progress.status
+        return authority_refusal(decision, status.task, self.policy) or state_refusal(decision, status, workflow.now())
+
+    async def _decide(self, action: Action, signed: SignedDecision) -> DecisionReceipt:
+        async with self._deciding:
+            self._refuse_early(action, signed)
+            verdict = await workflow.execute_activity_method(
+                RecordSteps.verify_decision,
+                DecisionOrder(task=self._progress.status.task, policy=self.policy, signed=signed),
+                task_queue=queues.API,
+                start_to_close_timeout=timeouts.QUICK,
+                retry_policy=timeouts.PATIENT,
+                summary=f"{action} by {signed.decision.person.id}",
+            )
+            if not verdict.valid:
+                raise ApplicationError(verdict.refusal, type="Refused", non_retryable=True)
+            self._carry_out_decision(signed)
+        status = self._progress.status
+        return DecisionReceipt(
+            task_id=status.task.id,
+            action=action,
+            person=signed.decision.person.id,
+            stage=status.stage,
+            message=f"{action} by {signed.decision.person.id} is on record",
+        )
+
+    def _carry_out_decision(self, signed: SignedDecision) -> None:
+        self._progress.change(decisions=(*self._progress.status.decisions, signed))
+        match signed.decision.action:
+            case Action.APPROVE:
+                self.approval = signed
+                self._progress.enter(Stage.APPROVED)
+            case Action.CANCEL:
+                self.cancellation = signed
+            case Action.MERGE:
+                self._choice = signed
+                self._progress.enter(Stage.MERGE)
+            case Action.REQUEST_CHANGES:
+                self._choice = signed
+                # Leaves the waiting stage at once, so that no second decision slips in before the workflow moves on.
+                self._progress.enter(Stage.PREPARE)
+            case _:
+                self._choice = signed
+                self._progress.enter(Stage.RECORD)

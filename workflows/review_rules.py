@@ -1,0 +1,89 @@
+"""Who may decide what, when: pure functions, used by the workflow's validators and again where a decision acts."""
+
+from datetime import datetime
+
+from workflows.models.decision import Action, Decision
+from workflows.models.policy import TaskPolicy
+from workflows.models.status import Stage, TaskStatus
+from workflows.models.task import Task
+
+_STAGES = {
+    Action.APPROVE: {Stage.REVIEW},
+    Action.MERGE: {Stage.APPROVED},
+    Action.REQUEST_CHANGES: {Stage.REVIEW, Stage.APPROVED, Stage.GUIDANCE},
+    Action.REJECT: {Stage.REVIEW, Stage.APPROVED, Stage.GUIDANCE},
+    Action.CANCEL: set(Stage) - {Stage.MERGE, Stage.RECORD, Stage.ENDED},
+}
+
+
+def authority_refusal(decision: Decision, task: Task, policy: TaskPolicy) -> str:
+    """Why this person may not decide this about this task, or an empty string.
+
+    Approving and merging take somebody other than the requester (promise 6); stopping work takes no more than being
+    known to the gateway, since it can't do harm that asking again would not undo.
+    """
+    if decision.task_id != task.id:
+        return f"refused: this decision is about task {decision.task_id}, not {task.id}"
+    if decision.action not in {Action.APPROVE, Action.MERGE}:
+        return ""
+    if policy.reviewers and decision.person.id not in policy.reviewers:
+        return (
+            f"refused: {decision.person.id} is not a reviewer of this repository; ask one of {_names(policy.reviewers)}"
+        )
+    if decision.person.is_same_person(task.requester) and not policy.allow_self_approval:
+        return f"refused: {decision.person.id} asked for this task; another person has to {decision.action} it"
+    return ""
+
+
+def state_refusal(decision: Decision, status: TaskStatus, now: datetime) -> str:
+    """Why this decision does not fit where the task stands, or an empty string."""
+    if now > decision.expires_at:
+        return "refused: this decision has expired; decide again"
+    if status.stage not in _STAGES.get(decision.action, set()):
+        return f"refused: can't {decision.action} while the task is at stage {status.stage}{_next_step(status)}"
+    if decision.action not in {Action.APPROVE, Action.MERGE}:
+        return ""
+    if status.patch is None or status.evaluation is None:
+        return f"refused: there is nothing to {decision.action} yet"
+    if decision.head != status.patch.head:
+        return (
+            f"refused: you looked at commit {decision.head[:12] or '(none)'}, but the task is now at "
+            f"{status.patch.head[:12]}; look at it again"
+        )
+    if decision.evidence_hash != status.evaluation.evidence_hash:
+        return "refused: the evidence has changed since you looked at it; look at it again"
+    if status.evaluation.blocked:
+        return "refused: a finding blocks this patch; request changes or reject it"
+    return ""
+
+
+def _next_step(status: TaskStatus) -> str:
+    if status.stage is Stage.ENDED:
+        return f", it ended as {status.outcome}"
+    if status.stage is Stage.REVIEW:
+        return "; approve it first"
+    if status.waits_for:
+        return f"; it waits for {status.waits_for}"
+    return "; wait until it asks for a decision"
+
+
+def _names(ids: tuple[str, ...]) -> str:
+    return ", ".join(ids[:5]) + (", …" if len(ids) > 5 else "")
+
+
+def approval_carries_over(
+    *, policy: TaskPolicy, new_policy_hash: str, same_patch: bool, old_findings: set[str], new_findings: set[str]
+) -> str:
+    """Why a person's approval does not survive a moved base, or an empty string if it does.
+
+    Rule from the design: byte-identical patch, unchanged policy, no new finding, and the team allows it.
+    """
+    if not policy.carry_over:
+        return "the team's policy asks for a new approval whenever base moves"
+    if not same_patch:
+        return "the patch is not byte-identical on the new base"
+    if new_policy_hash != policy.hash:
+        return "the policy on base has changed"
+    if added := sorted(new_findings - old_findings):
+        return f"the new base brings findings: {', '.join(added)}"
+    return ""
