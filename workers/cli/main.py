@@ -1,0 +1,65 @@
+"""The program `journeyman`: parses the command line and turns every failure into words and an exit code."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+from workers.cli import machine, tasks
+from workers.cli.client import CommandFailed
+
+_HELP = """Run coding agents for a team: sandboxed, judged, approved, merged, and taken back if need be.
+
+Begin with `journeyman up` in one terminal; then, in another, `journeyman run 'GOAL' --repo PATH`.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 nothing is running here, 4 the task ended without a patch to
+review, 130 interrupted."""
+
+
+def build() -> App:
+    """The whole command line."""
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    app = App(name="journeyman", help=_HELP, version=_version, error_console=errors)
+    tasks.register(app)
+    machine.register(app)
+    return app
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        build()(list(arguments), exit_on_error=False, print_error=True)
+    except CommandFailed as error:
+        sys.stderr.write(f"journeyman: {error}\n")
+        return error.code
+    except CycloptsError:
+        return 2
+    except BrokenPipeError:
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("journeyman: interrupted\n")
+        return 130
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 1
+    return 0
+
+
+def main() -> None:
+    """Entry point of the installed program."""
+    code = call(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = code or 1
+    # A process that used the Temporal client can abort while the interpreter shuts down (temporalio/sdk-python issue
+    # 300), so every command ends here, with its own code.
+    os._exit(code)
+
+
+def _version() -> str:
+    from importlib import metadata
+
+    return metadata.version("journeyman")

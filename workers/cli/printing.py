@@ -1,0 +1,148 @@
+"""How things look in a terminal. Everything that came from outside is stripped of control characters first."""
+
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from workers.gateway.messages import TaskLine, TaskView
+from workflows.models.evidence import CheckRun, Evidence, Severity
+from workflows.models.status import StageSpan, TaskStatus
+
+_COLOURS = {Severity.BLOCKER: "red", Severity.PERSON: "yellow", Severity.NOTE: "dim"}
+
+
+def out() -> Console:
+    """Standard output, for what was asked for."""
+    return Console(file=sys.stdout, highlight=False, soft_wrap=True)
+
+
+def plain(text: str, limit: int = 500) -> str:
+    """Untrusted text as one line that can neither move the cursor nor use markup."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return escape(line if len(line) <= limit else line[: limit - 1] + "…")
+
+
+def safe_block(data: bytes) -> str:
+    """Untrusted output with its lines kept and every other control character made visible."""
+    text = data.decode("utf-8", errors="replace")
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text if c != "\r")
+
+
+def print_json(value: BaseModel | Iterable[BaseModel]) -> None:
+    """One JSON document on standard output."""
+    if isinstance(value, BaseModel):
+        sys.stdout.write(value.model_dump_json(indent=2) + "\n")
+    else:
+        sys.stdout.write("[" + ",\n ".join(item.model_dump_json() for item in value) + "]\n")
+
+
+def print_tasks(lines: list[TaskLine]) -> None:
+    """A table of tasks."""
+    if not lines:
+        out().print("No tasks yet. Ask for one: journeyman run 'GOAL' --repo PATH")
+        return
+    table = Table("task", "repository", "stage", "asked by", "age", box=None, pad_edge=False)
+    for line in lines:
+        stage = str(line.outcome or line.stage)
+        table.add_row(line.task_id, plain(line.repository, 40), stage, plain(line.requester, 20), _age(line.started))
+    out().print(table)
+
+
+def print_view(view: TaskView) -> None:
+    """One task: what it waits for first."""
+    status, console = view.status, out()
+    console.print(f"[bold]{status.task.id}[/bold]  {plain(status.task.goal, 200)}")
+    console.print(
+        f"stage       {status.outcome or status.stage}"
+        + (f", waits for {status.waits_for}" if status.waits_for else "")
+    )
+    if status.message:
+        console.print(f"message     {plain(status.message)}")
+    console.print(f"repository  {plain(status.task.repository.url)} onto {plain(status.task.base)}")
+    console.print(f"asked by    {plain(status.task.requester.id)}  (intent {plain(status.task.intent.key)})")
+    if status.run is not None and status.run.summary:
+        console.print(f"agent says  {plain(status.run.summary, 400)}")
+    _print_patch(status, console)
+    for signed in status.decisions:
+        decision = signed.decision
+        said = f": {plain(decision.message, 200)}" if decision.message else ""
+        console.print(f"decision    {decision.action} by {plain(decision.person.id)}{said}")
+    if status.merge_commit:
+        console.print(f"merged as   {status.merge_commit}")
+    for revert in view.reverts:
+        console.print(f"revert      {revert.outcome} {revert.commit} {plain(revert.detail)} ({revert.seconds:.1f} s)")
+    if view.temporal_ui:
+        console.print(f"temporal    {view.temporal_ui}")
+    print_spans(status.spans)
+
+
+def print_spans(spans: tuple[StageSpan, ...]) -> None:
+    """How long each stage took."""
+    totals: dict[str, float] = {}
+    for span in spans:
+        seconds = ((span.ended or datetime.now(UTC)) - span.started).total_seconds()
+        totals[span.stage] = totals.get(span.stage, 0) + seconds
+    out().print("stages      " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in totals.items()))
+
+
+def print_evidence(evidence: Evidence) -> None:
+    """What was found out, the worst first."""
+    console = out()
+    console.print(f"evidence for {evidence.head[:12]} on {evidence.base_commit[:12]}  (hash {evidence.digest()[:16]})")
+    for name, run in (("base", evidence.base), ("guarded", evidence.guarded), ("patched", evidence.patched)):
+        console.print(f"  {name:8} {_checks(run)}")
+    if evidence.turned:
+        console.print(f"  [green]turned[/green]   {plain(', '.join(evidence.turned), 300)}")
+    order = list(Severity)
+    for finding in sorted(evidence.findings, key=lambda finding: order.index(finding.severity)):
+        colour = _COLOURS[finding.severity]
+        where = f" {plain(finding.path, 100)}" + (f":{finding.line}" if finding.line else "")
+        console.print(
+            f"  [{colour}]{finding.severity:8}[/{colour}] {finding.rule}{where}: {plain(finding.message, 300)}"
+        )
+    if evidence.egress_refused:
+        console.print(f"  refused hosts: {plain(', '.join(evidence.egress_refused))}")
+    grades = ", ".join(f"{name} {grade}" for name, grade in evidence.grades.model_dump().items())
+    console.print(f"  limits   {grades}")
+
+
+def _print_patch(status: TaskStatus, console: Console) -> None:
+    if status.patch is not None:
+        patch = status.patch
+        console.print(f"patch       {patch.files} files, +{patch.added} -{patch.removed}, head {patch.head[:12]}")
+    if status.evaluation is not None:
+        blocked = " [red](blocked)[/red]" if status.evaluation.blocked else ""
+        console.print(f"evidence    {plain(status.evaluation.summary)}{blocked}")
+    if status.pull_request is not None:
+        console.print(f"proposed    {plain(status.pull_request.url)}")
+
+
+def _checks(run: CheckRun) -> str:
+    if not run.outcomes:
+        return "no checks"
+    parts = []
+    for outcome in run.outcomes:
+        state = (
+            "[green]passed[/green]"
+            if outcome.passed
+            else f"[red]{'failed' if outcome.exit_code else outcome.end}[/red]"
+        )
+        tests = f", {outcome.tests} tests" if outcome.tests else ""
+        failed = f", failed: {plain(', '.join(outcome.failed), 200)}" if outcome.failed else ""
+        parts.append(f"{plain(outcome.name, 40)} {state} in {outcome.seconds:.1f} s{tests}{failed}")
+    return "; ".join(parts)
+
+
+def _age(started: datetime | None) -> str:
+    if started is None:
+        return ""
+    seconds = (datetime.now(UTC) - started).total_seconds()
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

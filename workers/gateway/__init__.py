@@ -1,0 +1,1 @@
+"""The gateway: authenticates people, admits tasks, signs decisions, answers questions."""

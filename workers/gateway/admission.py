@@ -1,0 +1,113 @@
+"""Admitting a task: from words to exactly one durable workflow."""
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from activities.archive.contract import IntentIndex, TaskChains
+from workers.gateway.messages import Admitted, NewTask
+from workers.gateway.refusals import Forbidden, Invalid, Refused
+from workflows import presentation, queues, search_attributes
+from workflows.models.intent import Intent, task_workflow_id
+from workflows.models.person import Person
+from workflows.models.status import TaskOrder
+from workflows.models.task import Repository, Task
+
+DefaultBranch = Callable[[str], Awaitable[str]]
+"""Finds the default branch of a repository; raises an error to show if it can't be read."""
+
+
+class Admission:
+    """Turns a request into a task, or finds the task that the same intent already has."""
+
+    def __init__(
+        self,
+        temporal: Client,
+        intents: IntentIndex,
+        chains: TaskChains,
+        default_branch: DefaultBranch,
+        may_invoke: tuple[str, ...],
+    ) -> None:
+        self._temporal = temporal
+        self._intents = intents
+        self._chains = chains
+        self._default_branch = default_branch
+        self._may_invoke = may_invoke
+
+    async def admit(self, asked: NewTask, requester: Person) -> Admitted:
+        """Start the intent's workflow once, however often it is asked for."""
+        if self._may_invoke and requester.id not in self._may_invoke:
+            raise Forbidden(f"refused: {requester.id} may not ask for work here; security.toml names who may")
+        if not asked.goal.strip():
+            raise Invalid("the goal is empty: say what should be different afterwards")
+        repository = self._repository(asked.repository)
+        base = asked.base or await self._default_branch(repository.url)
+        key = asked.key or f"cli:{time.time_ns():x}{secrets.token_hex(4)}"
+        if asked.again and not asked.key:
+            raise Invalid(
+                "--again needs the key of the intent to ask for again: pass --key, as `journeyman show` prints it"
+            )
+        if asked.again:
+            await self._refuse_while_open(key)
+        record, new = await self._intents.claim([key], again=asked.again)
+        task = Task(
+            id=record.task_id,
+            intent=Intent(key=record.key, requester=requester, attempt=record.attempt),
+            repository=repository,
+            base=base,
+            goal=asked.goal,
+            acceptance=asked.acceptance,
+            task_type=asked.task_type,
+            scope=asked.scope,
+            agent=asked.agent,
+        )
+        if await self._outcome(record.task_id):
+            return Admitted(
+                task_id=record.task_id, new=False, message="this intent has ended; ask with --again for a new attempt"
+            )
+        started = await self._start(task)
+        message = "" if started and new else "this intent already has a task; nothing new was started"
+        return Admitted(task_id=task.id, new=started and new, message=message)
+
+    async def _start(self, task: Task) -> bool:
+        try:
+            await self._temporal.start_workflow(
+                "AgentTask",
+                TaskOrder(task=task),
+                id=task_workflow_id(task.id),
+                task_queue=queues.ORCHESTRATE,
+                # An intent's workflow is started once in its life; the archive remembers what Temporal forgets.
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                static_summary=presentation.summary(task),
+                search_attributes=search_attributes.at_start(task),
+                priority=Priority(fairness_key=task.requester.id[:64]),
+            )
+        except WorkflowAlreadyStartedError:
+            return False
+        return True
+
+    async def _refuse_while_open(self, key: str) -> None:
+        known = await self._intents.find(key)
+        if known is None:
+            raise Invalid(f"nothing was ever asked under the key {key!r}; leave out --again")
+        if not await self._outcome(known.task_id):
+            raise Refused(f"task {known.task_id} of this intent is still open; wait for it, or cancel it first")
+
+    async def _outcome(self, task_id: str) -> bool:
+        return any(entry.kind == "outcome" for entry in await self._chains.entries(task_id))
+
+    def _repository(self, asked: str) -> Repository:
+        if "://" in asked or asked.startswith("-"):
+            raise Invalid(f"no forge is configured for {asked!r}; give the path of a git repository on this machine")
+        path = Path(asked).expanduser()
+        if not path.is_absolute():
+            raise Invalid(f"{asked!r} is a relative path; give the repository's full path")
+        if not path.is_dir():
+            raise Invalid(f"there is no directory {path}; give the path of a git repository")
+        return Repository(url=str(path.resolve()), name=path.resolve().name.removesuffix(".git") or "repository")

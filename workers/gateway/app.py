@@ -1,0 +1,144 @@
+"""The gateway's HTTP interface: thin, one function for each address; what it means is in the modules beside it."""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from temporalio.service import RPCError
+
+from activities.archive.objects import ArchiveError
+from workers.gateway.admission import Admission
+from workers.gateway.deciding import Deciding
+from workers.gateway.messages import Admitted, NewDecision, NewTask, TaskLine, TaskView
+from workers.gateway.peers import os_person
+from workers.gateway.reading import Reading
+from workers.gateway.refusals import Forbidden, Refused, Unavailable
+from workflows.models.decision import DecisionReceipt
+from workflows.models.evidence import Evidence
+from workflows.models.person import Person
+from workflows.models.pull_request import RevertResult
+
+Identify = Callable[[Request], Person]
+
+
+def identify_by_socket(people: dict[str, str], *, local_profile: bool) -> Identify:
+    """Who is asking: the OS user at the other end of the socket.
+
+    In the local profile the OS user is trusted and may act under another name, which the demonstration needs to be
+    two people; the record then says which OS user it was.
+    """
+
+    def identify(request: Request) -> Person:
+        client = request.client.host if request.client else ""
+        try:
+            person = os_person(client, people)
+        except PermissionError as error:
+            raise Forbidden(str(error)) from error
+        acting_as = request.headers.get("x-journeyman-as", "")
+        if not acting_as:
+            return person
+        if not local_profile:
+            raise Forbidden("refused: --as works only in the local profile; decide as yourself")
+        if not acting_as.isprintable() or len(acting_as) > 64:
+            raise Forbidden("refused: --as takes a name of at most 64 printable characters")
+        return Person(id=acting_as, account=person.account, name=f"{acting_as} (as {person.name})")
+
+    return identify
+
+
+def gateway_app(admission: Admission, deciding: Deciding, reading: Reading, identify: Identify) -> FastAPI:
+    """Build the application."""
+    app = FastAPI(title="Journeyman gateway", docs_url=None, redoc_url=None)
+
+    async def task_of(task: str) -> str:
+        return await reading.resolve(task)
+
+    known_task = Depends(task_of)
+    person = Depends(identify)
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.post("/tasks")
+    async def admit(asked: NewTask, who: Person = person) -> Admitted:
+        return await admission.admit(asked, who)
+
+    @app.get("/tasks")
+    async def lines() -> list[TaskLine]:
+        return await reading.lines()
+
+    @app.get("/tasks/{task}")
+    async def view(task: str = known_task) -> TaskView:
+        return await reading.view(task)
+
+    @app.get("/tasks/{task}/log")
+    async def log(offset: int = 0, task: str = known_task) -> Response:
+        data, more = await reading.log(task, max(0, offset))
+        return Response(data, media_type="application/octet-stream", headers={"x-more": "1" if more else "0"})
+
+    @app.get("/tasks/{task}/diff")
+    async def diff(task: str = known_task) -> Response:
+        patch = (await reading.view(task)).status.patch
+        data = await reading.artifact(patch.diff if patch else None, "patch")
+        return Response(data, media_type="text/x-diff")
+
+    @app.get("/tasks/{task}/evidence")
+    async def evidence(task: str = known_task) -> Evidence:
+        evaluation = (await reading.view(task)).status.evaluation
+        data = await reading.artifact(evaluation.evidence if evaluation else None, "evidence")
+        return Evidence.model_validate_json(data)
+
+    @app.post("/tasks/{task}/decisions")
+    async def decide(asked: NewDecision, task: str = known_task, who: Person = person) -> DecisionReceipt:
+        return await deciding.decide(task, asked, who)
+
+    @app.post("/tasks/{task}/revert")
+    async def revert(asked: NewDecision, task: str = known_task, who: Person = person) -> RevertResult:
+        return await deciding.revert(task, asked, who)
+
+    _answer_errors(app)
+    return app
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """Every failure is a sentence to act on, in the same shape."""
+
+    @app.exception_handler(Refused)
+    async def refused(_: Request, error: Refused) -> JSONResponse:
+        return _say(error.status, str(error))
+
+    @app.exception_handler(RPCError)
+    async def temporal_fails(_: Request, error: RPCError) -> JSONResponse:
+        return _say(Unavailable.status, f"Temporal does not answer ({error.message}); nothing was lost, try again")
+
+    @app.exception_handler(ArchiveError)
+    async def archive_fails(_: Request, error: ArchiveError) -> JSONResponse:
+        return _say(500, str(error))
+
+    @app.exception_handler(ValidationError)
+    async def invalid_value(_: Request, error: ValidationError) -> JSONResponse:
+        return _say(422, _first_problem(error.errors()))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
+        return _say(422, _first_problem(error.errors()))
+
+    @app.middleware("http")
+    async def bounded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        # A goal has at most 20,000 characters; nothing else that is sent here comes near a megabyte.
+        if int(request.headers.get("content-length") or 0) > 1024 * 1024:
+            return _say(413, "the request is larger than 1 MiB; shorten the goal or put the text into the repository")
+        return await call_next(request)
+
+
+def _first_problem(errors: object) -> str:
+    first = list(errors)[0] if isinstance(errors, (list, tuple)) else {}  # noqa: RUF015
+    where = ".".join(str(part) for part in first.get("loc", ()) if part != "body")
+    return f"{where or 'request'}: {first.get('msg', 'invalid')}"
+
+
+def _say(status: int, detail: str) -> JSONResponse:
+    return JSONResponse({"detail": detail}, status_code=status)

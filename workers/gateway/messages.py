@@ -1,0 +1,76 @@
+"""What the gateway is asked and what it answers, as JSON over HTTP."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from workflows.models.base import Model
+from workflows.models.decision import Action
+from workflows.models.pull_request import RevertResult
+from workflows.models.status import Outcome, Stage, TaskStatus
+from workflows.models.task import MAX_GOAL_CHARS
+
+
+class NewTask(Model):
+    """Ask for work."""
+
+    goal: str = Field(max_length=MAX_GOAL_CHARS)
+    repository: str = Field(min_length=1, max_length=4096)
+    base: str = Field(default="", max_length=255)
+    """Empty means the repository's default branch."""
+    task_type: str = Field(default="bug-fix", pattern=r"^[a-z][a-z0-9-]{0,40}$")
+    agent: str = Field(default="", max_length=100)
+    scope: tuple[str, ...] = ()
+    acceptance: tuple[str, ...] = ()
+    key: str = Field(default="", max_length=400)
+    """The intent's key; empty makes a fresh one. The same key again finds the same task."""
+    again: bool = False
+    """Make the next attempt of an intent whose last one has ended."""
+
+
+class Admitted(Model):
+    """What came of asking."""
+
+    task_id: str
+    new: bool
+    """False if the same intent already had a task."""
+    message: str = ""
+
+
+class TaskLine(Model):
+    """One task in a list."""
+
+    task_id: str
+    repository: str
+    stage: Stage
+    waits_for: str = ""
+    outcome: Outcome | None = None
+    requester: str = ""
+    goal: str = ""
+    started: datetime | None = None
+
+
+class TaskView(Model):
+    """Everything the gateway knows about a task."""
+
+    status: TaskStatus
+    live: bool
+    """Whether the answer comes from the running workflow, or from the archive."""
+    reverts: tuple[RevertResult, ...] = ()
+    temporal_ui: str = ""
+
+
+class NewDecision(Model):
+    """Decide about a task."""
+
+    action: Action
+    head: str = ""
+    """The head that was looked at; required to approve and merge."""
+    evidence_hash: str = ""
+    message: str = Field(default="", max_length=20_000)
+
+
+class Refusal(Model):
+    """Why something was not done, in words to act on."""
+
+    detail: str

@@ -1,0 +1,46 @@
+"""Knowing who is at the other end of the gateway's unix socket: the kernel says, not the request."""
+
+import asyncio
+import os
+import pwd
+import socket
+import struct
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from workflows.models.person import Person
+
+
+class PeerCredentialsProtocol(H11Protocol):
+    """Puts the peer's uid, as SO_PEERCRED gives it, where ASGI has the client's address."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Called by asyncio for each connection."""
+        super().connection_made(transport)
+        connection: socket.socket = transport.get_extra_info("socket")
+        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        _, uid, _ = struct.unpack("3i", raw)
+        self.client = (f"uid:{uid}", 0)
+
+
+def os_person(client_host: str, people: dict[str, str]) -> Person:
+    """The person behind a peer. `people` maps OS user names to ids of persons; others go by their OS user name.
+
+    Raises PermissionError if the peer is unknown to the operating system.
+    """
+    if not client_host.startswith("uid:"):
+        raise PermissionError("refused: this request did not come over the gateway's unix socket")
+    uid = int(client_host.removeprefix("uid:"))
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError as error:
+        raise PermissionError(f"refused: uid {uid} is no user of this machine") from error
+    return Person(id=people.get(user, user), account=f"os:{uid}", name=user)
+
+
+def this_user() -> str:
+    """The OS user this process runs as, for messages."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())

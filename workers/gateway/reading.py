@@ -1,0 +1,159 @@
+"""Answering questions about tasks: from the live workflow while Temporal has it, else from the archive."""
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+from temporalio.client import Client, WorkflowExecution, WorkflowQueryFailedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.archive.contract import ArtifactStore, TaskChains
+from workers.gateway.messages import TaskLine, TaskView
+from workers.gateway.refusals import NotFound, Refused
+from workflows.models.artifact import ArtifactRef
+from workflows.models.intent import task_workflow_id
+from workflows.models.pull_request import RevertResult
+from workflows.models.status import Stage, TaskStatus
+from workflows.search_attributes import OUTCOME, REPOSITORY, REQUESTER, STAGE
+
+_MOST_LINES = 200
+_QUERY_PATIENCE = 10.0
+
+
+class Reading:
+    """Read-only views of tasks."""
+
+    def __init__(
+        self, temporal: Client, chains: TaskChains, artifacts: ArtifactStore, hosts: Path, temporal_ui: str
+    ) -> None:
+        self._temporal = temporal
+        self._chains = chains
+        self._artifacts = artifacts
+        self._hosts = hosts
+        self._temporal_ui = temporal_ui
+
+    async def resolve(self, prefix: str) -> str:
+        """The one task whose id begins like this. Raises NotFound if there is none, or more than one."""
+        if not prefix.isalnum() or len(prefix) > 64:
+            raise NotFound(f"{prefix[:80]!r} is no task id; `journeyman tasks` lists them")
+        known = set(await self._chains.task_ids())
+        if prefix in known:
+            return prefix
+        async for execution in self._temporal.list_workflows("WorkflowType = 'AgentTask'", limit=_MOST_LINES):
+            known.add(execution.id.removeprefix("task/"))
+        found = sorted(task for task in known if task.startswith(prefix))
+        if not found:
+            # Visibility lags a moment behind; the workflow itself is asked last.
+            with suppress(NotFound):
+                await self._live(prefix)
+                return prefix
+            raise NotFound(f"there is no task {prefix!r}; `journeyman tasks` lists them")
+        if len(found) > 1:
+            raise NotFound(f"{prefix!r} could be {', '.join(found[:5])}: give more of the id")
+        return found[0]
+
+    async def view(self, task_id: str) -> TaskView:
+        """Everything known about a task."""
+        recorded = await self.recorded(task_id)
+        if recorded is not None:
+            return TaskView(
+                status=recorded, live=False, reverts=await self._reverts(task_id), temporal_ui=self._ui(task_id)
+            )
+        return TaskView(status=await self._live(task_id), live=True, temporal_ui=self._ui(task_id))
+
+    async def recorded(self, task_id: str) -> TaskStatus | None:
+        """The final status on record, or None while the task is open."""
+        for entry in await self._chains.entries(task_id):
+            if entry.kind == "outcome":
+                return TaskStatus.model_validate(entry.data)
+        return None
+
+    async def lines(self) -> list[TaskLine]:
+        """The newest tasks, those that Temporal has forgotten after those it knows."""
+        lines: dict[str, TaskLine] = {}
+        async for execution in self._temporal.list_workflows("WorkflowType = 'AgentTask'", limit=_MOST_LINES):
+            line = _line(execution)
+            lines[line.task_id] = line
+        for task_id in await self._chains.task_ids():
+            if task_id in lines or len(lines) >= _MOST_LINES:
+                continue
+            status = await self.recorded(task_id)
+            if status is not None:
+                lines[task_id] = TaskLine(
+                    task_id=task_id,
+                    repository=status.task.repository.name,
+                    stage=status.stage,
+                    outcome=status.outcome,
+                    requester=status.task.requester.id,
+                    goal=status.task.goal[:200],
+                    started=status.spans[0].started if status.spans else None,
+                )
+        return list(lines.values())
+
+    async def artifact(self, ref: ArtifactRef | None, what: str) -> bytes:
+        """An artifact's bytes. Raises Refused if there is none yet."""
+        if ref is None:
+            raise Refused(f"there is no {what} yet; `journeyman show` says where the task stands")
+        return await self._artifacts.get(ref)
+
+    async def log(self, task_id: str, offset: int) -> tuple[bytes, bool]:
+        """Output of the newest run from an offset, and whether more may come."""
+        view = await self.view(task_id)
+        status = view.status
+        if status.run is not None and status.stage is not Stage.RUN:
+            return (await self.artifact(status.run.output, "log"))[offset:], False
+        if status.placement is None:
+            return b"", view.live
+        run_id = f"{task_id}-{status.placement.epoch}-{status.round}"
+        path = self._hosts / status.placement.host / "runs" / run_id / "output.log"
+        return await asyncio.to_thread(_read_from, path, offset), view.live
+
+    async def _live(self, task_id: str) -> TaskStatus:
+        handle = self._temporal.get_workflow_handle(task_workflow_id(task_id))
+        try:
+            async with asyncio.timeout(_QUERY_PATIENCE):
+                status: TaskStatus = await handle.query("status", result_type=TaskStatus)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                raise NotFound(f"there is no task {task_id!r}; `journeyman tasks` lists them") from error
+            raise
+        except TimeoutError as error:
+            raise Refused(
+                f"task {task_id} can't be asked: no worker answers; start one with `journeyman worker`"
+            ) from error
+        except WorkflowQueryFailedError as error:
+            raise Refused(f"task {task_id} can't be asked: {error}") from error
+        return status
+
+    async def _reverts(self, task_id: str) -> tuple[RevertResult, ...]:
+        entries = await self._chains.entries(task_id)
+        return tuple(RevertResult.model_validate(entry.data["result"]) for entry in entries if entry.kind == "revert")
+
+    def _ui(self, task_id: str) -> str:
+        if not self._temporal_ui:
+            return ""
+        return f"{self._temporal_ui}/workflows/{task_workflow_id(task_id).replace('/', '%2F')}"
+
+
+def _line(execution: WorkflowExecution) -> TaskLine:
+    attributes = execution.typed_search_attributes
+    stage = attributes.get(STAGE)
+    return TaskLine.model_validate(
+        {
+            "task_id": execution.id.removeprefix("task/"),
+            "repository": attributes.get(REPOSITORY) or "",
+            "stage": stage or Stage.PREPARE,
+            "outcome": attributes.get(OUTCOME),
+            "requester": attributes.get(REQUESTER) or "",
+            "started": execution.start_time,
+        }
+    )
+
+
+def _read_from(path: Path, offset: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(1024 * 1024)
+    except FileNotFoundError:
+        return b""

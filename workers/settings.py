@@ -1,0 +1,104 @@
+"""Settings of one installation: from JOURNEYMAN_* variables, with defaults that need no configuration at all.
+
+What agents may do is not here but in the three policy files; these settings say where things are.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT_STATE = Path("/var/lib/journeyman")
+
+
+def default_state() -> Path:
+    """Where state lives: the user's data directory, or for root a place that dropped uids can pass through."""
+    if os.geteuid() == 0:
+        return ROOT_STATE
+    data = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(data) if data.startswith("/") else Path.home() / ".local" / "share") / "journeyman"
+
+
+class Settings(BaseSettings):
+    """Where things are, and how much of them this machine takes."""
+
+    model_config = SettingsConfigDict(env_prefix="JOURNEYMAN_", frozen=True)
+
+    state: Path = Field(default_factory=default_state)
+    """Directory of everything this installation keeps."""
+    config: Path | None = None
+    """The platform's `journeyman.toml`; default: that name in the state directory, if it is there."""
+    security: Path | None = None
+    """The security owner's `security.toml`; default: that name in the state directory, if it is there."""
+    archive: str = ""
+    """Folder or object store URL of the archive; default: `archive` in the state directory."""
+    temporal_address: str = "127.0.0.1:7233"
+    """Temporal's gRPC address; `up` starts a server there, `worker` and `gateway` connect to it."""
+    temporal_namespace: str = "default"
+    temporal_ui_port: int = Field(default=8233, ge=1, le=65535)
+    """Port of the Temporal UI that `up` starts, on 127.0.0.1."""
+    host: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,64}$")
+    """Id of this host; default: made once and kept in the state directory."""
+    capacity: int = Field(default=2, ge=1, le=1000)
+    """Workspaces this host holds at the same time, each from prepare to release."""
+    cached_workflows: int = Field(default=500, ge=1)
+    """Workflows kept in memory; a parked one that was dropped is replayed when somebody decides."""
+    lease_seconds: float = Field(default=60, gt=0)
+    """How long runs go on while this host can't reach Temporal, before they are frozen."""
+    lapse_seconds: float = Field(default=1800, gt=0)
+    """How long they stay frozen before they are stopped, their work kept."""
+
+    @property
+    def gateway_socket(self) -> Path:
+        """Unix socket of the gateway, by which the command line reaches it."""
+        return self.state / "gateway.sock"
+
+    @property
+    def keys(self) -> Path:
+        """Directory of the gateway's signing key, closed to everybody else."""
+        return self.state / "keys"
+
+    @property
+    def archive_location(self) -> str:
+        """Where the archive is."""
+        return self.archive or str(self.state / "archive")
+
+    @property
+    def config_file(self) -> Path:
+        """The platform's policy file, whether or not it exists."""
+        return self.config or self.state / "journeyman.toml"
+
+    @property
+    def security_file(self) -> Path:
+        """The security owner's policy file, whether or not it exists."""
+        return self.security or self.state / "security.toml"
+
+    @property
+    def hosts(self) -> Path:
+        """Directory with one directory per host id."""
+        return self.state / "hosts"
+
+    def prepare_state(self) -> Path:
+        """Make the state directory: closed to others, or as root passable (0711) for the uids of sandboxes."""
+        mode = 0o711 if os.geteuid() == 0 else 0o700
+        self.state.mkdir(parents=True, exist_ok=True, mode=mode)
+        self.state.chmod(mode)
+        return self.state
+
+    def host_id(self) -> str:
+        """This host's id: stable across restarts, since runs that outlived a worker are found again by it."""
+        if self.host:
+            return self.host
+        path = self.prepare_state() / "host-id"
+        if not path.exists():
+            draft = path.with_suffix(f".{os.getpid()}")
+            draft.write_text(f"host-{secrets.token_hex(4)}")
+            try:
+                path.hardlink_to(draft)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_text().strip()
