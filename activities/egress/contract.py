@@ -48,5 +48,5 @@ class EgressGateway(Protocol):
         ...
 
     async def close(self, sandbox: str) -> tuple[EgressRecord, ...]:
-        """Close the listener and return every request it saw, in order. Idempotent; records are kept until forgotten."""
+        """Close the listener and return every request it saw, in order. Idempotent; records stay until forgotten."""
         ...

@@ -1,0 +1,100 @@
+"""From Envoy's access log to records. Everything in it may have been chosen by the sandbox."""
+
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from activities.egress.configuration import DENIED_DETAILS, PROBE_RULE, REFUSED_RULE
+from activities.egress.contract import EgressRecord
+
+UNREADABLE_RULE = "unreadable"
+"""A line that was not written as expected; shown rather than dropped, since it may hide a request."""
+TRUNCATED_RULE = "truncated"
+"""Stands, as the last record, for all that were more than is kept."""
+MOST_RECORDS = 100_000
+MOST_LOG_BYTES = 128 * 1024 * 1024
+_LONGEST_LINE = 16 * 1024
+_LONGEST_FIELD = 1024
+
+
+def read_log(path: Path) -> Iterator[bytes]:
+    """Lines of a log in a directory that Envoy can write: never follows a link, never waits on what is not a file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return
+        left = MOST_LOG_BYTES
+        while left > 0 and (line := file.readline(_LONGEST_LINE)):
+            left -= len(line)
+            yield line
+
+
+def parse_log(lines: Iterable[bytes], sandbox: str) -> tuple[EgressRecord, ...]:
+    """Records of one sandbox in the order in which the requests began. Never raises on what a line holds.
+
+    A tunnel has two lines, one when it opened and one when it closed; the later one counts.
+    """
+    found: dict[tuple[object, ...], EgressRecord] = {}
+    for number, line in enumerate(lines):
+        try:
+            entry = json.loads(line)
+            if entry["sandbox"] != sandbox or entry["rule"] == PROBE_RULE:
+                continue
+            key: tuple[object, ...] = (str(entry["connection"]), str(entry["began"]))
+            record = _record(entry, sandbox)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            if not line.strip():
+                continue
+            key = (number,)
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            text = line.decode(errors="backslashreplace")
+            record = EgressRecord(time=now, sandbox=sandbox, rule=UNREADABLE_RULE, path=_text(text))
+        if key not in found and len(found) >= MOST_RECORDS:
+            last = EgressRecord(time=record.time, sandbox=sandbox, rule=TRUNCATED_RULE)
+            return (*found.values(), last)
+        found[key] = record
+    return tuple(found.values())
+
+
+def _record(entry: dict[str, Any], sandbox: str) -> EgressRecord:
+    rule, details, host = _text(entry["rule"]), _text(entry["details"]), _text(entry["host"])
+    if rule and rule != REFUSED_RULE:
+        denied = details.startswith(DENIED_DETAILS)
+        allowed, shown = not denied, "private address" if denied else rule
+    else:
+        # No route at all: Envoy refused the request as malformed before it looked for one.
+        allowed, shown = False, rule or "malformed"
+    method = _text(entry["method"])
+    if host and ":" not in host and method != "CONNECT":
+        host += ":80"
+    return EgressRecord(
+        time=_text(entry["time"]),
+        sandbox=sandbox,
+        method=method,
+        host=host,
+        path=_text(entry["path"]),
+        allowed=allowed,
+        rule=shown,
+        status=_count(entry["status"]),
+        bytes_sent=_count(entry["from_sandbox"]),
+        bytes_received=_count(entry["to_sandbox"]),
+        duration_ms=_count(entry["duration_ms"]),
+    )
+
+
+def _text(value: object) -> str:
+    """Printable, on one line, and not longer than a record should be."""
+    if not isinstance(value, str):
+        return ""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value[:_LONGEST_FIELD])
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0
