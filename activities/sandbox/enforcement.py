@@ -1,0 +1,146 @@
+"""Holds one sandbox to its limits: by the kernel where this host can, else by measuring several times a second."""
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+from activities.sandbox import processes
+from activities.sandbox.cgroups import OVERHEAD, Cgroup
+from activities.sandbox.disk_growth import DiskGrowth, TooDeep
+from activities.sandbox.launch import Launch
+
+Broken = tuple[str, str]
+"""Which limit ended the run, as a RunEnd, and what to tell about it."""
+WATCH_INTERVAL = 0.15
+NEARLY = 0.6
+"""Share of the memory limit from which shared pages are told apart: the exact figure costs milliseconds."""
+
+
+class Enforcement:
+    """The limits of one sandbox."""
+
+    def __init__(self, launch: Launch) -> None:
+        self._launch, self._ceilings = launch, launch.ceilings
+        self._cgroup = Cgroup(launch.cgroup, launch.mark) if launch.cgroup else None
+        self._disk: DiskGrowth | None = None
+        self._inside = 0
+        self._peak = 0
+        self._measured = 0.0
+        self.frozen = False
+
+    @property
+    def has_cgroup(self) -> bool:
+        return self._cgroup is not None
+
+    def prepare(self) -> None:
+        """Make what has to be there before the first process. Raises OSError."""
+        if self._cgroup:
+            self._cgroup.create(self._ceilings)
+        if self._launch.workspace:
+            try:
+                self._disk = DiskGrowth(Path(self._launch.workspace))
+            except TooDeep as error:
+                raise OSError(f"the workspace cannot be measured: {error}") from error
+
+    def enter(self) -> None:
+        """Called in the new process, while it still has our rights."""
+        if self._cgroup:
+            self._cgroup.enter()
+
+    def watch(self, inside: int) -> None:
+        """From now on, measure what this process and its descendants use."""
+        self._inside = inside
+
+    def broken_limit(self) -> Broken | None:
+        """The first limit found to be broken."""
+        broken = self.broken_in_kernel()
+        now = time.monotonic()
+        if broken or now - self._measured < WATCH_INTERVAL or not self._inside:
+            return broken
+        self._measured = now
+        inside = processes.descendants(self._inside)
+        first = processes.read(self._inside)
+        everything = [*inside, first] if first else inside
+        held = processes.held_open([process.pid for process in everything], self._disk.device if self._disk else None)
+        return (
+            self._broken_count(sum(process.threads for process in everything))
+            or self._broken_memory(everything, held.memory)
+            or self._broken_disk(held.disk)
+        )
+
+    def broken_in_kernel(self) -> Broken | None:
+        """What the kernel has refused so far; can also be asked when all is over."""
+        if self._cgroup and self._cgroup.killed_for_memory():
+            return self._memory_broken()
+        if self._cgroup and self._cgroup.refused_processes():
+            return self._processes_broken()
+        return None
+
+    def _broken_count(self, threads: int) -> Broken | None:
+        return self._processes_broken() if threads > self._ceilings.processes + OVERHEAD else None
+
+    def _broken_memory(self, everything: list[processes.Process], held: int) -> Broken | None:
+        if self._cgroup and self._cgroup.holds("memory"):
+            return None
+        limit = self._ceilings.memory_bytes
+        in_files = held + self._scratch_bytes()
+        used = in_files + sum(process.resident_bytes for process in everything)
+        if used > limit * NEARLY:
+            used = in_files + sum(processes.proportional_bytes(process.pid) for process in everything)
+        self._peak = max(self._peak, used)
+        return self._memory_broken() if used > limit else None
+
+    def _scratch_bytes(self) -> int:
+        """What is in the sandbox's tmpfs mounts. Their mount points cannot be replaced from inside."""
+        total = 0
+        for mount in self._launch.scratch:
+            with contextlib.suppress(OSError):
+                status = os.statvfs(f"/proc/{self._inside}/root{mount}")
+                total += (status.f_blocks - status.f_bfree) * status.f_frsize
+        return total
+
+    def _broken_disk(self, held: int) -> Broken | None:
+        if self._disk is None:
+            return None
+        limit = self._ceilings.disk_bytes
+        try:
+            grown = self._disk.bytes(limit) + held
+        except TooDeep as error:
+            return "disk", f"The workspace cannot be measured any more: {error}"
+        except OSError as error:
+            return "disk", f"The workspace cannot be measured any more: {error.strerror}"
+        return ("disk", f"The workspace grew by more than {limit} bytes.") if grown > limit else None
+
+    def _memory_broken(self) -> Broken:
+        return "memory", f"It used more than {self._ceilings.memory_bytes} bytes of memory."
+
+    def _processes_broken(self) -> Broken:
+        return "processes", f"It started more than {self._ceilings.processes} processes and threads at a time."
+
+    def keep_frozen(self, wanted: bool) -> None:
+        """Called every tick while frozen: without a freezer, a process forked at the last moment is stopped later."""
+        if wanted == self.frozen and self._cgroup:
+            return
+        self.frozen = wanted
+        if self._cgroup and self._cgroup.freeze(wanted):
+            return
+        number = signal.SIGSTOP if wanted else signal.SIGCONT
+        # The first process inside is bubblewrap's own and only reaps.
+        for process in processes.descendants(self._inside) if self._inside else ():
+            if wanted == (process.state != "T"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, number)
+
+    def kill(self) -> None:
+        """Kill whatever is in the cgroup, frozen or not."""
+        if self._cgroup:
+            self._cgroup.kill()
+
+    def memory_peak(self) -> int:
+        return max(self._peak, self._cgroup.memory_peak() if self._cgroup else 0)
+
+    def remove(self) -> None:
+        if self._cgroup:
+            self._cgroup.remove()

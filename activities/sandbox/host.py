@@ -1,0 +1,153 @@
+"""Sandboxes by bubblewrap on this host, each under a supervisor that outlives the process that started it."""
+
+import asyncio
+import os
+import threading
+from pathlib import Path
+
+from activities.sandbox import bubblewrap
+from activities.sandbox.contract import OnOutput, RunStatus, SandboxSpec
+from activities.sandbox.limits import probe
+from activities.sandbox.runs import Enforceable, LeaseTerms, Runs
+from activities.sandbox.stage import Stage
+from activities.sandbox.uids import UidPool
+from workflows.models.limits import LimitGrades
+
+POLL_SECONDS = 0.05
+"""How often output and status are looked for."""
+CHUNK = 256 * 1024
+
+
+class BubblewrapSandboxes:
+    """Implements contract.Sandboxes. All state is on disk, so any number of these on one directory agree."""
+
+    def __init__(
+        self, directory: Path, stage: Stage, *, lease_seconds: float = 60, lapse_seconds: float = 1800
+    ) -> None:
+        """Keep runs under `directory`, which only this user may list.
+
+        A run stands still `lease_seconds` after the last `renew_lease`, and ends after `lapse_seconds`.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o700)
+        self._runs = Runs(directory, stage, LeaseTerms(lease_seconds, lapse_seconds))
+        self._uids = UidPool(directory / ".uids")
+        self._probing = threading.Lock()
+        self._enforceable: Enforceable | None = None
+
+    @property
+    def backend(self) -> str:
+        return "bubblewrap"
+
+    def grades(self) -> LimitGrades:
+        """How strongly each limit holds on this host. The first call tries them out, which takes a moment."""
+        return self._probed().grades
+
+    def _probed(self) -> Enforceable:
+        with self._probing:
+            if self._enforceable is None:
+                self._enforceable = probe(self._runs, self.take_uid, self.give_back_uid)
+            return self._enforceable
+
+    def take_uid(self) -> int | None:
+        return self._uids.take() if os.geteuid() == 0 else None
+
+    def give_back_uid(self, uid: int | None) -> None:
+        if uid is not None and os.geteuid() == 0:
+            self._uids.give_back(uid)
+
+    async def start(self, spec: SandboxSpec) -> None:
+        """Raises BadRunId, UndroppedRoot, PermissionError for a uid that can't be had, and NoUidLeft."""
+        await asyncio.to_thread(self._start, spec)
+
+    def _start(self, spec: SandboxSpec) -> None:
+        if not self._runs.directory(spec.run_id).path.is_dir():
+            self._make(spec)
+        self._runs.supervise(spec.run_id)
+
+    def _make(self, spec: SandboxSpec) -> None:
+        if spec.uid is not None:
+            bubblewrap.check_uid(spec.uid)
+        enforceable = self._probed()
+        uid = spec.uid if spec.uid is not None else self.take_uid()
+        made = False
+        try:
+            bubblewrap.check_uid(uid)
+            # Only somebody in touch with the workflow starts runs.
+            self.renew_lease()
+            made = self._runs.make(spec, self._runs.launch(spec, uid, enforceable))
+        finally:
+            if not made and spec.uid is None:
+                self.give_back_uid(uid)
+
+    async def follow(self, run_id: str, offset: int, on_output: OnOutput) -> RunStatus:
+        """Raises RunUnknown. May be called by any process, any number of times, also after the run's end."""
+        await asyncio.to_thread(self._runs.supervise, run_id)
+        while True:
+            # In this order: output that comes after the final status there is none.
+            status = await asyncio.to_thread(self._runs.status, run_id)
+            while data := await asyncio.to_thread(self._read, run_id, offset):
+                offset += len(data)
+                await on_output(data, offset)
+            if status is not None:
+                return status
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _read(self, run_id: str, offset: int) -> bytes:
+        try:
+            with self._runs.existing(run_id).output.open("rb") as file:
+                file.seek(offset)
+                return file.read(CHUNK)
+        except FileNotFoundError:
+            return b""
+
+    async def run(self, spec: SandboxSpec, max_output: int = 1024 * 1024) -> tuple[RunStatus, bytes]:
+        kept = bytearray()
+
+        async def keep(data: bytes, _: int) -> None:
+            kept.extend(data)
+            del kept[: max(0, len(kept) - max_output)]
+
+        try:
+            await self.start(spec)
+            status = await self.follow(spec.run_id, 0, keep)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._stop_if_known(spec.run_id))
+            raise
+        return status, bytes(kept)
+
+    async def _stop_if_known(self, run_id: str) -> None:
+        if self._runs.directory(run_id).path.is_dir():
+            await self.stop(run_id, "Whoever waited for it was cancelled.")
+
+    async def stop(self, run_id: str, reason: str) -> None:
+        """Raises RunUnknown. A run that has ended keeps the status it has."""
+        await asyncio.to_thread(self._runs.supervise, run_id)
+        while await asyncio.to_thread(self._runs.status, run_id) is None:
+            await asyncio.to_thread(self._runs.request_stop, run_id, reason)
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def forget(self, run_id: str) -> None:
+        """Raises RunStillGoing. Frees the uid too, if it was taken for this run."""
+        await asyncio.to_thread(self._forget, run_id)
+
+    def _forget(self, run_id: str) -> None:
+        uid = self._runs.uid_of_its_own(run_id)
+        self._runs.remove(run_id)
+        self.give_back_uid(uid)
+
+    async def freeze(self, run_id: str) -> None:
+        """Stop every process of a run where it is; its time does not go on either."""
+        await asyncio.to_thread(self._runs.existing(run_id).freeze.touch)
+
+    async def thaw(self, run_id: str) -> None:
+        """Let a frozen run go on."""
+        await asyncio.to_thread(self._runs.existing(run_id).freeze.unlink, missing_ok=True)
+
+    def renew_lease(self) -> None:
+        """Say that this host's worker is in touch with Temporal. Call it several times per `lease_seconds`."""
+        self._runs.lease.touch()
+
+    def live_runs(self) -> tuple[str, ...]:
+        """Ids of the runs on this host that have not ended."""
+        return tuple(run_id for run_id in self._runs.known() if self._runs.status(run_id) is None)

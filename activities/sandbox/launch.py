@@ -1,0 +1,70 @@
+"""What a supervisor is given: a sandbox resolved to plain paths, numbers and one command line.
+
+Standard library only. The worker resolves a SandboxSpec to this, so that the supervisor needs no model of ours.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """The limits that the supervisor itself enforces, or has the kernel enforce. Bytes, seconds and counts."""
+
+    wall_seconds: float
+    memory_bytes: int
+    processes: int
+    cpus: float
+    disk_bytes: int
+    file_bytes: int
+    output_bytes: int
+
+
+@dataclass(frozen=True)
+class CgroupPlace:
+    """Where cgroups can be made on this host: controller to parent directory. Version 2 has all in one."""
+
+    version: int
+    parents: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One run, ready to start."""
+
+    run_id: str
+    bubblewrap: str
+    options: tuple[str, ...]
+    """Bubblewrap's options; given through a descriptor, so that no process list shows paths or environment."""
+    command: tuple[str, ...]
+    seccomp: str
+    mark: str
+    """An argument of the sandbox's first processes by which they are found again, and the name of its cgroup."""
+    uid: int | None
+    """As root, the uid to drop to."""
+    workspace: str | None
+    scratch: tuple[str, ...]
+    """The tmpfs mounts inside, which count as memory."""
+    ceilings: Ceilings
+    grades: dict[str, str]
+    cgroup: CgroupPlace | None
+    """None: memory and processes are watched instead."""
+    lease: str
+    lease_seconds: float
+    lapse_seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Launch":
+        place = content["cgroup"]
+        return cls(
+            **{
+                **content,
+                **{name: tuple(content[name]) for name in ("options", "command", "scratch")},
+                "ceilings": Ceilings(**content["ceilings"]),
+                "cgroup": CgroupPlace(place["version"], place["parents"]) if place else None,
+            }
+        )

@@ -1,0 +1,251 @@
+"""The runs on this host, as their directories: made, supervised, concluded, removed. Blocking; see host.py.
+
+Nothing is remembered here: two of these on one directory, or one after a restart, see the same runs.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from activities.sandbox import bubblewrap, processes, run_directory, supervisor
+from activities.sandbox.cgroups import OVERHEAD, Cgroup
+from activities.sandbox.contract import RunStatus, SandboxSpec
+from activities.sandbox.launch import Ceilings, CgroupPlace, Launch
+from activities.sandbox.run_directory import LEASE, RUN_ID, RunDirectory
+from activities.sandbox.stage import Stage
+from workflows.models.limits import LimitGrades
+from workflows.models.run import RunEnd
+
+START_SECONDS = 30.0
+"""How long a supervisor may take to come up on a machine that is busy."""
+SHORT = 0.01
+
+
+class BadRunId(ValueError):
+    """A run id that cannot name a directory."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"Refused the run id {run_id[:80]!r}: it names a directory, so it must be letters, digits, '.', '_' and "
+            f"'-', start with a letter or digit, be at most 128 long and not be '{LEASE}'."
+        )
+
+
+class RunUnknown(LookupError):
+    """There is no such run on this host."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"There is no run {run_id} on this host: it was never started here, or was forgotten.")
+
+
+class RunStillGoing(Exception):
+    """A run that has not ended cannot be forgotten."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"Run {run_id} has not ended, so its directory cannot be removed. Stop it first.")
+
+
+@dataclass(frozen=True)
+class Enforceable:
+    """What this host's kernel can hold."""
+
+    grades: LimitGrades
+    cgroup: CgroupPlace | None = None
+    counts_processes: bool = False
+    """Whether a process limit set inside counts that sandbox's processes only."""
+
+
+@dataclass(frozen=True)
+class LeaseTerms:
+    """Seconds without renewal after which a run stands still, and after which it ends."""
+
+    overdue_after: float
+    lapses_after: float
+
+
+class Runs:
+    """All runs under one directory."""
+
+    def __init__(self, directory: Path, stage: Stage, terms: LeaseTerms) -> None:
+        self.path, self._stage, self._terms = directory, stage, terms
+        self.lease = directory / LEASE
+
+    def directory(self, run_id: str) -> RunDirectory:
+        """Where a run is, or would be. Raises BadRunId."""
+        if not RUN_ID.fullmatch(run_id) or run_id == LEASE:
+            raise BadRunId(run_id)
+        return RunDirectory(self.path / run_id)
+
+    def existing(self, run_id: str) -> RunDirectory:
+        """Where a run is. Raises RunUnknown."""
+        directory = self.directory(run_id)
+        if not directory.path.is_dir():
+            raise RunUnknown(run_id)
+        return directory
+
+    def make(self, spec: SandboxSpec, launch: Launch) -> bool:
+        """Record a run. False if there is one under this id, which then stays as it is."""
+        directory = self.directory(spec.run_id)
+        aside = RunDirectory(self.path / f".making-{os.getpid()}-{os.urandom(6).hex()}")
+        aside.path.mkdir(parents=True, mode=0o700)
+        try:
+            aside.spec.write_text(spec.model_dump_json(indent=1))
+            run_directory.write(aside.launch, launch.as_json())
+            aside.path.rename(directory.path)
+        except OSError:
+            if directory.path.is_dir():
+                return False
+            raise
+        finally:
+            shutil.rmtree(aside.path, ignore_errors=True)
+        return True
+
+    def resolve(self, spec: SandboxSpec, uid: int | None, enforceable: Enforceable, processes_inside: int) -> Launch:
+        """Turn a spec into what a supervisor needs. `processes_inside` 0 sets no such limit inside."""
+        limits = spec.limits
+        mark = hashlib.sha256(f"{self.path.resolve()}/{spec.run_id}".encode()).hexdigest()[:20]
+        return Launch(
+            run_id=spec.run_id,
+            bubblewrap=str(self._stage.bubblewrap),
+            options=bubblewrap.options(spec, self._stage),
+            command=bubblewrap.command(spec, mark, processes_inside),
+            seccomp=str(self._stage.seccomp),
+            mark=mark,
+            uid=uid,
+            workspace=str(spec.workspace) if spec.workspace and spec.workspace_writable else None,
+            scratch=bubblewrap.scratch(spec),
+            ceilings=Ceilings(
+                wall_seconds=limits.wall_seconds,
+                memory_bytes=limits.memory_bytes,
+                processes=limits.processes,
+                cpus=limits.cpus,
+                disk_bytes=limits.disk_bytes,
+                file_bytes=limits.file_bytes,
+                output_bytes=limits.output_bytes,
+            ),
+            grades=enforceable.grades.model_dump(mode="json"),
+            cgroup=enforceable.cgroup,
+            lease=str(self.lease),
+            lease_seconds=self._terms.overdue_after,
+            lapse_seconds=self._terms.lapses_after,
+        )
+
+    def launch(self, spec: SandboxSpec, uid: int | None, enforceable: Enforceable) -> Launch:
+        """As `resolve`, with the process limit that suits this host."""
+        counted = enforceable.counts_processes and not (enforceable.cgroup and "pids" in enforceable.cgroup.parents)
+        # One above what the watch allows, so that the watch sees when somebody runs into it.
+        return self.resolve(spec, uid, enforceable, spec.limits.processes + OVERHEAD + 1 if counted else 0)
+
+    def supervise(self, run_id: str) -> None:
+        """Start the run's supervisor, unless it has or had one."""
+        directory = self.existing(run_id)
+        if directory.supervisor.exists() or directory.status.exists():
+            return
+        log = os.open(directory.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            starter = subprocess.run(
+                [sys.executable, "-P", "-m", supervisor.__name__, str(directory.path.resolve())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env={"PYTHONPATH": str(Path(supervisor.__file__).parents[2]), "PATH": os.defpath},
+                start_new_session=True,
+                timeout=START_SECONDS,
+                check=False,
+            )
+        finally:
+            os.close(log)
+        if starter.returncode not in (0, supervisor.TAKEN) and not directory.supervisor.exists():
+            said = directory.log.read_text(errors="replace")[-2000:]
+            self._conclude(directory, RunEnd.NOT_STARTED, f"The supervisor could not be started: {said}")
+
+    def status(self, run_id: str) -> RunStatus | None:
+        """The final status, or None while the run goes on. A supervisor that died without one is noticed here."""
+        directory = self.existing(run_id)
+        found = _read_status(directory)
+        if found or not directory.supervisor.exists() or directory.living(directory.supervisor):
+            return found
+        # It may have ended properly between the two looks.
+        return _read_status(directory) or self._lost(directory)
+
+    def _lost(self, directory: RunDirectory) -> RunStatus | None:
+        """Kill what the supervisor left, wait until it is dead, and only then say so."""
+        content = run_directory.read(directory.launch) or {}
+        launch = Launch.from_json(content)
+        cgroup = Cgroup(launch.cgroup, launch.mark) if launch.cgroup else None
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            if cgroup:
+                cgroup.kill()
+            inside = directory.living(directory.sandbox)
+            marked = [process.pid for process in processes.with_argument(launch.mark)]
+            left = {*marked, *([inside] if inside else []), *(cgroup.processes() if cgroup else ())}
+            if not left:
+                break
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            if time.monotonic() > deadline:
+                return None  # Asked again, this goes on; a status would claim that they are dead.
+            time.sleep(SHORT)
+        if cgroup:
+            cgroup.remove()
+        return self._conclude(directory, RunEnd.LOST, "The run's supervisor died without a final status.")
+
+    def _conclude(self, directory: RunDirectory, end: RunEnd, detail: str) -> RunStatus | None:
+        content = run_directory.read(directory.launch) or {}
+        status = {
+            "run_id": directory.path.name,
+            "end": end.value,
+            "detail": detail,
+            "grades": content.get("grades", {}),
+        }
+        run_directory.write(directory.status, status, keep_existing=True)
+        return _read_status(directory)
+
+    def request_stop(self, run_id: str, reason: str) -> None:
+        """Ask the supervisor to end the run."""
+        directory = self.existing(run_id)
+        aside = directory.stop.with_name(f".stop.{os.urandom(6).hex()}")
+        aside.write_text(reason)
+        aside.rename(directory.stop)
+        pid = directory.living(directory.supervisor)
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    def remove(self, run_id: str) -> None:
+        """Remove what is left of a run. Raises RunStillGoing."""
+        directory = self.directory(run_id)
+        if not directory.path.is_dir():
+            return
+        if self.status(run_id) is None and directory.supervisor.exists():
+            raise RunStillGoing(run_id)
+        aside = self.path / f".removing-{os.urandom(6).hex()}"
+        directory.path.rename(aside)
+        shutil.rmtree(aside)
+
+    def uid_of_its_own(self, run_id: str) -> int | None:
+        """The uid that was taken for this run alone."""
+        directory = self.directory(run_id)
+        spec, launch = run_directory.read(directory.spec), run_directory.read(directory.launch)
+        return launch["uid"] if spec and launch and spec["uid"] is None else None
+
+    def known(self) -> list[str]:
+        """Every run id that has a directory here."""
+        if not self.path.is_dir():
+            return []
+        return sorted(path.name for path in self.path.iterdir() if RUN_ID.fullmatch(path.name) and path.is_dir())
+
+
+def _read_status(directory: RunDirectory) -> RunStatus | None:
+    content = run_directory.read(directory.status)
+    return RunStatus.model_validate(content) if content else None
