@@ -84,7 +84,7 @@ class AgentTask(ReviewDesk):
         guidance = ""
         while await self._work(guidance):
             if not self._evaluation().blocked:
-                await self._propose()
+                await _to_its_end(self._propose())
             chosen = await self._review()
             if chosen is None:
                 return
@@ -205,8 +205,6 @@ class AgentTask(ReviewDesk):
             task_queue=queues.API,
             start_to_close_timeout=timeouts.FORGE,
             retry_policy=timeouts.FEW,
-            # A PR that was opened although the task is being cancelled must be known, so that it can be closed.
-            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             summary=f"propose {status.patch.head[:12]}",
         )
         self._progress.change(pull_request=pull_request)
@@ -224,9 +222,8 @@ class AgentTask(ReviewDesk):
     async def _merge(self, merge: SignedDecision) -> bool:
         """Merge what was approved, evaluating again whenever base has moved. False puts it back to people."""
         for _ in range(self._order.max_rebases + 1):
-            result = await self._merge_once(merge)
+            result = await _to_its_end(self._merge_once(merge))
             if result.outcome is MergeOutcome.MERGED:
-                self._progress.end(Outcome.MERGED, f"merged as {result.commit[:12]}", merge_commit=result.commit)
                 return True
             if result.outcome is MergeOutcome.REFUSED:
                 self.reopen(Stage.APPROVED, result.detail)
@@ -243,7 +240,7 @@ class AgentTask(ReviewDesk):
     async def _merge_once(self, merge: SignedDecision) -> MergeResult:
         status = self._progress.status
         assert status.patch and status.evaluation and status.pull_request and self.approval
-        return await workflow.execute_activity_method(
+        result = await workflow.execute_activity_method(
             ForgeSteps.merge,
             MergeOrder(
                 task=self._task,
@@ -256,10 +253,11 @@ class AgentTask(ReviewDesk):
             task_queue=queues.API,
             start_to_close_timeout=timeouts.FORGE,
             retry_policy=timeouts.PATIENT,
-            # A merge that is under way is finished and known, even when somebody cancels in the Temporal UI.
-            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             summary=f"merge {status.patch.head[:12]}",
         )
+        if result.outcome is MergeOutcome.MERGED:
+            self._progress.end(Outcome.MERGED, f"merged as {result.commit[:12]}", merge_commit=result.commit)
+        return result
 
     async def _catch_up(self) -> str:
         """Lay the patch onto the new base and evaluate it. Returns why the approval no longer counts, if so."""
@@ -281,7 +279,7 @@ class AgentTask(ReviewDesk):
         await self._with_host(patch, lambda prepared: self._evaluate(prepared, patch, before.run))
         self._progress.change(patch=patch)
         if not self._evaluation().blocked:
-            await self._propose()
+            await _to_its_end(self._propose())
         return approval_carries_over(
             policy=old_policy,
             new_policy_hash=self.policy.hash,
@@ -376,6 +374,16 @@ class AgentTask(ReviewDesk):
         evaluation = self._progress.status.evaluation
         assert evaluation is not None, "review begins after an evaluation"
         return evaluation
+
+
+async def _to_its_end(step: Coroutine[Any, Any, Result]) -> Result:
+    """Do an outward step that, once begun, is finished and known even when the task is cancelled meanwhile."""
+    doing = asyncio.ensure_future(step)
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await doing
+        raise
 
 
 def _message(error: BaseException) -> str:

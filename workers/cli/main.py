@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 
 from cyclopts import App, CycloptsError
 from rich.console import Console
@@ -60,6 +61,4 @@ def main() -> None:
 
 
 def _version() -> str:
-    from importlib import metadata
-
     return metadata.version("journeyman")

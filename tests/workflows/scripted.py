@@ -1,0 +1,304 @@
+"""Steps that answer by script: workflows are tested with the real server and these instead of the world."""
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowHandle
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+
+from activities.decisions.signing import DecisionSigner, DecisionVerifier, SignatureRefused
+from workflows import queues
+from workflows.agent_task import AgentTask
+from workflows.models.artifact import ArtifactRef
+from workflows.models.decision import Action, Decision, DecisionReceipt, SignedDecision
+from workflows.models.evidence import CheckRun, Evaluation, Finding, Severity
+from workflows.models.intent import Intent, task_id, task_workflow_id
+from workflows.models.patch import ExportResult, Patch
+from workflows.models.person import Person
+from workflows.models.policy import TaskPolicy
+from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
+from workflows.models.run import Placement, RunEnd, RunResult
+from workflows.models.status import Stage, TaskOrder, TaskStatus
+from workflows.models.steps import (
+    Attendance,
+    ClosePullRequestOrder,
+    ContextOrder,
+    DecisionOrder,
+    DecisionVerdict,
+    EvaluateOrder,
+    ExportOrder,
+    MergeOrder,
+    Nothing,
+    Prepared,
+    PrepareOrder,
+    ProposeOrder,
+    RebaseOrder,
+    RebaseResult,
+    RecordOrder,
+    ReleaseOrder,
+    RevertOrder,
+    RunOrder,
+    StartupContext,
+)
+from workflows.models.task import Repository, Task
+from workflows.revert_merge import RevertMerge
+
+ALICE, BOB, CAROL = (Person(id=name, account=f"os:{name}") for name in ("alice", "bob", "carol"))
+
+
+def sha(text: str) -> str:
+    return hashlib.sha1(text.encode()).hexdigest()
+
+
+def ref(name: str) -> ArtifactRef:
+    return ArtifactRef(sha256=hashlib.sha256(name.encode()).hexdigest(), size=1, name=name)
+
+
+def a_task(**changes: Any) -> Task:
+    key = f"cli:{uuid.uuid4().hex}"
+    intent = Intent(key=key, requester=ALICE)
+    values = {"id": task_id(key), "intent": intent, "repository": Repository(url="/r", name="r"), "goal": "mend add()"}
+    return Task.model_validate(values | changes)
+
+
+def a_patch(head: str, base: str = "base-1", diff: str = "diff") -> Patch:
+    digest = hashlib.sha256(diff.encode()).hexdigest()
+    return Patch(
+        base_commit=sha(base),
+        tree=sha(f"tree {head}"),
+        head=sha(head),
+        bundle=ref("b"),
+        diff=ref("d"),
+        diff_sha256=digest,
+    )
+
+
+class Script:
+    """What the world answers; tests change single answers."""
+
+    def __init__(self, *, host: str = "h1", hosts: dict[str, "asyncio.Event"] | None = None) -> None:
+        self.host = host
+        self.policy = TaskPolicy(hash="policy-1", feedback_rounds=1)
+        self.calls: list[tuple[str, Any]] = []
+        self.findings: Callable[[EvaluateOrder], tuple[Finding, ...]] = lambda order: ()
+        self.exported: Callable[[ExportOrder], ExportResult] = lambda order: ExportResult(
+            patch=a_patch(f"head-{order.round}")
+        )
+        self.merged: Callable[[MergeOrder], MergeResult] = lambda order: MergeResult(
+            outcome=MergeOutcome.MERGED, commit=sha("merge"), base_commit=sha("merge")
+        )
+        self.rebased: Callable[[RebaseOrder], RebaseResult] = lambda order: RebaseResult()
+        self.run: Callable[[RunOrder], RunResult] = lambda order: RunResult(
+            run_id=order.run_id, end=RunEnd.EXITED, exit_code=0, succeeded=True, summary="mended it", agent="scripted"
+        )
+        self.prepare_error: str = ""
+        self.holds_run = asyncio.Event()
+        self.holds_run.set()
+        self.holds_merge = asyncio.Event()
+        self.holds_merge.set()
+        self.entered_merge = asyncio.Event()
+        self.dies_on_run = False
+        self.verifier: DecisionVerifier | None = None
+
+    def count(self, name: str) -> int:
+        return sum(called == name for called, _ in self.calls)
+
+    def last(self, name: str) -> Any:
+        return [order for called, order in self.calls if called == name][-1]
+
+    def _note(self, name: str, order: Any) -> None:
+        self.calls.append((name, order))
+
+
+class ScriptedSteps:
+    """Every step interface, answering from a script."""
+
+    def __init__(self, script: Script) -> None:
+        self.s = script
+
+    @activity.defn(name="prepare")
+    async def prepare(self, order: PrepareOrder) -> Prepared:
+        self.s._note("prepare", order)
+        if self.s.prepare_error:
+            raise ApplicationError(self.s.prepare_error, non_retryable=True)
+        base = order.resume_from.base_commit if order.resume_from else sha("base-1")
+        return Prepared(
+            placement=Placement(host=self.s.host, epoch=order.epoch),
+            base_commit=base,
+            start_tree=sha("t"),
+            policy=self.s.policy,
+        )
+
+    @activity.defn(name="gather_context")
+    async def gather_context(self, order: ContextOrder) -> StartupContext:
+        self.s._note("gather_context", order)
+        return StartupContext(prompt=ref("p"), manifest=ref("m"))
+
+    @activity.defn(name="run_agent")
+    async def run_agent(self, order: RunOrder) -> RunResult:
+        self.s._note("run_agent", order)
+        while not self.s.holds_run.is_set():
+            activity.heartbeat()
+            await asyncio.sleep(0.1)
+        return self.s.run(order)
+
+    @activity.defn(name="export_patch")
+    async def export_patch(self, order: ExportOrder) -> ExportResult:
+        self.s._note("export_patch", order)
+        return self.s.exported(order)
+
+    @activity.defn(name="evaluate")
+    async def evaluate(self, order: EvaluateOrder) -> Evaluation:
+        self.s._note("evaluate", order)
+        findings = self.s.findings(order)
+        blocked = any(finding.severity is Severity.BLOCKER for finding in findings)
+        return Evaluation(
+            evidence=ref(f"evidence {order.patch.head}"),
+            evidence_hash=hashlib.sha256(f"{order.patch.head}{findings}".encode()).hexdigest(),
+            base_commit=order.patch.base_commit,
+            head=order.patch.head,
+            policy_hash=order.prepared.policy.hash,
+            blocked=blocked,
+            findings=findings,
+            feedback=ref("feedback") if blocked else None,
+            base_run=CheckRun(tree=sha("t")),
+            summary="1 of 1 pass",
+        )
+
+    @activity.defn(name="release")
+    async def release(self, order: ReleaseOrder) -> Nothing:
+        self.s._note("release", order)
+        return Nothing()
+
+    @activity.defn(name="attend")
+    async def attend(self, order: Attendance) -> Nothing:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(0.2)
+
+    @activity.defn(name="propose")
+    async def propose(self, order: ProposeOrder) -> PullRequest:
+        self.s._note("propose", order)
+        return PullRequest(number=1, url="local:/r#1", head=order.task.branch, base=order.task.base)
+
+    @activity.defn(name="rebase")
+    async def rebase(self, order: RebaseOrder) -> RebaseResult:
+        self.s._note("rebase", order)
+        return self.s.rebased(order)
+
+    @activity.defn(name="merge")
+    async def merge(self, order: MergeOrder) -> MergeResult:
+        self.s._note("merge", order)
+        self.s.entered_merge.set()
+        await self.s.holds_merge.wait()
+        return self.s.merged(order)
+
+    @activity.defn(name="close_pull_request")
+    async def close_pull_request(self, order: ClosePullRequestOrder) -> Nothing:
+        self.s._note("close_pull_request", order)
+        return Nothing()
+
+    @activity.defn(name="revert")
+    async def revert(self, order: RevertOrder) -> RevertResult:
+        self.s._note("revert", order)
+        return RevertResult(outcome=RevertOutcome.REVERTED, commit=sha("revert"))
+
+    @activity.defn(name="verify_decision")
+    async def verify_decision(self, order: DecisionOrder) -> DecisionVerdict:
+        self.s._note("verify_decision", order)
+        if self.s.verifier is not None:
+            try:
+                self.s.verifier.verify(order.signed, datetime.now(UTC))
+            except SignatureRefused as refused:
+                return DecisionVerdict(valid=False, refusal=str(refused))
+        return DecisionVerdict(valid=True)
+
+    @activity.defn(name="record")
+    async def record(self, order: RecordOrder) -> Nothing:
+        self.s._note("record", order)
+        return Nothing()
+
+    def all(self, *names: str) -> list[Callable[..., Any]]:
+        return [getattr(self, name) for name in names]
+
+
+BEAT = timedelta(seconds=0.2)
+HOST_STEPS = ("gather_context", "run_agent", "export_patch", "evaluate", "release")
+API_STEPS = ("propose", "rebase", "merge", "close_pull_request", "revert", "verify_decision", "record")
+
+
+@asynccontextmanager
+async def workers(client: Client, script: Script, *, prefix: str = "") -> AsyncIterator[None]:
+    """All workers of one small installation, in this process."""
+    steps = ScriptedSteps(script)
+    host = Placement(host=script.host)
+    async with (
+        Worker(client, task_queue=queues.ORCHESTRATE, workflows=[AgentTask, RevertMerge]),
+        Worker(client, task_queue=queues.API, activities=steps.all(*API_STEPS)),
+        Worker(client, task_queue=queues.SANDBOX, activities=steps.all("prepare")),
+        Worker(client, task_queue=host.queue, activities=steps.all(*HOST_STEPS), max_heartbeat_throttle_interval=BEAT),
+        Worker(
+            client, task_queue=host.control_queue, activities=steps.all("attend"), max_heartbeat_throttle_interval=BEAT
+        ),
+    ):
+        yield
+
+
+class Desk:
+    """One task as the people around it see it."""
+
+    def __init__(self, handle: WorkflowHandle[Any, Any], task: Task, signer: DecisionSigner) -> None:
+        self.handle = handle
+        self.task = task
+        self.signer = signer
+
+    @classmethod
+    async def start(cls, client: Client, signer: DecisionSigner, task: Task | None = None, **order: Any) -> "Desk":
+        task = task or a_task()
+        handle = await client.start_workflow(
+            AgentTask.run, TaskOrder(task=task, **order), id=task_workflow_id(task.id), task_queue=queues.ORCHESTRATE
+        )
+        return cls(handle, task, signer)
+
+    async def status(self) -> TaskStatus:
+        return await self.handle.query(AgentTask.status)
+
+    async def reaches(self, *stages: Stage, seconds: float = 30) -> TaskStatus:
+        async with asyncio.timeout(seconds):
+            while (status := await self.status()).stage not in stages:
+                await asyncio.sleep(0.02)
+        return status
+
+    async def result(self) -> TaskStatus:
+        async with asyncio.timeout(30):
+            status: TaskStatus = await self.handle.result()
+            return status
+
+    def sign(self, action: Action, person: Person, status: TaskStatus, **changes: Any) -> SignedDecision:
+        now = datetime.now(UTC)
+        values = {
+            "action": action,
+            "person": person,
+            "task_id": self.task.id,
+            "head": status.patch.head if status.patch else "",
+            "evidence_hash": status.evaluation.evidence_hash if status.evaluation else "",
+            "decided_at": now,
+            "expires_at": now + timedelta(hours=1),
+        }
+        return self.signer.sign(Decision.model_validate(values | changes))
+
+    async def decide(self, action: Action, person: Person = BOB, **changes: Any) -> DecisionReceipt:
+        signed = self.sign(action, person, await self.status(), **changes)
+        return await self.send(signed)
+
+    async def send(self, signed: SignedDecision, action: Action | None = None) -> DecisionReceipt:
+        name = str(action or signed.decision.action).replace("-", "_")
+        receipt: DecisionReceipt = await self.handle.execute_update(name, signed, result_type=DecisionReceipt)
+        return receipt
