@@ -1,6 +1,5 @@
 """What every forge can do. An outward action first looks for its own trace, so that a retry finds it done."""
 
-from pathlib import Path
 from typing import Protocol
 
 from workflows.models.patch import Patch
@@ -11,8 +10,8 @@ from workflows.models.task import Task
 class Forge(Protocol):
     """Branches, pull requests, merges and reverts of one repository."""
 
-    async def propose(self, task: Task, patch: Patch, git_dir: Path, title: str, body: str) -> PullRequest:
-        """Push the patch's head from `git_dir` to the task's branch, and create, adopt or update its PR."""
+    async def propose(self, task: Task, patch: Patch, bundle: bytes, title: str, body: str) -> PullRequest:
+        """Push the patch's head to the task's branch, and create, adopt or update its PR."""
         ...
 
     async def merge(self, task: Task, pull_request: PullRequest, patch: Patch, message: str) -> MergeResult:

@@ -1,0 +1,119 @@
+"""Places on this host: each task that has a workspace here holds one, from prepare to release.
+
+On disk, so that a worker that restarts still knows what it holds. The supply of places is what makes a full host stop
+taking work: it asks the queue for more only while one is free.
+"""
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+from temporalio.worker import CustomSlotSupplier, SlotPermit
+from temporalio.worker import SlotMarkUsedContext as MarkUsed
+from temporalio.worker import SlotReleaseContext as Release
+from temporalio.worker import SlotReserveContext as Reserve
+
+from workflows.models.base import Model
+
+
+class StalePlacement(Exception):
+    """An order names an epoch that another placement has overtaken; its result must not count."""
+
+
+class Held(Model):
+    """One place that is taken."""
+
+    task_id: str
+    epoch: int
+    uid: int | None = None
+    """As root: the uid that owns the workspace and runs its sandboxes."""
+
+
+class Placements:
+    """The places of one host."""
+
+    def __init__(self, directory: Path, capacity: int) -> None:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._directory = directory
+        self._capacity = capacity
+        self.changed = asyncio.Event()
+
+    def take(self, held: Held) -> Held:
+        """Take a place for an epoch of a task, or find that it is taken. Raises StalePlacement for an older epoch."""
+        current = self.find(held.task_id)
+        if current is not None and current.epoch == held.epoch:
+            return current
+        if current is not None and current.epoch > held.epoch:
+            raise StalePlacement(f"task {held.task_id} was placed here again since (epoch {current.epoch})")
+        path = self._path(held.task_id)
+        draft = path.with_suffix(f".{os.getpid()}")
+        draft.write_text(held.model_dump_json())
+        draft.rename(path)
+        return held
+
+    def expect(self, task_id: str, epoch: int) -> Held:
+        """The place of exactly this epoch. Raises StalePlacement if it was given back or taken anew."""
+        current = self.find(task_id)
+        if current is None or current.epoch != epoch:
+            raise StalePlacement(f"task {task_id} has no workspace of epoch {epoch} here any more")
+        return current
+
+    def find(self, task_id: str) -> Held | None:
+        """The place a task holds here, if any."""
+        with contextlib.suppress(FileNotFoundError, ValidationError):
+            return Held.model_validate_json(self._path(task_id).read_bytes())
+        return None
+
+    def all(self) -> list[Held]:
+        """Every place that is taken."""
+        found = (self.find(path.stem) for path in sorted(self._directory.glob("*.json")))
+        return [held for held in found if held is not None]
+
+    def give_back(self, task_id: str) -> None:
+        """Free a place. Idempotent."""
+        self._path(task_id).unlink(missing_ok=True)
+        self.changed.set()
+
+    @property
+    def free(self) -> int:
+        """Places not taken; may be negative after the capacity was lowered."""
+        return self._capacity - len(self.all())
+
+    def _path(self, task_id: str) -> Path:
+        if not task_id.isalnum():
+            raise ValueError(f"refused: {task_id!r} is no task id")
+        return self._directory / f"{task_id}.json"
+
+
+class PlaceSupplier(CustomSlotSupplier):
+    """Lets a worker poll for placements only while a place is free: the queue itself holds what is too much."""
+
+    def __init__(self, placements: Placements) -> None:
+        self._placements = placements
+        self._reserved = 0
+
+    async def reserve_slot(self, ctx: Reserve) -> SlotPermit:
+        """Wait until a place is free and not promised to another poll."""
+        while (permit := self.try_reserve_slot(ctx)) is None:
+            self._placements.changed.clear()
+            # A place is given back by this process, which tells; or by a sweep of another, which does not.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._placements.changed.wait(), timeout=1)
+        return permit
+
+    def try_reserve_slot(self, ctx: Reserve) -> SlotPermit | None:
+        """A permit if a place is free now."""
+        if self._placements.free - self._reserved <= 0:
+            return None
+        self._reserved += 1
+        return SlotPermit()
+
+    def mark_slot_used(self, ctx: MarkUsed) -> None:
+        """The place itself is recorded by the prepare step."""
+
+    def release_slot(self, ctx: Release) -> None:
+        """The step is over: the place is now either recorded as taken, or free."""
+        self._reserved = max(0, self._reserved - 1)
+        self._placements.changed.set()

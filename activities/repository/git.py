@@ -1,0 +1,155 @@
+"""Running the host's git so that nothing a repository contains or configures runs with it.
+
+Host git never works in a tree that a sandbox could write: `status` there ran the agent's fsmonitor, `checkout` its
+hooks, `diff` its filters. It reads bare repositories of our own, and writes fresh directories.
+"""
+
+import asyncio
+import contextlib
+import os
+import pwd
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+_CONFIGURATION = """[safe]
+\tdirectory = *
+[core]
+\thooksPath = /dev/null
+\tfsmonitor = false
+\tuntrackedCache = false
+\tautocrlf = false
+\tsymlinks = true
+[gc]
+\tauto = 0
+[maintenance]
+\tauto = false
+[transfer]
+\tfsckObjects = true
+[protocol]
+\tallow = never
+[protocol "file"]
+\tallow = always
+[protocol "https"]
+\tallow = always
+[protocol "ssh"]
+\tallow = always
+[protocol "git"]
+\tallow = always
+[submodule]
+\trecurse = false
+[advice]
+\tdetachedHead = false
+"""
+_MOST_OUTPUT = 256 * 1024 * 1024
+_MOST_ERROR = 4000
+
+
+class GitError(Exception):
+    """A git command failed; the message has what it was for and what git said."""
+
+    def __init__(self, purpose: str, said: str, code: int) -> None:
+        super().__init__(f"{purpose} failed: {said or f'git ended with code {code}'}")
+        self.said = said
+        self.code = code
+
+
+class RepositoryRefused(Exception):
+    """The repository can't be worked on as it is; trying again will not help."""
+
+
+class Git:
+    """The host's git with an environment of ours alone."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._configuration = directory / "gitconfig"
+        draft = directory / f"gitconfig.{os.getpid()}"
+        draft.write_text(_CONFIGURATION)
+        draft.chmod(0o644)
+        draft.rename(self._configuration)
+
+    async def run(
+        self,
+        *arguments: str,
+        purpose: str,
+        git_dir: Path | None = None,
+        stdin: bytes | None = None,
+        environment: Mapping[str, str] | None = None,
+        uid: int | None = None,
+        accept: tuple[int, ...] = (0,),
+    ) -> bytes:
+        """Run one command and return its output. Raises GitError; `purpose` begins its message.
+
+        `uid`, as root: run as this user, so that what is written in somebody's repository stays theirs.
+        """
+        code, out, error = await self._execute(arguments, git_dir, stdin, environment or {}, uid)
+        if code not in accept:
+            raise GitError(purpose, error.decode(errors="replace").strip()[-_MOST_ERROR:], code)
+        return out
+
+    async def line(self, *arguments: str, purpose: str, git_dir: Path | None = None, uid: int | None = None) -> str:
+        """The output of a command as one stripped line."""
+        return (await self.run(*arguments, purpose=purpose, git_dir=git_dir, uid=uid)).decode(errors="replace").strip()
+
+    async def exit_code(self, *arguments: str, git_dir: Path, uid: int | None = None) -> int:
+        """The exit code of a command that answers by it."""
+        return (await self._execute(arguments, git_dir, None, {}, uid))[0]
+
+    async def _execute(
+        self,
+        arguments: tuple[str, ...],
+        git_dir: Path | None,
+        stdin: bytes | None,
+        environment: Mapping[str, str],
+        uid: int | None,
+    ) -> tuple[int, bytes, bytes]:
+        drop = {"user": uid, "group": _group_of(uid), "extra_groups": []} if uid and os.geteuid() == 0 else {}
+        process = await asyncio.create_subprocess_exec(
+            "git",
+            *((f"--git-dir={git_dir}",) if git_dir is not None else ()),
+            # Command scope: not even the repository's own configuration can set these again.
+            *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "--no-pager"),
+            *arguments,
+            stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self._environment() | dict(environment),
+            cwd="/",
+            start_new_session=True,
+            limit=_MOST_OUTPUT,
+            **drop,  # type: ignore[arg-type]
+        )
+        try:
+            out, error = await process.communicate(stdin)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+            raise
+        return process.returncode or 0, out, error
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+            "HOME": "/nonexistent",
+            "LC_ALL": "C.UTF-8",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": str(self._configuration),
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ASKPASS": "/bin/false",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_NO_REPLACE_OBJECTS": "1",
+            "GIT_LITERAL_PATHSPECS": "1",
+            "GIT_PROTOCOL_FROM_USER": "0",
+        }
+
+
+def _group_of(uid: int | None) -> int | None:
+
+    if uid is None:
+        return None
+    try:
+        return pwd.getpwuid(uid).pw_gid
+    except KeyError:
+        return uid

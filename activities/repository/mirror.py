@@ -1,0 +1,161 @@
+"""Mirrors: what this host has of each repository, so that a task starts without a clone.
+
+For each repository there are two bare ones. The mirror has what the forge has, and sandboxes may read its objects. The
+vault has what agents made, for the host alone: what one task's agent wrote is nothing for another's to read.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from filelock import FileLock
+
+from activities.repository.git import Git, GitError, RepositoryRefused
+
+_MOST_BRANCHES_NAMED = 8
+
+
+class Mirror:
+    """One repository on this host."""
+
+    def __init__(self, url: str, path: Path, vault: Path) -> None:
+        self.url = url
+        self.path = path
+        self.vault = vault
+
+    @property
+    def objects(self) -> Path:
+        """The forge's objects; a sandbox may have them read-only."""
+        return self.path / "objects"
+
+
+class Mirrors:
+    """All repositories on this host."""
+
+    def __init__(self, directory: Path, git: Git) -> None:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o711)
+        self._directory = directory
+        self._git = git
+
+    def of(self, url: str) -> Mirror:
+        """The mirror of a repository, as it is."""
+        name = hashlib.sha256(url.encode()).hexdigest()[:20]
+        return Mirror(url, self._directory / f"{name}.git", self._directory / f"{name}.vault")
+
+    async def refresh(self, url: str) -> Mirror:
+        """Bring the mirror up to date. Raises RepositoryRefused, or GitError if trying again may help."""
+        _refuse_odd_address(url)
+        mirror = self.of(url)
+        async with self._alone(mirror):
+            if not await self._usable(mirror):
+                await self._make(mirror)
+            try:
+                await self._fetch(mirror)
+            except GitError as error:
+                raise _explained(url, error) from error
+        return mirror
+
+    async def resolve(self, mirror: Mirror, branch: str) -> str:
+        """The commit a branch is at. Raises RepositoryRefused, naming the branches there are."""
+        name = f"refs/heads/{branch}"
+        listed = await self._git.line(
+            "for-each-ref", "--format=%(refname)", "refs/heads", purpose="listing branches", git_dir=mirror.path
+        )
+        branches = listed.splitlines()
+        if not branches:
+            raise RepositoryRefused(f"{mirror.url} has no commit yet: push a first one, then ask again")
+        if name not in branches:
+            others = ", ".join(each.removeprefix("refs/heads/") for each in branches[:_MOST_BRANCHES_NAMED])
+            raise RepositoryRefused(f"{mirror.url} has no branch {branch!r}; it has {others}")
+        return await self._git.line(
+            "rev-parse", "--verify", f"{name}^{{commit}}", purpose="reading the branch", git_dir=mirror.path
+        )
+
+    async def read(self, mirror: Mirror, commit: str, path: str) -> bytes | None:
+        """A file's bytes at a commit, or None if there is no such regular file."""
+        entry = await self._git.run("ls-tree", "-z", commit, "--", path, purpose="reading a tree", git_dir=mirror.path)
+        kind, _, name = entry.rstrip(b"\0").partition(b"\t")
+        if not kind.startswith((b"100644 blob", b"100755 blob")) or name != path.encode():
+            return None
+        return await self._git.run(
+            "cat-file", "blob", kind.split()[2].decode(), purpose="reading a file", git_dir=mirror.path
+        )
+
+    async def paths(self, mirror: Mirror, commit: str) -> tuple[str, ...]:
+        """Every path of a commit's tree; names that are not UTF-8 keep their bytes as surrogates."""
+        listed = await self._git.run(
+            "ls-tree", "-r", "-z", "--name-only", commit, purpose="listing files", git_dir=mirror.path
+        )
+        return tuple(os.fsdecode(name) for name in listed.split(b"\0") if name)
+
+    async def default_branch(self, url: str) -> str:
+        """The branch a repository's HEAD names. Raises RepositoryRefused if it can't be read."""
+        _refuse_odd_address(url)
+        try:
+            told = await self._git.line("ls-remote", "--symref", "--", url, "HEAD", purpose="reading the repository")
+        except GitError as error:
+            raise _explained(url, error) from error
+        for line in told.splitlines():
+            if line.startswith("ref: refs/heads/"):
+                return line.split()[1].removeprefix("refs/heads/")
+        raise RepositoryRefused(f"{url} has no commit on its default branch: push a first one, or name a --base")
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, mirror: Mirror) -> AsyncIterator[None]:
+        lock = FileLock(mirror.path.with_suffix(".lock"), thread_local=False)
+        await asyncio.to_thread(lock.acquire)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    async def _usable(self, mirror: Mirror) -> bool:
+        if not mirror.path.is_dir() or not mirror.vault.is_dir():
+            return False
+        return await self._git.exit_code("rev-parse", "--is-bare-repository", git_dir=mirror.path) == 0
+
+    async def _make(self, mirror: Mirror) -> None:
+        draft = mirror.path.with_suffix(".making")
+        await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+        if Path(mirror.url).is_dir():
+            # Copies object files instead of packing them anew: seconds against half a minute for a large repository.
+            try:
+                await self._git.run(
+                    *("clone", "--quiet", "--bare", "--no-hardlinks", "--no-tags", "--", mirror.url, str(draft)),
+                    purpose=f"copying {mirror.url}",
+                )
+            except GitError as error:
+                await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+                raise _explained(mirror.url, error) from error
+        else:
+            await self._git.run("init", "--quiet", "--bare", str(draft), purpose="making a mirror")
+        await asyncio.to_thread(shutil.rmtree, mirror.path, ignore_errors=True)
+        draft.rename(mirror.path)
+        if not mirror.vault.is_dir():
+            await self._git.run("init", "--quiet", "--bare", str(mirror.vault), purpose="making a vault")
+        (mirror.vault / "objects" / "info").mkdir(exist_ok=True)
+        (mirror.vault / "objects" / "info" / "alternates").write_text(f"{mirror.objects}\n")
+
+    async def _fetch(self, mirror: Mirror) -> None:
+        await self._git.run(
+            *("fetch", "--quiet", "--prune", "--no-tags", "--force", "--no-write-fetch-head"),
+            *("--", mirror.url, "+refs/heads/*:refs/heads/*"),
+            purpose=f"fetching {mirror.url}",
+            git_dir=mirror.path,
+        )
+
+
+def _refuse_odd_address(url: str) -> None:
+    if url.startswith("-") or "::" in url or any(not c.isprintable() for c in url):
+        raise RepositoryRefused(f"{url!r} is no address of a repository; give a path, https:// or ssh://")
+
+
+def _explained(url: str, error: GitError) -> Exception:
+    """A repository that is not there will not appear by trying again; one that does not answer may."""
+    if Path(url).is_absolute() and ("does not exist" in error.said or "does not appear to be a git" in error.said):
+        return RepositoryRefused(f"there is no git repository at {url}: check the path, or run `git init` there")
+    return error
