@@ -23,6 +23,8 @@ DENIED_DETAILS = "rbac_access_denied"
 """How Envoy's response details begin where an address was refused."""
 _INTERNET = "internet"
 _STREAM_IDLE = "3600s"
+_PLAIN_AUTHORITY = "[A-Za-z0-9_][A-Za-z0-9_.-]*(:[0-9]+)?"
+"""A name and a port; nothing that some parser might take for the end of a name."""
 _TYPE = "type.googleapis.com/"
 _RBAC = "envoy.filters.http.upstream_rbac"
 _FORWARD = "envoy.filters.http.dynamic_forward_proxy"
@@ -195,33 +197,42 @@ def routes(name: str, rules: Sequence[Rule], allow_private: bool) -> tuple[Json,
 
 def _rule_routes(rule: Rule, allow_private: bool) -> list[Json]:
     """Routes of one rule. What is resolved and dialled is the rule's own text wherever the rule is an exact name."""
-    found: list[Json] = []
-    for port in rule.ports:
-        for connect in (True, False):
-            suffix = f":{port}" if connect or port != 80 else "(?::80)?"
-            overrides: Json = {}
-            if not rule.wildcard:
-                literal = rule.name if port == 80 and not connect else f"{rule.name}:{port}"
-                overrides[_FORWARD] = {
-                    "@type": _TYPE + "envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig",
-                    "host_rewrite_literal": literal,
-                }
-            if allow_private:
-                overrides[_RBAC] = {"@type": _TYPE + "envoy.extensions.filters.http.rbac.v3.RBACPerRoute"}
-            authority = {"name": ":authority", "string_match": {"safe_regex": {"regex": f"(?i){rule.pattern}{suffix}"}}}
-            action: Json = {
-                "cluster": _INTERNET,
-                "timeout": "0s",
-                "idle_timeout": _STREAM_IDLE,
-                # Another address of the same name, judged anew; nothing was sent yet, so that any method may be tried.
-                "retry_policy": {"retry_on": "connect-failure", "num_retries": 2},
-            }
-            match: Json = {"prefix": "/", "headers": [authority]}
-            if connect:
-                action["upgrade_configs"] = [{"upgrade_type": "CONNECT", "connect_config": {}}]
-                match = {"connect_matcher": {}, "headers": [authority]}
-            found.append({"name": rule.text, "match": match, "route": action, "typed_per_filter_config": overrides})
-    return found
+    return [
+        _route(rule, port, connect, allow_private, suffix)
+        for port in rule.ports
+        for connect in (True, False)
+        # A tunnel always names its port; a plain request need not name 80.
+        for suffix in ([f":{port}", ""] if port == 80 and not connect else [f":{port}"])
+    ]
+
+
+def _route(rule: Rule, port: int, connect: bool, allow_private: bool, suffix: str) -> Json:
+    overrides: Json = {}
+    if rule.wildcard:
+        authority = [
+            {"name": ":authority", "string_match": {"suffix": f".{rule.name}{suffix}", "ignore_case": True}},
+            {"name": ":authority", "string_match": {"safe_regex": {"regex": _PLAIN_AUTHORITY}}},
+        ]
+    else:
+        authority = [{"name": ":authority", "string_match": {"exact": f"{rule.name}{suffix}", "ignore_case": True}}]
+        overrides[_FORWARD] = {
+            "@type": _TYPE + "envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig",
+            "host_rewrite_literal": rule.name if port == 80 and not connect else f"{rule.name}:{port}",
+        }
+    if allow_private:
+        overrides[_RBAC] = {"@type": _TYPE + "envoy.extensions.filters.http.rbac.v3.RBACPerRoute"}
+    action: Json = {
+        "cluster": _INTERNET,
+        "timeout": "0s",
+        "idle_timeout": _STREAM_IDLE,
+        # Another address of the same name, judged anew; nothing was sent yet, so that any method may be tried.
+        "retry_policy": {"retry_on": "connect-failure", "num_retries": 2},
+    }
+    match: Json = {"prefix": "/", "headers": authority}
+    if connect:
+        action["upgrade_configs"] = [{"upgrade_type": "CONNECT", "connect_config": {}}]
+        match = {"connect_matcher": {}, "headers": authority}
+    return {"name": rule.text, "match": match, "route": action, "typed_per_filter_config": overrides}
 
 
 def _local_replies() -> list[Json]:

@@ -22,7 +22,7 @@ from workflows.models.base import Model
 
 _LONGEST_SOCKET_PATH = 107
 """sun_path in unix(7), less the closing zero."""
-_APPLY_SECONDS = 20.0
+_APPLY_SECONDS = 10.0
 _T = TypeVar("_T")
 
 
@@ -120,8 +120,10 @@ class EnvoyGateway:
         except GatewayError:
             if before is None:
                 self._state(sandbox).unlink()
-                self._write_configuration()
                 shutil.rmtree(directory)
+            else:
+                write_aside(self._state(sandbox), before.model_dump_json())
+            self._write_configuration()
             raise
         return directory
 

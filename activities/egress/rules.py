@@ -53,12 +53,6 @@ class Rule:
             raise RuleRefused(f"refused the egress rule {text!r}: it would allow a whole top-level domain")
         return cls(text=text.strip(), name=name, wildcard=wildcard, ports=(int(port),) if colon else DEFAULT_PORTS)
 
-    @property
-    def pattern(self) -> str:
-        """RE2 for the names it allows, in lower case."""
-        name = self.name.replace(".", r"\.")
-        return rf"(?:{_LABEL}\.)+{name}" if self.wildcard else name
-
 
 def parse_rules(rules: EgressRules) -> tuple[Rule, ...]:
     """All rules of a sandbox, exact names before wildcards, without repetition."""
