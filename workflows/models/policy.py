@@ -36,6 +36,8 @@ class TaskPolicy(Model):
     setup: Setup = Setup()
     scope: tuple[str, ...] = ()
     """Paths agents may touch in this repository; empty means all but the forbidden ones."""
+    task_type_scope: tuple[str, ...] = ()
+    """Paths that tasks of this type may touch; a path must be in both scopes."""
     forbidden: tuple[str, ...] = ()
     """Paths no agent may touch."""
     max_changed_lines: int = Field(default=2000, gt=0)

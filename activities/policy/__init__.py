@@ -1,0 +1,1 @@
+"""Three owners' files, read, checked and combined into what holds for one task."""

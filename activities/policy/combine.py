@@ -1,0 +1,201 @@
+"""One task's policy from three owners' files: pure, the strictest wins, and loosening is refused by name.
+
+The platform's file sets defaults and may state any value. Security's file is a ceiling over it. The team's file, read
+from the base commit, tightens both. Per key, what happens to a stricter and a looser value:
+
+    key                          combined by                       a looser value in the team's file
+    limits.*                     minimum                           has no effect
+    max_changed_lines, _bytes    minimum                           has no effect
+    feedback_rounds              minimum                           has no effect
+    required_grades              strongest                         has no effect
+    forbidden                    union                             can't be written
+    scope, task type's scope     a path must be in each            can't be written
+    carry_over                   all must allow it                 refused
+    allow_self_approval          all must allow it                 refused
+    reviewers                    within security's `approve`       refused
+    egress.hosts                 within what the platform grants   refused
+    checks, setup                the team's, else detected         the repository owner's own
+
+A number is taken by its minimum, since a smaller number that another owner set explains itself in the evidence. A name
+or a permission that can't be granted is refused instead: it would be missed only when something fails far from here.
+What security.toml does not allow, but the platform's file grants, is refused too: both owners have to agree.
+"""
+
+import hashlib
+import json
+from typing import Literal
+
+from activities.egress.rules import Rule
+from activities.policy.agents import choose_agent
+from activities.policy.detect import Detected
+from activities.policy.documents import PlatformPolicy, SecurityPolicy, TaskTypeTable, TeamPolicy
+from activities.policy.grades import strongest
+from activities.policy.reading import TEAM_FILE
+from workflows.models.limits import Grade, Limits
+from workflows.models.policy import Check, PolicyRefusal, Setup, TaskPolicy
+from workflows.models.task import Task
+
+TASK_TYPES = ("docs", "test-fix", "dependency-bump", "refactor", "bug-fix", "feature")
+CHECK_SECONDS = 900
+SETUP_SECONDS = 900
+REQUIRED_GRADES = {
+    # What a sandbox without root can hold; a watch that ends the run is enough on one's own machine.
+    "local": {
+        "wall": Grade.WATCHED,
+        "memory": Grade.WATCHED,
+        "processes": Grade.WATCHED,
+        "disk": Grade.WATCHED,
+        "output": Grade.WATCHED,
+        "network": Grade.KERNEL,
+    },
+    # Time, output and growth of a bind mount have no kernel limit on any host; all else must have one.
+    "team": {
+        "wall": Grade.WATCHED,
+        "output": Grade.WATCHED,
+        "disk": Grade.WATCHED,
+        "memory": Grade.KERNEL,
+        "processes": Grade.KERNEL,
+        "cpus": Grade.KERNEL,
+        "file": Grade.KERNEL,
+        "scratch": Grade.KERNEL,
+        "network": Grade.KERNEL,
+    },
+}
+
+
+def combine(
+    platform: PlatformPolicy, security: SecurityPolicy, team: TeamPolicy | None, detected: Detected, task: Task
+) -> TaskPolicy:
+    """What holds for the task, with its hash. Raises PolicyRefusal, which names file, key and remedy."""
+    stated = team or TeamPolicy()
+    kind = _task_type(stated, task)
+    policy = TaskPolicy(
+        checks=tuple(Check(**check.model_dump()) for check in stated.checks) if stated.checks else detected.checks,
+        setup=Setup(**stated.setup.model_dump()) if stated.setup else detected.setup,
+        check_definitions=stated.check_definitions,
+        test_paths=stated.test_paths,
+        scope=stated.scope,
+        task_type_scope=kind.scope,
+        forbidden=_union(security.forbidden, stated.forbidden, kind.forbidden),
+        max_changed_lines=_least(
+            platform.max_changed_lines, security.max_changed_lines, stated.max_changed_lines, kind.max_changed_lines
+        ),
+        max_patch_bytes=_least(platform.max_patch_bytes, security.max_patch_bytes, stated.max_patch_bytes),
+        reviewers=_reviewers(security, stated),
+        allow_self_approval=_all_allow(
+            "allow_self_approval",
+            platform.allow_self_approval,
+            security.allow_self_approval,
+            stated.allow_self_approval,
+        ),
+        carry_over=_all_allow("carry_over", platform.carry_over, security.carry_over, stated.carry_over),
+        feedback_rounds=_least(platform.feedback_rounds, security.feedback_rounds, stated.feedback_rounds),
+        egress_hosts=_egress(platform, security, stated, task),
+        required_grades=_grades(platform, security, stated),
+        run_limits=_limits("run", Limits(), platform, security, stated),
+        check_limits=_limits("check", Limits(wall_seconds=CHECK_SECONDS), platform, security, stated),
+        setup_limits=_limits("setup", Limits(wall_seconds=SETUP_SECONDS), platform, security, stated),
+    )
+    return policy.model_copy(update={"hash": policy_hash(policy)})
+
+
+def policy_hash(policy: TaskPolicy) -> str:
+    """sha256 over the canonical JSON of all of a policy but its hash."""
+    content = policy.model_dump(mode="json", exclude={"hash"})
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _task_type(team: TeamPolicy, task: Task) -> TaskTypeTable:
+    if found := team.task_types.get(task.task_type):
+        return found
+    if task.task_type in TASK_TYPES:
+        return TaskTypeTable()
+    known = ", ".join(sorted({*TASK_TYPES, *team.task_types}))
+    raise PolicyRefusal(
+        f"task type {task.task_type!r} is not known: use one of {known}, or define "
+        f"[task_types.{task.task_type}] in {TEAM_FILE} on the base branch"
+    )
+
+
+def _union(*groups: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted({pattern for group in groups for pattern in group}))
+
+
+def _least(default: int, *others: int | None) -> int:
+    return int(min(default, *(value for value in others if value is not None), default))
+
+
+def _all_allow(key: str, platform: bool, security: bool | None, team: bool | None) -> bool:
+    allowed = platform and security is not False
+    if team and not allowed:
+        raise PolicyRefusal(
+            f"{TEAM_FILE}: `{key}` = true loosens what the platform or security owner set; take it out, or ask them"
+        )
+    return allowed and team is not False
+
+
+def _reviewers(security: SecurityPolicy, team: TeamPolicy) -> tuple[str, ...]:
+    if security.approve is None:
+        return tuple(sorted(set(team.reviewers)))
+    for reviewer in team.reviewers:
+        if reviewer not in security.approve:
+            raise PolicyRefusal(
+                f"{TEAM_FILE}: `reviewers` names {reviewer!r}, whom `approve` in security.toml does not; name one of "
+                + ", ".join(sorted(security.approve))
+            )
+    return tuple(sorted(set(team.reviewers or security.approve)))
+
+
+def _egress(platform: PlatformPolicy, security: SecurityPolicy, team: TeamPolicy, task: Task) -> tuple[str, ...]:
+    agent = choose_agent(platform, security, task.agent)
+    granted = tuple(sorted({*agent.entry.egress, *(platform.egress.hosts or ())}))
+    ceiling = security.egress.allow
+    for host in granted:
+        if ceiling is not None and not _covered(host, ceiling):
+            raise PolicyRefusal(
+                f"journeyman.toml: egress to {host!r} is not within `egress.allow` of security.toml; take it out, or "
+                "have the security owner add it"
+            )
+    if team.egress.hosts is None:
+        return granted
+    for host in team.egress.hosts:
+        if not _covered(host, granted):
+            raise PolicyRefusal(
+                f"{TEAM_FILE}: `egress.hosts` names {host!r}, which journeyman.toml does not grant agent "
+                f"{agent.name!r}; take it out, or ask the platform owner"
+            )
+    return tuple(sorted(set(team.egress.hosts)))
+
+
+def _covered(host: str, allowed: tuple[str, ...]) -> bool:
+    """Whether every request that `host` lets through is let through by one of the allowed entries."""
+    asked = Rule.parse(host)
+    return any(_covers(Rule.parse(entry), asked) for entry in allowed)
+
+
+def _covers(allowed: Rule, asked: Rule) -> bool:
+    if not set(asked.ports) <= set(allowed.ports):
+        return False
+    below = asked.name.endswith("." + allowed.name)
+    if allowed.wildcard:
+        return below or (asked.wildcard and asked.name == allowed.name)
+    return not asked.wildcard and asked.name == allowed.name
+
+
+def _grades(platform: PlatformPolicy, security: SecurityPolicy, team: TeamPolicy) -> dict[str, str]:
+    combined: dict[str, Grade] = {}
+    for grades in (REQUIRED_GRADES[platform.profile], security.required_grades, team.required_grades):
+        for name, grade in grades.items():
+            combined[name] = strongest(combined.get(name, Grade.NONE), grade)
+    return {name: combined[name].value for name in sorted(combined)}
+
+
+def _limits(
+    kind: Literal["run", "check", "setup"],
+    defaults: Limits,
+    platform: PlatformPolicy,
+    security: SecurityPolicy,
+    team: TeamPolicy,
+) -> Limits:
+    stated = platform.limits.of(kind).replace(defaults)
+    return team.limits.of(kind).tighten(security.limits.of(kind).tighten(stated))
