@@ -121,6 +121,8 @@ def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> 
         "@type": _TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "sandbox",
         "codec_type": "HTTP1",
+        # Python's own client, and so pip, asks for a tunnel in HTTP/1.0.
+        "http_protocol_options": {"accept_http_10": True},
         "rds": {"route_config_name": name, "config_source": _from_file(routes)},
         "strip_trailing_host_dot": True,
         "use_remote_address": True,

@@ -50,3 +50,7 @@ class EgressGateway(Protocol):
     async def close(self, sandbox: str) -> tuple[EgressRecord, ...]:
         """Close the listener and return every request it saw, in order. Idempotent; records stay until forgotten."""
         ...
+
+    async def forget(self, sandbox: str) -> None:
+        """Remove the records of a sandbox that was closed, once they are kept elsewhere. Idempotent."""
+        ...

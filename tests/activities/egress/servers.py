@@ -157,10 +157,10 @@ def get(directory: Path, host: str, path: str = "/") -> bytes:
     return send(directory, f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
 
 
-def tunnel(directory: Path, host: str) -> tuple[socket.socket, bytes]:
+def tunnel(directory: Path, host: str, version: str = "1.1") -> tuple[socket.socket, bytes]:
     """A CONNECT through the gateway: the connection, and the head of the answer with what came along."""
     connection = dial(directory)
-    connection.sendall(f"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    connection.sendall(f"CONNECT {host} HTTP/{version}\r\nHost: {host}\r\n\r\n".encode())
     answer = b""
     while b"\r\n\r\n" not in answer and (received := connection.recv(65536)):
         answer += received

@@ -25,14 +25,15 @@ async def test_an_allowed_name_is_reached_by_plain_http(gateway: EnvoyGateway, w
         assert answer.endswith(f"served /models for api.example.test:{web.port}".encode())
 
 
-async def test_an_allowed_name_is_reached_through_a_tunnel(gateway: EnvoyGateway, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_an_allowed_name_is_reached_through_a_tunnel(gateway: EnvoyGateway, tmp_path: Path, version: str) -> None:
     certificate = self_signed(tmp_path / "pem", "api.example.test")
     with web_server(certificate) as secure:
         directory = await gateway.open("tunnel", rules(f"api.example.test:{secure.port}"), None)
 
         def ask() -> bytes:
-            connection, head = tunnel(directory, f"api.example.test:{secure.port}")
-            assert head.startswith(b"HTTP/1.1 200")
+            connection, head = tunnel(directory, f"api.example.test:{secure.port}", version)
+            assert b" 200 " in head.splitlines()[0]
             context = ssl.create_default_context(cafile=str(certificate))
             with context.wrap_socket(connection, server_hostname="api.example.test") as encrypted:
                 encrypted.sendall(b"GET /secret HTTP/1.1\r\nHost: api.example.test\r\nConnection: close\r\n\r\n")

@@ -1,0 +1,293 @@
+"""Environment layers: what a repository's set-up commands install, made once and mounted read-only ever after.
+
+Set-up runs code of the repository and of every package it names. So it runs in a sandbox of its own, on a copy of
+base, with package registries as the only way out; and what it leaves is frozen before anything else sees it.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import shlex
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+from filelock import AsyncFileLock
+
+from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
+from activities.environment.frozen_tree import freeze, remove
+from activities.environment.registries import RegistryAccess
+from activities.sandbox.contract import LAYER, PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
+from activities.sandbox.disk_growth import DiskGrowth, TooDeep
+from workflows.models.base import Model
+from workflows.models.limits import Limits
+from workflows.models.policy import Setup
+from workflows.models.run import RunEnd
+
+SCHEMA_VERSION = 1
+CERTIFICATES = "/run/journeyman/certificates.pem"
+"""Where the registries' certificates are inside, while a layer is made."""
+_LOCK_FILE_BYTES = 64 * 1024 * 1024
+_LAST_LINES = 30
+_LAST_CHARACTERS = 4000
+_LOOK_SECONDS = 0.5
+
+
+class SetupFailed(Exception):
+    """The environment could not be made; the message holds the end of what the commands printed, and what to do."""
+
+
+class LayerManifest(Model):
+    """What a layer was made from and what came of it."""
+
+    schema_version: int = SCHEMA_VERSION
+    key: str
+    commands: tuple[str, ...]
+    lock_files: dict[str, str]
+    """Path to sha256 of the content."""
+    toolchain: str
+    made_at: str
+    """RFC 3339, UTC."""
+    sha256: str
+    """Over the whole tree."""
+    files: int
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One environment, ready to be mounted."""
+
+    directory: Path
+    manifest: LayerManifest
+
+    def mount(self) -> Mount:
+        """How a run or an evaluation gets it."""
+        return Mount(source=self.directory / "tree", target=LAYER)
+
+    @property
+    def egress(self) -> Path:
+        """JSON lines: every request that was made while it was set up."""
+        return self.directory / "egress.jsonl"
+
+
+class EnvironmentLayers:
+    """The layers of this host, by the hash of what they are made from."""
+
+    def __init__(
+        self,
+        directory: Path,
+        sandboxes: Sandboxes,
+        gateway: EgressGateway,
+        registries: Callable[[], Awaitable[RegistryAccess]],
+    ) -> None:
+        """`registries` is asked each time a layer is made; see registries.discover."""
+        self._directory = directory.absolute()
+        self._sandboxes = sandboxes
+        self._gateway = gateway
+        self._registries = registries
+
+    async def ensure(self, setup: Setup, source: Path, limits: Limits, toolchain_hash: str) -> Layer | None:
+        """The layer for this set-up of this checkout, made now if it is not there. None if there is nothing to set up.
+
+        Whoever asks for the same one at the same time waits for it. Raises SetupFailed.
+        """
+        if not setup.commands:
+            return None
+        locks = {name: await asyncio.to_thread(_hash_lock_file, source, name) for name in setup.lock_files}
+        facts = [SCHEMA_VERSION, list(setup.commands), locks, toolchain_hash]
+        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        for name in ("layers", "building", "locks"):
+            (self._directory / name).mkdir(parents=True, exist_ok=True)
+        for path in (self._directory, self._directory / "layers", self._directory / "building"):
+            # Sandboxes pass through without listing.
+            path.chmod(0o711)
+        if (layer := self._found(key)) is not None:
+            return layer
+        async with AsyncFileLock(
+            self._directory / "locks" / f"{key}.lock", poll_interval=0.1, thread_local=False, run_in_executor=False
+        ):
+            if (layer := self._found(key)) is None:
+                manifest = LayerManifest(
+                    key=key,
+                    commands=setup.commands,
+                    lock_files=locks,
+                    toolchain=toolchain_hash,
+                    made_at=datetime.now(UTC).isoformat(),
+                    sha256="",
+                    files=0,
+                    size=0,
+                )
+                layer = await self._make(manifest, source, limits)
+            return layer
+
+    def _found(self, key: str) -> Layer | None:
+        directory = self._directory / "layers" / key
+        try:
+            text = (directory / "manifest.json").read_text()
+        except FileNotFoundError:
+            return None
+        return Layer(directory, LayerManifest.model_validate_json(text))
+
+    async def _make(self, manifest: LayerManifest, source: Path, limits: Limits) -> Layer:
+        building = self._directory / "building" / manifest.key
+        # The run has the key's name, so that what a dead worker left is found, ended and removed before the next try.
+        run_id = f"setup-{manifest.key[:32]}"
+        await self._clear(run_id, building)
+        uid = self._sandboxes.take_uid()
+        try:
+            await asyncio.to_thread(_prepare, building, source, uid)
+            status, output, records = await self._run(run_id, building, manifest.commands, limits, uid)
+            if status.end is not RunEnd.EXITED or status.exit_code != 0:
+                raise SetupFailed(_failure(status, output, records))
+            frozen = await asyncio.to_thread(freeze, building / "tree")
+            await asyncio.to_thread(remove, building / "work")
+            manifest = manifest.model_copy(update={"sha256": frozen.sha256, "files": frozen.files, "size": frozen.size})
+            (building / "egress.jsonl").write_text("".join(f"{record.model_dump_json()}\n" for record in records))
+            (building / "manifest.json").write_text(manifest.model_dump_json(indent=1))
+            final = self._directory / "layers" / manifest.key
+            building.rename(final)
+            return Layer(final, manifest)
+        finally:
+            await self._clear(run_id, building)
+            self._sandboxes.give_back_uid(uid)
+
+    async def _clear(self, run_id: str, building: Path) -> None:
+        with contextlib.suppress(LookupError):
+            await self._sandboxes.stop(run_id, "the environment is made anew")
+            await self._sandboxes.forget(run_id)
+        await asyncio.to_thread(remove, building)
+
+    async def _run(
+        self, run_id: str, building: Path, commands: Sequence[str], limits: Limits, uid: int | None
+    ) -> tuple[RunStatus, bytes, tuple[EgressRecord, ...]]:
+        access = await self._registries()
+        rules = EgressRules(hosts=access.hosts, allow_private=access.allow_private)
+        egress = await self._gateway.open(run_id, rules, uid)
+        records: tuple[EgressRecord, ...] = ()
+        try:
+            mounts = [Mount(source=building / "tree", target=LAYER, writable=True)]
+            if access.certificates is not None:
+                copy = building / "certificates.pem"
+                await asyncio.to_thread(shutil.copyfile, access.certificates, copy)
+                copy.chmod(0o444)
+                mounts.append(Mount(source=copy, target=CERTIFICATES))
+            spec = SandboxSpec(
+                run_id=run_id,
+                # Each by a shell of its own, so that a `cd` or a variable of one means nothing to the next.
+                command=("sh", "-euc", "\n".join(f"sh -euc {shlex.quote(command)}" for command in commands)),
+                environment=_environment(access),
+                workspace=building / "work",
+                mounts=tuple(mounts),
+                limits=limits,
+                egress=egress,
+                uid=uid,
+            )
+            async with self._size_watched(run_id, building / "tree", limits.disk_bytes):
+                status, output = await self._sandboxes.run(spec)
+        finally:
+            records = await self._gateway.close(run_id)
+            await self._gateway.forget(run_id)
+        (building / "certificates.pem").unlink(missing_ok=True)
+        return status, output, records
+
+    @asynccontextmanager
+    async def _size_watched(self, run_id: str, tree: Path, limit: int) -> AsyncIterator[None]:
+        """End the run when the layer outgrows the disk limit; the sandbox itself counts the work tree only."""
+
+        async def watch() -> None:
+            growth = await asyncio.to_thread(DiskGrowth, tree)
+            reason = ""
+            while not reason:
+                await asyncio.sleep(_LOOK_SECONDS)
+                try:
+                    if await asyncio.to_thread(growth.bytes, limit) > limit:
+                        reason = f"the environment grew beyond the disk limit of {limit} bytes"
+                except (TooDeep, OSError) as error:
+                    reason = f"the environment's size can't be measured: {error}"
+            with contextlib.suppress(LookupError):
+                await self._sandboxes.stop(run_id, reason)
+
+        watching = asyncio.create_task(watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+
+
+def _hash_lock_file(source: Path, name: str) -> str:
+    """sha256 of a lock file. Raises SetupFailed unless it is a file of the repository's own."""
+    remedy = "commit it on the base branch, or correct `lock_files` in .journeyman/team.toml there"
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts:
+        raise SetupFailed(f"refused the lock file {name!r}: it must be a path inside the repository; {remedy}")
+    resolved = (source / path).resolve()
+    if not resolved.is_relative_to(source.resolve()):
+        raise SetupFailed(f"refused the lock file {name!r}: it is a link that leads out of the repository; {remedy}")
+    if not resolved.is_file():
+        raise SetupFailed(f"the lock file {name!r} that the set-up names is not in the repository: {remedy}")
+    if resolved.stat().st_size > _LOCK_FILE_BYTES:
+        raise SetupFailed(f"refused the lock file {name!r}: it is larger than {_LOCK_FILE_BYTES} bytes; {remedy}")
+    return hashlib.sha256(resolved.read_bytes()).hexdigest()
+
+
+def _prepare(building: Path, source: Path, uid: int | None) -> None:
+    """A copy of the checkout to work in and an empty tree to fill, both the sandbox's own."""
+    building.mkdir()
+    building.chmod(0o711)
+    # Links stay links: what they lead to is looked up inside.
+    shutil.copytree(source, building / "work", symlinks=True, ignore=_without_git(source))
+    (building / "tree").mkdir()
+    for top in (building / "work", building / "tree"):
+        top.chmod(0o700)
+        if uid is not None:
+            for _, names, files, descriptor in os.fwalk(top, follow_symlinks=False):
+                for name in (*names, *files):
+                    os.chown(name, uid, uid, dir_fd=descriptor, follow_symlinks=False)
+            os.chown(top, uid, uid)
+
+
+def _without_git(source: Path) -> Callable[[str, list[str]], list[str]]:
+    return lambda directory, names: [name for name in names if name == ".git" and Path(directory) == source]
+
+
+def _environment(access: RegistryAccess) -> dict[str, str]:
+    proxy = f"http://127.0.0.1:{PROXY_PORT}"
+    variables = {
+        "JOURNEYMAN_LAYER": LAYER,
+        **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), proxy),
+        "PIP_NO_CACHE_DIR": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+        "NPM_CONFIG_UPDATE_NOTIFIER": "false",
+        "CI": "true",
+    }
+    if access.certificates is not None:
+        named = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "NPM_CONFIG_CAFILE")
+        variables |= dict.fromkeys(named, CERTIFICATES)
+    return variables | access.environment
+
+
+def _failure(status: RunStatus, output: bytes, records: Sequence[EgressRecord]) -> str:
+    if status.end is RunEnd.EXITED:
+        how = f"a command ended with exit code {status.exit_code}"
+    else:
+        how = f"it was ended: {status.end.value}" + (f", {status.detail}" if status.detail else "")
+    text = "".join(c if c.isprintable() or c in "\n\t" else "�" for c in output.decode(errors="replace"))
+    last = "\n".join(text.strip().splitlines()[-_LAST_LINES:])[-_LAST_CHARACTERS:]
+    message = f"setting up the environment failed: {how}.\nThe end of its output:\n{last or '(it printed nothing)'}"
+    refused = list(dict.fromkeys(record.host for record in records if not record.allowed and record.host))[:20]
+    if refused:
+        message += (
+            f"\nRefused by the egress gateway: {', '.join(refused)}. A set-up reaches package registries only; "
+            "a person can add a registry to this machine's pip or npm configuration."
+        )
+    return message
