@@ -1,21 +1,19 @@
-"""The local forge: a git repository on this machine, with records of its pull requests beside it. No account, no server.
+"""The local forge: a git repository on this machine, with records of its pull requests beside it.
 
 Git runs as the repository's owner, with the repository's hooks off. Where the base branch is checked out, its work
 tree is updated if it is clean, as `receive.denyCurrentBranch=updateInstead` does; the owner's own filters then see the
 merged files, as they would after a `git pull`.
 """
 
-import asyncio
 import contextlib
 import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from filelock import FileLock
-
 from activities.forge.pulls import Pull, Pulls
 from activities.repository.git import Git, GitError, RepositoryRefused
+from activities.repository.locking import lock_file
 from activities.repository.patches import BOT_MAIL, BOT_NAME, pack_of
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
@@ -56,14 +54,14 @@ class LocalForge:
         return PullRequest(number=pull.number, url=url, head=task.branch, base=task.base, title=title)
 
     async def merge(self, task: Task, pull_request: PullRequest, patch: Patch, message: str) -> MergeResult:
-        """See contract. Looks for the merge first: in the record, and in base's history, where a crash may have left it."""
+        """See contract. Looks first for the merge in base's history, where a crash may have left it."""
         async with self._alone(task) as place:
             pull = place.pulls.of_branch(task.branch)
             tip = await place.tip(task.base)
             if tip is None:
                 return MergeResult(
                     outcome=MergeOutcome.REFUSED,
-                    detail=f"base branch {task.base!r} no longer exists; restore it, or reject the task",
+                    detail=f"base branch {task.base!r} is gone; restore it, or reject the task",
                 )
             if (done := await place.merge_of(patch, tip)) is not None:
                 await place.catch_up_work_tree(task.base, f"{done}^1", done)
@@ -77,7 +75,7 @@ class LocalForge:
                 return MergeResult(
                     outcome=MergeOutcome.REFUSED,
                     base_commit=tip,
-                    detail=f"branch {task.branch} is not at the approved commit {patch.head[:12]}; somebody pushed to it",
+                    detail=f"{task.branch} is not at the approved {patch.head[:12]}: somebody pushed to it",
                 )
             if tip != patch.base_commit:
                 return MergeResult(outcome=MergeOutcome.BASE_MOVED, base_commit=tip)
@@ -114,7 +112,7 @@ class LocalForge:
                 tree, conflicts = await place.merge_trees(tip, undone)
                 if conflicts:
                     later = await place.commits_touching(merge_commit, tip, conflicts)
-                    detail = f"{len(conflicts)} files were changed again since the merge; revert those commits first, or mend by hand"
+                    detail = f"{len(conflicts)} files were changed again since: revert the later commits first"
                     return RevertResult(
                         outcome=RevertOutcome.CONFLICT, detail=detail, conflicts=conflicts, commits_in_the_way=later
                     )
@@ -138,12 +136,10 @@ class LocalForge:
     async def _alone(self, task: Task) -> AsyncIterator["_Place"]:
         """One action at a time on a repository by this installation; others are held off by compare-and-swap."""
         place = _Place(self._git, Path(task.repository.url))
-        lock = FileLock(self._locks / f"{place.key}.lock", thread_local=False)
-        await asyncio.to_thread(lock.acquire)
-        try:
+        async with AsyncFileLock(
+            self._locks / f"{place.key}.lock", poll_interval=0.02, thread_local=False, run_in_executor=False
+        ):
             yield place
-        finally:
-            lock.release()
 
 
 class _Place:
@@ -231,7 +227,7 @@ class _Place:
             .decode()
             .strip()
         )
-        identity = {}
+        identity: dict[str, str] = {}
         for role in ("AUTHOR", "COMMITTER"):
             identity |= {
                 f"GIT_{role}_NAME": BOT_NAME,
@@ -340,7 +336,8 @@ class _Place:
         )
         if lost:
             raise DirtyWorkTree(
-                f"the base branch is checked out in {tree} with changes that would be lost: commit, stash or move them, then merge again"
+                f"the base branch is checked out in {tree} with changes that would be lost: "
+                "commit, stash or move them, then try again"
             )
 
     async def _update(self, tree: Path, old: str, new: str) -> None:

@@ -104,7 +104,9 @@ class Git:
         environment: Mapping[str, str],
         uid: int | None,
     ) -> tuple[int, bytes, bytes]:
-        drop = {"user": uid, "group": _group_of(uid), "extra_groups": []} if uid and os.geteuid() == 0 else {}
+        drop: dict[str, object] = (
+            {"user": uid, "group": _group_of(uid), "extra_groups": []} if uid and os.geteuid() == 0 else {}
+        )
         process = await asyncio.create_subprocess_exec(
             "git",
             *((f"--git-dir={git_dir}",) if git_dir is not None else ()),

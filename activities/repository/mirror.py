@@ -12,9 +12,8 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from filelock import FileLock
-
 from activities.repository.git import Git, GitError, RepositoryRefused
+from activities.repository.locking import lock_file
 
 _MOST_BRANCHES_NAMED = 8
 
@@ -106,12 +105,10 @@ class Mirrors:
 
     @contextlib.asynccontextmanager
     async def _alone(self, mirror: Mirror) -> AsyncIterator[None]:
-        lock = FileLock(mirror.path.with_suffix(".lock"), thread_local=False)
-        await asyncio.to_thread(lock.acquire)
-        try:
+        async with AsyncFileLock(
+            mirror.path.with_suffix(".lock"), poll_interval=0.02, thread_local=False, run_in_executor=False
+        ):
             yield
-        finally:
-            lock.release()
 
     async def _usable(self, mirror: Mirror) -> bool:
         if not mirror.path.is_dir() or not mirror.vault.is_dir():

@@ -73,7 +73,7 @@ class Patches:
 
     async def _commit(self, mirror: Mirror, base: str, tree: str, message: str, when: datetime) -> str:
         stamp = f"{int(when.timestamp())} +0000"
-        identity = {}
+        identity: dict[str, str] = {}
         for role in ("AUTHOR", "COMMITTER"):
             identity |= {f"GIT_{role}_NAME": BOT_NAME, f"GIT_{role}_EMAIL": BOT_MAIL, f"GIT_{role}_DATE": stamp}
         written = await self._git.run(

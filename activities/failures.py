@@ -1,0 +1,32 @@
+"""One place that decides whether a failed step is tried again: errors that trying can't mend say so to Temporal."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import ParamSpec, TypeVar
+
+from temporalio.exceptions import ApplicationError
+
+from activities.archive.objects import ArchiveError
+from activities.environment.layer import SetupFailed
+from activities.host.placements import StalePlacement
+from activities.repository.git import RepositoryRefused
+from workflows.models.policy import PolicyRefusal
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+FINAL = (ArchiveError, PolicyRefusal, RepositoryRefused, SetupFailed, StalePlacement)
+"""Raised about the world as it is; everything else may be weather, and is tried again."""
+
+
+def step(function: Callable[Arguments, Awaitable[Result]]) -> Callable[Arguments, Awaitable[Result]]:
+    """Wrap a step so that final errors end it at once, with their own words."""
+
+    @functools.wraps(function)
+    async def translated(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return await function(*args, **kwargs)
+        except FINAL as error:
+            raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from error
+
+    return translated

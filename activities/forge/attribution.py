@@ -1,0 +1,135 @@
+"""Attribution: what a commit and a pull request say about where a change came from.
+
+From `git blame` the trailers lead to the task, and the task's record in the archive to the reasoning; offline, and
+years later. The goal and the agent's words are untrusted, so they are shown in a way that can't pose as ours.
+"""
+
+from jinja2 import Environment, StrictUndefined
+
+from workflows.models.decision import SignedDecision
+from workflows.models.evidence import Evaluation, Evidence
+from workflows.models.patch import Patch
+from workflows.models.run import RunResult
+from workflows.models.task import Task
+
+_SUBJECT_CHARS = 68
+_GOAL_CHARS = 4000
+_SUMMARY_CHARS = 8000
+_MOST_FINDINGS = 50
+
+
+def commit_message(task: Task, run: RunResult, context_hash: str) -> str:
+    """The message of the one commit on a task's branch."""
+    trailers = {
+        "Journeyman-Task": task.id,
+        "Journeyman-Intent": task.intent.key,
+        "Journeyman-Agent": run.agent,
+        "Journeyman-Run": run.run_id,
+        "Journeyman-Context": context_hash,
+        "Requested-by": task.requester.id,
+    }
+    return f"{_subject(task)}\n\n{_quoted(run.summary, _SUMMARY_CHARS)}\n\n{_trailers(trailers)}"
+
+
+def merge_message(task: Task, evidence_hash: str, approval: SignedDecision, merge: SignedDecision) -> str:
+    """The message of the merge commit: who let it in, on what evidence."""
+    trailers = {
+        "Journeyman-Task": task.id,
+        "Journeyman-Evidence": evidence_hash,
+        "Requested-by": task.requester.id,
+        "Approved-by": approval.decision.person.id,
+        "Merged-by": merge.decision.person.id,
+    }
+    return f"Merge task {task.id}: {_subject(task)}\n\n{_trailers(trailers)}"
+
+
+def revert_message(task: Task, merge_commit: str, signed: SignedDecision) -> str:
+    """The message of a revert; the forge adds the trailer that names the merge."""
+    reason = _quoted(signed.decision.message, 1000) if signed.decision.message else "No reason was given."
+    trailers = {"Journeyman-Task": task.id, "Reverted-by": signed.decision.person.id}
+    return f"Revert task {task.id}: {_subject(task)}\n\nThis reverts commit {merge_commit}.\n\n{reason}\n\n{_trailers(trailers)}"
+
+
+def pull_title(task: Task) -> str:
+    """The title of a task's pull request."""
+    return _subject(task)
+
+
+def pull_body(task: Task, patch: Patch, evaluation: Evaluation, evidence: Evidence, run: RunResult) -> str:
+    """The text of a task's pull request."""
+    return _BODY.render(
+        task=task,
+        patch=patch,
+        evaluation=evaluation,
+        evidence=evidence,
+        run=run,
+        goal=_quoted(task.goal, _GOAL_CHARS),
+        summary=_quoted(run.summary or "The agent gave no reasoning.", _SUMMARY_CHARS),
+        findings=evidence.findings[:_MOST_FINDINGS],
+        code=_code,
+    )
+
+
+_BODY = Environment(autoescape=False, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined).from_string(  # noqa: S701  Markdown, and every untrusted value goes through _code or _quoted
+    """## What was asked
+By {{ code(task.requester.id) }} ({{ task.task_type }}), task {{ code(task.id) }}:
+
+{{ goal }}
+
+## The agent's reasoning
+In the words of {{ code(run.agent) }}, not checked:
+
+{{ summary }}
+
+## Evidence
+{{ code(evaluation.summary) }} ({{ patch.files }} files, +{{ patch.added }} -{{ patch.removed }})
+
+| checks on | result |
+|---|---|
+| base {{ code(evidence.base_commit[:12]) }} | {{ "pass" if evidence.base.passed else "fail" }} |
+| the change, with base's tests | {{ "pass" if evidence.guarded.passed else "fail" }} |
+| the change | {{ "pass" if evidence.patched.passed else "fail" }} |
+
+{% if evidence.turned %}
+Turned from failing to passing: {% for name in evidence.turned[:20] %}{{ code(name) }} {% endfor %}
+
+
+{% endif %}
+{% for finding in findings %}
+- **{{ finding.severity }}** {{ code(finding.rule) }} {{ code(finding.path) if finding.path }} {{ code(finding.message) }}
+{% endfor %}
+
+## Provenance
+Head {{ code(patch.head) }}, evidence {{ code(evaluation.evidence_hash) }}, policy {{ code(evaluation.policy_hash) }}, run {{ code(run.run_id) }} in {{ code(run.backend) }}.
+`journeyman show {{ task.id }}` has all of it.
+"""
+)
+
+
+def _subject(task: Task) -> str:
+    line = " ".join(_plain(task.goal).split())
+    return line if len(line) <= _SUBJECT_CHARS else line[: _SUBJECT_CHARS - 1].rstrip() + "…"
+
+
+def _quoted(text: str, most: int) -> str:
+    """Untrusted text as a Markdown quote of plain lines; in a commit message it can't look like a trailer either."""
+    plain = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    lines = [line.rstrip() for line in plain[:most].splitlines()] or [""]
+    # An entity shows as @ but notifies nobody; links and images lose their brackets' meaning.
+    return "\n".join(
+        "> " + line.replace("<", "&lt;").replace("@", "&#64;").replace("](", "] (").replace("![", "! [")
+        for line in lines
+    )
+
+
+def _code(text: str) -> str:
+    line = " ".join(_plain(text).replace("`", "'").replace("|", "/").split())
+    return f"`{line[:300] or '-'}`"
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _trailers(values: dict[str, str]) -> str:
+    return "\n".join(f"{name}: {' '.join(_plain(value).split()) or '-'}" for name, value in values.items()) + "\n"

@@ -1,0 +1,180 @@
+"""Taking a place on this host for a task, and giving everything of it back."""
+
+import asyncio
+import contextlib
+import shutil
+
+from temporalio import activity
+
+from activities.egress.contract import EgressGateway
+from activities.environment.layer import EnvironmentLayers, Layer
+from activities.failures import step
+from activities.host.layout import HostLayout, workspace_name
+from activities.host.placements import Held, Placements
+from activities.host.supervised import keep_beating
+from activities.policy.agents import choose_agent
+from activities.policy.combine import combine
+from activities.policy.detect import detect
+from activities.policy.documents import PlatformPolicy, SecurityPolicy
+from activities.policy.grades import unmet
+from activities.policy.reading import TEAM_FILE, read_team
+from activities.repository.mirror import Mirror, Mirrors
+from activities.repository.patches import Patches
+from activities.repository.workspace import Workspaces
+from activities.sandbox.contract import Sandboxes
+from workflows.models.patch import Patch
+from workflows.models.policy import PolicyRefusal, TaskPolicy
+from workflows.models.run import Placement
+from workflows.models.steps import Nothing, Prepared, PrepareOrder, ReleaseOrder
+from workflows.models.task import Task
+
+_READ_BYTES = 256 * 1024
+
+
+class CapacityActivities:
+    """Implements steps.PlacementSteps, and `release` of steps.HostSteps."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        layout: HostLayout,
+        placements: Placements,
+        sandboxes: Sandboxes,
+        gateway: EgressGateway,
+        mirrors: Mirrors,
+        workspaces: Workspaces,
+        patches: Patches,
+        layers: EnvironmentLayers,
+        platform: PlatformPolicy,
+        security: SecurityPolicy,
+        toolchain: str,
+    ) -> None:
+        self._host = host
+        self._layout = layout
+        self._placements = placements
+        self._sandboxes = sandboxes
+        self._gateway = gateway
+        self._mirrors = mirrors
+        self._workspaces = workspaces
+        self._patches = patches
+        self._layers = layers
+        self._platform = platform
+        self._security = security
+        self._toolchain = toolchain
+
+    @activity.defn(name="prepare")
+    @step
+    async def prepare(self, order: PrepareOrder) -> Prepared:
+        """Make a workspace at base, or at the patch to continue from, under the policy of its base commit."""
+        beating = asyncio.create_task(keep_beating())
+        try:
+            return await self._prepare(order)
+        finally:
+            beating.cancel()
+
+    async def _prepare(self, order: PrepareOrder) -> Prepared:
+        task = order.task
+        mirror = await self._mirrors.refresh(task.repository.url)
+        base = order.resume_from.base_commit if order.resume_from else await self._mirrors.resolve(mirror, task.base)
+        policy = await self._policy(mirror, base, task)
+        agent = choose_agent(self._platform, self._security, task.agent)
+        await self._clear_older(task.id, order.epoch)
+        held = self._take(task.id, order.epoch)
+        try:
+            layer = await self._layer(mirror, base, policy, held)
+            tree = await self._start_tree(mirror, base, order.resume_from)
+            name = workspace_name(task.id, order.epoch)
+            await self._workspaces.create(name, mirror, commit=base, tree=tree, uid=held.uid)
+        except BaseException:
+            await self._give_back(held)
+            raise
+        return Prepared(
+            placement=Placement(host=self._host, epoch=order.epoch),
+            base_commit=base,
+            start_tree=tree,
+            policy=policy,
+            layer=layer.key if layer else "",
+            agent=agent.name,
+        )
+
+    async def _policy(self, mirror: Mirror, base: str, task: Task) -> TaskPolicy:
+        paths = await self._mirrors.paths(mirror, base)
+        contents: dict[str, bytes | None] = {}
+        # Detection is pure and asks for files one by one; a first pass finds which, the second has them.
+        while True:
+            wanted: set[str] = set()
+
+            def note(path: str, wanted: set[str] = wanted) -> bytes | None:
+                if path not in contents:
+                    wanted.add(path)
+                return contents.get(path)
+
+            detected = detect(paths, note)
+            if not wanted:
+                break
+            for path in wanted:
+                data = await self._mirrors.read(mirror, base, path)
+                contents[path] = data[:_READ_BYTES] if data is not None else None
+        team = read_team(await self._mirrors.read(mirror, base, TEAM_FILE))
+        policy = combine(self._platform, self._security, team, detected, task)
+        if missing := unmet(policy.required_grades, await asyncio.to_thread(self._sandboxes.grades)):
+            raise PolicyRefusal(
+                f"host {self._host} can't hold what policy asks for: {'; '.join(missing)}. Run it as root where control "
+                "groups work, or have the owner of the requirement relax it"
+            )
+        return policy
+
+    def _take(self, task_id: str, epoch: int) -> Held:
+        current = self._placements.find(task_id)
+        if current is not None and current.epoch == epoch:
+            return current
+        return self._placements.take(Held(task_id=task_id, epoch=epoch, uid=self._sandboxes.take_uid()))
+
+    async def _clear_older(self, task_id: str, epoch: int) -> None:
+        """A task that comes back to a host it was thought to have lost finds its earlier placement still there."""
+        current = self._placements.find(task_id)
+        if current is not None and current.epoch < epoch:
+            await self._give_back(current)
+
+    async def _start_tree(self, mirror: Mirror, base: str, resume_from: Patch | None) -> str:
+        if resume_from is None:
+            return f"{base}^{{tree}}"
+        await self._patches.restore(mirror, resume_from)
+        return resume_from.tree
+
+    async def _layer(self, mirror: Mirror, base: str, policy: TaskPolicy, held: Held) -> Layer | None:
+        if not policy.setup.commands:
+            return None
+        name = f"{workspace_name(held.task_id, held.epoch)}.setup"
+        source = await self._workspaces.create(name, mirror, commit=base, tree=f"{base}^{{tree}}", uid=None)
+        try:
+            return await self._layers.ensure(policy.setup, source, policy.setup_limits, self._toolchain)
+        finally:
+            await self._workspaces.remove(name)
+
+    @activity.defn(name="release")
+    @step
+    async def release(self, order: ReleaseOrder) -> Nothing:
+        """Give back everything of a placement; what was given back already is no error."""
+        held = self._placements.find(order.task_id)
+        if held is not None and held.epoch == order.placement.epoch:
+            await self._give_back(held)
+        return Nothing()
+
+    async def _give_back(self, held: Held) -> None:
+        prefix = workspace_name(held.task_id, held.epoch)
+        for run_id in self._sandboxes.known_runs():
+            if run_id == prefix or run_id.startswith((f"{prefix}-", f"{prefix}.", f"export-{prefix}")):
+                with contextlib.suppress(LookupError):
+                    await self._sandboxes.stop(run_id, "the task no longer needs this host")
+                    await self._sandboxes.forget(run_id)
+                await self._gateway.close(run_id)
+        for name in self._workspaces.names():
+            if name == prefix or name.startswith(f"{prefix}."):
+                await self._workspaces.remove(name)
+        for folder in self._layout.inputs.iterdir():
+            if folder.name.startswith(f"{prefix}-"):
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        self._sandboxes.give_back_uid(held.uid)
+        self._placements.give_back(held.task_id)

@@ -1,0 +1,90 @@
+"""Bringing an agent's work out of the workspace, as a patch on record."""
+
+import asyncio
+from datetime import datetime
+
+from temporalio import activity
+
+from activities.archive.contract import TaskChains
+from activities.failures import step
+from activities.forge.attribution import commit_message
+from activities.host.layout import workspace_name
+from activities.host.placements import Placements
+from activities.host.supervised import keep_beating
+from activities.repository.export import Exporter, ExportRefused
+from activities.repository.git import Git
+from activities.repository.mirror import Mirrors
+from activities.repository.patches import Patches
+from activities.repository.workspace import Workspaces
+from workflows.models.patch import ExportResult
+from workflows.models.steps import ExportOrder
+
+PATCH = "patch"
+
+
+class ExportingActivities:
+    """Implements `export_patch` of steps.HostSteps."""
+
+    def __init__(
+        self,
+        *,
+        git: Git,
+        placements: Placements,
+        mirrors: Mirrors,
+        workspaces: Workspaces,
+        exporter: Exporter,
+        patches: Patches,
+        chains: TaskChains,
+    ) -> None:
+        self._git = git
+        self._placements = placements
+        self._mirrors = mirrors
+        self._workspaces = workspaces
+        self._exporter = exporter
+        self._patches = patches
+        self._chains = chains
+
+    @activity.defn(name="export_patch")
+    @step
+    async def export_patch(self, order: ExportOrder) -> ExportResult:
+        """The workspace's tree as one commit on base, or why there is none."""
+        beating = asyncio.create_task(keep_beating())
+        try:
+            return await self._export(order)
+        finally:
+            beating.cancel()
+
+    async def _export(self, order: ExportOrder) -> ExportResult:
+        prepared, task = order.prepared, order.task
+        held = self._placements.expect(task.id, prepared.placement.epoch)
+        name = workspace_name(task.id, held.epoch)
+        mirror = self._mirrors.of(task.repository.url)
+        base = prepared.base_commit
+        try:
+            tree = await self._exporter.export(name, self._workspaces.path(name), mirror, base, held.uid)
+        except ExportRefused as refused:
+            return ExportResult(refused=str(refused))
+        base_tree = await self._git.line("rev-parse", f"{base}^{{tree}}", purpose="reading base", git_dir=mirror.path)
+        if tree == base_tree:
+            return ExportResult(empty=True)
+        patch = await self._patches.make(
+            mirror,
+            f"{task.id}-{order.round}",
+            base=base,
+            tree=tree,
+            message=commit_message(task, order.run, order.context.manifest.sha256),
+            # The time the step was first scheduled: an attempt after a crash makes the same commit again.
+            when=_first_scheduled(),
+        )
+        await self._chains.append(
+            task.id,
+            f"patch-{patch.head}",
+            PATCH,
+            {"head": patch.head, "base_commit": base, "tree": tree, "round": order.round, "run": order.run.run_id},
+            (patch.bundle, patch.diff),
+        )
+        return ExportResult(patch=patch)
+
+
+def _first_scheduled() -> datetime:
+    return activity.info().scheduled_time

@@ -1,0 +1,32 @@
+"""Where a host keeps what: one directory for each host id, short names, since unix sockets have short paths."""
+
+from pathlib import Path
+
+
+class HostLayout:
+    """The directories of one host."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        # Passable for the uids of sandboxes, who open their own workspace below, and listable for nobody else.
+        root.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
+        root.mkdir(exist_ok=True, mode=0o711)
+        self.runs = root / "runs"
+        self.workspaces = root / "workspaces"
+        self.inputs = root / "inputs"
+        self.scratch = root / "scratch"
+        self.mirrors = root / "mirrors"
+        self.layers = root / "layers"
+        self.placements = root / "placements"
+        self.egress = root / "egress"
+        for folder in (self.inputs,):
+            folder.mkdir(exist_ok=True, mode=0o711)
+
+    def input_of(self, run_id: str) -> Path:
+        """The directory with a run's prompt."""
+        return self.inputs / run_id
+
+
+def workspace_name(task_id: str, epoch: int) -> str:
+    """The name of a placement's workspace."""
+    return f"{task_id}-{epoch}"

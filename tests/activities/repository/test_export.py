@@ -1,0 +1,229 @@
+"""Only a tree crosses back, whatever the agent left in its workspace."""
+
+import os
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from activities.archive.artifacts import Artifacts
+from activities.archive.objects import Objects
+from activities.repository.export import Exporter, ExportRefused
+from activities.repository.git import Git
+from activities.repository.mirror import Mirrors
+from activities.repository.patches import Patches
+from activities.repository.workspace import Workspaces, objects_mount
+from activities.sandbox.contract import SandboxSpec
+from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.stage import Stage
+from tests.support.repositories import git, make_repository
+from workflows.models.limits import Limits
+from workflows.models.run import RunEnd
+
+FILES = {"calc.py": "x = 1\n", "src/deep/a.py": "a = 1\n", ".gitignore": "*.log\nbuild/\n"}
+
+
+class Bench:
+    """A workspace, something hostile to run in it, and the exporter."""
+
+    def __init__(self, state: Path, stage: Stage) -> None:
+        self.url = str(make_repository(state / "shop.git", FILES, bare=True))
+        self.git = Git(state / "git")
+        self.mirrors = Mirrors(state / "mirrors", self.git)
+        self.workspaces = Workspaces(state / "workspaces", self.git)
+        self.sandboxes = BubblewrapSandboxes(state / "runs", stage)
+        self.exporter = Exporter(self.sandboxes, self.git, state / "scratch")
+        self.patches = Patches(self.git, Artifacts(Objects.open(str(state / "archive"))))
+        self.uid = self.sandboxes.take_uid()
+        self.state = state
+
+    async def start(self) -> None:
+        self.mirror = await self.mirrors.refresh(self.url)
+        self.base = await self.mirrors.resolve(self.mirror, "main")
+        self.work = await self.workspaces.create(
+            "t1-1", self.mirror, commit=self.base, tree=f"{self.base}^{{tree}}", uid=self.uid
+        )
+
+    async def agent(self, script: str, name: str = "agent") -> bytes:
+        """Run what an agent might run, inside its sandbox."""
+        spec = SandboxSpec(
+            run_id=name,
+            command=("sh", "-c", script),
+            workspace=self.work,
+            mounts=(objects_mount(self.mirror),),
+            limits=Limits(wall_seconds=60),
+            uid=self.uid,
+        )
+        status, output = await self.sandboxes.run(spec)
+        assert (status.end, status.exit_code) == (RunEnd.EXITED, 0), output
+        return output
+
+    async def export(self) -> dict[str, str]:
+        """The exported tree: path to mode and blob."""
+        tree = await self.exporter.export("t1-1", self.work, self.mirror, self.base, self.uid)
+        listed = await self.git.run("ls-tree", "-r", "-z", tree, purpose="test", git_dir=self.mirror.vault)
+        entries = [entry.split(b"\t", 1) for entry in listed.split(b"\0") if entry]
+        return {os.fsdecode(name): described.decode() for described, name in entries}
+
+    async def text(self, described: str) -> bytes:
+        return await self.git.run("cat-file", "blob", described.split()[2], purpose="test", git_dir=self.mirror.vault)
+
+
+@pytest_asyncio.fixture
+async def bench(state: Path, stage: Stage) -> AsyncIterator[Bench]:
+    bench = Bench(state, stage)
+    await bench.start()
+    yield bench
+    bench.sandboxes.give_back_uid(bench.uid)
+
+
+async def test_what_the_agent_changed_comes_back_and_nothing_else(bench: Bench) -> None:
+    await bench.agent(
+        "echo 'x = 2' > calc.py; rm src/deep/a.py; echo new > src/b.py; touch noise.log; mkdir build; touch build/x"
+    )
+    tree = await bench.export()
+    assert set(tree) == {"calc.py", "src/b.py", ".gitignore"}
+    assert await bench.text(tree["calc.py"]) == b"x = 2\n"
+
+
+async def test_the_agent_can_ask_git_for_history_and_diff(bench: Bench) -> None:
+    output = await bench.agent("echo 'x = 2' > calc.py; git log --oneline && git diff --stat && git status --short")
+    assert b"change" in output
+    assert b" M calc.py" in output
+
+
+async def test_an_unchanged_or_only_ignored_work_tree_is_the_same_tree(bench: Bench) -> None:
+    await bench.agent("touch noise.log; mkdir build; echo x > build/y")
+    tree = await bench.exporter.export("t1-1", bench.work, bench.mirror, bench.base, bench.uid)
+    assert tree == git(Path(bench.url), "rev-parse", "main^{tree}")
+
+
+async def test_a_workspace_emptied_by_the_agent_is_a_patch_that_deletes_everything(bench: Bench) -> None:
+    await bench.agent("rm -rf calc.py src .gitignore .git")
+    assert await bench.export() == {}
+
+
+async def test_binary_odd_and_newline_names_survive(bench: Bench) -> None:
+    await bench.agent(
+        r"""printf '\000\377\001' > 'bin ary'; printf x > "$(printf 'new\nline')"
+        printf y > "$(printf 'l\351gume')"; printf z > 'ünïcode'"""
+    )
+    tree = await bench.export()
+    assert {"bin ary", "new\nline", os.fsdecode(b"l\xe9gume"), "ünïcode"} <= set(tree)
+    assert await bench.text(tree["bin ary"]) == b"\x00\xff\x01"
+
+
+async def test_nothing_the_agent_configured_runs_on_the_host_or_during_export(bench: Bench) -> None:
+    await bench.agent(
+        """
+        git config core.fsmonitor 'touch /work/ran; touch /tmp/ran'
+        git config filter.evil.clean 'touch /work/ran; cat'
+        git config diff.evil.textconv 'touch /work/ran; cat'
+        git config diff.external 'touch /work/ran'
+        mkdir -p .git/hooks
+        for hook in pre-commit post-checkout post-index-change fsmonitor-watchman reference-transaction; do
+            printf '#!/bin/sh\\ntouch /work/ran\\n' > .git/hooks/$hook; chmod +x .git/hooks/$hook
+        done
+        printf '* filter=evil diff=evil\\n*.py working-tree-encoding=UTF-16\\n' > .gitattributes.off
+        printf '*.py filter=evil diff=evil\\n' > .gitattributes
+        echo 'x = 3' > calc.py
+        """
+    )
+    tree = await bench.export()
+    assert await bench.text(tree["calc.py"]) == b"x = 3\n"
+    assert not (bench.work / "ran").exists()
+    patch = await bench.patches.make(
+        bench.mirror,
+        "t1-1",
+        base=bench.base,
+        tree=await bench.exporter.export("t1-1", bench.work, bench.mirror, bench.base, bench.uid),
+        message="m\n",
+        when=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    assert patch.files == 3
+    assert not (bench.work / "ran").exists()
+
+
+async def test_links_planted_in_the_workspace_come_back_as_links_and_are_not_followed(bench: Bench) -> None:
+    secret = bench.state / "host-secret"
+    secret.write_text("host secret")
+    await bench.agent(
+        f"ln -s {secret} stolen; rm calc.py; ln -s {secret} calc.py; rm -rf src; ln -s / src; ln -s /etc/passwd p"
+    )
+    tree = await bench.export()
+    assert {tree[name].split()[0] for name in ("stolen", "calc.py", "src", "p")} == {"120000"}
+    assert await bench.text(tree["stolen"]) == str(secret).encode()
+
+
+@pytest.mark.parametrize("how", ["nested repository", "gitlink in the index"])
+async def test_a_nested_repository_is_refused_with_its_path_instead_of_losing_its_content(
+    bench: Bench, how: str
+) -> None:
+    await bench.agent(
+        """mkdir -p vendor/lib && cd vendor/lib && git init -q && echo x > x && git add x &&
+        git -c user.name=a -c user.email=a@b commit -qm x"""
+    )
+    with pytest.raises(ExportRefused, match="vendor/lib"):
+        await bench.export()
+
+
+async def test_special_files_and_setuid_bits_do_not_cross(bench: Bench) -> None:
+    await bench.agent(
+        "mkfifo pipe; echo '#!/bin/sh' > run.sh; chmod 4755 run.sh;"
+        " python3 -c \"import socket; socket.socket(socket.AF_UNIX).bind('sock')\""
+    )
+    tree = await bench.export()
+    assert set(tree) == {*FILES, "run.sh"}
+    assert tree["run.sh"].split()[0] == "100755"
+
+
+async def test_names_that_git_would_take_for_its_own_are_refused_or_left_out(bench: Bench) -> None:
+    await bench.agent("mkdir -p sub/.GIT sub2/.git; echo x > sub/.GIT/config; echo y > sub2/.git/config; echo z > z")
+    try:
+        tree = await bench.export()
+    except ExportRefused:
+        return
+    assert not [name for name in tree if ".git/" in name.lower()]
+
+
+async def test_a_change_too_large_to_review_is_refused_and_says_so(bench: Bench) -> None:
+    await bench.agent("head -c 80000000 /dev/urandom > big.bin")
+    with pytest.raises(ExportRefused, match="64 MiB"):
+        await bench.export()
+
+
+async def test_a_file_the_agent_made_unreadable_is_named(bench: Bench) -> None:
+    await bench.agent("echo x > locked; chmod 000 locked")
+    with pytest.raises(ExportRefused, match="locked"):
+        await bench.export()
+
+
+async def test_a_work_tree_whose_git_directory_was_forged_is_still_read_as_it_is(bench: Bench) -> None:
+    await bench.agent("rm -rf .git; echo 'gitdir: /etc' > .git; echo 'x = 4' > calc.py")
+    tree = await bench.export()
+    assert await bench.text(tree["calc.py"]) == b"x = 4\n"
+
+
+async def test_exporting_twice_gives_the_same_tree(bench: Bench) -> None:
+    await bench.agent("echo 'x = 2' > calc.py")
+    assert await bench.export() == await bench.export()
+
+
+async def test_a_workspace_is_removed_whatever_was_done_to_it(bench: Bench) -> None:
+    await bench.agent("mkdir -p a/b/c; touch a/b/c/f; ln -s / a/root; chmod 000 a/b/c; chmod 000 a")
+    await bench.workspaces.remove("t1-1")
+    assert not bench.work.exists()
+    assert Path("/etc/passwd").exists()
+
+
+async def test_one_tasks_work_cannot_be_read_by_anothers_agent(bench: Bench) -> None:
+    await bench.agent("echo 'secret = 1' > calc.py")
+    tree = await bench.exporter.export("t1-1", bench.work, bench.mirror, bench.base, bench.uid)
+    other = await bench.workspaces.create(
+        "t2-1", bench.mirror, commit=bench.base, tree=f"{bench.base}^{{tree}}", uid=bench.uid
+    )
+    bench.work = other
+    output = await bench.agent(f"git cat-file -p {tree} || echo hidden", "other")
+    assert b"hidden" in output

@@ -1,0 +1,151 @@
+"""Commands about this machine and this installation: start it, check it, bring a repository to it."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from workers.cli.client import CommandFailed
+from workers.cli.printing import out
+from workers.settings import Settings
+
+Flag = Parameter(negative="")
+
+
+def up() -> None:
+    """Run everything on this machine: Temporal with its UI, a worker and the gateway. Ctrl-C stops it.
+
+    State is kept: tasks go on where they were when it is started again. Agents that are running go on under their
+    supervisors for a while, and are found again.
+    """
+    # Loaded here, so that commands which only ask the gateway stay quick.
+    from workers.embedded.stack import stack, until_told  # noqa: PLC0415
+
+    settings = Settings()
+
+    async def serve() -> None:
+        async with stack(settings) as parts:
+            console = out()
+            console.print(f"Journeyman is up (host {parts.host}, profile {parts.profile}, state in {settings.state})")
+            console.print(f"Temporal UI  http://127.0.0.1:{settings.temporal_ui_port}")
+            console.print("Try          journeyman run 'GOAL' --repo PATH")
+            if parts.local_profile:
+                console.print("Profile      local: whoever is this OS user is trusted, and may act under any name")
+            console.print("Ctrl-C stops it")
+            await until_told()
+            console.print("stopping: tasks go on when it is started again")
+
+    _run(serve())
+
+
+def worker(
+    *, queues: Annotated[str, Parameter(help="Kinds of work, with commas: orchestrate, api, host.")] = ""
+) -> None:
+    """Run a worker against the Temporal server at JOURNEYMAN_TEMPORAL_ADDRESS until it is asked to end."""
+    from workers.embedded.stack import until_told  # noqa: PLC0415
+    from workers.parts import Parts  # noqa: PLC0415
+    from workers.temporal import connect  # noqa: PLC0415
+    from workers.worker import QUEUES, working  # noqa: PLC0415
+
+    settings = Settings()
+    kinds = tuple(kind.strip() for kind in queues.split(",")) if queues else QUEUES
+    if unknown := set(kinds) - set(QUEUES):
+        raise CommandFailed(f"there is no kind of work {sorted(unknown)[0]!r}; choose from {', '.join(QUEUES)}", code=2)
+
+    async def serve() -> None:
+        parts = Parts.load(settings)
+        client = await connect(settings.temporal_address, settings.temporal_namespace)
+        async with working(client, parts, kinds):
+            out().print(f"worker {parts.host} serves {', '.join(kinds)} at {settings.temporal_address}")
+            await until_told()
+
+    _run(serve())
+
+
+def gateway() -> None:
+    """Run the gateway on its unix socket until it is asked to end."""
+    from workers.embedded.stack import until_told  # noqa: PLC0415
+    from workers.gateway.assembly import gateway_of  # noqa: PLC0415
+    from workers.gateway.server import serving  # noqa: PLC0415
+    from workers.parts import Parts  # noqa: PLC0415
+    from workers.temporal import connect  # noqa: PLC0415
+
+    settings = Settings()
+
+    async def serve() -> None:
+        parts = Parts.load(settings)
+        client = await connect(settings.temporal_address, settings.temporal_namespace)
+        async with serving(gateway_of(client, parts, temporal_ui=""), settings.gateway_socket):
+            out().print(f"gateway serves {settings.gateway_socket}")
+            await until_told()
+
+    _run(serve())
+
+
+def doctor(*, json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> None:
+    """Check everything a run needs on this machine, and print for each failure the line that mends it."""
+    from workers.doctor import examine, print_report  # noqa: PLC0415
+
+    findings = asyncio.run(examine(Settings()))
+    print_report(findings, as_json=json)
+    if any(not finding.ok for finding in findings):
+        raise CommandFailed("something a run needs is missing; the lines above say how to mend it")
+
+
+def init(path: Path = Path(), *, force: Annotated[bool, Flag] = False) -> None:
+    """Bring a repository to Journeyman: detect its checks, set-up and lock files, and write .journeyman/team.toml.
+
+    Parameters
+    ----------
+    path
+        The repository's work tree; default: here.
+    force
+        Replace a team.toml that is there.
+    """
+    from workers.onboarding import onboard  # noqa: PLC0415
+
+    for line in onboard(path.resolve(), force=force):
+        out().print(line)
+
+
+def demo(
+    *,
+    auto: Annotated[bool, Flag] = False,
+    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Run the main job once: a sample repository with a failing test, an agent, your decision, a merge, a revert.
+
+    Parameters
+    ----------
+    auto
+        Decide as a second person: approve, merge, then revert. Exit code 0 only if base went red, green and back.
+    json
+        Print one JSON object at the end.
+    """
+    from workers.embedded.demo import demonstrate  # noqa: PLC0415
+
+    _run(demonstrate(Settings(), auto=auto, as_json=json))
+
+
+def _run(serving: Coroutine[Any, Any, None]) -> None:
+    try:
+        asyncio.run(serving)
+    except CommandFailed:
+        raise
+    except (RuntimeError, OSError) as error:
+        raise CommandFailed(str(error)) from error
+    except Exception as error:
+        if type(error).__module__.startswith(("workers.", "activities.")):
+            raise CommandFailed(str(error)) from error
+        raise
+    finally:
+        sys.stdout.flush()
+
+
+def register(app: App) -> None:
+    """Add these commands."""
+    for function in (up, init, worker, gateway, doctor, demo):
+        app.command(function)

@@ -1,0 +1,148 @@
+"""`journeyman doctor`: everything a run needs, tried rather than guessed, with the line that mends what is missing."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from activities.egress.gateway import EnvoyGateway
+from activities.policy.reading import read_platform, read_security
+from activities.sandbox.contract import SandboxSpec
+from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.stage import stage_runtime
+from workers.cli.printing import out, plain
+from workers.embedded.programs import program
+from workers.settings import Settings
+from workflows.models.limits import Limits
+from workflows.models.run import RunEnd
+
+_LEAST_FREE_BYTES = 2 * 1024**3
+_LEAST_GIT = (2, 38)
+"""`git merge-tree --write-tree` came with 2.38."""
+
+
+class Finding(BaseModel):
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str = ""
+    """The line to type."""
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Look at everything, one after the other, each whatever the others say."""
+    looks: Sequence[tuple[str, str, Callable[[Settings], Awaitable[str]]]] = (
+        ("state directory", f"mkdir -p {settings.state} && chown {os.geteuid()} {settings.state}", _state),
+        ("disk space", f"df -h {settings.state}   # and free at least 2 GiB", _disk),
+        ("policy files", f"edit {settings.config_file} or {settings.security_file} as the line says", _policy),
+        ("git", "apt-get install git   # 2.38 or newer", _git),
+        ("user namespaces", "sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000", _namespaces),
+        ("sandbox", "make setup   # then read the line above; a sandbox must start as an unprivileged user", _sandbox),
+        ("Temporal", "make setup", _temporal),
+        ("egress gateway", "make setup", _egress),
+    )
+    return [await _look(name, mend, look, settings) for name, mend, look in looks]
+
+
+def print_report(findings: list[Finding], *, as_json: bool) -> None:
+    """The report on standard output."""
+    if as_json:
+        sys.stdout.write(json.dumps([finding.model_dump() for finding in findings], indent=2) + "\n")
+        return
+    for finding in findings:
+        mark = "[green]ok  [/green]" if finding.ok else "[red]fail[/red]"
+        out().print(f"{mark} {finding.name:16} {plain(finding.detail)}")
+        if not finding.ok:
+            out().print(f"     mend it with: {plain(finding.mend)}")
+
+
+async def _look(name: str, mend: str, look: Callable[[Settings], Awaitable[str]], settings: Settings) -> Finding:
+    try:
+        return Finding(name=name, ok=True, detail=await look(settings))
+    except Exception as error:  # whatever is wrong with one thing, the others are still looked at
+        return Finding(name=name, ok=False, detail=str(error) or repr(error), mend=mend)
+
+
+async def _state(settings: Settings) -> str:
+    settings.prepare_state()
+    with tempfile.TemporaryFile(dir=settings.state):
+        return str(settings.state)
+
+
+async def _disk(settings: Settings) -> str:
+    free = shutil.disk_usage(settings.prepare_state()).free
+    if free < _LEAST_FREE_BYTES:
+        raise RuntimeError(f"only {free / 1024**3:.1f} GiB free where {settings.state} is")
+    return f"{free / 1024**3:.0f} GiB free"
+
+
+async def _policy(settings: Settings) -> str:
+    platform = read_platform(settings.config_file)
+    read_security(settings.security_file)
+    if not platform.agents:
+        return f"no agent is configured yet: add [agents.NAME] to {settings.config_file}"
+    return f"profile {platform.profile}, agents {', '.join(sorted(platform.agents))}"
+
+
+async def _git(_: Settings) -> str:
+    told = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    numbers = tuple(int(part) for part in told.split()[2].split(".")[:2])
+    if numbers < _LEAST_GIT:
+        raise RuntimeError(f"{told} is older than {_LEAST_GIT[0]}.{_LEAST_GIT[1]}")
+    return told
+
+
+async def _namespaces(_: Settings) -> str:
+    switch = Path("/proc/sys/kernel/unprivileged_userns_clone")
+    most = int(Path("/proc/sys/user/max_user_namespaces").read_text())
+    if most == 0 or (switch.exists() and switch.read_text().strip() == "0"):
+        raise RuntimeError("the kernel refuses user namespaces to unprivileged users")
+    restricted = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+    if restricted.exists() and restricted.read_text().strip() == "1":
+        raise RuntimeError(
+            "AppArmor restricts user namespaces: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+        )
+    return f"up to {most}"
+
+
+async def _sandbox(settings: Settings) -> str:
+    stage = await asyncio.to_thread(stage_runtime, settings.prepare_state())
+    sandboxes = BubblewrapSandboxes(settings.state / "doctor" / "runs", stage)
+    run_id = f"doctor-{time.time_ns()}"
+    spec = SandboxSpec(run_id=run_id, command=("id", "-u"), limits=Limits(wall_seconds=30))
+    try:
+        status, output = await sandboxes.run(spec)
+        await sandboxes.forget(run_id)
+        grades = await asyncio.to_thread(sandboxes.grades)
+    finally:
+        shutil.rmtree(settings.state / "doctor", ignore_errors=True)
+    if status.end is not RunEnd.EXITED or output.strip() != b"1000":
+        raise RuntimeError(f"a sandbox could not be started: {status.detail or output.decode(errors='replace')}")
+    held = ", ".join(f"{name} {grade}" for name, grade in grades.model_dump().items())
+    dropped = "root drops to a uid of each sandbox's own; " if os.geteuid() == 0 else ""
+    return f"bubblewrap works; {dropped}limits: {held}"
+
+
+async def _temporal(_: Settings) -> str:
+    told = subprocess.run([str(program("temporal")), "--version"], capture_output=True, text=True, check=True)
+    return told.stdout.strip()
+
+
+async def _egress(settings: Settings) -> str:
+    gateway = EnvoyGateway(settings.prepare_state() / "doctor-egress")
+    try:
+        await gateway.ensure_running()
+        return "Envoy starts and answers"
+    finally:
+        await gateway.stop()
+        shutil.rmtree(settings.state / "doctor-egress", ignore_errors=True)

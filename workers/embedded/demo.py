@@ -1,0 +1,229 @@
+"""The demonstration: the main job from a failing test to a reverted merge, on a stack of its own."""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from workers.cli.client import CommandFailed, GatewayClient
+from workers.cli.printing import plain, print_evidence, safe_block
+from workers.embedded import demo_agent
+from workers.embedded.demo_repository import GOAL, create_demo_repository
+from workers.embedded.stack import stack
+from workers.embedded.temporal_server import free_port
+from workers.gateway.messages import NewDecision, NewTask, TaskView
+from workers.settings import Settings
+from workflows.models.decision import Action
+from workflows.models.evidence import Evidence
+from workflows.models.pull_request import RevertOutcome, RevertResult
+from workflows.models.status import Stage, TaskStatus
+
+_LONGEST_SECONDS = 600
+_CONFIGURATION = """profile = "local"
+default_agent = "demo"
+
+[agents.demo]
+adapter = "command"
+command = ["python3", "/opt/agent/demo_agent.py"]
+
+[[agents.demo.mounts]]
+source = "{agent}"
+target = "/opt/agent"
+
+[limits.run]
+wall_seconds = 120
+"""
+
+
+async def demonstrate(installed: Settings, *, auto: bool, as_json: bool) -> None:
+    """Run the demonstration. Raises CommandFailed unless everything happened as it should."""
+    console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
+    installed.prepare_state()
+    state = installed.state / "demo"
+    settings = Settings(
+        state=state,
+        config=None,
+        security=None,
+        archive="",
+        host="",
+        temporal_address=f"127.0.0.1:{free_port()}",
+        temporal_ui_port=free_port(),
+    )
+    _refuse_while_up(settings)
+    shutil.rmtree(state, ignore_errors=True)
+    settings.prepare_state()
+    _share_stage(installed.state, state)
+    repository = state / "till.git"
+    create_demo_repository(repository)
+    agent = state / "agent"
+    agent.mkdir(mode=0o755)
+    shutil.copyfile(demo_agent.__file__, agent / "demo_agent.py")
+    (agent / "demo_agent.py").chmod(0o644)
+    settings.config_file.write_text(_CONFIGURATION.format(agent=agent))
+    with _interruptible():
+        started = time.monotonic()
+        console.print("starting Temporal, a worker, the gateway and an egress gateway on this machine …")
+        async with stack(settings) as parts:
+            console.print(f"up after {time.monotonic() - started:.1f} s")
+            try:
+                await asyncio.to_thread(_main_job, settings, repository, console, auto=auto, as_json=as_json)
+            finally:
+                # A demonstration leaves nothing running: what still runs is ended, and its gateway with it.
+                await parts.shut_down()
+
+
+def _main_job(settings: Settings, repository: Path, console: Console, *, auto: bool, as_json: bool) -> None:
+    asker, decider = GatewayClient(settings.gateway_socket, "ada"), GatewayClient(settings.gateway_socket, "grace")
+    begun = time.monotonic()
+    before = _tree(repository)
+    admitted = asker.admit(NewTask(goal=GOAL, repository=str(repository), task_type="test-fix"))
+    task = admitted.task_id
+    console.print(f"\ntask {task}: {GOAL}")
+    command = f"JOURNEYMAN_STATE={settings.state} journeyman"
+    view = _follow(asker, task, console, {Stage.REVIEW, Stage.GUIDANCE, Stage.ENDED})
+    if view.status.stage is not Stage.REVIEW:
+        raise CommandFailed(f"the task did not reach review: {view.status.message}")
+    evidence = asker.evidence(task)
+    console.print(f"\nTemporal UI   {view.temporal_ui}")
+    console.print(
+        f"from another terminal:\n  {command} show {task}\n  {command} diff {task}\n  {command} evidence {task}\n"
+    )
+    sys.stderr.flush()
+    if not as_json:
+        print_evidence(evidence)
+        console.print(plain(view.status.run.summary if view.status.run else ""))
+        console.print(safe_block(asker.diff(task)), markup=False)
+    if not auto and not _asked("Approve and merge this patch as `grace`?", console):
+        decider.decide(task, _decision(Action.REJECT, view.status))
+        _follow(asker, task, console, {Stage.ENDED})
+        console.print("rejected: base is as it was")
+        return
+    decider.decide(task, _decision(Action.APPROVE, view.status))
+    decider.decide(task, _decision(Action.MERGE, view.status))
+    view = _follow(asker, task, console, {Stage.ENDED, Stage.APPROVED, Stage.REVIEW})
+    merged = _tree(repository)
+    if not auto and not _asked("Merged. Take it back?", console):
+        console.print("done: the merge stays on the sample repository")
+        return
+    revert = decider.revert(task, NewDecision(action=Action.REVERT))
+    _report(
+        view.status, evidence, revert, (before, merged, _tree(repository)), time.monotonic() - begun, console, as_json
+    )
+
+
+def _report(
+    status: TaskStatus,
+    evidence: Evidence,
+    revert: RevertResult,
+    trees: tuple[str, str, str],
+    seconds: float,
+    console: Console,
+    as_json: bool,
+) -> None:
+    """Say what happened, and fail unless base really went red, green and back.
+
+    A tree is what was judged: base is green after the merge since its tree is the one whose checks passed, and it is
+    back since its tree is the one it began with.
+    """
+    before, merged, after = trees
+    red = not evidence.base.passed and before == evidence.base.tree
+    green = evidence.patched.passed and merged == evidence.patched.tree and merged != before
+    reverted = revert.outcome is RevertOutcome.REVERTED and after == before
+    stages: dict[str, float] = {}
+    for span in status.spans:
+        if span.ended is not None:
+            stages[span.stage] = round(stages.get(span.stage, 0) + (span.ended - span.started).total_seconds(), 3)
+    console.print("\nwhat happened")
+    for what, took in (*stages.items(), ("revert", round(revert.seconds, 3))):
+        console.print(f"  {what:10} {took:6.2f} s")
+    for what, holds in (("base was red", red), ("then green", green), ("then reverted", reverted)):
+        console.print(f"  {what:14} {'[green]yes[/green]' if holds else '[red]no[/red]'}")
+    console.print(f"  {'in all':10} {seconds:6.2f} s")
+    if as_json:
+        result = {
+            "task_id": status.task.id,
+            "red": red,
+            "green": green,
+            "reverted": reverted,
+            "merge_commit": status.merge_commit,
+            "revert_commit": revert.commit,
+            "stage_seconds": stages,
+            "revert_seconds": revert.seconds,
+            "seconds": round(seconds, 3),
+        }
+        sys.stdout.write(json.dumps(result) + "\n")
+    if not (red and green and reverted):
+        raise CommandFailed("base did not go from red to green and back; the lines above say where it stopped")
+
+
+def _follow(client: GatewayClient, task: str, console: Console, until: set[Stage]) -> TaskView:
+    """Show each stage as it passes, with the time it took."""
+    shown, begun = 0, time.monotonic()
+    while True:
+        view = client.view(task)
+        spans = view.status.spans
+        for span in spans[shown:]:
+            console.print(f"  {time.monotonic() - begun:5.1f} s  {span.stage}")
+        shown = len(spans)
+        if view.status.stage in until:
+            return view
+        if time.monotonic() - begun > _LONGEST_SECONDS:
+            raise CommandFailed(f"the task is still at stage {view.status.stage}: {view.status.message}")
+        time.sleep(0.1)
+
+
+def _decision(action: Action, status: TaskStatus) -> NewDecision:
+    return NewDecision(
+        action=action,
+        head=status.patch.head if status.patch else "",
+        evidence_hash=status.evaluation.evidence_hash if status.evaluation else "",
+    )
+
+
+def _asked(question: str, console: Console) -> bool:
+    while True:
+        console.print(f"{question} \\[y/n] ", end="")
+        answer = sys.stdin.readline()
+        if not answer:
+            raise CommandFailed("nobody is at the terminal to decide; `make demo AUTO=1` decides by itself")
+        if answer.strip().lower() in {"y", "yes", "n", "no"}:
+            return answer.strip().lower().startswith("y")
+
+
+def _tree(repository: Path) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(repository), "rev-parse", "main^{tree}"], check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def _share_stage(installed: Path, demo: Path) -> None:
+    """Use what set-up or an earlier demonstration has staged; it is named by its content."""
+    (installed / "stage").mkdir(exist_ok=True, mode=0o755)
+    (demo / "stage").symlink_to(installed / "stage")
+
+
+def _refuse_while_up(settings: Settings) -> None:
+    if settings.gateway_socket.exists():
+        with contextlib.suppress(CommandFailed):
+            GatewayClient(settings.gateway_socket).tasks()
+            raise RuntimeError(
+                f"a demonstration already runs with the state in {settings.state}: finish that one first"
+            )
+
+
+@contextlib.contextmanager
+def _interruptible():  # type: ignore[no-untyped-def]
+    """SIGTERM ends the demonstration as Ctrl-C does: by way of every clean-up."""
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

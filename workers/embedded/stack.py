@@ -1,0 +1,61 @@
+"""The whole system on one machine: Temporal, worker and gateway, for as long as one command runs."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+
+from filelock import FileLock, Timeout
+
+from workers.embedded.temporal_server import temporal_server
+from workers.gateway.assembly import gateway_of
+from workers.gateway.server import serving
+from workers.parts import Parts
+from workers.settings import Settings
+from workers.worker import working
+
+
+class AlreadyUp(Exception):
+    """Another stack uses the same state directory."""
+
+
+@contextlib.asynccontextmanager
+async def stack(settings: Settings) -> AsyncIterator[Parts]:
+    """Start everything, give the parts, stop everything. Raises AlreadyUp, TemporalNotStarted or GatewayTaken."""
+    settings.prepare_state()
+    lock = FileLock(settings.state / "up.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as taken:
+        raise AlreadyUp(
+            f"`journeyman up` already runs with the state in {settings.state}: use it, or set JOURNEYMAN_STATE"
+        ) from taken
+    try:
+        # Unpacking and loading what sandboxes need takes a second or two, and so does the server: side by side.
+        loading = asyncio.create_task(asyncio.to_thread(Parts.load, settings))
+        async with temporal_server(
+            settings.state / "temporal",
+            settings.temporal_address,
+            settings.temporal_ui_port,
+            settings.temporal_namespace,
+        ) as client:
+            parts = await loading
+            ui = f"http://127.0.0.1:{settings.temporal_ui_port}/namespaces/{settings.temporal_namespace}"
+            app = gateway_of(client, parts, temporal_ui=ui)
+            async with working(client, parts), serving(app, settings.gateway_socket):
+                yield parts
+    finally:
+        lock.release()
+
+
+async def until_told() -> None:
+    """Return when this process is asked to end."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    try:
+        await told.wait()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,100 @@
+"""The Temporal dev server with its UI, as a child process with its state kept in one file."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from temporalio.client import Client
+
+from workers.embedded.programs import program
+from workers.temporal import connect
+from workflows import search_attributes
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 10.0
+
+
+class TemporalNotStarted(Exception):
+    """The server did not come up; the message says why and what to do."""
+
+
+@contextlib.asynccontextmanager
+async def temporal_server(directory: Path, address: str, ui_port: int, namespace: str) -> AsyncIterator[Client]:
+    """Run the server until the block ends, and give a client of it. Raises TemporalNotStarted."""
+    host, _, port = address.rpartition(":")
+    for taken in (int(port), ui_port):
+        _refuse_taken(host, taken)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log = directory / "server.log"
+    attributes = [f"--search-attribute={key.name}={_kind(key)}" for key in search_attributes.ALL]
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            str(program("temporal")),
+            *("server", "start-dev", "--ip", host, "--port", port, "--ui-port", str(ui_port)),
+            *("--db-filename", str(directory / "temporal.db"), "--namespace", namespace, "--log-level", "warn"),
+            *attributes,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            # A group of its own: Ctrl-C in the terminal is for us, who then stop it after the workers.
+            start_new_session=True,
+        )
+    try:
+        yield await _connected(process, address, namespace, log)
+    finally:
+        await _stop(process)
+
+
+async def _connected(process: asyncio.subprocess.Process, address: str, namespace: str, log: Path) -> Client:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if process.returncode is not None:
+            tail = log.read_text(errors="replace").strip().splitlines()[-3:]
+            raise TemporalNotStarted(f"the Temporal server ended at once: {' / '.join(tail)} (all of it: {log})")
+        try:
+            client = await connect(address, namespace)
+            await client.count_workflows("WorkflowType = 'AgentTask'")
+        except Exception:
+            await asyncio.sleep(0.05)
+        else:
+            return client
+    raise TemporalNotStarted(f"the Temporal server did not answer within {_START_SECONDS:.0f} s; its log is {log}")
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise TemporalNotStarted(
+                f"port {port} on {host} is taken ({error.strerror}): stop what uses it, or choose other ports with "
+                "JOURNEYMAN_TEMPORAL_ADDRESS and JOURNEYMAN_TEMPORAL_UI_PORT"
+            ) from error
+
+
+def _kind(key: object) -> str:
+    return "Int" if getattr(key, "indexed_value_type", None).name == "INT" else "Keyword"  # type: ignore[union-attr]
+
+
+def free_port() -> int:
+    """A port that is free now, for a stack that lives only for a demonstration."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,100 @@
+"""The worker: every queue this process serves, from one set of parts."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+from temporalio.worker import FixedSizeSlotSupplier, Worker, WorkerTuner
+
+from activities.host.placements import PlaceSupplier
+from workers.parts import Parts
+from workflows import queues
+from workflows.agent_task import AgentTask
+from workflows.models.run import host_control_queue, host_queue
+from workflows.revert_merge import RevertMerge
+
+GRACE = timedelta(seconds=5)
+"""How long running steps may take to hand over after a stop was asked for; runs go on under their supervisors."""
+BEAT = timedelta(seconds=1)
+"""Heartbeats are sent, and cancellations noticed, at least this often."""
+LEASE_CHECK_SECONDS = 5.0
+QUEUES = ("orchestrate", "api", "host")
+_log = logging.getLogger(__name__)
+
+
+def build(client: Client, parts: Parts, serve: Sequence[str] = QUEUES) -> list[Worker]:
+    """The Temporal workers for the named kinds of work."""
+    workers: list[Worker] = []
+    if "orchestrate" in serve:
+        workers.append(
+            Worker(
+                client,
+                task_queue=queues.ORCHESTRATE,
+                workflows=[AgentTask, RevertMerge],
+                max_cached_workflows=parts.settings.cached_workflows,
+                graceful_shutdown_timeout=GRACE,
+            )
+        )
+    if "api" in serve:
+        workers.append(_activities(client, queues.API, parts.api_steps, slots=50))
+    if "host" in serve:
+        workers += [
+            Worker(
+                client,
+                task_queue=queues.SANDBOX,
+                activities=parts.placement_steps,
+                tuner=WorkerTuner.create_composite(
+                    workflow_supplier=FixedSizeSlotSupplier(1),
+                    activity_supplier=PlaceSupplier(parts.placements),
+                    local_activity_supplier=FixedSizeSlotSupplier(1),
+                    nexus_supplier=FixedSizeSlotSupplier(1),
+                ),
+                max_heartbeat_throttle_interval=BEAT,
+                graceful_shutdown_timeout=GRACE,
+            ),
+            _activities(client, host_queue(parts.host), parts.host_steps, slots=parts.settings.capacity * 2 + 2),
+            _activities(client, host_control_queue(parts.host), parts.control_steps, slots=1000),
+        ]
+    return workers
+
+
+def _activities(client: Client, queue: str, steps: Sequence[Callable[..., Any]], slots: int) -> Worker:
+    return Worker(
+        client,
+        task_queue=queue,
+        activities=steps,
+        max_concurrent_activities=slots,
+        max_heartbeat_throttle_interval=BEAT,
+        graceful_shutdown_timeout=GRACE,
+    )
+
+
+@contextlib.asynccontextmanager
+async def working(client: Client, parts: Parts, serve: Sequence[str] = QUEUES) -> AsyncIterator[None]:
+    """Serve the queues until the block ends; then hand over what is running."""
+    async with contextlib.AsyncExitStack() as stack:
+        if "host" in serve:
+            await parts.gateway.ensure_running()
+            lease = asyncio.create_task(_keep_lease(client, parts))
+            stack.callback(lease.cancel)
+        for worker in build(client, parts, serve):
+            await stack.enter_async_context(worker)
+        yield
+
+
+async def _keep_lease(client: Client, parts: Parts) -> None:
+    """Renew the lease of this host's runs for as long as Temporal answers."""
+    while True:
+        try:
+            await client.service_client.check_health(timeout=timedelta(seconds=LEASE_CHECK_SECONDS))
+            parts.sandboxes.renew_lease()
+        except RPCError as error:
+            _log.warning(
+                "Temporal does not answer (%s): runs of this host will be frozen if it stays away", error.message
+            )
+        await asyncio.sleep(LEASE_CHECK_SECONDS)
