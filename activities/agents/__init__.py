@@ -1,0 +1,1 @@
+"""How each agent's command line is started, read and judged."""
