@@ -8,7 +8,7 @@ from workflows.models.transcript import EventKind, TranscriptEvent
 
 LINE_BYTES = 1024 * 1024
 """Of a longer line the beginning is read and the rest is skipped; the raw output has it."""
-MOST_EVENTS = 50_000
+MOST_LINES = 50_000
 MOST_BYTES = 16 * 1024 * 1024
 """Of the transcript as JSON lines."""
 
@@ -60,16 +60,31 @@ class TranscriptReader:
 
 def read_transcript(adapter: AgentAdapter, output: bytes) -> Transcript:
     """The transcript of output that is complete. Over the limits its middle is left out and says so."""
-    reader = TranscriptReader(adapter)
-    events = [*reader.feed(output), *reader.finish()]
-    if len(events) > MOST_EVENTS:
-        # How a run began and how it ended tell most.
-        half = MOST_EVENTS // 2
-        events = [*events[:half], _gap(len(events) - 2 * half), *events[-half:]]
+    first, skipped, last = _ends(output)
+    # How a run began and how it ended tell most; a flood between costs neither time nor memory.
+    events = _read(adapter, first)
+    if skipped:
+        events += [_gap(skipped, "lines"), *_read(adapter, last)]
     lines = [line.encode() + b"\n" for line in _json_lines(events)]
     if sum(map(len, lines)) > MOST_BYTES:
         events, lines = _shorten(events, lines)
     return Transcript(events=tuple(events), lines=b"".join(lines))
+
+
+def _read(adapter: AgentAdapter, output: bytes) -> list[TranscriptEvent]:
+    reader = TranscriptReader(adapter)
+    return [*reader.feed(output), *reader.finish()]
+
+
+def _ends(output: bytes) -> tuple[bytes, int, bytes]:
+    """The first lines, how many were skipped, and the last lines; all are in the first part if they are few."""
+    if output.count(b"\n") < MOST_LINES:
+        return output, 0, b""
+    start, end = 0, len(output)
+    for _ in range(MOST_LINES // 2):
+        start = output.find(b"\n", start) + 1
+        end = output.rfind(b"\n", 0, end)
+    return output[:start], output.count(b"\n", start, end) + 1, output[end + 1 :]
 
 
 def _json_lines(events: list[TranscriptEvent]) -> Iterator[str]:
@@ -78,7 +93,7 @@ def _json_lines(events: list[TranscriptEvent]) -> Iterator[str]:
 
 def _shorten(events: list[TranscriptEvent], lines: list[bytes]) -> tuple[list[TranscriptEvent], list[bytes]]:
     first, last = _fitting(lines), _fitting(lines[::-1])
-    gap = _gap(len(lines) - first - last)
+    gap = _gap(len(lines) - first - last, "events")
     kept = [*events[:first], gap, *events[-last:]]
     return kept, [*lines[:first], gap.model_dump_json(exclude_defaults=True).encode() + b"\n", *lines[-last:]]
 
@@ -93,5 +108,5 @@ def _fitting(lines: list[bytes]) -> int:
     return len(lines)
 
 
-def _gap(count: int) -> TranscriptEvent:
-    return TranscriptEvent(kind=EventKind.ERROR, text=f"[{count} events are left out here; the raw output has them]")
+def _gap(count: int, of: str) -> TranscriptEvent:
+    return TranscriptEvent(kind=EventKind.ERROR, text=f"[{count} {of} are left out here; the raw output has them]")
