@@ -47,7 +47,8 @@ def revert_message(task: Task, merge_commit: str, signed: SignedDecision) -> str
     """The message of a revert; the forge adds the trailer that names the merge."""
     reason = _quoted(signed.decision.message, 1000) if signed.decision.message else "No reason was given."
     trailers = {"Journeyman-Task": task.id, "Reverted-by": signed.decision.person.id}
-    return f"Revert task {task.id}: {_subject(task)}\n\nThis reverts commit {merge_commit}.\n\n{reason}\n\n{_trailers(trailers)}"
+    head = f"Revert task {task.id}: {_subject(task)}\n\nThis reverts commit {merge_commit}."
+    return f"{head}\n\n{reason}\n\n{_trailers(trailers)}"
 
 
 def pull_title(task: Task) -> str:
@@ -96,11 +97,13 @@ Turned from failing to passing: {% for name in evidence.turned[:20] %}{{ code(na
 
 {% endif %}
 {% for finding in findings %}
-- **{{ finding.severity }}** {{ code(finding.rule) }} {{ code(finding.path) if finding.path }} {{ code(finding.message) }}
+- **{{ finding.severity }}** {{ code(finding.rule) }} {{ code(finding.path) if finding.path }}
+  {{ code(finding.message) }}
 {% endfor %}
 
 ## Provenance
-Head {{ code(patch.head) }}, evidence {{ code(evaluation.evidence_hash) }}, policy {{ code(evaluation.policy_hash) }}, run {{ code(run.run_id) }} in {{ code(run.backend) }}.
+Head {{ code(patch.head) }}, evidence {{ code(evaluation.evidence_hash) }},
+policy {{ code(evaluation.policy_hash) }}, run {{ code(run.run_id) }} in {{ code(run.backend) }}.
 `journeyman show {{ task.id }}` has all of it.
 """
 )

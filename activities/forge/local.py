@@ -136,9 +136,7 @@ class LocalForge:
     async def _alone(self, task: Task) -> AsyncIterator["_Place"]:
         """One action at a time on a repository by this installation; others are held off by compare-and-swap."""
         place = _Place(self._git, Path(task.repository.url))
-        async with AsyncFileLock(
-            self._locks / f"{place.key}.lock", poll_interval=0.02, thread_local=False, run_in_executor=False
-        ):
+        async with lock_file(self._locks / f"{place.key}.lock"):
             yield place
 
 
@@ -156,7 +154,12 @@ class _Place:
         self.key = f"{stat.st_dev:x}-{stat.st_ino:x}"
 
     async def run(
-        self, *arguments: str, purpose: str, stdin: bytes | None = None, accept: tuple[int, ...] = (0,), **more: str
+        self,
+        *arguments: str,
+        purpose: str,
+        stdin: bytes | None = None,
+        accept: tuple[int, ...] = (0,),
+        environment: dict[str, str] | None = None,
     ) -> bytes:
         """Run git here, as the owner."""
         return await self._git.run(
@@ -166,7 +169,7 @@ class _Place:
             stdin=stdin,
             accept=accept,
             uid=self._owner,
-            environment=more,
+            environment=environment,
         )
 
     async def tip(self, branch: str) -> str | None:
@@ -243,7 +246,7 @@ class _Place:
             "-",
             purpose="making a commit",
             stdin=message.encode(),
-            **identity,
+            environment=identity,
         )
         return written.decode().strip()
 

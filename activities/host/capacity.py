@@ -120,8 +120,8 @@ class CapacityActivities:
         policy = combine(self._platform, self._security, team, detected, task)
         if missing := unmet(policy.required_grades, await asyncio.to_thread(self._sandboxes.grades)):
             raise PolicyRefusal(
-                f"host {self._host} can't hold what policy asks for: {'; '.join(missing)}. Run it as root where control "
-                "groups work, or have the owner of the requirement relax it"
+                f"host {self._host} can't hold what policy asks for: {'; '.join(missing)}. Run it as root where "
+                "control groups work, or have the owner of the requirement relax it"
             )
         return policy
 

@@ -1,4 +1,4 @@
-"""Following a sandbox from a step: heartbeats while it lasts, hand-over when the worker stops, an end when cancelled."""
+"""Following a sandbox from a step: heartbeats, hand-over when the worker stops, an end when cancelled."""
 
 import asyncio
 

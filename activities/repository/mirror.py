@@ -105,9 +105,7 @@ class Mirrors:
 
     @contextlib.asynccontextmanager
     async def _alone(self, mirror: Mirror) -> AsyncIterator[None]:
-        async with AsyncFileLock(
-            mirror.path.with_suffix(".lock"), poll_interval=0.02, thread_local=False, run_in_executor=False
-        ):
+        async with lock_file(mirror.path.with_suffix(".lock")):
             yield
 
     async def _usable(self, mirror: Mirror) -> bool:
