@@ -1,0 +1,1 @@
+"""What an agent is told before it starts, and where each part came from."""
