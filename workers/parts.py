@@ -1,0 +1,187 @@
+"""All parts of one installation, built from its settings and wired into the steps that Temporal calls."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from activities.agents.configured import configured_adapters
+from activities.archive.artifacts import Artifacts
+from activities.archive.chains import Chains
+from activities.archive.intents import Intents
+from activities.archive.objects import Objects
+from activities.archive.steps import RecordActivities
+from activities.context.builder import ContextBuilder
+from activities.decisions.authority import Authority
+from activities.decisions.signing import DecisionSigner, DecisionVerifier
+from activities.egress.gateway import EnvoyGateway
+from activities.environment.layer import EnvironmentLayers
+from activities.environment.registries import discover
+from activities.forge.local import LocalForge
+from activities.forge.steps import ForgeActivities
+from activities.host.attending import Attending
+from activities.host.briefing import BriefingActivities
+from activities.host.capacity import CapacityActivities
+from activities.host.exporting import ExportingActivities
+from activities.host.judging import JudgingActivities
+from activities.host.layout import HostLayout
+from activities.host.placements import Placements
+from activities.host.running import RunningActivities
+from activities.policy.people import accounts
+from activities.policy.reading import read_platform, read_security
+from activities.repository.export import Exporter
+from activities.repository.git import Git
+from activities.repository.mirror import Mirrors
+from activities.repository.patches import Patches
+from activities.repository.workspace import Workspaces
+from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.stage import stage_runtime
+from workers.settings import Settings
+
+Step = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a worker and a gateway are made of."""
+
+    settings: Settings
+    host: str
+    profile: str
+    people: dict[str, str]
+    """OS user name to id of the person."""
+    may_invoke: tuple[str, ...]
+    artifacts: Artifacts
+    chains: Chains
+    intents: Intents
+    signer: DecisionSigner
+    mirrors: Mirrors
+    placements: Placements
+    sandboxes: BubblewrapSandboxes
+    gateway: EnvoyGateway
+    placement_steps: Sequence[Step]
+    host_steps: Sequence[Step]
+    control_steps: Sequence[Step]
+    api_steps: Sequence[Step]
+
+    @property
+    def local_profile(self) -> bool:
+        """Whether whoever is this OS user is trusted, under any name."""
+        return self.profile == "local"
+
+    async def default_branch(self, url: str) -> str:
+        """The branch a repository's HEAD names."""
+        return await self.mirrors.default_branch(url)
+
+    async def shut_down(self) -> None:
+        """End every run of this host and its egress gateway: for a stack that is not coming back."""
+        for run_id in self.sandboxes.live_runs():
+            with contextlib.suppress(LookupError):
+                await self.sandboxes.stop(run_id, "the stack was taken down")
+        await self.gateway.stop()
+
+    @classmethod
+    def load(cls, settings: Settings) -> "Parts":
+        """Read the settings and policy files and build everything. Raises PolicyRefusal for an invalid file."""
+        state = settings.prepare_state()
+        platform, security = read_platform(settings.config_file), read_security(settings.security_file)
+        host = settings.host_id()
+        layout = HostLayout(settings.hosts / host)
+        stage = stage_runtime(state)
+        sandboxes = BubblewrapSandboxes(
+            layout.runs, stage, lease_seconds=settings.lease_seconds, lapse_seconds=settings.lapse_seconds
+        )
+        gateway = EnvoyGateway(layout.egress)
+        git = Git(state / "git")
+        mirrors, workspaces = Mirrors(layout.mirrors, git), Workspaces(layout.workspaces, git)
+        objects = Objects.open(settings.archive_location)
+        artifacts, chains = Artifacts(objects), Chains(objects)
+        signer = DecisionSigner.load_or_create(settings.keys)
+        authority = Authority(DecisionVerifier.trusting(signer.public_key), chains)
+        patches = Patches(git, artifacts)
+        placements = Placements(layout.placements, settings.capacity)
+        layers = EnvironmentLayers(layout.layers, sandboxes, gateway, discover)
+        capacity = CapacityActivities(
+            host=host,
+            layout=layout,
+            placements=placements,
+            sandboxes=sandboxes,
+            gateway=gateway,
+            mirrors=mirrors,
+            workspaces=workspaces,
+            patches=patches,
+            layers=layers,
+            platform=platform,
+            security=security,
+            toolchain=stage.root.name,
+        )
+        briefing = BriefingActivities(mirrors, ContextBuilder(git, mirrors, artifacts))
+        running = RunningActivities(
+            layout=layout,
+            placements=placements,
+            sandboxes=sandboxes,
+            gateway=gateway,
+            mirrors=mirrors,
+            workspaces=workspaces,
+            layers=layers,
+            artifacts=artifacts,
+            chains=chains,
+            adapters=configured_adapters(platform),
+        )
+        exporting = ExportingActivities(
+            git=git,
+            placements=placements,
+            mirrors=mirrors,
+            workspaces=workspaces,
+            exporter=Exporter(sandboxes, git, layout.scratch),
+            patches=patches,
+            chains=chains,
+        )
+        judging = JudgingActivities(
+            git=git,
+            placements=placements,
+            sandboxes=sandboxes,
+            mirrors=mirrors,
+            workspaces=workspaces,
+            patches=patches,
+            layers=layers,
+            artifacts=artifacts,
+            chains=chains,
+        )
+        forge = ForgeActivities(LocalForge(git, state / "locks"), authority, artifacts, mirrors, patches)
+        record = RecordActivities(chains, authority)
+        return cls(
+            settings=settings,
+            host=host,
+            profile=platform.profile,
+            people=accounts(platform, "os"),
+            may_invoke=security.invoke or (),
+            artifacts=artifacts,
+            chains=chains,
+            intents=Intents(objects),
+            signer=signer,
+            mirrors=mirrors,
+            placements=placements,
+            sandboxes=sandboxes,
+            gateway=gateway,
+            placement_steps=[capacity.prepare],
+            host_steps=[
+                briefing.gather_context,
+                running.run_agent,
+                exporting.export_patch,
+                judging.evaluate,
+                capacity.release,
+            ],
+            control_steps=[Attending().attend],
+            api_steps=[
+                forge.propose,
+                forge.rebase,
+                forge.merge,
+                forge.close_pull_request,
+                forge.revert,
+                record.verify_decision,
+                record.record,
+            ],
+        )
+
+
