@@ -1,4 +1,4 @@
-"""What Envoy is told: one HTTP proxy listener per sandbox, with its allowlist as routes.
+"""What Envoy is told: one HTTP proxy listener per sandbox, and the one way out that they share.
 
 Listeners, clusters and routes are files that Envoy watches. Everything that differs between sandboxes and can change
 while one runs is in its routes, because replacing a listener cuts the streams that are open and replacing its routes
@@ -11,23 +11,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from activities.egress.rules import Rule, private_networks
+from activities.egress.rules import private_networks
 
 Json = dict[str, Any]
 
-PROBE_HOST = "egress.journeyman.invalid"
-"""Asked for by the gateway itself, through a sandbox's own socket, to see which routes hold; reserved by RFC 2606."""
-PROBE_RULE = "probe"
-REFUSED_RULE = "refused"
 DENIED_DETAILS = "rbac_access_denied"
 """How Envoy's response details begin where an address was refused."""
-_INTERNET = "internet"
-_STREAM_IDLE = "3600s"
-_PLAIN_AUTHORITY = "[A-Za-z0-9_][A-Za-z0-9_.-]*(:[0-9]+)?"
-"""A name and a port; nothing that some parser might take for the end of a name."""
-_TYPE = "type.googleapis.com/"
-_RBAC = "envoy.filters.http.upstream_rbac"
-_FORWARD = "envoy.filters.http.dynamic_forward_proxy"
+INTERNET = "internet"
+STREAM_IDLE = "3600s"
+TYPE = "type.googleapis.com/"
+RBAC_FILTER = "envoy.filters.http.upstream_rbac"
+FORWARD_FILTER = "envoy.filters.http.dynamic_forward_proxy"
 
 
 def bootstrap(admin: Path, config: Path) -> Json:
@@ -53,7 +47,7 @@ def clusters(resolvers: Sequence[str]) -> Json:
             "matcher": {
                 "name": "envoy.rbac.matchers.upstream_ip_port",
                 "typed_config": {
-                    "@type": _TYPE + "envoy.extensions.rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher",
+                    "@type": TYPE + "envoy.extensions.rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher",
                     "upstream_ip": {"address_prefix": str(net.network_address), "prefix_len": net.prefixlen},
                 },
             }
@@ -61,9 +55,9 @@ def clusters(resolvers: Sequence[str]) -> Json:
         for net in private_networks()
     ]
     refuse_private = {
-        "name": _RBAC,
+        "name": RBAC_FILTER,
         "typed_config": {
-            "@type": _TYPE + "envoy.extensions.filters.http.rbac.v3.RBAC",
+            "@type": TYPE + "envoy.extensions.filters.http.rbac.v3.RBAC",
             "rules": {
                 "action": "DENY",
                 "policies": {"private-address": {"permissions": any_network, "principals": [{"any": True}]}},
@@ -72,10 +66,10 @@ def clusters(resolvers: Sequence[str]) -> Json:
     }
     codec = {
         "name": "envoy.filters.http.upstream_codec",
-        "typed_config": {"@type": _TYPE + "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"},
+        "typed_config": {"@type": TYPE + "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"},
     }
     internet: Json = {
-        "name": _INTERNET,
+        "name": INTERNET,
         "connect_timeout": "10s",
         "lb_policy": "CLUSTER_PROVIDED",
         "dns_lookup_family": "V4_PREFERRED",
@@ -83,7 +77,7 @@ def clusters(resolvers: Sequence[str]) -> Json:
         "cluster_type": {
             "name": "envoy.clusters.dynamic_forward_proxy",
             "typed_config": {
-                "@type": _TYPE + "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
+                "@type": TYPE + "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
                 "sub_clusters_config": {
                     "lb_policy": "ROUND_ROBIN",
                     "max_sub_clusters": 4096,
@@ -95,7 +89,7 @@ def clusters(resolvers: Sequence[str]) -> Json:
         },
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": _TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "@type": TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
                 "explicit_http_config": {"http_protocol_options": {}},
                 # One sandbox's request never travels on a connection that another's could have left unclean.
                 "common_http_protocol_options": {"max_requests_per_connection": 1},
@@ -107,18 +101,18 @@ def clusters(resolvers: Sequence[str]) -> Json:
         internet["typed_dns_resolver_config"] = {
             "name": "envoy.network.dns_resolver.cares",
             "typed_config": {
-                "@type": _TYPE + "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+                "@type": TYPE + "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
                 "resolvers": [_address(resolver) for resolver in resolvers],
                 "dns_resolver_options": {"no_default_search_domain": True},
             },
         }
-    return _discovery("envoy.config.cluster.v3.Cluster", [internet])
+    return discovery("envoy.config.cluster.v3.Cluster", [internet])
 
 
 def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> Json:
     """One sandbox's proxy, on a unix socket."""
     manager = {
-        "@type": _TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "sandbox",
         "codec_type": "HTTP1",
         # Python's own client, and so pip, asks for a tunnel in HTTP/1.0.
@@ -129,7 +123,7 @@ def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> 
         "skip_xff_append": True,
         "generate_request_id": False,
         "server_header_transformation": "PASS_THROUGH",
-        "stream_idle_timeout": _STREAM_IDLE,
+        "stream_idle_timeout": STREAM_IDLE,
         "request_headers_timeout": "30s",
         "upgrade_configs": [{"upgrade_type": "CONNECT"}],
         "access_log": [_access_log(sandbox, log)],
@@ -138,23 +132,23 @@ def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> 
         "local_reply_config": {"mappers": _local_replies()},
         "http_filters": [
             {
-                "name": _FORWARD,
+                "name": FORWARD_FILTER,
                 "typed_config": {
-                    "@type": _TYPE + "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig",
+                    "@type": TYPE + "envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig",
                     "sub_cluster_config": {"cluster_init_timeout": "20s"},
                 },
             },
             {
                 "name": "envoy.filters.http.router",
                 "typed_config": {
-                    "@type": _TYPE + "envoy.extensions.filters.http.router.v3.Router",
+                    "@type": TYPE + "envoy.extensions.filters.http.router.v3.Router",
                     "suppress_envoy_headers": True,
                 },
             },
         ],
     }
     return {
-        "@type": _TYPE + "envoy.config.listener.v3.Listener",
+        "@type": TYPE + "envoy.config.listener.v3.Listener",
         "name": name,
         "address": {"pipe": {"path": str(socket), "mode": 0o660}},
         "per_connection_buffer_limit_bytes": 262144,
@@ -166,75 +160,7 @@ def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> 
 
 def listeners(each: Sequence[Json]) -> Json:
     """The file that names all listeners."""
-    return _discovery("envoy.config.listener.v3.Listener", each)
-
-
-def routes(name: str, rules: Sequence[Rule], allow_private: bool) -> tuple[Json, str]:
-    """A sandbox's allowlist, and the version that its probe answers with."""
-    matching = [route for rule in rules for route in _rule_routes(rule, allow_private)]
-    version = hashlib.sha256(json.dumps(matching, sort_keys=True).encode()).hexdigest()[:16]
-    refusal = {"status": 403, "body": {"inline_string": "refused"}}
-    configuration = {
-        "@type": _TYPE + "envoy.config.route.v3.RouteConfiguration",
-        "name": name,
-        "virtual_hosts": [
-            {
-                "name": "all",
-                "domains": ["*"],
-                "routes": [
-                    {
-                        "name": PROBE_RULE,
-                        "match": {"path": "/", "headers": [_exactly(":authority", PROBE_HOST)]},
-                        "direct_response": {"status": 200, "body": {"inline_string": version}},
-                    },
-                    *matching,
-                    {"name": REFUSED_RULE, "match": {"connect_matcher": {}}, "direct_response": refusal},
-                    {"name": REFUSED_RULE, "match": {"prefix": ""}, "direct_response": refusal},
-                ],
-            }
-        ],
-    }
-    return _discovery("envoy.config.route.v3.RouteConfiguration", [configuration]), version
-
-
-def _rule_routes(rule: Rule, allow_private: bool) -> list[Json]:
-    """Routes of one rule. What is resolved and dialled is the rule's own text wherever the rule is an exact name."""
-    return [
-        _route(rule, port, connect, allow_private, suffix)
-        for port in rule.ports
-        for connect in (True, False)
-        # A tunnel always names its port; a plain request need not name 80.
-        for suffix in ([f":{port}", ""] if port == 80 and not connect else [f":{port}"])
-    ]
-
-
-def _route(rule: Rule, port: int, connect: bool, allow_private: bool, suffix: str) -> Json:
-    overrides: Json = {}
-    if rule.wildcard:
-        authority = [
-            {"name": ":authority", "string_match": {"suffix": f".{rule.name}{suffix}", "ignore_case": True}},
-            {"name": ":authority", "string_match": {"safe_regex": {"regex": _PLAIN_AUTHORITY}}},
-        ]
-    else:
-        authority = [{"name": ":authority", "string_match": {"exact": f"{rule.name}{suffix}", "ignore_case": True}}]
-        overrides[_FORWARD] = {
-            "@type": _TYPE + "envoy.extensions.filters.http.dynamic_forward_proxy.v3.PerRouteConfig",
-            "host_rewrite_literal": rule.name if port == 80 and not connect else f"{rule.name}:{port}",
-        }
-    if allow_private:
-        overrides[_RBAC] = {"@type": _TYPE + "envoy.extensions.filters.http.rbac.v3.RBACPerRoute"}
-    action: Json = {
-        "cluster": _INTERNET,
-        "timeout": "0s",
-        "idle_timeout": _STREAM_IDLE,
-        # Another address of the same name, judged anew; nothing was sent yet, so that any method may be tried.
-        "retry_policy": {"retry_on": "connect-failure", "num_retries": 2},
-    }
-    match: Json = {"prefix": "/", "headers": authority}
-    if connect:
-        action["upgrade_configs"] = [{"upgrade_type": "CONNECT", "connect_config": {}}]
-        match = {"connect_matcher": {}, "headers": authority}
-    return {"name": rule.text, "match": match, "route": action, "typed_per_filter_config": overrides}
+    return discovery("envoy.config.listener.v3.Listener", each)
 
 
 def _local_replies() -> list[Json]:
@@ -248,7 +174,7 @@ def _local_replies() -> list[Json]:
     denied = {
         "name": "envoy.access_loggers.extension_filters.cel",
         "typed_config": {
-            "@type": _TYPE + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+            "@type": TYPE + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
             "expression": f"response.code_details.startsWith('{DENIED_DETAILS}')",
         },
     }
@@ -297,7 +223,7 @@ def _access_log(sandbox: str, log: Path) -> Json:
     return {
         "name": "envoy.access_loggers.file",
         "typed_config": {
-            "@type": _TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "@type": TYPE + "envoy.extensions.access_loggers.file.v3.FileAccessLog",
             "path": str(log),
             "log_format": {"json_format": fields},
         },
@@ -308,8 +234,9 @@ def _from_file(path: Path) -> Json:
     return {"resource_api_version": "V3", "path_config_source": {"path": str(path)}}
 
 
-def _discovery(kind: str, resources: Sequence[Json]) -> Json:
-    resources = [{"@type": _TYPE + kind, **resource} for resource in resources]
+def discovery(kind: str, resources: Sequence[Json]) -> Json:
+    """A file of resources of one kind, as Envoy reads it."""
+    resources = [{"@type": TYPE + kind, **resource} for resource in resources]
     version = hashlib.sha256(json.dumps(resources, sort_keys=True).encode()).hexdigest()[:16]
     return {"version_info": version, "resources": resources}
 
@@ -317,10 +244,6 @@ def _discovery(kind: str, resources: Sequence[Json]) -> Json:
 def _address(resolver: str) -> Json:
     host, _, port = resolver.rpartition(":")
     return {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}
-
-
-def _exactly(header: str, value: str) -> Json:
-    return {"name": header, "string_match": {"exact": value}}
 
 
 def _status(code: int) -> Json:

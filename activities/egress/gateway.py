@@ -16,6 +16,7 @@ from activities.egress import configuration
 from activities.egress.contract import SOCKET_NAME, EgressRecord, EgressRules
 from activities.egress.process import ENVOY_UID, EnvoyProcess, GatewayError, Places, wait_for, write_aside
 from activities.egress.records import parse_log, read_log
+from activities.egress.routes import PROBE_HOST, routes
 from activities.egress.rules import parse_rules
 from activities.egress.unix_http import ask
 from workflows.models.base import Model
@@ -175,7 +176,7 @@ class EnvoyGateway:
 
         def holds() -> bool:
             try:
-                return ask(socket, configuration.PROBE_HOST) == (200, version)
+                return ask(socket, PROBE_HOST) == (200, version)
             except OSError:
                 return False
 
@@ -207,7 +208,7 @@ class EnvoyGateway:
         _write_if_new(config / "listeners.json", configuration.listeners(listeners))
 
     def _routes(self, each: _Open) -> tuple[configuration.Json, str]:
-        return configuration.routes(_key(each.sandbox), parse_rules(each.rules), each.rules.allow_private)
+        return routes(_key(each.sandbox), parse_rules(each.rules), each.rules.allow_private)
 
     def _make_directory(self, wanted: _Open) -> Path:
         """The socket's directory: Envoy makes the socket in it, the sandbox's uid alone may reach it."""

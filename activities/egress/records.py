@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from activities.egress.configuration import DENIED_DETAILS, PROBE_RULE, REFUSED_RULE
+from activities.egress.configuration import DENIED_DETAILS
 from activities.egress.contract import EgressRecord
+from activities.egress.routes import PROBE_RULE, REFUSED_RULE
 
 UNREADABLE_RULE = "unreadable"
 """A line that was not written as expected; shown rather than dropped, since it may hide a request."""

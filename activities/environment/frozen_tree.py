@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-import shutil
 import stat
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,15 +23,16 @@ def freeze(root: Path) -> FrozenTree:
     """Take every entry over, drop every right to write or to become somebody else, and hash what is left.
 
     Runs when no process of the sandbox lives, so nothing moves underfoot; still no link is followed. Sockets, pipes
-    and devices are removed: they are no part of an environment.
+    and devices are removed: they are no part of an environment. Raises OSError, and RecursionError if directories are
+    nested too deep.
     """
+    _open_up(root)
     digest = hashlib.sha256()
     files = size = 0
     top = os.fsencode(root)
-    for directory, names, others, descriptor in os.fwalk(top, follow_symlinks=False):
+    for directory, names, others, descriptor in os.fwalk(top, onerror=_raise, follow_symlinks=False):
         names.sort()
         where = os.path.relpath(directory, top)
-        _take_over(descriptor, 0o555)
         _add(digest, b"directory", where)
         for name in sorted([*names, *others]):
             kind = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
@@ -46,13 +47,16 @@ def freeze(root: Path) -> FrozenTree:
                 _add(digest, b"program" if mode == 0o555 else b"file", path, _freeze_file(name, descriptor, mode))
             elif not stat.S_ISDIR(kind.st_mode):
                 os.unlink(name, dir_fd=descriptor)
+        _take_over(descriptor, 0o555)
     return FrozenTree(sha256=digest.hexdigest(), files=files, size=size)
 
 
+def _raise(error: OSError) -> None:
+    """What could not be looked at would be neither frozen nor hashed."""
+    raise error
+
+
 def _freeze_file(name: bytes, directory: int, mode: int) -> bytes:
-    if os.geteuid() != 0:
-        # Its owner may have taken the right to read it from himself.
-        os.chmod(name, mode, dir_fd=directory)
     with os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory), "rb") as file:
         _take_over(file.fileno(), mode)
         return hashlib.file_digest(file, "sha256").digest()
@@ -72,18 +76,15 @@ def _add(digest: "hashlib._Hash", *parts: bytes) -> None:
 
 
 def remove(root: Path) -> None:
-    """Remove a tree, whatever rights its entries have. Missing is fine."""
-    if not root.is_dir() or root.is_symlink():
-        return
-    if os.geteuid() != 0:
-        _make_writable(os.fsencode(root))
-    shutil.rmtree(root)
+    """Remove a tree, whatever rights its entries have and however deep it is. Missing is fine. Raises OSError."""
+    _open_up(root)
+    # Not shutil.rmtree: it recurses, and hostile code can nest directories deeper than Python can.
+    finished = subprocess.run(["rm", "-rf", "--", str(root)], capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        raise OSError(f"{root} can't be removed: {finished.stderr[-500:].strip()}")
 
 
-def _make_writable(directory: bytes) -> None:
-    """From the top down, since a directory must be open before what is below it can be seen."""
-    os.chmod(directory, 0o700, follow_symlinks=True)  # noqa: PTH101  bytes
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                _make_writable(entry.path)
+def _open_up(root: Path) -> None:
+    """A normal user gives himself the rights that the tree's maker took away; root needs none. Follows no link."""
+    if os.geteuid() != 0 and root.is_dir():
+        subprocess.run(["chmod", "-R", "u+rwX", "--", str(root)], capture_output=True, check=False)

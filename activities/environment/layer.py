@@ -8,18 +8,19 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import os
 import shlex
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from filelock import AsyncFileLock
 
 from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
+from activities.environment.checkout import SetupFailed, copy_checkout, hash_lock_file
 from activities.environment.frozen_tree import freeze, remove
 from activities.environment.registries import RegistryAccess
 from activities.sandbox.contract import LAYER, PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
@@ -32,14 +33,11 @@ from workflows.models.run import RunEnd
 SCHEMA_VERSION = 1
 CERTIFICATES = "/run/journeyman/certificates.pem"
 """Where the registries' certificates are inside, while a layer is made."""
-_LOCK_FILE_BYTES = 64 * 1024 * 1024
 _LAST_LINES = 30
 _LAST_CHARACTERS = 4000
 _LOOK_SECONDS = 0.5
-
-
-class SetupFailed(Exception):
-    """The environment could not be made; the message holds the end of what the commands printed, and what to do."""
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class LayerManifest(Model):
@@ -66,6 +64,11 @@ class Layer:
 
     directory: Path
     manifest: LayerManifest
+
+    @property
+    def key(self) -> str:
+        """Names the layer on this host."""
+        return self.manifest.key
 
     def mount(self) -> Mount:
         """How a run or an evaluation gets it."""
@@ -100,7 +103,7 @@ class EnvironmentLayers:
         """
         if not setup.commands:
             return None
-        locks = {name: await asyncio.to_thread(_hash_lock_file, source, name) for name in setup.lock_files}
+        locks = {name: await asyncio.to_thread(hash_lock_file, source, name) for name in setup.lock_files}
         facts = [SCHEMA_VERSION, list(setup.commands), locks, toolchain_hash]
         key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         for name in ("layers", "building", "locks"):
@@ -127,6 +130,12 @@ class EnvironmentLayers:
                 layer = await self._make(manifest, source, limits)
             return layer
 
+    def find(self, key: str) -> Layer:
+        """A layer that was made here. Raises SetupFailed if it is gone."""
+        if (layer := self._found(key)) is None:
+            raise SetupFailed(f"the environment {key[:12]} is not on this host any more: ask for the task again")
+        return layer
+
     def _found(self, key: str) -> Layer | None:
         directory = self._directory / "layers" / key
         try:
@@ -142,11 +151,11 @@ class EnvironmentLayers:
         await self._clear(run_id, building)
         uid = self._sandboxes.take_uid()
         try:
-            await asyncio.to_thread(_prepare, building, source, uid)
+            await _handled(copy_checkout, building, source, uid)
             status, output, records = await self._run(run_id, building, manifest.commands, limits, uid)
             if status.end is not RunEnd.EXITED or status.exit_code != 0:
                 raise SetupFailed(_failure(status, output, records))
-            frozen = await asyncio.to_thread(freeze, building / "tree")
+            frozen = await _handled(freeze, building / "tree")
             await asyncio.to_thread(remove, building / "work")
             manifest = manifest.model_copy(update={"sha256": frozen.sha256, "files": frozen.files, "size": frozen.size})
             (building / "egress.jsonl").write_text("".join(f"{record.model_dump_json()}\n" for record in records))
@@ -223,40 +232,15 @@ class EnvironmentLayers:
                 await watching
 
 
-def _hash_lock_file(source: Path, name: str) -> str:
-    """sha256 of a lock file. Raises SetupFailed unless it is a file of the repository's own."""
-    remedy = "commit it on the base branch, or correct `lock_files` in .journeyman/team.toml there"
-    path = PurePosixPath(name)
-    if not name or path.is_absolute() or ".." in path.parts:
-        raise SetupFailed(f"refused the lock file {name!r}: it must be a path inside the repository; {remedy}")
-    resolved = (source / path).resolve()
-    if not resolved.is_relative_to(source.resolve()):
-        raise SetupFailed(f"refused the lock file {name!r}: it is a link that leads out of the repository; {remedy}")
-    if not resolved.is_file():
-        raise SetupFailed(f"the lock file {name!r} that the set-up names is not in the repository: {remedy}")
-    if resolved.stat().st_size > _LOCK_FILE_BYTES:
-        raise SetupFailed(f"refused the lock file {name!r}: it is larger than {_LOCK_FILE_BYTES} bytes; {remedy}")
-    return hashlib.sha256(resolved.read_bytes()).hexdigest()
-
-
-def _prepare(building: Path, source: Path, uid: int | None) -> None:
-    """A copy of the checkout to work in and an empty tree to fill, both the sandbox's own."""
-    building.mkdir()
-    building.chmod(0o711)
-    # Links stay links: what they lead to is looked up inside.
-    shutil.copytree(source, building / "work", symlinks=True, ignore=_without_git(source))
-    (building / "tree").mkdir()
-    for top in (building / "work", building / "tree"):
-        top.chmod(0o700)
-        if uid is not None:
-            for _, names, files, descriptor in os.fwalk(top, follow_symlinks=False):
-                for name in (*names, *files):
-                    os.chown(name, uid, uid, dir_fd=descriptor, follow_symlinks=False)
-            os.chown(top, uid, uid)
-
-
-def _without_git(source: Path) -> Callable[[str, list[str]], list[str]]:
-    return lambda directory, names: [name for name in names if name == ".git" and Path(directory) == source]
+async def _handled(work: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
+    """Handle a tree in a thread. Raises SetupFailed if the tree is such that it can't be handled."""
+    try:
+        return await asyncio.to_thread(work, *arguments, **named)
+    except (OSError, RecursionError) as error:
+        raise SetupFailed(
+            f"setting up the environment failed: its files can't be handled, for example because they are nested too "
+            f"deep or the disk is full ({type(error).__name__}: {str(error)[:300]})"
+        ) from error
 
 
 def _environment(access: RegistryAccess) -> dict[str, str]:

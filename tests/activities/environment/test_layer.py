@@ -15,8 +15,9 @@ import pytest
 
 from activities.egress.gateway import EnvoyGateway
 from activities.egress.process import wait_for
+from activities.environment.checkout import SetupFailed
 from activities.environment.frozen_tree import freeze, remove
-from activities.environment.layer import EnvironmentLayers, Layer, SetupFailed
+from activities.environment.layer import EnvironmentLayers, Layer
 from activities.environment.registries import RegistryAccess, discover
 from activities.sandbox.contract import SandboxSpec
 from tests.activities.egress.conftest import make_directory
@@ -154,6 +155,15 @@ async def test_a_set_up_that_never_ends_or_fills_the_disk_is_ended_by_its_limits
     assert left_behind(directory) == []
 
 
+async def test_directories_nested_without_end_are_refused_and_removed(
+    layers: EnvironmentLayers, source: Path, directory: Path
+) -> None:
+    nest = "import os; os.chdir(os.environ['JOURNEYMAN_LAYER']); [(os.mkdir('d'), os.chdir('d')) for _ in range(3000)]"
+    with pytest.raises(SetupFailed, match=r"nested .* deep"):
+        await layers.ensure(Setup(commands=(f'python3 -c "{nest}"',)), source, LIMITS, "t")
+    assert left_behind(directory) == []
+
+
 async def test_a_cancelled_set_up_stops_and_the_next_one_succeeds(
     layers: EnvironmentLayers, source: Path, directory: Path
 ) -> None:
@@ -248,6 +258,7 @@ def test_a_frozen_tree_gives_nobody_the_right_to_write_or_to_become_its_owner(tm
     closed.chmod(0o000)
     (tree / "escape").symlink_to(outside)
     (tree / "shared").hardlink_to(closed)
+    (tree / "shut").mkdir(mode=0o000)
     os.mkfifo(tree / "pipe")
     frozen = freeze(tree)
     try:
