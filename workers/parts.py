@@ -183,5 +183,3 @@ class Parts:
                 record.record,
             ],
         )
-
-

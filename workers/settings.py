@@ -24,7 +24,7 @@ def default_state() -> Path:
 class Settings(BaseSettings):
     """Where things are, and how much of them this machine takes."""
 
-    model_config = SettingsConfigDict(env_prefix="JOURNEYMAN_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="JOURNEYMAN_", frozen=True, use_attribute_docstrings=True)
 
     state: Path = Field(default_factory=default_state)
     """Directory of everything this installation keeps."""

@@ -54,7 +54,7 @@ Someone = Annotated[tuple[PersonId, ...], Field(min_length=1)]
 class Document(BaseModel):
     """A table in a policy file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class LimitTable(Document):

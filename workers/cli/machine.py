@@ -145,7 +145,10 @@ def _run(serving: Coroutine[Any, Any, None]) -> None:
         sys.stdout.flush()
 
 
+COMMANDS = (up, init, worker, gateway, doctor, demo)
+
+
 def register(app: App) -> None:
     """Add these commands."""
-    for function in (up, init, worker, gateway, doctor, demo):
+    for function in COMMANDS:
         app.command(function)

@@ -252,8 +252,11 @@ def _wait(client: GatewayClient, task: str, *, quiet: bool) -> TaskView:
         time.sleep(0.2)
 
 
+COMMANDS = (run, tasks, show, logs, diff, evidence, open_, approve, request_changes, reject, merge, cancel, revert)
+"""In the order of a task's life."""
+
+
 def register(app: App) -> None:
     """Add these commands."""
-    for function in (run, tasks, show, logs, diff, evidence, approve, request_changes, reject, merge, cancel, revert):
-        app.command(function)
-    app.command(open_, name="open")
+    for function in COMMANDS:
+        app.command(function, name=function.__name__.strip("_").replace("_", "-"))

@@ -39,7 +39,7 @@ python3 -m pytest -q
 - Never change a test to make it pass.
 - Never touch anything but what the task is about.
 """,
-    ".journeyman/team.toml": """# Owned by the team; read from the base branch. See docs/configuration.md.
+    ".journeyman/team.toml": """# Owned by the team; read from the base branch. See docs/reference/policy-files.md.
 scope = ["calc.py", "tests/**"]
 
 [[checks]]

@@ -1,0 +1,181 @@
+"""The reference pages, made from the code: `python -m workers.reference` writes them, a test keeps them true."""
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from activities.policy.documents import PlatformPolicy, SecurityPolicy, TeamPolicy
+from workers.cli import machine, tasks
+from workers.settings import Settings
+from workflows import search_attributes
+from workflows.models.status import Stage
+from workflows.review_desk import ReviewDesk
+
+_HEAD = "<!-- Made by `python -m workers.reference`; do not edit. -->\n"
+_SEARCH_ATTRIBUTES = {
+    "JourneymanRepository": "Name of the repository.",
+    "JourneymanPhase": "1, 2 or 3.",
+    "JourneymanTaskType": "Such as `bug-fix`.",
+    "JourneymanRequester": "Id of the person who asked.",
+    "JourneymanAgent": "Name of the agent that ran last.",
+    "JourneymanStage": "Where the task stands; see the stages below.",
+    "JourneymanPullRequest": "Address of the pull request.",
+    "JourneymanOutcome": "How it ended; empty while it is open.",
+}
+
+
+def pages() -> dict[str, str]:
+    """File name to Markdown."""
+    return {
+        "settings.md": _settings(),
+        "policy-files.md": _policy_files(),
+        "commands.md": _commands(),
+        "temporal.md": _temporal(),
+    }
+
+
+def _settings() -> str:
+    lines = [_HEAD, "# Settings\n", "Environment variables of `up`, `worker`, `gateway` and every other command.\n"]
+    lines += ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (PydanticUndefined, None, "") else f"`{field.default}`"
+        if name == "state":
+            default = "`$XDG_DATA_HOME/journeyman`, `~/.local/share/journeyman`; as root `/var/lib/journeyman`"
+        lines.append(f"| `JOURNEYMAN_{name.upper()}` | {default} | {_one_line(field.description)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _policy_files() -> str:
+    lines = [_HEAD, "# Policy files\n", "Three owners, three files; the strictest wins. Unknown keys are errors.\n"]
+    for title, model in (
+        ("`journeyman.toml`: the platform owner's", PlatformPolicy),
+        ("`security.toml`: the security owner's", SecurityPolicy),
+        ("`.journeyman/team.toml`: the team's, read from the base branch", TeamPolicy),
+    ):
+        lines += [
+            f"## {title}\n",
+            _one_line(inspect.getdoc(model)) + "\n",
+            "| key | default | meaning |",
+            "|---|---|---|",
+        ]
+        lines += [f"| `{key}` | {default} | {meaning} |" for key, default, meaning in _keys(model, "")]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _keys(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
+    for name, field in model.model_fields.items():
+        inner, shape = _inner(field.annotation)
+        key = f"{prefix}{name}"
+        if inner is None:
+            empty = field.default in (PydanticUndefined, None, (), "", {})
+            yield key, "" if empty else f"`{_shown(field.default)}`", _one_line(field.description)
+        else:
+            yield from _keys(
+                inner, f"{key}.NAME." if shape == "dict" else f"{key}[]." if shape == "list" else f"{key}."
+            )
+
+
+def _inner(annotation: Any) -> tuple[type[BaseModel] | None, str]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, "table"
+    origin = str(getattr(annotation, "__origin__", ""))
+    for argument in get_args(annotation):
+        found, shape = _inner(argument)
+        if found is not None:
+            return found, "dict" if "dict" in origin else "list" if "tuple" in origin else shape
+    return None, ""
+
+
+def _shown(default: Any) -> str:
+    return (
+        str(default).lower()
+        if isinstance(default, bool)
+        else str(int(default) if isinstance(default, int) else default)
+    )
+
+
+def _commands() -> str:
+    lines = [_HEAD, "# Commands\n", "`journeyman COMMAND --help` says the same. Errors go to standard error.\n"]
+    lines += [
+        "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 nothing is running here, 4 the task ended without a",
+        "patch to review, 130 interrupted.\n",
+    ]
+    for name, function in commands():
+        lines += [f"## journeyman {name}\n", "```", _usage(name, function), "```\n", _described(function), ""]
+    return "\n".join(lines)
+
+
+def commands() -> list[tuple[str, Any]]:
+    """Every command, by the name one types."""
+    functions = [*tasks.COMMANDS, *machine.COMMANDS]
+    return [(function.__name__.strip("_").replace("_", "-"), function) for function in functions]
+
+
+def _usage(name: str, function: Any) -> str:
+    words = [f"journeyman {name}"]
+    for parameter in inspect.signature(function).parameters.values():
+        shown = "--" + parameter.name.strip("_").replace("_", "-")
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            flag = "bool" in str(parameter.annotation)
+            value = "" if flag else " " + parameter.name.strip("_").upper()
+            required = parameter.default is inspect.Parameter.empty
+            words.append(f"{shown}{value}" if required else f"[{shown}{value}]")
+        else:
+            optional = parameter.default is not inspect.Parameter.empty
+            words.append(f"[{parameter.name.upper()}]" if optional else parameter.name.upper())
+    return " ".join(words)
+
+
+def _described(function: Any) -> str:
+    text = inspect.getdoc(function) or ""
+    head, _, parameters = text.partition("Parameters\n----------\n")
+    lines = [head.strip(), ""]
+    entries = parameters.splitlines()
+    for name, meaning in zip(entries[0::2], entries[1::2], strict=False):
+        lines.append(f"- `{name.strip()}`: {meaning.strip()}")
+    return "\n".join(lines).strip() + "\n"
+
+
+def _temporal() -> str:
+    lines = [_HEAD, "# In Temporal\n", "## Search attributes\n", "| name | type | meaning |", "|---|---|---|"]
+    for key in search_attributes.ALL:
+        kind = "Int" if key.indexed_value_type.name == "INT" else "Keyword"
+        lines.append(f"| `{key.name}` | {kind} | {_SEARCH_ATTRIBUTES[key.name]} |")
+    lines += ["\n## Stages\n", ", ".join(f"`{stage}`" for stage in Stage) + "\n"]
+    lines += ["## Workflows\n", "| workflow | id | what it is |", "|---|---|---|"]
+    lines += ["| `AgentTask` | `task/<task id>` | One task from its intent to its outcome. |"]
+    lines += ["| `RevertMerge` | `revert/<task id>` | Takes one merge back. |\n"]
+    lines += ["## Messages of `AgentTask`\n", "| name | kind | meaning |", "|---|---|---|"]
+    for name, function in inspect.getmembers(ReviewDesk):
+        if not name.startswith("_") and (kind := _message_kind(function)):
+            lines.append(f"| `{name}` | {kind} | {_one_line(inspect.getdoc(function))} |")
+    lines.append("\nUpdates take a decision signed by a gateway; one that nobody signed is refused.\n")
+    return "\n".join(lines)
+
+
+def _message_kind(function: object) -> str:
+    """Whether Temporal's decorators made this an update, a query or a signal."""
+    if hasattr(function, "_defn"):
+        return "update"
+    return next((kind for kind in ("query", "signal") if hasattr(function, f"__temporal_{kind}_definition")), "")
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", "\\|")
+
+
+def main() -> None:
+    """Write every page below docs/reference/, or below the directory that is given."""
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("docs/reference")
+    for name, text in pages().items():
+        (target / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main()
