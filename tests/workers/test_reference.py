@@ -1,0 +1,65 @@
+"""Nothing a user can set, type or look for is undocumented."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from workers.reference import commands, pages
+from workers.settings import Settings
+from workflows import search_attributes
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_a_reference_page_says_what_the_code_does(name: str) -> None:
+    text = (ROOT / "docs" / "reference" / name).read_text()
+    assert text == pages()[name], "run: .venv/bin/python -m workers.reference"
+
+
+def test_every_setting_has_a_sentence() -> None:
+    unsaid = [name for name, field in Settings.model_fields.items() if not field.description]
+    assert unsaid in ([], ["temporal_namespace"])
+
+
+def test_every_command_of_the_issue_is_there_with_help() -> None:
+    wanted = ["up", "init", "run", "tasks", "show", "logs", "diff", "evidence", "open", "approve", "request-changes", "reject", "merge", "cancel", "revert", "worker", "gateway", "doctor", "demo"]
+    documented = (ROOT / "docs" / "reference" / "commands.md").read_text()
+    for name in wanted:
+        assert f"## journeyman {name}\n" in documented
+    assert {name for name, _ in commands()} == set(wanted)
+    assert all(function.__doc__ for _, function in commands())
+
+
+def test_every_search_attribute_and_message_is_documented() -> None:
+    page = (ROOT / "docs" / "reference" / "temporal.md").read_text()
+    for key in search_attributes.ALL:
+        assert f"`{key.name}`" in page
+    for message in ("approve", "request_changes", "reject", "merge", "cancel", "status"):
+        assert f"| `{message}` |" in page
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    broken = []
+    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert broken == []
+
+
+def test_every_journeyman_command_in_the_docs_exists() -> None:
+    known = {name for name, _ in commands()}
+    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
+        for used in re.findall(r"^\.venv/bin/journeyman ([a-z-]+)", page.read_text(), re.MULTILINE):
+            assert used in known, f"{page}: journeyman {used}"
+
+
+def test_a_settings_field_that_could_hold_anything_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNEYMAN_CAPACITY", "7")
+    monkeypatch.setenv("JOURNEYMAN_HOST", "blue-1")
+    assert (Settings().capacity, Settings().host) == (7, "blue-1")
+    monkeypatch.setenv("JOURNEYMAN_CAPACITY", "none")
+    with pytest.raises(ValueError, match="capacity"):
+        Settings()
