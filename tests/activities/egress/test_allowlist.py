@@ -64,8 +64,11 @@ async def test_a_wildcard_allows_what_is_below_it_and_not_itself(gateway: EnvoyG
     directory = await gateway.open("wildcard", rules(f"*.wild.example.test:{port}"), None)
     answer = await asyncio.to_thread(get, directory, f"any.wild.example.test:{port}")
     assert answer.startswith(b"HTTP/1.1 200")
-    for host in (f"wild.example.test:{port}", f"evilwild.example.test:{port}", f"any.wild.example.test.evil:{port}"):
-        assert (await asyncio.to_thread(get, directory, host)).startswith(b"HTTP/1.1 403"), host
+    below = ("", "evil", "a/b.", "a@b.", "a?b.", "a\\b.", "a:1.", "[::1].", ".")
+    for host in (*(f"{start}wild.example.test:{port}" for start in below), f"any.wild.example.test.evil:{port}"):
+        answer = await asyncio.to_thread(get, directory, host)
+        # Envoy itself finds some of them malformed.
+        assert answer.startswith((b"HTTP/1.1 403", b"HTTP/1.1 400")), host
 
 
 @pytest.mark.parametrize(
