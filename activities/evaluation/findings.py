@@ -1,0 +1,61 @@
+"""All findings about a patch: every detector is asked, and one that breaks is itself a reason to look."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from activities.evaluation import outcome_findings, path_findings, secret_findings
+from activities.evaluation.judged import Detector, Judged
+from workflows.models.evidence import Finding, Severity
+
+DETECTORS: tuple[Detector, ...] = (
+    outcome_findings.failing_checks,
+    outcome_findings.broken_tests,
+    outcome_findings.lost_tests,
+    outcome_findings.only_with_its_own_tests,
+    outcome_findings.missing_reports,
+    secret_findings.secrets,
+    path_findings.scope,
+    path_findings.size,
+    path_findings.check_definitions,
+    path_findings.sensitive_paths,
+    path_findings.unusual_entries,
+    path_findings.hidden_characters,
+)
+MOST_OF_A_RULE = 50
+"""Beyond that a reader learns nothing new, but how many there are."""
+_ORDER = (Severity.BLOCKER, Severity.PERSON, Severity.NOTE)
+
+
+def find(judged: Judged, detectors: Iterable[Detector] = DETECTORS) -> tuple[Finding, ...]:
+    """Every finding, the severest first."""
+    found = [finding for detector in detectors for finding in _ask(detector, judged)]
+    return tuple(sorted(_bounded(found), key=lambda finding: _ORDER.index(finding.severity)))
+
+
+def _ask(detector: Detector, judged: Judged) -> list[Finding]:
+    found: list[Finding] = []
+    try:
+        # One by one, so that what was found before it broke still counts.
+        for finding in detector(judged):
+            found.append(finding)
+    except Exception as error:
+        name = getattr(detector, "__name__", "unnamed")
+        # The error's own text may quote what the patch holds, a secret for example.
+        message = f"the detector {name} broke ({type(error).__name__}), so look for what it would have found"
+        found.append(Finding(rule="detector-failed", severity=Severity.PERSON, message=message))
+    return found
+
+
+def _bounded(found: list[Finding]) -> list[Finding]:
+    seen: Counter[tuple[str, Severity]] = Counter()
+    kept: list[Finding] = []
+    for finding in found:
+        key = (finding.rule, finding.severity)
+        seen[key] += 1
+        if seen[key] <= MOST_OF_A_RULE:
+            kept.append(finding)
+    for (rule, severity), count in seen.items():
+        if count > MOST_OF_A_RULE:
+            message = f"{count - MOST_OF_A_RULE} more of this kind"
+            kept.append(Finding(rule=rule, severity=severity, message=message))
+    return kept

@@ -1,0 +1,30 @@
+"""What the detectors look at: one patch, and its three runs."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from activities.evaluation.changes import AddedLine, Change
+from activities.evaluation.checks import CheckedTree
+from workflows.models.evidence import Finding
+from workflows.models.policy import TaskPolicy
+from workflows.models.task import Task
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Everything that is known about a patch before it is judged."""
+
+    task: Task
+    policy: TaskPolicy
+    changes: tuple[Change, ...]
+    added_lines: tuple[AddedLine, ...]
+    patch_bytes: int
+    """Size of the diff."""
+    base: CheckedTree
+    guarded: CheckedTree
+    patched: CheckedTree
+    has_layer: bool = False
+
+
+Detector = Callable[[Judged], Iterable[Finding]]
+"""Finds facts of one kind. Pure."""

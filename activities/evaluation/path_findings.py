@@ -1,0 +1,105 @@
+"""Findings by what a patch touches: paths, size, kinds of content."""
+
+from collections.abc import Iterator
+
+from activities.evaluation import paths
+from activities.evaluation.changes import GITLINK, SYMLINK, Change
+from activities.evaluation.judged import Judged
+from activities.evaluation.paths import shown
+from workflows.models.evidence import Finding, Severity
+
+BINARY_FILES = 10
+BINARY_BYTES = 100 * 1024
+_UNSEEN = frozenset(
+    "\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+)
+"""Bidirectional and zero-width characters: source that reads otherwise than it runs (CVE-2021-42574)."""
+_KINDS = (
+    ("ci-changed", paths.CI, "changes what CI runs"),
+    ("policy-changed", paths.POLICY, "changes rules that hold for agents or owners"),
+    ("agent-instructions-changed", paths.AGENT_INSTRUCTIONS, "changes what every later agent is told"),
+    ("lock-file-changed", paths.LOCK_FILES, "changes which third-party code is installed"),
+    ("dependencies-changed", paths.MANIFESTS, "may change dependencies or how they are built"),
+)
+
+
+def scope(judged: Judged) -> Iterator[Finding]:
+    """Paths that this task may not touch."""
+    scopes = [
+        ("the repository's scope", judged.policy.scope),
+        (f"the scope of {judged.task.task_type} tasks", judged.policy.task_type_scope),
+        ("the task's scope", judged.task.scope),
+    ]
+    for change in judged.changes:
+        if paths.matches(change.path, judged.policy.forbidden):
+            yield _about(change, "forbidden-path", Severity.BLOCKER, "must not be touched by any agent: put it back")
+        for name, patterns in scopes:
+            if patterns and not paths.matches(change.path, patterns):
+                allowed = ", ".join(patterns)[:300]
+                yield _about(change, "out-of-scope", Severity.BLOCKER, f"is outside {name} ({allowed}): put it back")
+
+
+def size(judged: Judged) -> Iterator[Finding]:
+    """More than a person can be asked to read."""
+    lines = sum(change.added + change.removed for change in judged.changes)
+    if lines > judged.policy.max_changed_lines:
+        message = f"{lines} lines are changed, and at most {judged.policy.max_changed_lines} are accepted: do less"
+        yield Finding(rule="too-large", severity=Severity.BLOCKER, message=message)
+    if judged.patch_bytes > judged.policy.max_patch_bytes:
+        message = f"the diff has {judged.patch_bytes} bytes, and at most {judged.policy.max_patch_bytes} are accepted"
+        yield Finding(rule="too-large", severity=Severity.BLOCKER, message=message)
+
+
+def check_definitions(judged: Judged) -> Iterator[Finding]:
+    """Files that decide what the checks are. What code under test says of itself is worth nothing after that."""
+    definitions = (*paths.CHECK_DEFINITIONS, *judged.policy.check_definitions)
+    for change in judged.changes:
+        if paths.matches(change.path, definitions):
+            yield _about(change, "check-definition-changed", Severity.PERSON, "defines how the checks run")
+
+
+def sensitive_paths(judged: Judged) -> Iterator[Finding]:
+    """Files whose effect goes beyond the code."""
+    for change in judged.changes:
+        for rule, patterns, why in _KINDS:
+            if paths.matches(change.path, patterns):
+                yield _about(change, rule, Severity.PERSON, why)
+        if change.path in judged.policy.setup.lock_files and not paths.matches(change.path, paths.LOCK_FILES):
+            yield _about(change, "lock-file-changed", Severity.PERSON, "changes which third-party code is installed")
+
+
+def unusual_entries(judged: Judged) -> Iterator[Finding]:
+    """Links, submodules, and much that no diff shows."""
+    for change in judged.changes:
+        if change.new_mode == SYMLINK:
+            yield _about(change, "symlink", Severity.PERSON, "is a symbolic link: look where it leads")
+        if GITLINK in (change.new_mode, change.old_mode):
+            yield _about(
+                change, "submodule-changed", Severity.PERSON, "is a submodule: what it brings is not in the diff"
+            )
+        if shown(change.path) != change.path:
+            yield _about(change, "odd-path", Severity.PERSON, "has a name with characters that can't be shown")
+    binary = [change for change in judged.changes if change.binary and not change.is_deleted]
+    total = sum(change.new_size for change in binary)
+    if len(binary) > BINARY_FILES or total > BINARY_BYTES:
+        message = f"{len(binary)} binary files with {total} bytes, which no diff shows"
+        yield Finding(rule="binary-bulk", severity=Severity.PERSON, message=message, path=shown(binary[0].path))
+
+
+def hidden_characters(judged: Judged) -> Iterator[Finding]:
+    """Added text that reads otherwise than it runs."""
+    binary = {change.path for change in judged.changes if change.binary}
+    for line in judged.added_lines:
+        if line.path not in binary and not _UNSEEN.isdisjoint(line.text):
+            yield Finding(
+                rule="hidden-characters",
+                severity=Severity.PERSON,
+                message="has bidirectional or zero-width characters, so it may read otherwise than it runs",
+                path=shown(line.path),
+                line=line.line,
+            )
+
+
+def _about(change: Change, rule: str, severity: Severity, message: str) -> Finding:
+    verb = "was added" if change.is_added else "was deleted" if change.is_deleted else "was changed"
+    return Finding(rule=rule, severity=severity, message=f"{verb}; it {message}", path=shown(change.path))
