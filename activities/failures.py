@@ -7,7 +7,7 @@ from typing import ParamSpec, TypeVar
 from temporalio.exceptions import ApplicationError
 
 from activities.archive.objects import ArchiveError
-from activities.environment.layer import SetupFailed
+from activities.environment.checkout import SetupFailed
 from activities.host.placements import StalePlacement
 from activities.repository.git import RepositoryRefused
 from workflows.models.policy import PolicyRefusal

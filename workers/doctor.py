@@ -95,7 +95,7 @@ async def _policy(settings: Settings) -> str:
 
 
 async def _git(_: Settings) -> str:
-    told = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    told = await asyncio.to_thread(_said, "git", "--version")
     numbers = tuple(int(part) for part in told.split()[2].split(".")[:2])
     if numbers < _LEAST_GIT:
         raise RuntimeError(f"{told} is older than {_LEAST_GIT[0]}.{_LEAST_GIT[1]}")
@@ -134,8 +134,7 @@ async def _sandbox(settings: Settings) -> str:
 
 
 async def _temporal(_: Settings) -> str:
-    told = subprocess.run([str(program("temporal")), "--version"], capture_output=True, text=True, check=True)
-    return told.stdout.strip()
+    return await asyncio.to_thread(_said, str(program("temporal")), "--version")
 
 
 async def _egress(settings: Settings) -> str:
@@ -146,3 +145,7 @@ async def _egress(settings: Settings) -> str:
     finally:
         await gateway.stop()
         shutil.rmtree(settings.state / "doctor-egress", ignore_errors=True)
+
+
+def _said(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

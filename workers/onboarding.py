@@ -30,7 +30,7 @@ def onboard(path: Path, *, force: bool) -> Iterator[str]:
         for check in detected.checks:
             yield f"  check {check.name}: {check.command}"
         if not detected.checks:
-            yield "  found no checks: name the command that tests this repository under [[checks]], or every patch needs a person"
+            yield "  found no checks: name the command that tests this repository under [[checks]]"
         for command in detected.setup.commands:
             yield f"  set-up: {command}"
     yield from _agents_file(path / "AGENTS.md")
@@ -39,11 +39,11 @@ def onboard(path: Path, *, force: bool) -> Iterator[str]:
 
 def _agents_file(path: Path) -> Iterator[str]:
     if not path.is_file():
-        yield "there is no AGENTS.md: without one every agent finds out anew what your team knows (see docs/concepts.md)"
+        yield "there is no AGENTS.md: every agent will find out anew what your team knows (see docs/concepts.md)"
         return
     length = len(path.read_text(errors="replace"))
     if length > _AGENTS_FILE_CHARS:
-        yield f"AGENTS.md has {length} characters, more than {_AGENTS_FILE_CHARS}: move what concerns one folder into an AGENTS.md there"
+        yield f"AGENTS.md has {length} characters, more than {_AGENTS_FILE_CHARS}: move parts into folders"
     else:
         yield f"AGENTS.md is there ({length} characters)"
 

@@ -17,6 +17,8 @@ from activities.decisions.signing import DecisionSigner, DecisionVerifier
 from activities.egress.gateway import EnvoyGateway
 from activities.environment.layer import EnvironmentLayers
 from activities.environment.registries import discover
+from activities.evaluation.checks import CheckRunner
+from activities.evaluation.evaluator import Evaluator
 from activities.forge.local import LocalForge
 from activities.forge.steps import ForgeActivities
 from activities.host.attending import Attending
@@ -138,14 +140,12 @@ class Parts:
             chains=chains,
         )
         judging = JudgingActivities(
-            git=git,
             placements=placements,
             sandboxes=sandboxes,
             mirrors=mirrors,
-            workspaces=workspaces,
             patches=patches,
             layers=layers,
-            artifacts=artifacts,
+            evaluator=Evaluator(git, CheckRunner(sandboxes, workspaces, artifacts), artifacts),
             chains=chains,
         )
         forge = ForgeActivities(LocalForge(git, state / "locks"), authority, artifacts, mirrors, patches)

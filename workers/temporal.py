@@ -1,8 +1,11 @@
 """The one way this system connects to Temporal."""
 
+import functools
+
 from temporalio.client import Client
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
 from temporalio.converter import DataConverter
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig
 
 
 class _CompactPayloads(PydanticPayloadConverter):
@@ -18,4 +21,10 @@ DATA_CONVERTER = DataConverter(payload_converter_class=_CompactPayloads)
 
 async def connect(address: str, namespace: str) -> Client:
     """Connect now. Raises RuntimeError if nothing answers at the address."""
-    return await Client.connect(address, namespace=namespace, data_converter=DATA_CONVERTER)
+    return await Client.connect(address, namespace=namespace, data_converter=DATA_CONVERTER, runtime=_quiet_runtime())
+
+
+@functools.cache
+def _quiet_runtime() -> Runtime:
+    """One runtime a process. Its warnings are about races that Temporal settles, such as a step that ended twice."""
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter="ERROR")))

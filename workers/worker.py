@@ -11,6 +11,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import FixedSizeSlotSupplier, Worker, WorkerTuner
 
+from activities.egress.process import GatewayError
 from activities.host.placements import PlaceSupplier
 from workers.parts import Parts
 from workflows import queues
@@ -23,6 +24,7 @@ GRACE = timedelta(seconds=5)
 BEAT = timedelta(seconds=1)
 """Heartbeats are sent, and cancellations noticed, at least this often."""
 LEASE_CHECK_SECONDS = 5.0
+GATEWAY_CHECK_SECONDS = 2.0
 QUEUES = ("orchestrate", "api", "host")
 _log = logging.getLogger(__name__)
 
@@ -80,8 +82,8 @@ async def working(client: Client, parts: Parts, serve: Sequence[str] = QUEUES) -
     async with contextlib.AsyncExitStack() as stack:
         if "host" in serve:
             await parts.gateway.ensure_running()
-            lease = asyncio.create_task(_keep_lease(client, parts))
-            stack.callback(lease.cancel)
+            for keeping in (_keep_lease(client, parts), _keep_gateway(parts)):
+                stack.callback(asyncio.create_task(keeping).cancel)
         for worker in build(client, parts, serve):
             await stack.enter_async_context(worker)
         yield
@@ -98,3 +100,13 @@ async def _keep_lease(client: Client, parts: Parts) -> None:
                 "Temporal does not answer (%s): runs of this host will be frozen if it stays away", error.message
             )
         await asyncio.sleep(LEASE_CHECK_SECONDS)
+
+
+async def _keep_gateway(parts: Parts) -> None:
+    """Bring the egress gateway back when it dies; sandboxes wait for it a few seconds."""
+    while True:
+        try:
+            await parts.gateway.ensure_running()
+        except GatewayError as error:
+            _log.error("the egress gateway can't be brought back: %s", error)
+        await asyncio.sleep(GATEWAY_CHECK_SECONDS)

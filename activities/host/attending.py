@@ -1,8 +1,10 @@
 """Staying with a workflow that depends on this host; see workflows.attendance."""
 
 import asyncio
+import contextlib
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from workflows.models.steps import Attendance, Nothing
 
@@ -14,7 +16,12 @@ class Attending:
 
     @activity.defn(name="attend")
     async def attend(self, order: Attendance) -> Nothing:
-        """Heartbeat until the workflow no longer needs this host and cancels."""
-        while True:
+        """Heartbeat until the workflow no longer needs this host and cancels.
+
+        When the worker stops, it leaves at once: the host counts as gone only if no worker takes the next attempt.
+        """
+        while not activity.is_worker_shutdown():
             activity.heartbeat()
-            await asyncio.sleep(BEAT_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(activity.wait_for_worker_shutdown(), BEAT_SECONDS)
+        raise ApplicationError("the worker stops", type="HandedOver", category=ApplicationErrorCategory.BENIGN)

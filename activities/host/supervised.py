@@ -3,7 +3,7 @@
 import asyncio
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.sandbox.contract import RunStatus, Sandboxes, SandboxSpec
 from workflows.models.run import RunEnd
@@ -15,7 +15,11 @@ class HandedOver(ApplicationError):
     """The worker stops; the run goes on under its supervisor, and the step's next attempt finds it."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"the worker stops; run {run_id} goes on and is found again", type="HandedOver")
+        super().__init__(
+            f"the worker stops; run {run_id} goes on and is found again",
+            type="HandedOver",
+            category=ApplicationErrorCategory.BENIGN,
+        )
 
 
 class SandboxLost(ApplicationError):

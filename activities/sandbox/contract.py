@@ -102,3 +102,15 @@ class Sandboxes(Protocol):
     async def forget(self, run_id: str) -> None:
         """Remove the run's directory after it has ended, output included."""
         ...
+
+    def known_runs(self) -> tuple[str, ...]:
+        """Ids of all runs on this host that were not forgotten."""
+        ...
+
+    def live_runs(self) -> tuple[str, ...]:
+        """Ids of those that have not ended."""
+        ...
+
+    def renew_lease(self) -> None:
+        """Say that this host is in touch with Temporal; runs freeze, then end, when that is not said for long."""
+        ...

@@ -151,3 +151,7 @@ class BubblewrapSandboxes:
     def live_runs(self) -> tuple[str, ...]:
         """Ids of the runs on this host that have not ended."""
         return tuple(run_id for run_id in self._runs.known() if self._runs.status(run_id) is None)
+
+    def known_runs(self) -> tuple[str, ...]:
+        """Ids of all runs on this host that were not forgotten."""
+        return tuple(self._runs.known())

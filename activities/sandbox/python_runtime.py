@@ -17,7 +17,7 @@ from py_compile import PycInvalidationMode
 
 VENV = "/opt/journeyman/python"
 """Where the interpreter with pytest is inside."""
-PACKAGES = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
+PACKAGES = ("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments")
 DISTRIBUTIONS = ("pytest", "pluggy", "iniconfig", "packaging", "Pygments")
 SKIPPED = {"test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "site-packages"}
 BASE = Path(sys.base_prefix)
@@ -76,6 +76,8 @@ def make_environment(target: Path) -> None:
         if found and found.submodule_search_locations:
             source = Path(next(iter(found.submodule_search_locations)))
             shutil.copytree(source, site / package, ignore=shutil.ignore_patterns("__pycache__"))
+        elif found and found.origin:
+            shutil.copyfile(found.origin, site / f"{package}.py")
     for name in DISTRIBUTIONS:
         _copy_metadata(name, site)
     for name in ("pytest", "py.test"):

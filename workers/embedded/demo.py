@@ -70,13 +70,9 @@ async def demonstrate(installed: Settings, *, auto: bool, as_json: bool) -> None
     with _interruptible():
         started = time.monotonic()
         console.print("starting Temporal, a worker, the gateway and an egress gateway on this machine …")
-        async with stack(settings) as parts:
+        async with stack(settings, leave_nothing=True):
             console.print(f"up after {time.monotonic() - started:.1f} s")
-            try:
-                await asyncio.to_thread(_main_job, settings, repository, console, auto=auto, as_json=as_json)
-            finally:
-                # A demonstration leaves nothing running: what still runs is ended, and its gateway with it.
-                await parts.shut_down()
+            await asyncio.to_thread(_main_job, settings, repository, console, auto=auto, as_json=as_json)
 
 
 def _main_job(settings: Settings, repository: Path, console: Console, *, auto: bool, as_json: bool) -> None:
@@ -165,7 +161,8 @@ def _report(
 
 def _follow(client: GatewayClient, task: str, console: Console, until: set[Stage]) -> TaskView:
     """Show each stage as it passes, with the time it took."""
-    shown, begun = 0, time.monotonic()
+    begun = time.monotonic()
+    shown = len(client.view(task).status.spans) if Stage.REVIEW not in until else 0
     while True:
         view = client.view(task)
         spans = view.status.spans

@@ -20,8 +20,11 @@ class AlreadyUp(Exception):
 
 
 @contextlib.asynccontextmanager
-async def stack(settings: Settings) -> AsyncIterator[Parts]:
-    """Start everything, give the parts, stop everything. Raises AlreadyUp, TemporalNotStarted or GatewayTaken."""
+async def stack(settings: Settings, *, leave_nothing: bool = False) -> AsyncIterator[Parts]:
+    """Start everything, give the parts, stop everything. Raises AlreadyUp, TemporalNotStarted or GatewayTaken.
+
+    `leave_nothing`: also end runs and the egress gateway, which otherwise go on for a while, to be found again.
+    """
     settings.prepare_state()
     lock = FileLock(settings.state / "up.lock")
     try:
@@ -42,8 +45,12 @@ async def stack(settings: Settings) -> AsyncIterator[Parts]:
             parts = await loading
             ui = f"http://127.0.0.1:{settings.temporal_ui_port}/namespaces/{settings.temporal_namespace}"
             app = gateway_of(client, parts, temporal_ui=ui)
-            async with working(client, parts), serving(app, settings.gateway_socket):
-                yield parts
+            try:
+                async with working(client, parts), serving(app, settings.gateway_socket):
+                    yield parts
+            finally:
+                if leave_nothing:
+                    await parts.shut_down()
     finally:
         lock.release()
 

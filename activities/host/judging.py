@@ -1,0 +1,91 @@
+"""Judging a patch on this host, and putting the evidence on record where the merge will look for it."""
+
+import asyncio
+
+from temporalio import activity
+
+from activities.archive.contract import TaskChains
+from activities.decisions.authority import EVIDENCE, recorded_evidence
+from activities.environment.layer import EnvironmentLayers
+from activities.evaluation.checks import Bench
+from activities.evaluation.evaluator import Evaluator
+from activities.failures import step
+from activities.host.layout import workspace_name
+from activities.host.placements import Placements
+from activities.host.supervised import HandedOver, keep_beating
+from activities.repository.mirror import Mirrors
+from activities.repository.patches import Patches
+from activities.sandbox.contract import Sandboxes
+from workflows.models.evidence import Evaluation
+from workflows.models.steps import EvaluateOrder
+
+
+class JudgingActivities:
+    """Implements `evaluate` of steps.HostSteps."""
+
+    def __init__(
+        self,
+        *,
+        placements: Placements,
+        sandboxes: Sandboxes,
+        mirrors: Mirrors,
+        patches: Patches,
+        layers: EnvironmentLayers,
+        evaluator: Evaluator,
+        chains: TaskChains,
+    ) -> None:
+        self._placements = placements
+        self._sandboxes = sandboxes
+        self._mirrors = mirrors
+        self._patches = patches
+        self._layers = layers
+        self._evaluator = evaluator
+        self._chains = chains
+
+    @activity.defn(name="evaluate")
+    @step
+    async def evaluate(self, order: EvaluateOrder) -> Evaluation:
+        """Run the checks on the three trees. An attempt after a worker's restart goes on where it was."""
+        beating = asyncio.create_task(keep_beating())
+        bench = await self._bench(order)
+        try:
+            grades = await asyncio.to_thread(self._sandboxes.grades)
+            evaluation = await self._evaluator.evaluate(order, bench, grades)
+        except asyncio.CancelledError:
+            if activity.is_worker_shutdown():
+                raise HandedOver(bench.name) from None
+            await self._evaluator.stop(bench, "the task was cancelled")
+            raise
+        finally:
+            beating.cancel()
+        await self._record(order, evaluation)
+        return evaluation
+
+    async def _bench(self, order: EvaluateOrder) -> Bench:
+        held = self._placements.expect(order.task.id, order.prepared.placement.epoch)
+        mirror = self._mirrors.of(order.task.repository.url)
+        await self._patches.restore(mirror, order.patch)
+        return Bench(
+            name=f"{workspace_name(held.task_id, held.epoch)}.{order.round}",
+            mirror=mirror,
+            commit=order.patch.base_commit,
+            uid=held.uid,
+            layer=self._layers.find(order.prepared.layer).mount() if order.prepared.layer else None,
+        )
+
+    async def _record(self, order: EvaluateOrder, evaluation: Evaluation) -> None:
+        entry = recorded_evidence(
+            order.prepared.policy,
+            order.patch,
+            evaluation.evidence_hash,
+            tuple(f"{finding.rule} {finding.path}".strip() for finding in evaluation.findings),
+            blocked=evaluation.blocked,
+        )
+        artifacts = [ref for ref in (evaluation.evidence, evaluation.feedback) if ref is not None]
+        await self._chains.append(
+            order.task.id,
+            f"evidence-{evaluation.evidence_hash}",
+            EVIDENCE,
+            entry.model_dump(mode="json"),
+            artifacts,
+        )

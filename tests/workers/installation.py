@@ -1,0 +1,132 @@
+"""A whole installation in this process: real Temporal, Envoy, bubblewrap and git, with small programs as agents."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from workers.cli.client import GatewayClient
+from workers.embedded.stack import stack
+from workers.embedded.temporal_server import free_port
+from workers.gateway.messages import NewDecision, NewTask, TaskView
+from workers.parts import Parts
+from workers.settings import Settings
+from workflows.models.decision import Action, DecisionReceipt
+from workflows.models.evidence import Evidence
+from workflows.models.pull_request import RevertResult
+from workflows.models.status import Stage
+
+MEND = "sed -i 's/a - b/a + b/' calc.py"
+AGENTS = {
+    "mender": f'{MEND}; echo \'{{"type": "result", "text": "add() subtracted; now it adds"}}\'',
+    "idle": "echo nothing to do",
+    "tidy": "touch noise.log; mkdir -p build; touch build/x",
+    "failing": f"{MEND}; echo 'cannot go on' >&2; exit 3",
+    "sleeper": f"{MEND}; sleep 600",
+    "waiter": f"while [ ! -e /work/../opt/agent/go ]; do sleep 0.1; done; {MEND}",
+    "flooder": "yes flood",
+    "hoarder": "head -c 300000000 /dev/zero > big; sleep 60",
+    "leaver": f"{MEND}; (setsid sleep 1000 >/dev/null 2>&1 &)",
+    "leaker": "echo 'AWS_KEY = \"AKIA' > s.py; printf 'AWS_SECRET = \"AKIAIOSFODNN7EXAMPLQ\"\\n' > secrets.py; " + MEND,
+    "nester": f"{MEND}; mkdir -p vendor/x; cd vendor/x; git init -q; touch f; git add f; "
+    "git -c user.name=a -c user.email=a@b commit -qm x",
+    "deleter": "rm -rf calc.py tests conftest.py",
+    "breaker": "echo 'def add(a, b): return 0' > calc.py",
+    "learner": 'if grep -q "not accepted" "$JOURNEYMAN_PROMPT"; then '
+    "printf 'def add(a, b):\\n    return a + b\\n' > calc.py; else echo 'def add(a, b): return 0' > calc.py; fi",
+    "listener": 'grep -q "also say why" "$JOURNEYMAN_PROMPT" && echo "# why" >> calc.py; ' + MEND,
+    "caller": f"{MEND}; python3 -c 'import urllib.request as u; u.urlopen(\"http://evil.example/x\")'; true",
+    "binary": f"{MEND}; printf '\\000\\377' > blob.bin; "
+    "printf x > \"$(printf 'new\\nline')\"; printf y > \"$(printf 'l\\351g')\"",
+    "planter": f"{MEND}; ln -s /etc/passwd pw; ln -s / root; git config core.fsmonitor 'touch /work/ran'",
+}
+FILES = {
+    "calc.py": "def add(a, b):\n    return a - b\n",
+    "tests/test_calc.py": "from calc import add\n\n\ndef test_add():\n    assert add(2, 3) == 5\n",
+    "conftest.py": "",
+    "AGENTS.md": "# AGENTS.md\nRun the tests with pytest.\n",
+    ".gitignore": "*.log\nbuild/\n__pycache__/\n.pytest_cache/\n.journeyman-junit.xml\n",
+}
+
+
+class Installation:
+    """What a person at a terminal of this machine can do."""
+
+    def __init__(self, settings: Settings, parts: Parts, agents: Path) -> None:
+        self.settings = settings
+        self.parts = parts
+        self.agents = agents
+
+    def gateway(self, person: str) -> GatewayClient:
+        return GatewayClient(self.settings.gateway_socket, person)
+
+    async def ask(self, repository: Path, agent: str, person: str = "ada", **more: object) -> str:
+        values = {"goal": "mend add()", "repository": str(repository), "agent": agent}
+        asked = NewTask.model_validate(values | more)
+        return (await asyncio.to_thread(self.gateway(person).admit, asked)).task_id
+
+    async def view(self, task: str) -> TaskView:
+        return await asyncio.to_thread(self.gateway("ada").view, task)
+
+    async def evidence(self, task: str) -> Evidence:
+        return await asyncio.to_thread(self.gateway("ada").evidence, task)
+
+    async def diff(self, task: str) -> bytes:
+        return await asyncio.to_thread(self.gateway("ada").diff, task)
+
+    async def reaches(self, task: str, *stages: Stage, seconds: float = 90) -> TaskView:
+        async with asyncio.timeout(seconds):
+            while (view := await self.view(task)).status.stage not in stages:
+                await asyncio.sleep(0.05)
+        return view
+
+    async def settles(self, task: str) -> TaskView:
+        """Until it needs a person or has ended."""
+        return await self.reaches(task, Stage.REVIEW, Stage.GUIDANCE, Stage.ENDED)
+
+    async def decide(self, task: str, action: Action, person: str = "grace", message: str = "") -> DecisionReceipt:
+        status = (await self.view(task)).status
+        asked = NewDecision(
+            action=action,
+            head=status.patch.head if status.patch else "",
+            evidence_hash=status.evaluation.evidence_hash if status.evaluation else "",
+            message=message,
+        )
+        return await asyncio.to_thread(self.gateway(person).decide, task, asked)
+
+    async def revert(self, task: str, person: str = "grace") -> RevertResult:
+        return await asyncio.to_thread(self.gateway(person).revert, task, NewDecision(action=Action.REVERT))
+
+
+@asynccontextmanager
+async def installed(state: Path, *, configuration: str = "", capacity: int = 2) -> AsyncIterator[Installation]:
+    """An installation of its own, up until the block ends; nothing of it is left running."""
+    agents = state / "agents"
+    agents.mkdir(mode=0o755)
+    tables = []
+    for name, script in AGENTS.items():
+        folder = agents / name
+        folder.mkdir(mode=0o755)
+        (folder / "agent.sh").write_text(f"{script}\n")
+        (folder / "agent.sh").chmod(0o644)
+        tables.append(
+            f'[agents.{name}]\ncommand = ["sh", "/opt/agent/agent.sh"]\n'
+            f'[[agents.{name}.mounts]]\nsource = "{folder}"\ntarget = "/opt/agent"\n'
+        )
+    (state / "journeyman.toml").write_text(f'default_agent = "mender"\n{configuration}\n' + "\n".join(tables))
+    settings = Settings(
+        state=state,
+        capacity=capacity,
+        temporal_address=f"127.0.0.1:{free_port()}",
+        temporal_ui_port=free_port(),
+    )
+    async with stack(settings, leave_nothing=True) as parts:
+        yield Installation(settings, parts, agents)
+
+
+def share_stage(state: Path, shelf: Path) -> None:
+    """Stage the runtime once for all installations of a test process."""
+    shelf.mkdir(exist_ok=True)
+    shelf.chmod(0o755)
+    os.symlink(shelf, state / "stage")
