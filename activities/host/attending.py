@@ -20,8 +20,12 @@ class Attending:
 
         When the worker stops, it leaves at once: the host counts as gone only if no worker takes the next attempt.
         """
-        while not activity.is_worker_shutdown():
-            activity.heartbeat()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(activity.wait_for_worker_shutdown(), BEAT_SECONDS)
+        try:
+            while not activity.is_worker_shutdown():
+                activity.heartbeat()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(activity.wait_for_worker_shutdown(), BEAT_SECONDS)
+        except asyncio.CancelledError:
+            # No longer needed: by the workflow's word, or since the workflow has ended meanwhile.
+            return Nothing()
         raise ApplicationError("the worker stops", type="HandedOver", category=ApplicationErrorCategory.BENIGN)

@@ -1,7 +1,6 @@
 """A whole installation in this process: real Temporal, Envoy, bubblewrap and git, with small programs as agents."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,13 +23,13 @@ AGENTS = {
     "tidy": "touch noise.log; mkdir -p build; touch build/x",
     "failing": f"{MEND}; echo 'cannot go on' >&2; exit 3",
     "sleeper": f"{MEND}; sleep 600",
-    "waiter": f"while [ ! -e /work/../opt/agent/go ]; do sleep 0.1; done; {MEND}",
+    "waiter": f"echo started; while [ ! -e /opt/agent/go ]; do sleep 0.1; done; {MEND}",
     "flooder": "yes flood",
     "hoarder": "head -c 300000000 /dev/zero > big; sleep 60",
     "leaver": f"{MEND}; (setsid sleep 1000 >/dev/null 2>&1 &)",
     "leaker": "echo 'AWS_KEY = \"AKIA' > s.py; printf 'AWS_SECRET = \"AKIAIOSFODNN7EXAMPLQ\"\\n' > secrets.py; " + MEND,
     "nester": f"{MEND}; mkdir -p vendor/x; cd vendor/x; git init -q; touch f; git add f; "
-    "git -c user.name=a -c user.email=a@b commit -qm x",
+    "git -c user.name=a -c user.email=a@b commit -qm x; true",
     "deleter": "rm -rf calc.py tests conftest.py",
     "breaker": "echo 'def add(a, b): return 0' > calc.py",
     "learner": 'if grep -q "not accepted" "$JOURNEYMAN_PROMPT"; then '
@@ -99,9 +98,8 @@ class Installation:
         return await asyncio.to_thread(self.gateway(person).revert, task, NewDecision(action=Action.REVERT))
 
 
-@asynccontextmanager
-async def installed(state: Path, *, configuration: str = "", capacity: int = 2) -> AsyncIterator[Installation]:
-    """An installation of its own, up until the block ends; nothing of it is left running."""
+def configure(state: Path, configuration: str = "") -> Path:
+    """Write journeyman.toml with all agents, and return the directory they are in."""
     agents = state / "agents"
     agents.mkdir(mode=0o755)
     tables = []
@@ -115,6 +113,13 @@ async def installed(state: Path, *, configuration: str = "", capacity: int = 2) 
             f'[[agents.{name}.mounts]]\nsource = "{folder}"\ntarget = "/opt/agent"\n'
         )
     (state / "journeyman.toml").write_text(f'default_agent = "mender"\n{configuration}\n' + "\n".join(tables))
+    return agents
+
+
+@asynccontextmanager
+async def installed(state: Path, *, configuration: str = "", capacity: int = 2) -> AsyncIterator[Installation]:
+    """An installation of its own, up until the block ends; nothing of it is left running."""
+    agents = configure(state, configuration)
     settings = Settings(
         state=state,
         capacity=capacity,
@@ -123,10 +128,3 @@ async def installed(state: Path, *, configuration: str = "", capacity: int = 2) 
     )
     async with stack(settings, leave_nothing=True) as parts:
         yield Installation(settings, parts, agents)
-
-
-def share_stage(state: Path, shelf: Path) -> None:
-    """Stage the runtime once for all installations of a test process."""
-    shelf.mkdir(exist_ok=True)
-    shelf.chmod(0o755)
-    os.symlink(shelf, state / "stage")
