@@ -113,27 +113,20 @@ class CheckRunner:
     ) -> CheckOutcome:
         run_id = f"{bench.name}.{label}"
         checkout = self._workspaces.path(run_id)
-        if run_id not in self._known(bench):
-            await self._workspaces.create(run_id, bench.mirror, commit=bench.commit, tree=tree, uid=bench.uid)
-            await asyncio.to_thread(_remove_reports, checkout, check.junit)
-        output = bytearray()
-
-        async def keep(data: bytes, _: int) -> None:
-            output.extend(data)
-            del output[: max(0, len(output) - OUTPUT_BYTES)]
-
-        await self._sandboxes.start(_spec(run_id, checkout, bench, check, policy))
-        status = await self._sandboxes.follow(run_id, 0, keep)
-        if status.end in INTERRUPTED:
+        had_ended = run_id in self._known(bench) and run_id not in self._sandboxes.live_runs()
+        status, output = await self._follow(bench, run_id, tree, check, policy)
+        if status.end in INTERRUPTED and had_ended:
+            # What an earlier attempt was stopped in; it says nothing, so this attempt starts anew.
             await self._sandboxes.forget(run_id)
-            await self._workspaces.remove(run_id)
+            status, output = await self._follow(bench, run_id, tree, check, policy)
+        if status.end in INTERRUPTED:
             raise ChecksInterrupted(f"check {check.name!r} was interrupted ({status.end}): {status.detail}")
         tests, problem = await asyncio.to_thread(_read_tests, checkout, check.junit)
         found.tests[check.name] = tests
         if problem:
             found.problems[check.name] = problem
-        found.tails[check.name] = _tail(bytes(output))
-        stored = await self._artifacts.put(bytes(output), name=f"{label}-output.txt", media_type="text/plain")
+        found.tails[check.name] = _tail(output)
+        stored = await self._artifacts.put(output, name=f"{label}-output.txt", media_type="text/plain")
         failed = sorted(name for name, outcome in tests.items() if outcome is TestOutcome.FAILED)
         return CheckOutcome(
             name=check.name,
@@ -144,6 +137,23 @@ class CheckRunner:
             failed=tuple(failed[:FAILED_NAMED]),
             output=stored,
         )
+
+    async def _follow(
+        self, bench: Bench, run_id: str, tree: str, check: Check, policy: TaskPolicy
+    ) -> tuple[RunStatus, bytes]:
+        """Start the run on a fresh checkout, or find it, and wait for its end."""
+        checkout = self._workspaces.path(run_id)
+        if run_id not in self._known(bench):
+            await self._workspaces.create(run_id, bench.mirror, commit=bench.commit, tree=tree, uid=bench.uid)
+            await asyncio.to_thread(_remove_reports, checkout, check.junit)
+        output = bytearray()
+
+        async def keep(data: bytes, _: int) -> None:
+            output.extend(data)
+            del output[: max(0, len(output) - OUTPUT_BYTES)]
+
+        await self._sandboxes.start(_spec(run_id, checkout, bench, check, policy))
+        return await self._sandboxes.follow(run_id, 0, keep), bytes(output)
 
 
 def _spec(run_id: str, checkout: Path, bench: Bench, check: Check, policy: TaskPolicy) -> SandboxSpec:
