@@ -27,13 +27,14 @@ def read_beneath(root: Path, path: str, limit: int) -> bytes:
     try:
         with _folder_of(root, parts) as folder:
             descriptor = os.open(parts[-1], _FILE, dir_fd=folder)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise NotReadable(f"{path}: is not a regular file")
+            data = _read(descriptor, limit + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise NotReadable(f"{path}: {error.strerror}, or a link on the way") from error
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise NotReadable(f"{path}: is not a regular file")
-        data = file.read(limit + 1)
     if len(data) > limit:
         raise NotReadable(f"{path}: is larger than {limit} bytes")
     return data
@@ -72,6 +73,13 @@ def _parts(path: str) -> tuple[str, ...]:
     if not parts or ".." in parts or path.startswith("/") or "\0" in path:
         raise NotReadable(f"{path!r}: is not a path inside the checkout")
     return parts
+
+
+def _read(descriptor: int, most: int) -> bytes:
+    data = bytearray()
+    while len(data) < most and (more := os.read(descriptor, min(most - len(data), 1024 * 1024))):
+        data += more
+    return bytes(data)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Judging one patch: base, the patch under base's tests, and the patch as it is; then everything that was found."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,7 +102,8 @@ class Evaluator:
             patched=patched,
             has_layer=bool(order.prepared.layer),
         )
-        findings = find(judged)
+        # Beside the event loop: searching a large patch takes seconds, and heartbeats go on meanwhile.
+        findings = await asyncio.to_thread(find, judged)
         green = turned(base, patched)
         evidence = Evidence(
             task_id=task.id,

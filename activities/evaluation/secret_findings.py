@@ -6,6 +6,7 @@ write, and can be configured to try what it found against the vendor's server.
 
 from collections.abc import Iterator
 from functools import cache
+from time import monotonic
 
 from detect_secrets.plugins.artifactory import ArtifactoryDetector
 from detect_secrets.plugins.aws import AWSKeyDetector
@@ -31,13 +32,17 @@ from detect_secrets.plugins.stripe import StripeDetector
 from detect_secrets.plugins.telegram_token import TelegramBotTokenDetector
 from detect_secrets.plugins.twilio import TwilioKeyDetector
 
-from activities.evaluation.changes import is_readable
+from activities.evaluation.changes import AddedLine, is_readable
 from activities.evaluation.judged import Judged
 from activities.evaluation.paths import shown
 from workflows.models.evidence import Finding, Severity
 
-MOST_CHARACTERS = 8 * 1024 * 1024
+MOST_CHARACTERS = 4 * 1024 * 1024
 """Of added text; a patch with more is over every sensible size limit, and a person is told."""
+MOST_SECONDS = 60
+"""Text can be made so that searching it takes long; then too a person is told."""
+LIKELY_CHARS = 400
+"""Detectors that are often wrong are also slow on long lines: by the square of the length."""
 _CERTAIN: tuple[type[BasePlugin], ...] = (
     *(AWSKeyDetector, AzureStorageKeyDetector, BasicAuthDetector, CloudantDetector, DiscordBotTokenDetector),
     *(GitHubTokenDetector, GitLabTokenDetector, JwtTokenDetector, MailchimpDetector, NpmDetector, OpenAIDetector),
@@ -50,32 +55,39 @@ _LIKELY: tuple[type[BasePlugin], ...] = (ArtifactoryDetector, KeywordDetector)
 
 def secrets(judged: Judged) -> Iterator[Finding]:
     """Added lines that hold what looks like a credential."""
-    left = MOST_CHARACTERS if is_readable(judged.changes) else -1
+    left = MOST_CHARACTERS
+    until = monotonic() + MOST_SECONDS
+    searched = is_readable(judged.changes)
     for line in judged.added_lines:
         left -= len(line.text)
-        if left < 0:
+        if left < 0 or monotonic() > until:
+            searched = False
             break
-        for severity, detectors in _detectors():
-            kind = next((one.secret_type for one in detectors if any(one.analyze_string(line.text))), None)
-            if kind is not None:
-                certain = severity is Severity.BLOCKER
-                yield Finding(
-                    rule="secret" if certain else "possible-secret",
-                    severity=severity,
-                    message=f"looks like a secret ({kind}): take it out"
-                    + (", and have it revoked if it is real" if certain else ", or confirm that it is none"),
-                    path=shown(line.path),
-                    line=line.line,
-                )
-                break
-    if left < 0:
-        message = f"more than {MOST_CHARACTERS} characters are added, and not all were searched for secrets"
+        certain, likely = _detectors()
+        if kind := _kind(certain, line.text):
+            message = f"looks like a secret ({kind}): take it out, and have it revoked if it is real"
+            yield _at(line, "secret", Severity.BLOCKER, message)
+        elif kind := next((kind for piece in _pieces(line.text) if (kind := _kind(likely, piece))), ""):
+            message = f"looks like a secret ({kind}): take it out, or confirm that it is none"
+            yield _at(line, "possible-secret", Severity.PERSON, message)
+    if not searched:
+        message = "so much is added that not all of it was searched for secrets: do less, or look for them by hand"
         yield Finding(rule="secrets-not-searched", severity=Severity.PERSON, message=message)
 
 
+def _kind(detectors: tuple[BasePlugin, ...], text: str) -> str:
+    return next((str(one.secret_type) for one in detectors if any(one.analyze_string(text))), "")
+
+
+def _pieces(text: str) -> Iterator[str]:
+    for start in range(0, max(1, len(text)), LIKELY_CHARS // 2):
+        yield text[start : start + LIKELY_CHARS]
+
+
+def _at(line: AddedLine, rule: str, severity: Severity, message: str) -> Finding:
+    return Finding(rule=rule, severity=severity, message=message, path=shown(line.path), line=line.line)
+
+
 @cache
-def _detectors() -> tuple[tuple[Severity, tuple[BasePlugin, ...]], ...]:
-    return (
-        (Severity.BLOCKER, tuple(kind() for kind in _CERTAIN)),
-        (Severity.PERSON, tuple(kind() for kind in _LIKELY)),
-    )
+def _detectors() -> tuple[tuple[BasePlugin, ...], tuple[BasePlugin, ...]]:
+    return tuple(kind() for kind in _CERTAIN), tuple(kind() for kind in _LIKELY)

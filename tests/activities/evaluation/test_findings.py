@@ -1,0 +1,264 @@
+"""What a reviewer has to know is found, and a detector that breaks hides nothing."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from activities.evaluation import secret_findings
+from activities.evaluation.changes import AddedLine, Change
+from activities.evaluation.checks import CheckedTree
+from activities.evaluation.feedback import MOST_CHARS, feedback, summary
+from activities.evaluation.findings import MOST_OF_A_RULE, find
+from activities.evaluation.judged import Judged
+from workflows.models.evidence import CheckOutcome, CheckRun, Finding, Severity, TestOutcome
+from workflows.models.intent import Intent
+from workflows.models.person import Person
+from workflows.models.policy import Check, Setup, TaskPolicy
+from workflows.models.run import RunEnd
+from workflows.models.task import Repository, Task
+
+CHECK = Check(name="tests", command="run", junit="r.xml")
+P, F, S = TestOutcome.PASSED, TestOutcome.FAILED, TestOutcome.SKIPPED
+
+
+def change(path: str, **given: Any) -> Change:
+    of_modes = {"old_mode": "100644", "new_mode": "100644", "old_blob": "a" * 40, "new_blob": "b" * 40}
+    return Change(path=path, **{**of_modes, "added": 1, **given})
+
+
+def tree(tests: dict[str, TestOutcome], exit_code: int | None = None, end: RunEnd = RunEnd.EXITED) -> CheckedTree:
+    code = exit_code if exit_code is not None else int(F in tests.values())
+    outcome = CheckOutcome(name="tests", end=end, exit_code=code, tests=len(tests))
+    return CheckedTree(CheckRun(tree="t", outcomes=(outcome,)), {"tests": tests})
+
+
+GREEN = tree({"a": P})
+
+
+def judged(**given: Any) -> Judged:
+    of_policy, of_task = given.pop("policy", {}), given.pop("task", {})
+    task = Task(
+        id="t1",
+        intent=Intent(key="cli:1", requester=Person(id="alice")),
+        repository=Repository(url="/r", name="r"),
+        goal="Mend it",
+        **of_task,
+    )
+    parts: dict[str, Any] = {
+        "task": task,
+        "policy": TaskPolicy(checks=(CHECK,)).model_copy(update=of_policy),
+        "changes": (),
+        "added_lines": (),
+        "patch_bytes": 10,
+        "base": GREEN,
+        "guarded": GREEN,
+        "patched": GREEN,
+    }
+    return Judged(**{**parts, **given})
+
+
+def rules(given: Judged) -> list[tuple[str, Severity]]:
+    return [(found.rule, found.severity) for found in find(given)]
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        (".github/workflows/ci.yml", "ci-changed"),
+        (".journeyman/team.toml", "policy-changed"),
+        ("AGENTS.md", "agent-instructions-changed"),
+        ("pkg/AGENTS.md", "agent-instructions-changed"),
+        ("package-lock.json", "lock-file-changed"),
+        ("requirements-dev.txt", "lock-file-changed"),
+        ("deps.lck", "lock-file-changed"),
+        ("package.json", "dependencies-changed"),
+        ("pyproject.toml", "check-definition-changed"),
+        ("conftest.py", "check-definition-changed"),
+        ("scripts/check.sh", "check-definition-changed"),
+    ],
+)
+def test_files_with_effects_beyond_the_code_need_a_person(path: str, rule: str) -> None:
+    policy = {"check_definitions": ("scripts/check.sh",), "setup": Setup(lock_files=("deps.lck",))}
+    assert (rule, Severity.PERSON) in rules(judged(changes=(change(path),), policy=policy))
+
+
+def test_a_plain_change_needs_nobody() -> None:
+    assert rules(judged(changes=(change("src/a.py"), change("tests/test_a.py")))) == []
+
+
+def test_paths_out_of_any_scope_or_forbidden_block() -> None:
+    changes = (change("src/a.py"), change("infra/main.tf"), change("docs/x.md"))
+    limits = {"scope": ("src/", "docs/"), "task_type_scope": ("src/", "infra/"), "forbidden": ("infra/",)}
+    found = find(judged(changes=changes, policy=limits, task={"scope": ("src/",)}))
+    assert {(one.rule, one.path) for one in found} == {
+        ("forbidden-path", "infra/main.tf"),
+        ("out-of-scope", "infra/main.tf"),
+        ("out-of-scope", "docs/x.md"),
+    }
+    assert all(one.severity is Severity.BLOCKER for one in found)
+
+
+def test_a_patch_nobody_can_read_blocks() -> None:
+    assert rules(judged(changes=(change("a", added=3000),))) == [("too-large", Severity.BLOCKER)]
+    assert rules(judged(patch_bytes=10**9)) == [("too-large", Severity.BLOCKER)]
+
+
+def test_what_no_diff_shows_needs_a_person() -> None:
+    found = rules(
+        judged(
+            changes=(
+                change("logo.png", binary=True, new_size=200_000),
+                change("way", new_mode="120000"),
+                change("lib", new_mode="160000"),
+                change("a\nb"),
+            )
+        )
+    )
+    assert {rule for rule, _ in found} == {"binary-bulk", "symlink", "submodule-changed", "odd-path"}
+    assert {severity for _, severity in found} == {Severity.PERSON}
+    assert rules(judged(changes=(change("icon.png", binary=True, new_size=500),))) == []
+
+
+def test_text_that_reads_otherwise_than_it_runs_needs_a_person() -> None:
+    lines = (AddedLine(path="a.py", line=3, text="if x:  # \u202e } \u2066"),)
+    (found,) = find(judged(changes=(change("a.py"),), added_lines=lines))
+    assert (found.rule, found.path, found.line) == ("hidden-characters", "a.py", 3)
+
+
+# In two parts, so that this file itself holds nothing that looks like a secret.
+SECRETS = [
+    "key = '" + "AKIA" + "IOSFODNN7EXAMPLE" + "'",
+    "-----BEGIN RSA " + "PRIVATE KEY-----",
+    "token: " + "ghp" + "_" + "a1B2" * 9,
+    "url = 'https://user:" + "s3cr3tpassw" + "ord@example.com/x'",
+    "slack: " + "xoxb" + "-123456789012-123456789012-abcdefghijkl",
+]
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_a_secret_blocks_and_is_never_repeated(text: str) -> None:
+    line = AddedLine(path="config.py", line=7, text=text + "  # pragma: allowlist secret")
+    (found,) = find(judged(changes=(change("config.py"),), added_lines=(line,)))
+    assert (found.rule, found.severity, found.path, found.line) == ("secret", Severity.BLOCKER, "config.py", 7)
+    told = found.message + (feedback((found,), GREEN, GREEN) or "")
+    for part in text.replace("'", " ").split():
+        assert len(part) < 12 or part not in told
+
+
+def test_what_may_be_a_secret_needs_a_person() -> None:
+    line = AddedLine(path="a.py", line=1, text='password = "' + "correct-horse" + '-battery"')
+    assert rules(judged(added_lines=(line,))) == [("possible-secret", Severity.PERSON)]
+    assert rules(judged(added_lines=(AddedLine(path="a.py", line=1, text="def password(self): ..."),))) == []
+
+
+def test_searching_for_secrets_asks_nobody_on_the_network() -> None:
+    code = (
+        "import socket, sys\n"
+        "def refuse(*_): sys.exit('asked the network')\n"
+        "socket.socket.connect = refuse\n"
+        "from tests.activities.evaluation.test_findings import AddedLine, SECRETS, find, judged\n"
+        "found = find(judged(added_lines=tuple(AddedLine(path='a', line=1, text=t) for t in SECRETS)))\n"
+        "sys.exit(0 if len(found) == len(SECRETS) else repr(found))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_more_text_than_can_be_searched_needs_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secret_findings, "MOST_CHARACTERS", 20_000)
+    lines = tuple(AddedLine(path="a", line=n, text="x" * 4000) for n in range(6))
+    assert ("secrets-not-searched", Severity.PERSON) in rules(judged(added_lines=lines))
+    assert rules(judged(added_lines=lines[:5])) == []
+    huge = (change("a", new_size=10**9),)
+    assert ("secrets-not-searched", Severity.PERSON) in rules(judged(changes=huge))
+
+
+def test_text_made_to_be_slow_to_search_does_not_hold_up_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secret_findings, "MOST_SECONDS", 1)
+    slow = tuple(AddedLine(path="a", line=n, text="password" * 500) for n in range(500))
+    began = time.monotonic()
+    assert ("secrets-not-searched", Severity.PERSON) in rules(judged(added_lines=slow))
+    assert time.monotonic() - began < 15
+
+
+def test_a_detector_that_breaks_needs_a_person_and_hides_nothing() -> None:
+    def breaks(_: Judged) -> Iterator[Finding]:
+        yield Finding(rule="found-before", severity=Severity.BLOCKER, message="m")
+        raise RuntimeError("quotes " + SECRETS[0])
+
+    def works(_: Judged) -> Iterator[Finding]:
+        yield Finding(rule="found-after", severity=Severity.NOTE, message="m")
+
+    found = find(judged(), [breaks, works])
+    assert [one.rule for one in found] == ["found-before", "detector-failed", "found-after"]
+    assert found[1].severity is Severity.PERSON
+    assert "breaks" in found[1].message
+    assert "AKIA" not in found[1].message
+
+
+def test_a_thousand_findings_of_one_kind_are_counted_and_not_all_told() -> None:
+    changes = tuple(change(f"infra/{n}") for n in range(1000))
+    found = find(judged(changes=changes, policy={"forbidden": ("infra/",)}))
+    assert len(found) == MOST_OF_A_RULE + 1
+    assert "950 more" in found[-1].message
+
+
+def test_an_exit_status_outweighs_every_name_in_a_report() -> None:
+    lying = tree({"a": P}, exit_code=1)
+    assert ("check-failed", Severity.BLOCKER) in rules(judged(patched=lying, guarded=lying))
+
+
+def test_a_vanished_test_is_not_outweighed_by_an_exit_status() -> None:
+    gone = tree({"b": P}, exit_code=0)
+    assert ("test-vanished", Severity.PERSON) in rules(judged(patched=gone, guarded=gone))
+
+
+@pytest.mark.parametrize(
+    ("base", "patched"),
+    [
+        (tree({"a": F}), tree({"a": F, "new": F})),  # another test fails
+        (tree({"a": F}), tree({"a": F}, exit_code=3)),  # it ended in another way
+        (tree({}, exit_code=1), tree({}, exit_code=1)),  # no names are known
+        (tree({"a": P}, exit_code=1), tree({"a": F})),  # that one passed
+        (tree({"a": F}), tree({"a": F}, end=RunEnd.DEADLINE)),
+    ],
+)
+def test_only_exactly_bases_own_failures_are_excused(base: CheckedTree, patched: CheckedTree) -> None:
+    found = rules(judged(base=base, patched=patched, guarded=patched))
+    assert "pre-existing-failures" not in {rule for rule, _ in found}
+    assert Severity.BLOCKER in {severity for _, severity in found}
+
+
+def test_a_check_that_policy_names_and_nobody_ran_blocks() -> None:
+    nothing = CheckedTree(CheckRun(tree="t"))
+    assert ("check-failed", Severity.BLOCKER) in rules(judged(patched=nothing, guarded=nothing, base=nothing))
+
+
+@pytest.mark.parametrize("code", [126, 127])
+def test_a_missing_command_says_whether_set_up_installed_anything(code: int) -> None:
+    missing = tree({}, exit_code=code)
+    given = {"patched": missing, "guarded": missing}
+    assert "[setup]" in find(judged(**given))[0].message
+    assert "[setup]" not in find(judged(**given, has_layer=True))[0].message
+
+
+def test_the_agent_is_told_what_to_mend_in_bounded_plain_text() -> None:
+    blocker = Finding(rule="check-failed", severity=Severity.BLOCKER, message="m", path="a.py", line=4)
+    red = CheckedTree(tree({"a": F}).run, {}, {}, {"tests": "\x1b[31mred" + "y" * 100_000})
+    text = feedback((blocker,), red, GREEN)
+    assert text
+    assert "a.py:4 m [check-failed]" in text
+    assert len(text) <= MOST_CHARS + 50
+    assert "\x1b" not in feedback((blocker,), CheckedTree(red.run, {}, {}, {"tests": "\x1b[31mred"}), GREEN)  # type: ignore[operator]
+    assert feedback((blocker.model_copy(update={"severity": Severity.PERSON}),), red, GREEN) is None
+
+
+def test_one_line_tells_people_how_it_stands() -> None:
+    assert summary(("a",), GREEN.run, ()) == "1 test turned green, 1 of 1 pass"
+    assert summary((), CheckRun(tree="t"), ()) == "no checks"
+    blocker = Finding(rule="x", severity=Severity.BLOCKER, message="m")
+    assert summary((), tree({"a": F}).run, (blocker, blocker)).endswith("checks fail: tests, 2 blockers")
