@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -286,7 +287,7 @@ async def test_a_cancelled_run_is_stopped_and_leaves_nothing_on_the_host(here: I
 async def test_bad_input_gets_a_clear_error(
     here: Installation, repository: Path, asked: dict[str, str], words: str
 ) -> None:
-    values: dict[str, object] = {"repository": repository, "agent": "mender"} | asked
+    values: dict[str, Any] = {"repository": repository, "agent": "mender"} | asked
     said = ""
     try:
         task = await here.ask(Path(str(values.pop("repository"))), str(values.pop("agent")), **values)

@@ -7,7 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -72,7 +74,29 @@ async def demonstrate(installed: Settings, *, auto: bool, as_json: bool) -> None
         console.print("starting Temporal, a worker, the gateway and an egress gateway on this machine …")
         async with stack(settings, leave_nothing=True):
             console.print(f"up after {time.monotonic() - started:.1f} s")
-            await asyncio.to_thread(_main_job, settings, repository, console, auto=auto, as_json=as_json)
+            await _in_a_thread(lambda: _main_job(settings, repository, console, auto=auto, as_json=as_json))
+
+
+async def _in_a_thread(work: Callable[[], None]) -> None:
+    """Run work that waits for a person, in a thread that Ctrl-C can leave behind at the prompt."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: BaseException | None) -> None:
+        if not done.done():
+            done.set_exception(error) if error is not None else done.set_result(None)
+
+    def run() -> None:
+        error: BaseException | None = None
+        try:
+            work()
+        except BaseException as raised:  # whatever it is, whoever waits has to hear it
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop is gone when this was left behind
+            loop.call_soon_threadsafe(settle, error)
+
+    threading.Thread(target=run, daemon=True).start()
+    await done
 
 
 def _main_job(settings: Settings, repository: Path, console: Console, *, auto: bool, as_json: bool) -> None:
