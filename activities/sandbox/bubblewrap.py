@@ -15,8 +15,9 @@ AGENT_UID = 1000
 EGRESS = "/run/egress"
 SOCKET = f"{EGRESS}/egress.sock"
 PATH = f"/opt/journeyman/layer/bin:{VENV}/bin:/usr/local/bin:/usr/bin:/bin"
+SHARED_MEMORY = "/dev/shm"  # noqa: S108  inside, where nobody else is
 SHARED_MEMORY_BYTES = 64 * 1024 * 1024
-"""Size of /dev/shm: enough for semaphores and a browser's small segments."""
+"""Enough for semaphores and a browser's small segments."""
 SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 """Links into /usr on a merged system, directories of their own on an older one."""
 HOST_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ssl/certs", "ssl/openssl.cnf", "mime.types")
@@ -30,6 +31,16 @@ class UndroppedRoot(Exception):
         super().__init__(
             "Refused to start a sandbox as root: started with root's rights, bubblewrap leaves the host's kernel "
             "settings writable. Give the run an unprivileged uid of its own, for example from take_uid()."
+        )
+
+
+class ZeroByte(ValueError):
+    """A value of a spec would reach bubblewrap as more than one argument."""
+
+    def __init__(self, value: str) -> None:
+        super().__init__(
+            f"Refused to start a sandbox with a zero byte in {value[:80]!r}: it would end the argument there and make "
+            "the rest an option of the sandbox itself. Remove it from the command, environment or mount."
         )
 
 
@@ -47,13 +58,16 @@ def check_uid(uid: int | None) -> None:
 
 def scratch(spec: SandboxSpec) -> tuple[str, ...]:
     """The writable directories in memory."""
-    own = ("/tmp", HOME, "/dev/shm")  # noqa: S108  inside, where nobody else is
+    own = ("/tmp", HOME, SHARED_MEMORY)  # noqa: S108  inside, where nobody else is
     return own if spec.workspace else (*own, WORKSPACE)
 
 
 def options(spec: SandboxSpec, stage: Stage) -> tuple[str, ...]:
-    """All options but the descriptors'. A later mount goes on top of an earlier one, so the order counts."""
-    return (
+    """All options but the descriptors'. A later mount goes on top of an earlier one, so the order counts.
+
+    Raises ZeroByte: bubblewrap reads the options from a descriptor, where a zero byte separates them.
+    """
+    parts = (
         *("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
         *("--uid", str(AGENT_UID), "--gid", str(AGENT_UID), "--hostname", "sandbox"),
         *_system(),
@@ -63,11 +77,15 @@ def options(spec: SandboxSpec, stage: Stage) -> tuple[str, ...]:
         *_scratch(spec),
         *_runtime(stage),
         *_task(spec),
-        *("--remount-ro", "/dev", "--size", str(SHARED_MEMORY_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm"),
+        *("--remount-ro", "/dev", "--size", str(SHARED_MEMORY_BYTES), "--perms", "1777", "--tmpfs", SHARED_MEMORY),
         *("--remount-ro", "/"),
         *("--chdir", WORKSPACE),
         *_environment(spec),
     )
+    for value in (*parts, *spec.command):
+        if "\0" in value:
+            raise ZeroByte(value)
+    return parts
 
 
 def command(spec: SandboxSpec, mark: str, processes: int) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ sandbox's own limit of processes. The gateway may be restarted at any time, whic
 name; so every connection connects anew and waits a while for a gateway that is on its way back.
 """
 
+import contextlib
 import errno
 import select
 import socket
@@ -76,10 +77,8 @@ class Forwarder:
             if error.errno in COMING_BACK and time.monotonic() < deadline:
                 self._pending.append((deadline, client))
                 return
-            try:
+            with contextlib.suppress(OSError):  # The client has gone, too.
                 client.sendall(UNREACHABLE)
-            except OSError:
-                pass  # noqa: S110  the client has gone, too
             client.close()
             return
         client.setblocking(False)
@@ -92,7 +91,7 @@ class Forwarder:
     def _move(self, end: End) -> None:
         """Move what can be moved in both directions, then say what to wait for next."""
         peer = end.peer
-        assert peer is not None  # noqa: S101  both are set before either is registered
+        assert peer is not None  # Both are set before either is registered.
         try:
             for source, target in ((end, peer), (peer, end)):
                 self._pump(source, target)

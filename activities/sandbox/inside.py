@@ -9,6 +9,7 @@ SOCKET is the gateway's, `-` if there is no network; it is served on 127.0.0.1 a
 
 import os
 import resource
+import signal
 import sys
 
 NOT_FOUND = 127
@@ -45,8 +46,11 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
     if gateway != "-":
         open_way_out(gateway, port)
+    # Python ignores these, and what is ignored stays so in the command: `yes | head` would not end quietly.
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(ignored, signal.SIG_DFL)
     try:
-        os.execvp(command[0], command)
+        os.execvp(command[0], command)  # noqa: S606  to become the command is the point
     except OSError as error:
         sys.stderr.write(f"journeyman: {command[0]!r} can't be started in the sandbox: {error.strerror}\n")
         sys.stderr.flush()

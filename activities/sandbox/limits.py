@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 from activities.sandbox.cgroups import CONTROLLERS, FREEZER, Cgroup, discover
 from activities.sandbox.contract import SandboxSpec
@@ -139,7 +140,7 @@ def _working_cgroup() -> CgroupPlace | None:
 
 def _ask_sandbox(
     runs: Runs, take_uid: Callable[[], int | None], give_back_uid: Callable[[int | None], None]
-) -> dict[str, object] | dict[str, int]:
+) -> dict[str, Any]:
     """Run a sandbox that tries its limits and tells; empty if none can be made here."""
     spec = SandboxSpec(
         run_id=f"probe-{os.getpid()}-{os.urandom(4).hex()}",

@@ -118,7 +118,7 @@ def _copy_metadata(name: str, site: Path) -> None:
 def open_to_all(root: Path) -> None:
     """Let any uid read what is staged and execute what is executable, and nobody write it."""
     for directory, _, files in os.walk(root):
-        os.chmod(directory, 0o755)  # noqa: PTH101  thousands of files
+        os.chmod(directory, 0o755)  # noqa: PTH101, S103  thousands of files, for all to read
         for name in files:
             path = os.path.join(directory, name)  # noqa: PTH118
             if not os.path.islink(path):  # noqa: PTH114

@@ -45,7 +45,7 @@ def spawn(launch: Launch, output: int, status: int, enter_cgroup: Callable[[], N
             if enter_cgroup:
                 enter_cgroup()
             _become(launch, supervisor, arguments, output, keep=(options, seccomp, status))
-        except BaseException as error:  # noqa: BLE001  nothing of the supervisor may go on in the child
+        except BaseException as error:  # Nothing of the supervisor may go on in the child.
             os.write(output, f"journeyman: the sandbox could not be started: {error}\n".encode())
         finally:
             os._exit(FAILED)
@@ -57,7 +57,7 @@ def spawn(launch: Launch, output: int, status: int, enter_cgroup: Callable[[], N
 def _in_memory(options: Iterable[str]) -> int:
     descriptor = os.memfd_create("options")
     content = b"".join(option.encode(errors="surrogateescape") + b"\0" for option in options)
-    with open(descriptor, "wb", closefd=False) as stream:  # noqa: PTH123  a descriptor, not a path
+    with open(descriptor, "wb", closefd=False) as stream:
         stream.write(content)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
@@ -87,7 +87,7 @@ def _become(launch: Launch, supervisor: int, arguments: list[str], output: int, 
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    os.execve(arguments[0], arguments, {})
+    os.execve(arguments[0], arguments, {})  # noqa: S606  no shell is wanted
 
 
 def _lower(limit: int, value: int) -> None:

@@ -37,7 +37,7 @@ def main() -> int:
     if lock is None:
         return TAKEN
     launch = run_directory.read(directory.launch)
-    assert launch is not None  # noqa: S101  the directory is renamed into place with this file in it
+    assert launch is not None  # The directory was renamed into place with this file in it.
     Supervision(directory, Launch.from_json(launch)).run(_termination())
     return 0
 
