@@ -25,11 +25,10 @@ async def guarded_tree(git: Git, git_dir: Path, head: str, taken_back: tuple[Cha
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         purpose = "mixing base's tests into the patch"
         await git.run("read-tree", f"{head}^{{tree}}", purpose=purpose, git_dir=git_dir, environment=index)
-        # Removals first: a file that the patch put where base has a folder would otherwise drop base's files again.
-        ordered = sorted(taken_back, key=lambda change: not change.is_added)
-        entries = b"".join(_entry(change) for change in ordered)
+        # An entry also replaces what is in its way: a file where base has a folder, or the other way round.
+        entries = b"".join(_entry(change) for change in taken_back)
         await git.run(
-            *("update-index", "--add", "--replace", "-z", "--index-info"),
+            *("update-index", "-z", "--index-info"),
             purpose=purpose,
             git_dir=git_dir,
             environment=index,
