@@ -106,7 +106,7 @@ def _main_job(settings: Settings, repository: Path, console: Console, *, auto: b
     admitted = asker.admit(NewTask(goal=GOAL, repository=str(repository), task_type="test-fix"))
     task = admitted.task_id
     console.print(f"\ntask {task}: {GOAL}")
-    command = f"JOURNEYMAN_STATE={settings.state} journeyman"
+    command = f"JOURNEYMAN_STATE={settings.state} {sys.argv[0]}"
     view = _follow(asker, task, console, {Stage.REVIEW, Stage.GUIDANCE, Stage.ENDED})
     if view.status.stage is not Stage.REVIEW:
         raise CommandFailed(f"the task did not reach review: {view.status.message}")
@@ -122,12 +122,12 @@ def _main_job(settings: Settings, repository: Path, console: Console, *, auto: b
         console.print(safe_block(asker.diff(task)), markup=False)
     if not auto and not _asked("Approve and merge this patch as `grace`?", console):
         decider.decide(task, _decision(Action.REJECT, view.status))
-        _follow(asker, task, console, {Stage.ENDED})
+        _follow(asker, task, console, {Stage.ENDED}, len(view.status.spans))
         console.print("rejected: base is as it was")
         return
     decider.decide(task, _decision(Action.APPROVE, view.status))
     decider.decide(task, _decision(Action.MERGE, view.status))
-    view = _follow(asker, task, console, {Stage.ENDED, Stage.APPROVED, Stage.REVIEW})
+    view = _follow(asker, task, console, {Stage.ENDED, Stage.APPROVED, Stage.REVIEW}, len(view.status.spans))
     merged = _tree(repository)
     if not auto and not _asked("Merged. Take it back?", console):
         console.print("done: the merge stays on the sample repository")
@@ -183,10 +183,9 @@ def _report(
         raise CommandFailed("base did not go from red to green and back; the lines above say where it stopped")
 
 
-def _follow(client: GatewayClient, task: str, console: Console, until: set[Stage]) -> TaskView:
+def _follow(client: GatewayClient, task: str, console: Console, until: set[Stage], shown: int = 0) -> TaskView:
     """Show each stage as it passes, with the time it took."""
     begun = time.monotonic()
-    shown = len(client.view(task).status.spans) if Stage.REVIEW not in until else 0
     while True:
         view = client.view(task)
         spans = view.status.spans
