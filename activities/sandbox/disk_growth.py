@@ -1,7 +1,8 @@
 """How much a workspace has grown, measured from outside while hostile code writes to it.
 
 Directories are opened without following links and by descriptor, so that a tree which changes underfoot leads
-nowhere else, and one that is nested beyond what a path can name is still counted.
+nowhere else, and one that is nested beyond what a path can name is still counted. What has no name and no open
+descriptor any more (a deleted file that is only mapped, or on its way through a socket) is not seen: hence `watched`.
 """
 
 import os
@@ -15,6 +16,8 @@ REST = 10
 SHORTEST_REST = 0.25
 BLOCK = 512
 """What st_blocks counts in, whatever the file system."""
+LEAST = 4096
+"""What any file costs, in bytes: a host runs out of inodes as it runs out of room, and empty files have no blocks."""
 
 
 class TooDeep(Exception):
@@ -79,7 +82,7 @@ class DiskGrowth:
                         if status.st_ino in linked:
                             continue
                         linked.add(status.st_ino)
-                    total += status.st_blocks * BLOCK
+                    total += max(status.st_blocks * BLOCK, LEAST)
                     if entry.is_dir(follow_symlinks=False):
                         if len(descriptors) >= DEEPEST:
                             raise TooDeep(f"Directories are nested more than {DEEPEST} deep.")

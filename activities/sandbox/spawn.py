@@ -68,7 +68,8 @@ def _become(launch: Launch, supervisor: int, arguments: list[str], output: int, 
     os.dup2(nowhere, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    _close_all_but({0, 1, 2, *keep})
+    # Kept until exec, to say through it what went wrong; only what is made inheritable below goes further.
+    _close_all_but({0, 1, 2, output, *keep})
     for descriptor in keep:
         os.set_inheritable(descriptor, True)
     os.chdir("/")

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import os
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -179,6 +180,8 @@ class Cell:
             await self.sandboxes.forget(run_id)
         assert self.traces() == []
         self.sandboxes.give_back_uid(self.uid)
+        # Not rmtree, which gives up on a tree that is nested deeper than Python's stack.
+        subprocess.run(["rm", "-rf", self.workspace], check=True)
 
 
 async def follow(sandboxes: BubblewrapSandboxes, run_id: str, offset: int = 0) -> tuple[RunStatus, bytes]:

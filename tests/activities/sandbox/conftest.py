@@ -39,3 +39,15 @@ async def cell(sandboxes: BubblewrapSandboxes, home: Path, request: pytest.Fixtu
     cell = Cell(sandboxes, home, request.function.__name__.removeprefix("test_"))
     yield cell
     await cell.close()
+
+
+@pytest.fixture
+def as_root() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("this is about root, and the tests run as a normal user")
+
+
+@pytest.fixture
+def as_user() -> None:
+    if os.geteuid() == 0:
+        pytest.skip("this is about a normal user, and the tests run as root")
