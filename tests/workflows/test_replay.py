@@ -1,0 +1,27 @@
+"""Stored histories of every workflow and path still replay: an open task survives an upgrade of the program."""
+
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer
+
+from workers.temporal import DATA_CONVERTER
+from workflows.agent_task import AgentTask
+from workflows.revert_merge import RevertMerge
+
+HISTORIES = Path(__file__).parents[1] / "histories"
+STORED = sorted(HISTORIES.rglob("*.json"))
+
+
+@pytest.mark.parametrize("path", STORED, ids=[str(path.relative_to(HISTORIES)) for path in STORED])
+async def test_a_stored_history_replays(path: Path) -> None:
+    history = WorkflowHistory.from_json(path.stem, path.read_text())
+    replayer = Replayer(workflows=[AgentTask, RevertMerge], data_converter=DATA_CONVERTER)
+    await replayer.replay_workflow(history)
+
+
+def test_there_is_a_history_of_every_path() -> None:
+    stored = {str(path.relative_to(HISTORIES)) for path in STORED}
+    wanted = ("merged", "rejected", "cancelled", "changes-requested", "base-moved")
+    assert {f"agent_task/{name}.json" for name in wanted} | {"revert_merge/reverted.json"} <= stored
