@@ -38,6 +38,8 @@ AGENTS = {
     "else echo 'def add(a, b): return a + b' > calc.py; fi",
     "listener": 'grep -q "also say why" "$JOURNEYMAN_PROMPT" && echo "# why" >> calc.py; ' + MEND,
     "caller": f"{MEND}; python3 -c 'import urllib.request as u; u.urlopen(\"http://evil.example/x\")'; true",
+    "late-caller": "echo started; while [ ! -e /opt/agent/go ]; do sleep 0.1; done; "
+    f"python3 -c 'import urllib.request as u; u.urlopen(\"http://late.example/x\")'; {MEND}",
     "binary": f"{MEND}; printf '\\000\\377' > blob.bin; "
     "printf x > \"$(printf 'new\\nline')\"; printf y > \"$(printf 'l\\351g')\"",
     "planter": f"{MEND}; ln -s /etc/passwd pw; git config core.fsmonitor 'touch /work/ran'",

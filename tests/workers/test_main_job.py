@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import re
 import shutil
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,11 +14,14 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from activities.environment.registries import discover
 from tests.support.repositories import commit_to_bare, git, make_repository
 from tests.workers.installation import FILES, Installation, installed
 from workers.cli.client import CommandFailed
+from workers.temporal import connect
 from workflows.models.decision import Action
 from workflows.models.evidence import Severity
+from workflows.models.intent import task_workflow_id
 from workflows.models.pull_request import RevertOutcome
 from workflows.models.status import Outcome, Stage
 
@@ -87,6 +92,22 @@ async def test_a_failing_test_is_mended_reviewed_merged_and_taken_back(here: Ins
     assert git(repository, "rev-parse", "main^{tree}") == before
     assert (await here.revert(task)).outcome is RevertOutcome.ALREADY_REVERTED
     assert (await here.view(task)).reverts[0].outcome is RevertOutcome.REVERTED
+
+
+async def test_a_normal_task_has_at_most_120_events_and_100_kilobytes_of_history(
+    here: Installation, repository: Path
+) -> None:
+    task = await here.ask(repository, "mender")
+    await here.settles(task)
+    await here.decide(task, Action.APPROVE)
+    await here.decide(task, Action.MERGE)
+    await here.reaches(task, Stage.ENDED)
+    client = await connect(here.settings.temporal_address, here.settings.temporal_namespace)
+    handle = client.get_workflow_handle(task_workflow_id(task))
+    await handle.result()
+    described = (await handle.describe()).raw_description.workflow_execution_info
+    assert described.history_length <= 120
+    assert described.history_size_bytes <= 100_000
 
 
 async def test_the_same_intent_asked_five_times_at_once_is_one_task_and_one_pull_request(
@@ -248,6 +269,72 @@ async def test_a_refused_host_is_shown_to_people(here: Installation, repository:
     await here.settles(task)
     assert any("evil.example" in host for host in (await here.evidence(task)).egress_refused)
     await here.decide(task, Action.REJECT)
+
+
+async def test_a_run_keeps_its_only_way_out_when_the_egress_gateway_dies(here: Installation, repository: Path) -> None:
+    task = await here.ask(repository, "late-caller")
+    await here.reaches(task, Stage.RUN)
+    (first,) = envoys(here.settings.state)
+    first.kill()
+    async with asyncio.timeout(30):
+        while not [process for process in envoys(here.settings.state) if process.pid != first.pid]:
+            await asyncio.sleep(0.05)
+    (here.agents / "late-caller" / "go").touch()
+    await here.settles(task)
+    assert any("late.example" in host for host in (await here.evidence(task)).egress_refused)
+    await here.decide(task, Action.REJECT)
+
+
+def envoys(state: Path) -> list[psutil.Process]:
+    """Egress gateways of this installation that live."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words = " ".join(process.info["cmdline"] or [])
+        if "envoy" in words and str(state) in words and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+async def test_third_party_test_dependencies_come_from_a_lock_file_once(here: Installation, state: Path) -> None:
+    try:
+        access = await discover()
+        socket.create_connection((access.hosts[0].partition(":")[0], 443), timeout=5).close()
+    except (OSError, IndexError) as error:
+        pytest.skip(f"no package registry can be reached from here: {error}")
+    lock = (Path(__file__).parents[2] / "infra" / "requirements" / "lock.txt").read_text()
+    pinned = re.search(r"^sortedcontainers==.*?(?=^\S)", lock, re.MULTILINE | re.DOTALL)
+    assert pinned is not None
+    team = """
+[[checks]]
+name = "tests"
+command = "python3 check.py"
+[setup]
+commands = [
+    'python3 -m venv "$JOURNEYMAN_LAYER"',
+    '"$JOURNEYMAN_LAYER/bin/python" -m pip install --quiet --require-hashes -r requirements.lock',
+]
+lock_files = ["requirements.lock"]
+"""
+    check = "import sortedcontainers, calc\nassert calc.add(2, 3) == 5\n"
+    files = FILES | {".journeyman/team.toml": team, "check.py": check, "requirements.lock": pinned[0]}
+    repository = make_repository(state / "till.git", files, bare=True)
+    tasks = [await here.ask(repository, "mender") for _ in range(2)]
+    for task in tasks:
+        status = (await here.settles(task)).status
+        assert status.stage is Stage.REVIEW, status.message
+        assert (await here.evidence(task)).patched.passed
+        await here.decide(task, Action.REJECT)
+    layers = here.settings.hosts / here.parts.host / "layers" / "layers"
+    assert len([path for path in layers.iterdir() if path.is_dir()]) == 1
+
+
+async def test_a_set_up_that_fails_ends_the_task_with_the_end_of_its_output(here: Installation, state: Path) -> None:
+    team = "[setup]\ncommands = ['echo the compiler is missing; exit 7']\n"
+    repository = make_repository(state / "till.git", FILES | {".journeyman/team.toml": team}, bare=True)
+    status = (await here.settles(await here.ask(repository, "mender"))).status
+    assert status.outcome is Outcome.FAILED
+    assert "the compiler is missing" in status.message
+    assert here.parts.placements.all() == []
 
 
 async def test_daemons_of_an_agent_are_dead_before_its_work_is_read(here: Installation, repository: Path) -> None:
