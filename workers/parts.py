@@ -59,6 +59,7 @@ class Parts:
     signer: DecisionSigner
     mirrors: Mirrors
     placements: Placements
+    capacity: CapacityActivities
     sandboxes: BubblewrapSandboxes
     gateway: EnvoyGateway
     placement_steps: Sequence[Step]
@@ -162,6 +163,7 @@ class Parts:
             signer=signer,
             mirrors=mirrors,
             placements=placements,
+            capacity=capacity,
             sandboxes=sandboxes,
             gateway=gateway,
             placement_steps=[capacity.prepare],

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 from temporalio.worker import FixedSizeSlotSupplier, Worker, WorkerTuner
 
 from activities.egress.process import GatewayError
 from activities.host.placements import PlaceSupplier
 from workers.parts import Parts
+from workers.sweeping import sweep
 from workflows import queues
 from workflows.agent_task import AgentTask
 from workflows.models.run import host_control_queue, host_queue
@@ -25,6 +26,7 @@ BEAT = timedelta(seconds=1)
 """Heartbeats are sent, and cancellations noticed, at least this often."""
 LEASE_CHECK_SECONDS = 5.0
 GATEWAY_CHECK_SECONDS = 2.0
+SWEEP_SECONDS = 60.0
 QUEUES = ("orchestrate", "api", "host")
 _log = logging.getLogger(__name__)
 
@@ -82,7 +84,7 @@ async def working(client: Client, parts: Parts, serve: Sequence[str] = QUEUES) -
     async with contextlib.AsyncExitStack() as stack:
         if "host" in serve:
             await parts.gateway.ensure_running()
-            for keeping in (_keep_lease(client, parts), _keep_gateway(parts)):
+            for keeping in (_keep_lease(client, parts), _keep_gateway(parts), _keep_sweeping(client, parts)):
                 stack.callback(asyncio.create_task(keeping).cancel)
         for worker in build(client, parts, serve):
             await stack.enter_async_context(worker)
@@ -110,3 +112,14 @@ async def _keep_gateway(parts: Parts) -> None:
         except GatewayError as error:
             _log.error("the egress gateway can't be brought back: %s", error)
         await asyncio.sleep(GATEWAY_CHECK_SECONDS)
+
+
+async def _keep_sweeping(client: Client, parts: Parts) -> None:
+    """Give back what no task needs any more."""
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        try:
+            for task in await sweep(client, parts):
+                _log.warning("task %s no longer needed its workspace here: it was given back", task)
+        except (RPCError, WorkflowQueryFailedError) as error:
+            _log.warning("looking for abandoned workspaces failed, trying again: %s", error)

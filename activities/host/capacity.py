@@ -87,7 +87,7 @@ class CapacityActivities:
             name = workspace_name(task.id, order.epoch)
             await self._workspaces.create(name, mirror, commit=base, tree=tree, uid=held.uid)
         except BaseException:
-            await self._give_back(held)
+            await self.give_back(held)
             raise
         return Prepared(
             placement=Placement(host=self._host, epoch=order.epoch),
@@ -135,7 +135,7 @@ class CapacityActivities:
         """A task that comes back to a host it was thought to have lost finds its earlier placement still there."""
         current = self._placements.find(task_id)
         if current is not None and current.epoch < epoch:
-            await self._give_back(current)
+            await self.give_back(current)
 
     async def _start_tree(self, mirror: Mirror, base: str, resume_from: Patch | None) -> str:
         if resume_from is None:
@@ -159,10 +159,11 @@ class CapacityActivities:
         """Give back everything of a placement; what was given back already is no error."""
         held = self._placements.find(order.task_id)
         if held is not None and held.epoch == order.placement.epoch:
-            await self._give_back(held)
+            await self.give_back(held)
         return Nothing()
 
-    async def _give_back(self, held: Held) -> None:
+    async def give_back(self, held: Held) -> None:
+        """Stop what runs for a placement, remove what it has, and free its place."""
         prefix = workspace_name(held.task_id, held.epoch)
         for run_id in self._sandboxes.known_runs():
             if run_id == prefix or run_id.startswith((f"{prefix}-", f"{prefix}.", f"export-{prefix}")):

@@ -12,7 +12,7 @@ from activities.evaluation.evaluator import Evaluator
 from activities.failures import step
 from activities.host.layout import workspace_name
 from activities.host.placements import Placements
-from activities.host.supervised import HandedOver, keep_beating
+from activities.host.supervised import HandedOver, cancelled_by_the_workflow, keep_beating
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
 from activities.sandbox.contract import Sandboxes
@@ -52,7 +52,7 @@ class JudgingActivities:
             grades = await asyncio.to_thread(self._sandboxes.grades)
             evaluation = await self._evaluator.evaluate(order, bench, grades)
         except asyncio.CancelledError:
-            if activity.is_worker_shutdown():
+            if not cancelled_by_the_workflow():
                 raise HandedOver(bench.name) from None
             await self._evaluator.stop(bench, "the task was cancelled")
             raise

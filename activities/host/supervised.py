@@ -6,7 +6,6 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.sandbox.contract import RunStatus, Sandboxes, SandboxSpec
-from workflows.models.run import RunEnd
 
 BEAT_SECONDS = 1.0
 
@@ -16,7 +15,7 @@ class HandedOver(ApplicationError):
 
     def __init__(self, run_id: str) -> None:
         super().__init__(
-            f"the worker stops; run {run_id} goes on and is found again",
+            f"this attempt is over; {run_id} goes on and is found again",
             type="HandedOver",
             category=ApplicationErrorCategory.BENIGN,
         )
@@ -32,7 +31,8 @@ class SandboxLost(ApplicationError):
 async def supervised(sandboxes: Sandboxes, spec: SandboxSpec) -> tuple[RunStatus, bytes]:
     """Start the run or find it, wait for its end, and return its status with all of its output.
 
-    Cancelled by the workflow, it stops the run. Cancelled because the worker stops, it leaves the run alone.
+    Cancelled by the workflow, it stops the run. Cancelled for any other reason, it leaves the run alone: the worker may
+    be stopping, or heartbeats came late and the next attempt follows the run already.
     """
     output = bytearray()
 
@@ -45,13 +45,19 @@ async def supervised(sandboxes: Sandboxes, spec: SandboxSpec) -> tuple[RunStatus
         await sandboxes.start(spec)
         status = await sandboxes.follow(spec.run_id, 0, keep)
     except asyncio.CancelledError:
-        if activity.is_worker_shutdown():
+        if not cancelled_by_the_workflow():
             raise HandedOver(spec.run_id) from None
         await sandboxes.stop(spec.run_id, "the task was cancelled")
         raise
     finally:
         beating.cancel()
     return status, bytes(output)
+
+
+def cancelled_by_the_workflow() -> bool:
+    """Whether this step is cancelled because its result is no longer wanted."""
+    details = activity.cancellation_details()
+    return details is not None and details.cancel_requested and not activity.is_worker_shutdown()
 
 
 async def keep_beating() -> None:
@@ -63,8 +69,3 @@ async def _beat() -> None:
     while True:
         activity.heartbeat()
         await asyncio.sleep(BEAT_SECONDS)
-
-
-def kept_its_work(status: RunStatus) -> bool:
-    """Whether a run came to an end of its own or of a limit, so that its workspace is worth reading."""
-    return status.end not in {RunEnd.NOT_STARTED, RunEnd.LOST, RunEnd.LEASE_LAPSED}

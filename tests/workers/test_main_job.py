@@ -18,6 +18,7 @@ from activities.environment.registries import discover
 from tests.support.repositories import commit_to_bare, git, make_repository
 from tests.workers.installation import FILES, Installation, installed
 from workers.cli.client import CommandFailed
+from workers.sweeping import sweep
 from workers.temporal import connect
 from workflows.models.decision import Action
 from workflows.models.evidence import Severity
@@ -357,6 +358,19 @@ async def test_a_cancelled_run_is_stopped_and_leaves_nothing_on_the_host(here: I
     assert [
         path for path in (here.settings.hosts / here.parts.host / "workspaces").iterdir() if task in path.name
     ] == []
+
+
+async def test_a_task_terminated_in_temporal_gives_its_place_back(here: Installation, repository: Path) -> None:
+    client = await connect(here.settings.temporal_address, here.settings.temporal_namespace)
+    kept, gone = await here.ask(repository, "sleeper"), await here.ask(repository, "sleeper")
+    for task in (kept, gone):
+        await here.reaches(task, Stage.RUN)
+    await client.get_workflow_handle(task_workflow_id(gone)).terminate("by hand")
+    assert await sweep(client, here.parts) == [gone]
+    assert [held.task_id for held in here.parts.placements.all()] == [kept]
+    assert [run for run in here.parts.sandboxes.known_runs() if run.startswith(gone)] == []
+    await here.decide(kept, Action.CANCEL)
+    await here.reaches(kept, Stage.ENDED)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,81 @@
+"""A step that is over for any reason but its workflow's wish never ends the run that the next attempt will follow."""
+
+import asyncio
+
+import pytest
+from temporalio import activity
+from temporalio.testing import ActivityEnvironment
+
+from activities.host.supervised import HandedOver, supervised
+from activities.sandbox.contract import OnOutput, RunStatus, SandboxSpec
+from workflows.models.limits import LimitGrades
+
+SPEC = SandboxSpec(run_id="t1-1-1", command=("true",))
+
+
+class EndlessSandboxes:
+    """Runs that go on until they are stopped."""
+
+    backend = "endless"
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.stopped: list[str] = []
+
+    def grades(self) -> LimitGrades:
+        return LimitGrades()
+
+    def take_uid(self) -> int | None:
+        return None
+
+    def give_back_uid(self, uid: int | None) -> None:
+        raise AssertionError("no uid was taken")
+
+    async def start(self, spec: SandboxSpec) -> None:
+        self.started.set()
+
+    async def follow(self, run_id: str, offset: int, on_output: OnOutput) -> RunStatus:
+        await on_output(b"working", 7)
+        await asyncio.Event().wait()
+        raise AssertionError("it is endless")
+
+    async def run(self, spec: SandboxSpec, max_output: int = 0) -> tuple[RunStatus, bytes]:
+        raise AssertionError("nobody waits for it like that")
+
+    async def stop(self, run_id: str, reason: str) -> None:
+        self.stopped.append(run_id)
+
+    async def forget(self, run_id: str) -> None:
+        raise AssertionError("it is not over")
+
+    def known_runs(self) -> tuple[str, ...]:
+        return ("t1-1-1",)
+
+    def live_runs(self) -> tuple[str, ...]:
+        return ("t1-1-1",)
+
+    def renew_lease(self) -> None:
+        return
+
+
+async def cancelled(details: activity.ActivityCancellationDetails) -> tuple[EndlessSandboxes, BaseException]:
+    sandboxes, environment = EndlessSandboxes(), ActivityEnvironment()
+    step = asyncio.ensure_future(environment.run(supervised, sandboxes, SPEC))
+    await sandboxes.started.wait()
+    environment.cancel(details)
+    with pytest.raises(BaseException) as raised:  # noqa: PT011  both kinds of ending are looked at below
+        await step
+    return sandboxes, raised.value
+
+
+async def test_a_task_that_is_cancelled_ends_its_run() -> None:
+    sandboxes, error = await cancelled(activity.ActivityCancellationDetails(cancel_requested=True))
+    assert sandboxes.stopped == ["t1-1-1"]
+    assert isinstance(error, asyncio.CancelledError)
+
+
+@pytest.mark.parametrize("why", ["timed_out", "not_found", "worker_shutdown", "paused"])
+async def test_late_heartbeats_or_a_stopping_worker_leave_the_run_alone(why: str) -> None:
+    sandboxes, error = await cancelled(activity.ActivityCancellationDetails(**{why: True}))
+    assert sandboxes.stopped == []
+    assert isinstance(error, HandedOver)
