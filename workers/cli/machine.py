@@ -1,6 +1,8 @@
 """Commands about this machine and this installation: start it, check it, bring a repository to it."""
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -127,6 +129,9 @@ def demo(
     """
     from workers.embedded.demo import demonstrate  # noqa: PLC0415
 
+    # A shell starts background jobs with SIGINT ignored; whoever sends it or SIGTERM still wants every clean-up.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     _run(demonstrate(Settings(), auto=auto, as_json=json))
 
 

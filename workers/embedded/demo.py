@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -69,12 +68,11 @@ async def demonstrate(installed: Settings, *, auto: bool, as_json: bool) -> None
     shutil.copyfile(demo_agent.__file__, agent / "demo_agent.py")
     (agent / "demo_agent.py").chmod(0o644)
     settings.config_file.write_text(_CONFIGURATION.format(agent=agent))
-    with _interruptible():
-        started = time.monotonic()
-        console.print("starting Temporal, a worker, the gateway and an egress gateway on this machine …")
-        async with stack(settings, leave_nothing=True):
-            console.print(f"up after {time.monotonic() - started:.1f} s")
-            await _in_a_thread(lambda: _main_job(settings, repository, console, auto=auto, as_json=as_json))
+    started = time.monotonic()
+    console.print("starting Temporal, a worker, the gateway and an egress gateway on this machine …")
+    async with stack(settings, leave_nothing=True):
+        console.print(f"up after {time.monotonic() - started:.1f} s")
+        await _in_a_thread(lambda: _main_job(settings, repository, console, auto=auto, as_json=as_json))
 
 
 async def _in_a_thread(work: Callable[[], None]) -> None:
@@ -237,13 +235,3 @@ def _refuse_while_up(settings: Settings) -> None:
             raise RuntimeError(
                 f"a demonstration already runs with the state in {settings.state}: finish that one first"
             )
-
-
-@contextlib.contextmanager
-def _interruptible():  # type: ignore[no-untyped-def]
-    """SIGTERM ends the demonstration as Ctrl-C does: by way of every clean-up."""
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

@@ -101,7 +101,7 @@ everything = b"".join(map(read, glob.glob("/proc/[0-9]*/environ") + glob.glob("/
 print(json.dumps([sorted(os.environ), b"tsoh-eht-fo-terc3s"[::-1] in everything, b"python3" in everything]))
 """
     names, leaked, looked = await cell.ask(code)
-    assert set(names) <= {"PATH", "HOME", "TMPDIR", "USER", "LANG", "PWD", "LC_CTYPE", TOKEN}
+    assert set(names) <= {"PATH", "HOME", "TMPDIR", "USER", "LANG", "PWD", "LC_CTYPE", "PYTHONDONTWRITEBYTECODE", TOKEN}
     assert not leaked
     assert looked
 
