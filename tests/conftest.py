@@ -1,7 +1,6 @@
 """What all tests share: one real Temporal server a test process, and short directories that dropped uids can pass."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
+from activities.removal import remove
 from workers.embedded.programs import program
 from workers.temporal import DATA_CONVERTER
 from workflows import search_attributes
@@ -34,4 +34,4 @@ def state() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
     path.chmod(0o711 if os.geteuid() == 0 else 0o700)
     yield path
-    shutil.rmtree(path, ignore_errors=True)
+    remove(path)

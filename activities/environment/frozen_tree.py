@@ -3,9 +3,10 @@
 import hashlib
 import os
 import stat
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from activities.removal import open_up
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ def freeze(root: Path) -> FrozenTree:
     and devices are removed: they are no part of an environment. Raises OSError, and RecursionError if directories are
     nested too deep.
     """
-    _open_up(root)
+    open_up(root)
     digest = hashlib.sha256()
     files = size = 0
     top = os.fsencode(root)
@@ -73,18 +74,3 @@ def _add(digest: "hashlib._Hash", *parts: bytes) -> None:
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
-
-
-def remove(root: Path) -> None:
-    """Remove a tree, whatever rights its entries have and however deep it is. Missing is fine. Raises OSError."""
-    _open_up(root)
-    # Not shutil.rmtree: it recurses, and hostile code can nest directories deeper than Python can.
-    finished = subprocess.run(["rm", "-rf", "--", str(root)], capture_output=True, text=True, check=False)
-    if finished.returncode != 0:
-        raise OSError(f"{root} can't be removed: {finished.stderr[-500:].strip()}")
-
-
-def _open_up(root: Path) -> None:
-    """A normal user gives himself the rights that the tree's maker took away; root needs none. Follows no link."""
-    if os.geteuid() != 0 and root.is_dir():
-        subprocess.run(["chmod", "-R", "u+rwX", "--", str(root)], capture_output=True, check=False)

@@ -21,8 +21,9 @@ from filelock import AsyncFileLock
 
 from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
 from activities.environment.checkout import SetupFailed, copy_checkout, hash_lock_file
-from activities.environment.frozen_tree import freeze, remove
+from activities.environment.frozen_tree import freeze
 from activities.environment.registries import RegistryAccess
+from activities.removal import remove
 from activities.sandbox.contract import LAYER, PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
 from activities.sandbox.disk_growth import DiskGrowth, TooDeep
 from workflows.models.base import Model

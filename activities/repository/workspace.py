@@ -7,10 +7,9 @@ the sandbox has read-only at OBJECTS; the host never reads that `.git` again.
 import asyncio
 import os
 import shutil
-import stat
-from contextlib import suppress
 from pathlib import Path
 
+from activities.removal import remove
 from activities.repository.git import Git
 from activities.repository.mirror import Mirror
 from activities.sandbox.contract import Mount
@@ -64,7 +63,7 @@ class Workspaces:
 
     async def remove(self, name: str) -> None:
         """Remove a workspace, whatever was done to it inside. Nothing but its own files is touched."""
-        await asyncio.to_thread(_remove, self.path(name))
+        await asyncio.to_thread(remove, self.path(name))
 
     def names(self) -> list[str]:
         """Workspaces that are there."""
@@ -77,28 +76,3 @@ def _give_to(path: Path, uid: int) -> None:
         for name in (*folders, *files):
             os.chown(Path(folder) / name, uid, uid, follow_symlinks=False)
     os.chown(path, uid, uid)
-
-
-def _remove(path: Path) -> None:
-    """rmtree works relative to directory descriptors and does not follow links; unreadable modes are opened first."""
-    with suppress(FileNotFoundError):
-        if not stat.S_ISDIR(path.lstat().st_mode):
-            path.unlink()
-            return
-
-    def open_and_retry(function: object, name: str, _: object) -> None:
-        parent = Path(name).parent
-        for each in (parent, Path(name)):
-            with suppress(OSError):
-                if not each.is_symlink() and each.is_dir() and each.is_relative_to(path):
-                    each.chmod(0o700)
-        with suppress(OSError):
-            if Path(name).is_dir() and not Path(name).is_symlink():
-                shutil.rmtree(name, ignore_errors=True)
-            else:
-                Path(name).unlink()
-
-    for _ in range(3):
-        if not path.exists():
-            return
-        shutil.rmtree(path, onerror=open_and_retry)

@@ -33,6 +33,8 @@ class End:
         """Nothing more will be read here."""
         self.shut = False
         """The peer has been told so."""
+        self.interest = 0
+        """What the loop waits for here; nothing at all if 0."""
 
 
 class Forwarder:
@@ -46,6 +48,8 @@ class Forwarder:
         self._ends: dict[int, End] = {}
         self._pending: list[tuple[float, socket.socket]] = []
         """Accepted, waiting for the gateway: the moment to give up, and the connection."""
+        self._refused: dict[int, socket.socket] = {}
+        """Answered without a gateway; what they still send is thrown away."""
 
     def turn(self) -> None:
         """Wait for something to happen and handle it."""
@@ -54,6 +58,8 @@ class Forwarder:
                 self._accept()
             elif descriptor in self._ends:
                 self._move(self._ends[descriptor])
+            elif descriptor in self._refused:
+                self._discard(self._refused[descriptor])
         pending, self._pending = self._pending, []
         for deadline, client in pending:
             self._connect(client, deadline)
@@ -77,16 +83,47 @@ class Forwarder:
             if error.errno in COMING_BACK and time.monotonic() < deadline:
                 self._pending.append((deadline, client))
                 return
-            with contextlib.suppress(OSError):  # The client has gone, too.
-                client.sendall(UNREACHABLE)
-            client.close()
+            self._refuse(client)
             return
         client.setblocking(False)
         near, far = End(client), End(server)
         near.peer, far.peer = far, near
         for end in (near, far):
             self._ends[end.connection.fileno()] = end
-            self._poll.register(end.connection.fileno(), select.EPOLLIN)
+            self._wait_for(end, select.EPOLLIN)
+
+    def _refuse(self, client: socket.socket) -> None:
+        """Answer, and close only after the client has: closed with a request unread, it would never see the answer."""
+        try:
+            client.sendall(UNREACHABLE)
+            client.shutdown(socket.SHUT_WR)
+        except OSError:
+            client.close()
+            return
+        client.setblocking(False)
+        self._refused[client.fileno()] = client
+        self._poll.register(client.fileno(), select.EPOLLIN)
+
+    def _discard(self, client: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError):
+            try:
+                if client.recv(CHUNK):
+                    return
+            except ConnectionError:
+                pass
+            del self._refused[client.fileno()]
+            client.close()
+
+    def _wait_for(self, end: End, interest: int) -> None:
+        # Taken out when there is nothing to do: even unasked, epoll reports a closed connection again and again.
+        descriptor = end.connection.fileno()
+        if interest and end.interest:
+            self._poll.modify(descriptor, interest)
+        elif interest:
+            self._poll.register(descriptor, interest)
+        elif end.interest:
+            self._poll.unregister(descriptor)
+        end.interest = interest
 
     def _move(self, end: End) -> None:
         """Move what can be moved in both directions, then say what to wait for next."""
@@ -105,7 +142,7 @@ class Forwarder:
             interest = select.EPOLLOUT if other.waiting else 0
             if not one.finished and not one.waiting:
                 interest |= select.EPOLLIN
-            self._poll.modify(one.connection.fileno(), interest)
+            self._wait_for(one, interest)
 
     @staticmethod
     def _pump(source: End, target: End) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from activities.egress.gateway import EnvoyGateway
-from activities.environment.frozen_tree import remove
 from activities.environment.layer import EnvironmentLayers
 from activities.environment.registries import RegistryAccess
+from activities.removal import remove
 from activities.sandbox.host import BubblewrapSandboxes
 from activities.sandbox.stage import stage_runtime
 from tests.activities.egress.servers import name_server

@@ -16,9 +16,10 @@ import pytest
 from activities.egress.gateway import EnvoyGateway
 from activities.egress.process import wait_for
 from activities.environment.checkout import SetupFailed
-from activities.environment.frozen_tree import freeze, remove
+from activities.environment.frozen_tree import freeze
 from activities.environment.layer import EnvironmentLayers, Layer
 from activities.environment.registries import RegistryAccess, discover
+from activities.removal import remove
 from activities.sandbox.contract import SandboxSpec
 from tests.activities.egress.conftest import make_directory
 from tests.activities.environment.conftest import Host

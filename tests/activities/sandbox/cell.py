@@ -181,7 +181,7 @@ class Cell:
         assert self.traces() == []
         self.sandboxes.give_back_uid(self.uid)
         # Not rmtree, which gives up on a tree that is nested deeper than Python's stack.
-        subprocess.run(["rm", "-rf", self.workspace], check=True)
+        await asyncio.to_thread(lambda: subprocess.run(["rm", "-rf", self.workspace], check=True))
 
 
 async def follow(sandboxes: BubblewrapSandboxes, run_id: str, offset: int = 0) -> tuple[RunStatus, bytes]:
