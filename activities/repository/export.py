@@ -32,6 +32,7 @@ _LIMITS = Limits(
 )
 _MOST_PACK_BYTES = 64 * MIB
 _MOST_FILES = 20_000
+_DISK_FULL = "No space left on device"
 _SCRIPT = """set -e
 umask 077
 export GIT_DIR={scratch} GIT_WORK_TREE=/work GIT_INDEX_FILE={scratch}/index
@@ -110,6 +111,8 @@ class Exporter:
             raise ExportRefused(
                 f"the work tree is too much to take ({status.detail}): remove what does not belong to the change"
             )
+        if status.exit_code != 0 and _DISK_FULL in said:
+            raise GitError("reading the workspace", f"the host's disk is full, free space on it ({said[-200:]})", 1)
         if status.exit_code != 0:
             raise ExportRefused(f"git could not read the work tree, make every file readable: {said}")
 

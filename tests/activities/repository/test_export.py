@@ -1,6 +1,8 @@
 """Only a tree crosses back, whatever the agent left in its workspace."""
 
+import asyncio
 import os
+import subprocess
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest_asyncio
 from activities.archive.artifacts import Artifacts
 from activities.archive.objects import Objects
 from activities.repository.export import Exporter, ExportRefused
-from activities.repository.git import Git
+from activities.repository.git import Git, GitError
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
 from activities.repository.workspace import Workspaces, objects_mount
@@ -229,3 +231,18 @@ async def test_one_tasks_work_cannot_be_read_by_anothers_agent(bench: Bench) -> 
     bench.work = other
     output = await bench.agent(f"git cat-file -p {tree} || echo hidden", "other")
     assert b"hidden" in output
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system takes root")
+async def test_a_full_disk_of_the_host_is_not_blamed_on_the_agent_and_a_retry_succeeds(bench: Bench) -> None:
+    await bench.agent("head -c 3000000 /dev/urandom > big.bin")
+    scratch = bench.state / "scratch"
+    await asyncio.to_thread(
+        lambda: subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "small", scratch], check=True)
+    )
+    try:
+        with pytest.raises(GitError, match="disk is full"):
+            await bench.export()
+    finally:
+        await asyncio.to_thread(lambda: subprocess.run(["umount", scratch], check=True))
+    assert "big.bin" in await bench.export()

@@ -1,6 +1,8 @@
 """Repositories that are missing, empty or strange are said to be so, and a damaged mirror mends itself."""
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,48 @@ async def test_files_are_read_from_the_commit_and_links_are_not_followed(mirrors
     assert await mirrors.read(mirror, commit, "nothing") is None
     assert set(await mirrors.paths(mirror, commit)) == {"a.txt", "link"}
     assert await mirrors.default_branch(str(url)) == "main"
+
+
+async def test_a_repository_that_goes_away_in_the_middle_of_a_clone_is_cloned_whole_later(
+    mirrors: Mirrors, state: Path
+) -> None:
+    make_repository(state / "served" / "shop.git", bare=True)
+
+    async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1024)
+        writer.write(b"00c8" + b"a" * 40 + b" HEAD")
+        writer.close()
+
+    server = await asyncio.start_server(break_off, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    url = f"git://127.0.0.1:{port}/shop.git"
+    with pytest.raises(GitError):
+        await mirrors.refresh(url)
+    server.close()
+    await server.wait_closed()
+    daemon = await asyncio.create_subprocess_exec(
+        *("git", "daemon", "--listen=127.0.0.1", f"--port={port}", "--reuseaddr", "--export-all"),
+        f"--base-path={state / 'served'}",
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **git_trusts_everything(state)},
+    )
+    try:
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    mirror = await mirrors.refresh(url)
+                    break
+                except GitError:
+                    await asyncio.sleep(0.05)
+        assert await mirrors.resolve(mirror, "main")
+    finally:
+        os.killpg(daemon.pid, signal.SIGKILL)
+        await daemon.wait()
+
+
+def git_trusts_everything(state: Path) -> dict[str, str]:
+    """The test's own server may serve the test's own repository, whoever runs the tests."""
+    file = state / "daemon.gitconfig"
+    file.write_text("[safe]\n\tdirectory = *\n")
+    return {"GIT_CONFIG_GLOBAL": str(file), "GIT_CONFIG_NOSYSTEM": "1"}
