@@ -129,7 +129,12 @@ class CapacityActivities:
         current = self._placements.find(task_id)
         if current is not None and current.epoch == epoch:
             return current
-        return self._placements.take(Held(task_id=task_id, epoch=epoch, uid=self._sandboxes.take_uid()))
+        uid = self._sandboxes.take_uid()
+        try:
+            return self._placements.take(Held(task_id=task_id, epoch=epoch, uid=uid))
+        except BaseException:
+            self._sandboxes.give_back_uid(uid)
+            raise
 
     async def _clear_older(self, task_id: str, epoch: int) -> None:
         """A task that comes back to a host it was thought to have lost finds its earlier placement still there."""
@@ -171,6 +176,7 @@ class CapacityActivities:
                     await self._sandboxes.stop(run_id, "the task no longer needs this host")
                     await self._sandboxes.forget(run_id)
                 await self._gateway.close(run_id)
+                await self._gateway.forget(run_id)
         for name in self._workspaces.names():
             if name == prefix or name.startswith(f"{prefix}."):
                 await self._workspaces.remove(name)

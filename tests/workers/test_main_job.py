@@ -377,6 +377,7 @@ async def test_a_task_terminated_in_temporal_gives_its_place_back(here: Installa
     ("asked", "words"),
     [
         ({"repository": "/nowhere"}, "no directory"),
+        ({"repository": "/usr"}, "no git repository"),
         ({"repository": "relative/path"}, "full path"),
         ({"goal": "   "}, "goal is empty"),
         ({"goal": "g" * 100_000}, "20000"),

@@ -10,6 +10,7 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.archive.contract import IntentIndex, TaskChains
+from activities.repository.git import GitError, RepositoryRefused
 from workers.gateway.messages import Admitted, NewTask
 from workers.gateway.refusals import Forbidden, Invalid, Refused
 from workflows import presentation, queues, search_attributes
@@ -46,7 +47,7 @@ class Admission:
         if not asked.goal.strip():
             raise Invalid("the goal is empty: say what should be different afterwards")
         repository = self._repository(asked.repository)
-        base = asked.base or await self._default_branch(repository.url)
+        base = asked.base or await self._base(repository.url)
         key = asked.key or f"cli:{time.time_ns():x}{secrets.token_hex(4)}"
         if asked.again and not asked.key:
             raise Invalid(
@@ -111,3 +112,9 @@ class Admission:
         if not path.is_dir():
             raise Invalid(f"there is no directory {path}; give the path of a git repository")
         return Repository(url=str(path.resolve()), name=path.resolve().name.removesuffix(".git") or "repository")
+
+    async def _base(self, url: str) -> str:
+        try:
+            return await self._default_branch(url)
+        except (RepositoryRefused, GitError) as error:
+            raise Invalid(str(error)) from error
