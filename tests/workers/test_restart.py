@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.repositories import make_repository
@@ -116,6 +117,7 @@ async def test_a_stack_that_is_stopped_and_started_again_knows_its_tasks(state: 
         here = Installation(settings, parts, agents)
         task = await here.ask(repository, "mender")
         await here.settles(task)
+    assert [words for words in command_lines() if str(state) in words] == []
     async with stack(settings, leave_nothing=True) as parts:
         here = Installation(settings, parts, agents)
         assert (await here.view(task)).status.stage is Stage.REVIEW
@@ -123,3 +125,8 @@ async def test_a_stack_that_is_stopped_and_started_again_knows_its_tasks(state: 
         await here.decide(task, Action.MERGE)
         await here.reaches(task, Stage.ENDED)
         assert [line.task_id for line in await asyncio.to_thread(here.gateway("ada").tasks)] == [task]
+
+
+def command_lines() -> list[str]:
+    """Of every process on this machine."""
+    return [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]

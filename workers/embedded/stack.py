@@ -49,7 +49,8 @@ async def stack(settings: Settings, *, leave_nothing: bool = False) -> AsyncIter
                 async with working(client, parts), serving(app, settings.gateway_socket):
                     yield parts
             finally:
-                if leave_nothing:
+                # The egress gateway outlives this process only for runs that do.
+                if leave_nothing or not parts.sandboxes.live_runs():
                     await parts.shut_down()
     finally:
         lock.release()
