@@ -121,8 +121,6 @@ class Enforcement:
 
     def keep_frozen(self, wanted: bool) -> None:
         """Called every tick while frozen: without a freezer, a process forked at the last moment is stopped later."""
-        if wanted == self.frozen and self._cgroup:
-            return
         self.frozen = wanted
         if self._cgroup and self._cgroup.freeze(wanted):
             return

@@ -1,0 +1,258 @@
+"""What becomes of a run when a worker, its supervisor, or the touch with Temporal is lost."""
+
+import asyncio
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from activities.sandbox import processes
+from activities.sandbox.bubblewrap import UndroppedRoot
+from activities.sandbox.contract import SandboxSpec
+from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.runs import Enforceable, LeaseTerms, Runs
+from activities.sandbox.stage import Stage
+from tests.activities.sandbox.cell import Cell, eventually, follow
+from workflows.models.limits import LimitGrades
+from workflows.models.run import RunEnd
+
+TICKING = """
+import time
+while True:
+    print(time.monotonic(), flush=True)
+    time.sleep(0.01)
+"""
+LONG = 600.0
+
+WORKER = """
+import asyncio, os, pathlib, signal, sys
+from activities.sandbox.contract import SandboxSpec
+from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.stage import Stage
+
+async def main():
+    sandboxes = BubblewrapSandboxes(pathlib.Path(sys.argv[1]), Stage(pathlib.Path(sys.argv[2])))
+    await sandboxes.start(SandboxSpec.model_validate_json(sys.argv[3]))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def _killed_worker(runs: Path, stage: Stage, spec: SandboxSpec) -> None:
+    """A worker that starts a run and is killed at once."""
+    root = str(Path(__file__).parents[3])
+    worker = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", WORKER, str(runs), str(stage.root), spec.model_dump_json()),
+        env={**os.environ, "PYTHONPATH": root},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+    )
+    assert await worker.wait() == -signal.SIGKILL
+
+
+async def test_a_run_goes_on_when_its_worker_is_killed_and_the_next_one_misses_nothing(
+    cell: Cell, stage: Stage
+) -> None:
+    spec = cell.spec("bash", "-c", "echo before; until [ -e go ]; do sleep 0.02; done; echo after; exit 5")
+    await _killed_worker(cell.runs, stage, spec)
+    next_worker = BubblewrapSandboxes(cell.runs, stage)
+    assert spec.run_id in next_worker.live_runs()
+    # A retry of the step starts it again, which finds it.
+    await next_worker.start(spec)
+    (cell.workspace / "go").touch()
+    status, output = await follow(next_worker, spec.run_id)
+    assert (status.end, status.exit_code, output) == (RunEnd.EXITED, 5, b"before\nafter\n")
+
+
+async def test_a_run_that_ended_while_no_worker_was_there_keeps_its_result(cell: Cell, stage: Stage) -> None:
+    spec = cell.spec("bash", "-c", "echo finished; exit 4")
+    await _killed_worker(cell.runs, stage, spec)
+    await eventually(cell.directory(spec.run_id).status.exists, "it ends without us")
+    status, output = await follow(BubblewrapSandboxes(cell.runs, stage), spec.run_id)
+    assert (status.end, status.exit_code, output) == (RunEnd.EXITED, 4, b"finished\n")
+
+
+async def test_a_run_recorded_by_a_worker_that_died_before_starting_it_is_started(cell: Cell, stage: Stage) -> None:
+    spec = cell.spec("echo", "late but whole")
+    runs = Runs(cell.runs, stage, LeaseTerms(LONG, LONG))
+    assert runs.make(spec, runs.launch(spec, cell.uid, Enforceable(LimitGrades())))
+    runs.lease.touch()
+    status, output = await cell.end(spec.run_id)
+    assert (status.exit_code, output) == (0, b"late but whole\n")
+
+
+async def test_a_launch_as_root_without_a_uid_starts_nothing(cell: Cell, stage: Stage, as_root: None) -> None:
+    # Past the check at the start: the supervisor has one of its own.
+    spec = cell.spec("id")
+    runs = Runs(cell.runs, stage, LeaseTerms(LONG, LONG))
+    runs.make(spec, runs.launch(spec, None, Enforceable(LimitGrades())))
+    runs.lease.touch()
+    status, output = await cell.end(spec.run_id)
+    assert status.end is RunEnd.NOT_STARTED
+    assert "refused to run bubblewrap with root's rights" in status.detail
+    assert b"uid=" not in output
+    assert str(UndroppedRoot()).startswith("Refused")
+
+
+async def test_a_killed_supervisor_leaves_no_process_and_the_run_is_lost(cell: Cell) -> None:
+    script = "setsid nohup sleep 1000 & trap '' TERM HUP; echo working; while :; do sleep 0.01; done"
+    run_id = await cell.start("bash", "-c", script)
+    await cell.says(run_id, b"working")
+    os.kill(cell.supervisor(run_id), signal.SIGKILL)
+    status, output = await cell.end(run_id)
+    assert cell.processes() == []
+    assert cell.cgroups() == []
+    assert (status.end, output) == (RunEnd.LOST, b"working\n")
+    assert "died without a final status" in status.detail
+    # It is not run again: what it did so far is in the workspace.
+    assert (await cell.end(run_id))[0] == status
+
+
+async def test_a_supervisor_killed_while_frozen_leaves_no_process(cell: Cell) -> None:
+    run_id = await cell.start("python3", "-c", TICKING)
+    await cell.says(run_id, b"\n")
+    await cell.sandboxes.freeze(run_id)
+    await _stands_still(cell, run_id)
+    os.kill(cell.supervisor(run_id), signal.SIGKILL)
+    assert (await cell.end(run_id))[0].end is RunEnd.LOST
+    assert cell.processes() == []
+
+
+async def test_a_supervisor_that_is_asked_to_end_takes_its_sandbox_with_it(cell: Cell) -> None:
+    run_id = await cell.start("bash", "-c", "echo working; sleep 1000")
+    await cell.says(run_id, b"working")
+    os.kill(cell.supervisor(run_id), signal.SIGTERM)
+    status, output = await cell.end(run_id)
+    assert (status.end, output) == (RunEnd.STOPPED, b"working\n")
+    assert "asked to end" in status.detail
+
+
+async def test_a_sandbox_killed_from_outside_is_told_apart_from_one_that_ended(cell: Cell) -> None:
+    run_id = await cell.start("bash", "-c", "echo working; sleep 1000")
+    await cell.says(run_id, b"working")
+    (outer,) = [one for one in processes.all_processes().values() if one.parent == cell.supervisor(run_id)]
+    os.kill(outer.pid, signal.SIGKILL)
+    status, _ = await cell.end(run_id)
+    assert status.end is RunEnd.LOST
+    assert "signal 9" in status.detail
+
+
+async def test_a_run_whose_directory_is_removed_does_not_go_on_unseen(cell: Cell) -> None:
+    run_id = await cell.start("bash", "-c", "echo working; sleep 1000")
+    await cell.says(run_id, b"working")
+    directory = cell.directory(run_id).path
+    away = directory.with_name(f".away-{run_id}")
+    directory.rename(away)
+    await eventually(lambda: cell.processes() == [], "the supervisor ends it")
+    away.rename(directory)
+    assert (await cell.end(run_id))[0].end is RunEnd.LOST
+
+
+async def _stands_still(cell: Cell, run_id: str, seconds: float = 0.5) -> None:
+    """Wait until the run has said nothing for a while, although it would say something every 10 ms."""
+    output = cell.directory(run_id).output
+    await eventually(lambda: time.time() - output.stat().st_mtime > seconds, "it stands still")
+
+
+def _longest_pause(output: bytes) -> float:
+    ticks = [float(line) for line in output.splitlines()]
+    return max(later - earlier for earlier, later in itertools.pairwise(ticks))
+
+
+async def test_a_frozen_run_stands_still_and_goes_on_where_it_was(cell: Cell) -> None:
+    run_id = await cell.start("python3", "-c", TICKING)
+    await cell.says(run_id, b"\n")
+    await cell.sandboxes.freeze(run_id)
+    await _stands_still(cell, run_id)
+    said = len(cell.output(run_id))
+    await cell.sandboxes.thaw(run_id)
+    await eventually(lambda: len(cell.output(run_id)) > said, "it goes on")
+    await cell.sandboxes.stop(run_id, "seen enough")
+    assert _longest_pause((await cell.end(run_id))[1]) > 0.4
+
+
+async def test_time_that_a_run_spent_frozen_does_not_count_against_its_deadline(cell: Cell) -> None:
+    run_id = await cell.start("bash", "-c", "echo began; sleep 0.4; echo done", wall_seconds=1.0)
+    await cell.says(run_id, b"began")
+    await cell.sandboxes.freeze(run_id)
+    frozen = time.monotonic()
+    await eventually(lambda: time.monotonic() - frozen > 1.3, "more than its deadline passes")
+    await cell.sandboxes.thaw(run_id)
+    status, output = await cell.end(run_id)
+    assert (status.end, output) == (RunEnd.EXITED, b"began\ndone\n")
+
+
+async def test_a_frozen_run_can_be_stopped(cell: Cell) -> None:
+    run_id = await cell.start("python3", "-c", TICKING)
+    await cell.says(run_id, b"\n")
+    await cell.sandboxes.freeze(run_id)
+    await _stands_still(cell, run_id, 0.3)
+    await cell.sandboxes.stop(run_id, "cancelled while frozen")
+    assert (await cell.end(run_id))[0].end is RunEnd.STOPPED
+
+
+class LeasedCell(Cell):
+    """A cell on a directory of its own, so that other tests do not renew its lease."""
+
+
+@pytest_asyncio.fixture
+async def leased(state: Path, stage: Stage, request: pytest.FixtureRequest) -> AsyncIterator[LeasedCell]:
+    lapse: float = request.param
+    sandboxes = BubblewrapSandboxes(state / "runs", stage, lease_seconds=0.4, lapse_seconds=lapse)
+    await asyncio.to_thread(sandboxes.grades)
+    cell = LeasedCell(sandboxes, state, request.function.__name__.removeprefix("test_"))
+    yield cell
+    await cell.close()
+
+
+@pytest.mark.parametrize("leased", [LONG], indirect=True)
+async def test_a_run_stands_still_while_its_worker_is_out_of_touch_and_goes_on_after(leased: LeasedCell) -> None:
+    run_id = await leased.start("python3", "-c", TICKING)
+    await leased.says(run_id, b"\n")
+    await _stands_still(leased, run_id)
+    said = len(leased.output(run_id))
+    leased.sandboxes.renew_lease()
+    await eventually(lambda: len(leased.output(run_id)) > said, "it goes on")
+    await leased.sandboxes.stop(run_id, "seen enough")
+    status, output = await leased.end(run_id)
+    assert status.end is RunEnd.STOPPED
+    assert _longest_pause(output) > 0.4
+
+
+@pytest.mark.parametrize("leased", [1.0], indirect=True)
+async def test_a_run_whose_worker_stays_out_of_touch_is_given_up(leased: LeasedCell) -> None:
+    run_id = await leased.start("python3", "-c", TICKING)
+    status, _ = await leased.end(run_id)
+    assert status.end is RunEnd.LEASE_LAPSED
+    assert "has not been in touch" in status.detail
+
+
+@pytest.mark.parametrize("leased", [1.0], indirect=True)
+async def test_a_run_whose_worker_stays_in_touch_is_left_alone(leased: LeasedCell) -> None:
+    run_id = await leased.start("python3", "-c", "import time; time.sleep(1.6); print('whole')")
+
+    async def stay_in_touch() -> None:
+        while True:
+            leased.sandboxes.renew_lease()
+            await asyncio.sleep(0.05)
+
+    staying = asyncio.create_task(stay_in_touch())
+    status, output = await leased.end(run_id)
+    staying.cancel()
+    assert (status.end, output) == (RunEnd.EXITED, b"whole\n")
+
+
+@pytest.mark.parametrize("leased", [LONG], indirect=True)
+async def test_a_clock_that_is_set_forward_ends_no_run(leased: LeasedCell) -> None:
+    run_id = await leased.start("python3", "-c", "import time; time.sleep(0.3); print('whole')")
+    # To the supervisor, a worker whose renewals are stamped in the future is one that is in touch.
+    os.utime(leased.runs / "lease", (time.time() + 86400,) * 2)
+    assert (await leased.end(run_id))[1] == b"whole\n"
