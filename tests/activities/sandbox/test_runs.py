@@ -134,6 +134,8 @@ async def test_a_stopped_run_keeps_its_output_and_says_why(cell: Cell) -> None:
     run_id = await cell.start("bash", "-c", "trap '' TERM INT HUP; echo working; sleep 100")
     await cell.says(run_id, b"working")
     assert run_id in cell.sandboxes.live_runs()
+    # Every other test relies on this look to say that nothing remains.
+    assert len(cell.processes()) >= 4
     await cell.sandboxes.stop(run_id, "halted by security")
     status, output = await cell.end(run_id)
     assert (status.end, status.detail, status.exit_code) == (RunEnd.STOPPED, "halted by security", None)
