@@ -47,9 +47,9 @@ def unlink_beneath(root: Path, path: str) -> None:
         os.unlink(parts[-1], dir_fd=folder)
 
 
-def files_beneath(root: Path) -> Iterator[str]:
+def files_beneath(root: Path, *, most_entries: int = MOST_ENTRIES) -> Iterator[str]:
     """Paths of the files below, links not followed. Raises NotReadable where there are too many to look at."""
-    left = MOST_ENTRIES
+    left = most_entries
     folders = [""]
     while folders:
         folder = folders.pop()
@@ -58,7 +58,7 @@ def files_beneath(root: Path) -> Iterator[str]:
                 for entry in entries:
                     left -= 1
                     if left < 0:
-                        raise NotReadable(f"there are more than {MOST_ENTRIES} files to look through")
+                        raise NotReadable(f"there are more than {most_entries} files to look through")
                     path = f"{folder}/{entry.name}" if folder else entry.name
                     if not entry.is_dir(follow_symlinks=False):
                         yield path

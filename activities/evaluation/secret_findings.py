@@ -53,10 +53,12 @@ _LIKELY: tuple[type[BasePlugin], ...] = (ArtifactoryDetector, KeywordDetector)
 """These go by what a value is called or how it begins, and are often wrong."""
 
 
-def secrets(judged: Judged) -> Iterator[Finding]:
+def secrets(
+    judged: Judged, *, most_characters: int = MOST_CHARACTERS, most_seconds: float = MOST_SECONDS
+) -> Iterator[Finding]:
     """Added lines that hold what looks like a credential."""
-    left = MOST_CHARACTERS
-    until = monotonic() + MOST_SECONDS
+    left = most_characters
+    until = monotonic() + most_seconds
     searched = is_readable(judged.changes)
     for line in judged.added_lines:
         left -= len(line.text)

@@ -6,28 +6,19 @@ merged files, as they would after a `git pull`.
 """
 
 import contextlib
-import os
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from activities.forge.local_repository import REVERTS, DirtyWorkTree, LocalRepository, git_directory
 from activities.forge.pulls import Pull, Pulls
-from activities.repository.git import Git, GitError, RepositoryRefused
+from activities.repository.git import Git
 from activities.repository.locking import lock_file
-from activities.repository.patches import BOT_MAIL, BOT_NAME, pack_of
+from activities.repository.patches import pack_of
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
 from workflows.models.task import Task
 
-REVERTS = "Journeyman-Reverts"
-"""Trailer of a revert commit: the merge that it takes back."""
 _MOST_TRIES = 20
-_MOST_NAMED = 20
-_ZERO = "0" * 40
-
-
-class DirtyWorkTree(Exception):
-    """The base branch is checked out with changes that an update would lose."""
 
 
 class LocalForge:
@@ -126,248 +117,15 @@ class LocalForge:
 
     def pulls(self, url: str) -> list[Pull]:
         """Every pull request of a repository."""
-        return Pulls(_git_directory(Path(url))).all()
+        return Pulls(git_directory(Path(url))).all()
 
-    def _note_merge(self, place: "_Place", pull: Pull | None, commit: str) -> None:
+    def _note_merge(self, place: LocalRepository, pull: Pull | None, commit: str) -> None:
         if pull is not None and pull.state != "merged":
             place.pulls.save(pull.model_copy(update={"state": "merged", "merge_commit": commit}))
 
     @contextlib.asynccontextmanager
-    async def _alone(self, task: Task) -> AsyncIterator["_Place"]:
+    async def _alone(self, task: Task) -> AsyncIterator[LocalRepository]:
         """One action at a time on a repository by this installation; others are held off by compare-and-swap."""
-        place = _Place(self._git, Path(task.repository.url))
+        place = LocalRepository(self._git, Path(task.repository.url))
         async with lock_file(self._locks / f"{place.key}.lock"):
             yield place
-
-
-class _Place:
-    """One repository, as its owner works in it."""
-
-    def __init__(self, git: Git, path: Path) -> None:
-        if not path.is_dir():
-            raise RepositoryRefused(f"there is no git repository at {path}: was it moved?")
-        self._git = git
-        self.git_directory = _git_directory(path)
-        self._owner = path.stat().st_uid if os.geteuid() == 0 else None
-        self.pulls = Pulls(self.git_directory, self._owner)
-        stat = self.git_directory.stat()
-        self.key = f"{stat.st_dev:x}-{stat.st_ino:x}"
-
-    async def run(
-        self,
-        *arguments: str,
-        purpose: str,
-        stdin: bytes | None = None,
-        accept: tuple[int, ...] = (0,),
-        environment: dict[str, str] | None = None,
-    ) -> bytes:
-        """Run git here, as the owner."""
-        return await self._git.run(
-            *arguments,
-            purpose=purpose,
-            git_dir=self.git_directory,
-            stdin=stdin,
-            accept=accept,
-            uid=self._owner,
-            environment=environment,
-        )
-
-    async def tip(self, branch: str) -> str | None:
-        """The commit a branch is at, or None."""
-        listed = await self.run(
-            "for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}", purpose="reading a branch"
-        )
-        return listed.decode().split()[0] if listed.strip() else None
-
-    async def contains(self, tip: str, commit: str) -> bool:
-        """Whether a commit is part of a history."""
-        if await self._git.exit_code(
-            "cat-file", "-e", f"{commit}^{{commit}}", git_dir=self.git_directory, uid=self._owner
-        ):
-            return False
-        code = await self._git.exit_code(
-            "merge-base", "--is-ancestor", commit, tip, git_dir=self.git_directory, uid=self._owner
-        )
-        return code == 0
-
-    async def merge_of(self, patch: Patch, tip: str) -> str | None:
-        """The merge of exactly this head in base's own line of history, if it is there."""
-        if not await self.contains(tip, patch.head):
-            return None
-        lines = await self.run(
-            "rev-list",
-            "--first-parent",
-            "--merges",
-            "--parents",
-            tip,
-            f"^{patch.base_commit}",
-            purpose="looking for the merge",
-        )
-        for line in lines.decode().splitlines():
-            commit, *parents = line.split()
-            if patch.head in parents[1:]:
-                return commit
-        return None
-
-    async def revert_of(self, merge_commit: str, tip: str) -> str | None:
-        """The commit that took a merge back, if it is there."""
-        form = f"--format=%H %(trailers:key={REVERTS},valueonly,separator=%x20)"
-        lines = await self.run("log", form, f"{merge_commit}..{tip}", purpose="looking for the revert")
-        for line in lines.decode(errors="replace").splitlines():
-            commit, *reverted = line.split()
-            if merge_commit in reverted:
-                return commit
-        return None
-
-    async def commit(self, tree: str, parents: tuple[str, ...], message: str) -> str:
-        """Make a commit, on no branch yet."""
-        resolved = (
-            (
-                await self.run(
-                    "rev-parse", "--verify", tree if "^" in tree else f"{tree}^{{tree}}", purpose="reading a tree"
-                )
-            )
-            .decode()
-            .strip()
-        )
-        identity: dict[str, str] = {}
-        for role in ("AUTHOR", "COMMITTER"):
-            identity |= {
-                f"GIT_{role}_NAME": BOT_NAME,
-                f"GIT_{role}_EMAIL": BOT_MAIL,
-                f"GIT_{role}_DATE": f"{int(time.time())} +0000",
-            }
-        arguments = [argument for parent in parents for argument in ("-p", parent)]
-        written = await self.run(
-            "commit-tree",
-            resolved,
-            *arguments,
-            "-F",
-            "-",
-            purpose="making a commit",
-            stdin=message.encode(),
-            environment=identity,
-        )
-        return written.decode().strip()
-
-    async def merge_trees(self, ours: str, theirs: str) -> tuple[str, tuple[str, ...]]:
-        """The merged tree, and the paths in conflict."""
-        told = await self.run(
-            "merge-tree",
-            "--write-tree",
-            "--name-only",
-            "--no-messages",
-            "-z",
-            ours,
-            theirs,
-            purpose="merging",
-            accept=(0, 1),
-        )
-        fields = [
-            os.fsdecode(field).encode("utf-8", "backslashreplace").decode() for field in told.split(b"\0") if field
-        ]
-        return fields[0], tuple(fields[1 : _MOST_NAMED + 1])
-
-    async def commits_touching(self, since: str, tip: str, paths: tuple[str, ...]) -> tuple[str, ...]:
-        """Later commits that touched any of these paths, newest first."""
-        lines = await self.run(
-            "log",
-            f"--max-count={_MOST_NAMED}",
-            "--no-merges",
-            "--format=%h %s",
-            f"{since}..{tip}",
-            "--",
-            *paths,
-            purpose="looking for later commits",
-        )
-        return tuple(lines.decode(errors="replace").splitlines())
-
-    async def move(self, branch: str, old: str, new: str) -> bool:
-        """Move a branch from exactly `old`; False if it has moved. Raises DirtyWorkTree, with nothing changed."""
-        tree = await self._checked_out(branch)
-        if tree is not None:
-            await self._refuse_dirty(tree, old, new)
-        try:
-            await self.run("update-ref", f"refs/heads/{branch}", new, old, purpose="moving the branch")
-        except GitError:
-            if await self.tip(branch) == old:
-                raise
-            return False
-        if tree is not None:
-            await self._update(tree, old, new)
-        return True
-
-    async def catch_up_work_tree(self, branch: str, old: str, new: str) -> None:
-        """Finish an update that died between moving the branch and updating the work tree."""
-        tree = await self._checked_out(branch)
-        if tree is None or await self.tip(branch) != new:
-            return
-        stale = await self._git.exit_code(
-            *self._in(tree),
-            "diff-index",
-            "--cached",
-            "--quiet",
-            old,
-            git_dir=await self._index_of(tree),
-            uid=self._owner,
-        )
-        if stale == 0:
-            with contextlib.suppress(GitError):
-                await self._update(tree, old, new)
-
-    async def _checked_out(self, branch: str) -> Path | None:
-        listed = (await self.run("worktree", "list", "--porcelain", "-z", purpose="looking for work trees")).split(
-            b"\0\0"
-        )
-        for record in listed:
-            fields = record.split(b"\0")
-            if b"bare" in fields or f"branch refs/heads/{branch}".encode() not in fields:
-                continue
-            return Path(os.fsdecode(fields[0].removeprefix(b"worktree ")))
-        return None
-
-    async def _refuse_dirty(self, tree: Path, old: str, new: str) -> None:
-        directory = await self._index_of(tree)
-        await self._git.exit_code(
-            *self._in(tree), "update-index", "-q", "--refresh", git_dir=directory, uid=self._owner
-        )
-        dirty = await self._git.exit_code(
-            *self._in(tree), "diff-index", "--quiet", old, git_dir=directory, uid=self._owner
-        )
-        lost = dirty or await self._git.exit_code(
-            *self._in(tree), "read-tree", "-n", "-m", "-u", old, new, git_dir=directory, uid=self._owner
-        )
-        if lost:
-            raise DirtyWorkTree(
-                f"the base branch is checked out in {tree} with changes that would be lost: "
-                "commit, stash or move them, then try again"
-            )
-
-    async def _update(self, tree: Path, old: str, new: str) -> None:
-        await self._git.run(
-            *(*self._in(tree), "read-tree", "-m", "-u", old, new),
-            purpose=f"updating the work tree in {tree}",
-            git_dir=await self._index_of(tree),
-            uid=self._owner,
-        )
-
-    async def _index_of(self, tree: Path) -> Path:
-        """The git directory whose index belongs to a work tree: a linked one has its own."""
-        told = await self._git.line(
-            "-C", str(tree), "rev-parse", "--absolute-git-dir", purpose="finding the index", uid=self._owner
-        )
-        return Path(told)
-
-    def _in(self, tree: Path) -> tuple[str, ...]:
-        return ("--work-tree", str(tree), "-C", str(tree))
-
-
-def _git_directory(path: Path) -> Path:
-    dotted = path / ".git"
-    if dotted.is_dir():
-        return dotted
-    if (path / "HEAD").is_file() and (path / "objects").is_dir():
-        return path
-    raise RepositoryRefused(
-        f"{path} is no git repository: give the directory that has .git in it, or a bare repository"
-    )

@@ -4,16 +4,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
-from activities.evaluation import secret_findings
 from activities.evaluation.changes import AddedLine, Change
 from activities.evaluation.checks import CheckedTree
 from activities.evaluation.feedback import MOST_CHARS, feedback, summary
 from activities.evaluation.findings import MOST_OF_A_RULE, find
 from activities.evaluation.judged import Judged
+from activities.evaluation.secret_findings import secrets
 from workflows.models.evidence import CheckOutcome, CheckRun, Finding, Severity, TestOutcome
 from workflows.models.intent import Intent
 from workflows.models.person import Person
@@ -168,20 +169,20 @@ def test_searching_for_secrets_asks_nobody_on_the_network() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_more_text_than_can_be_searched_needs_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secret_findings, "MOST_CHARACTERS", 20_000)
+def test_more_text_than_can_be_searched_needs_a_person() -> None:
+    search = partial(secrets, most_characters=20_000)
     lines = tuple(AddedLine(path="a", line=n, text="x" * 4000) for n in range(6))
-    assert ("secrets-not-searched", Severity.PERSON) in rules(judged(added_lines=lines))
-    assert rules(judged(added_lines=lines[:5])) == []
+    assert [found.rule for found in search(judged(added_lines=lines))] == ["secrets-not-searched"]
+    assert list(search(judged(added_lines=lines[:5]))) == []
     huge = (change("a", new_size=10**9),)
     assert ("secrets-not-searched", Severity.PERSON) in rules(judged(changes=huge))
 
 
-def test_text_made_to_be_slow_to_search_does_not_hold_up_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secret_findings, "MOST_SECONDS", 1)
+def test_text_made_to_be_slow_to_search_does_not_hold_up_the_host() -> None:
     slow = tuple(AddedLine(path="a", line=n, text="password" * 500) for n in range(500))
     began = time.monotonic()
-    assert ("secrets-not-searched", Severity.PERSON) in rules(judged(added_lines=slow))
+    found = list(secrets(judged(added_lines=slow), most_seconds=1))
+    assert ("secrets-not-searched", Severity.PERSON) in [(one.rule, one.severity) for one in found]
     assert time.monotonic() - began < 15
 
 
