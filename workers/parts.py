@@ -5,12 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from temporalio.client import Client
+
 from activities.agents.configured import configured_adapters
 from activities.archive.artifacts import Artifacts
 from activities.archive.chains import Chains
 from activities.archive.intents import Intents
 from activities.archive.objects import Objects
 from activities.archive.steps import RecordActivities
+from activities.budget import BudgetActivities
 from activities.context.builder import ContextBuilder
 from activities.decisions.authority import Authority
 from activities.decisions.signing import DecisionSigner, DecisionVerifier
@@ -19,8 +22,10 @@ from activities.environment.layer import EnvironmentLayers
 from activities.environment.registries import discover
 from activities.evaluation.checks import CheckRunner
 from activities.evaluation.evaluator import Evaluator
+from activities.forge.contract import Forge
 from activities.forge.local import LocalForge
 from activities.forge.steps import ForgeActivities
+from activities.forge.turns import MergeTurnActivities
 from activities.host.attending import Attending
 from activities.host.briefing import BriefingActivities
 from activities.host.capacity import CapacityActivities
@@ -54,6 +59,9 @@ class Parts:
     """OS user name to id of the person."""
     may_invoke: tuple[str, ...]
     artifacts: Artifacts
+    authority: Authority
+    forge: Forge
+    patches: Patches
     chains: Chains
     intents: Intents
     signer: DecisionSigner
@@ -65,12 +73,31 @@ class Parts:
     placement_steps: Sequence[Step]
     host_steps: Sequence[Step]
     control_steps: Sequence[Step]
-    api_steps: Sequence[Step]
+    record_steps: Sequence[Step]
 
     @property
     def local_profile(self) -> bool:
         """Whether whoever is this OS user is trusted, under any name."""
         return self.profile == "local"
+
+    def api_steps(self, client: Client) -> Sequence[Step]:
+        """Steps that act on other people's servers, and those that share something between tasks through Temporal."""
+        turns, budget = MergeTurnActivities(client), BudgetActivities(client)
+        forge = ForgeActivities(
+            self.forge, self.authority, self.artifacts, self.mirrors, self.patches, whose_turn=turns.whose
+        )
+        return [
+            forge.propose,
+            forge.rebase,
+            forge.merge,
+            forge.close_pull_request,
+            forge.revert,
+            turns.take_turn,
+            turns.give_turn_back,
+            budget.reserve_budget,
+            budget.settle_budget,
+            *self.record_steps,
+        ]
 
     async def default_branch(self, url: str) -> str:
         """The branch a repository's HEAD names."""
@@ -149,7 +176,6 @@ class Parts:
             evaluator=Evaluator(git, CheckRunner(sandboxes, workspaces, artifacts), artifacts),
             chains=chains,
         )
-        forge = ForgeActivities(LocalForge(git, state / "locks"), authority, artifacts, mirrors, patches)
         record = RecordActivities(chains, authority)
         return cls(
             settings=settings,
@@ -158,6 +184,9 @@ class Parts:
             people=accounts(platform, "os"),
             may_invoke=security.invoke or (),
             artifacts=artifacts,
+            authority=authority,
+            forge=LocalForge(git, state / "locks"),
+            patches=patches,
             chains=chains,
             intents=Intents(objects),
             signer=signer,
@@ -175,13 +204,5 @@ class Parts:
                 capacity.release,
             ],
             control_steps=[Attending().attend],
-            api_steps=[
-                forge.propose,
-                forge.rebase,
-                forge.merge,
-                forge.close_pull_request,
-                forge.revert,
-                record.verify_decision,
-                record.record,
-            ],
+            record_steps=[record.verify_decision, record.record],
         )

@@ -13,8 +13,10 @@ from activities.policy.documents import PlatformPolicy, SecurityPolicy, TeamPoli
 from workers.cli import machine, tasks
 from workers.settings import Settings
 from workflows import search_attributes
+from workflows.merge_turns import MergeTurns
 from workflows.models.status import Stage
 from workflows.review_desk import ReviewDesk
+from workflows.team_budget import TeamBudget
 
 _HEAD = "<!-- Made by `python -m workers.reference`; do not edit. -->\n"
 _SEARCH_ATTRIBUTES = {
@@ -150,12 +152,16 @@ def _temporal() -> str:
     lines += ["\n## Stages\n", ", ".join(f"`{stage}`" for stage in Stage) + "\n"]
     lines += ["## Workflows\n", "| workflow | id | what it is |", "|---|---|---|"]
     lines += ["| `AgentTask` | `task/<task id>` | One task from its intent to its outcome. |"]
-    lines += ["| `RevertMerge` | `revert/<task id>` | Takes one merge back. |\n"]
-    lines += ["## Messages of `AgentTask`\n", "| name | kind | meaning |", "|---|---|---|"]
-    for name, function in inspect.getmembers(ReviewDesk):
-        if not name.startswith("_") and (kind := _message_kind(function)):
-            lines.append(f"| `{name}` | {kind} | {_one_line(inspect.getdoc(function))} |")
-    lines.append("\nUpdates take a decision signed by a gateway; one that nobody signed is refused.\n")
+    lines += ["| `RevertMerge` | `revert/<task id>` | Takes one merge back. |"]
+    lines += ["| `MergeTurns` | `merge-turns/<hash>` | The queue of merges onto one base that is busy. |"]
+    lines += ["| `TeamBudget` | `budget/<team>` | What a team uses of model providers on one day. |\n"]
+    for title, workflow in (("AgentTask", ReviewDesk), ("MergeTurns", MergeTurns), ("TeamBudget", TeamBudget)):
+        lines += [f"## Messages of `{title}`\n", "| name | kind | meaning |", "|---|---|---|"]
+        for name, function in inspect.getmembers(workflow):
+            if not name.startswith("_") and (kind := _message_kind(function)):
+                lines.append(f"| `{name}` | {kind} | {_one_line(inspect.getdoc(function))} |")
+        lines.append("")
+    lines.append("Updates of `AgentTask` take a decision signed by a gateway; one that nobody signed is refused.\n")
     return "\n".join(lines)
 
 

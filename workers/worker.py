@@ -17,8 +17,10 @@ from workers.parts import Parts
 from workers.sweeping import sweep
 from workflows import queues
 from workflows.agent_task import AgentTask
+from workflows.merge_turns import MergeTurns
 from workflows.models.run import host_control_queue, host_queue
 from workflows.revert_merge import RevertMerge
+from workflows.team_budget import TeamBudget
 
 GRACE = timedelta(seconds=5)
 """How long running steps may take to hand over after a stop was asked for; runs go on under their supervisors."""
@@ -27,6 +29,7 @@ BEAT = timedelta(seconds=1)
 LEASE_CHECK_SECONDS = 5.0
 GATEWAY_CHECK_SECONDS = 2.0
 SWEEP_SECONDS = 60.0
+WORKFLOWS = (AgentTask, RevertMerge, MergeTurns, TeamBudget)
 QUEUES = ("orchestrate", "api", "host")
 _log = logging.getLogger(__name__)
 
@@ -39,13 +42,13 @@ def build(client: Client, parts: Parts, serve: Sequence[str] = QUEUES) -> list[W
             Worker(
                 client,
                 task_queue=queues.ORCHESTRATE,
-                workflows=[AgentTask, RevertMerge],
+                workflows=WORKFLOWS,
                 max_cached_workflows=parts.settings.cached_workflows,
                 graceful_shutdown_timeout=GRACE,
             )
         )
     if "api" in serve:
-        workers.append(_activities(client, queues.API, parts.api_steps, slots=50))
+        workers.append(_activities(client, queues.API, parts.api_steps(client), slots=50))
     if "host" in serve:
         workers += [
             Worker(

@@ -5,6 +5,8 @@ from typing import Any
 from temporalio import workflow
 
 from workflows import presentation, search_attributes
+from workflows.models.evidence import Evaluation
+from workflows.models.policy import TaskPolicy
 from workflows.models.status import WAITS_FOR, Outcome, Stage, StageSpan, TaskStatus
 from workflows.models.task import Task
 
@@ -14,6 +16,8 @@ class Progress:
 
     def __init__(self, task: Task) -> None:
         self.status = TaskStatus(task=task)
+        self.policy = TaskPolicy()
+        """Of the last placement; the workspace's base commit states it."""
 
     def enter(self, stage: Stage, message: str | None = None, **changes: Any) -> None:
         """Begin a stage; the one before ends now."""
@@ -40,8 +44,18 @@ class Progress:
         self.change(message=message)
 
     def next_round(self) -> TaskStatus:
-        """Count one more run of the agent."""
+        """Count one more round."""
         return self.change(round=self.status.round + 1)
+
+    def next_run(self) -> TaskStatus:
+        """Count one more run of the agent."""
+        return self.change(runs=self.status.runs + 1)
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """What was found out about the patch that is under review."""
+        assert self.status.evaluation is not None, "review begins after an evaluation"
+        return self.status.evaluation
 
     def end(self, outcome: Outcome, message: str, **changes: Any) -> None:
         """State how the task ended. The first outcome stands."""

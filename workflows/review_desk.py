@@ -6,12 +6,12 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workflows import queues, timeouts
+from workflows.asking import Asking
 from workflows.models.decision import Action, DecisionReceipt, SignedDecision
-from workflows.models.policy import TaskPolicy
 from workflows.models.status import Stage, TaskStatus
 from workflows.models.steps import DecisionOrder
 from workflows.progress import Progress
-from workflows.review_rules import authority_refusal, state_refusal
+from workflows.review_rules import authority_refusal, spending_refusal, state_refusal
 from workflows.steps import RecordSteps
 
 
@@ -19,8 +19,10 @@ class ReviewDesk:
     """The part of a task's workflow that people talk to."""
 
     def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self.policy = TaskPolicy()
+        self.progress = progress
+        self.asking = Asking(progress)
+        self.turn = False
+        """Whether this task's turn to merge has come."""
         self.approval: SignedDecision | None = None
         self.cancellation: SignedDecision | None = None
         self._choice: SignedDecision | None = None
@@ -35,7 +37,7 @@ class ReviewDesk:
     def reopen(self, stage: Stage, message: str | None = None) -> None:
         """Ask people again, with what they decided so far still counting."""
         self._choice = None
-        self._progress.enter(stage, message=message)
+        self.progress.enter(stage, message=message)
 
     async def next_choice(self) -> SignedDecision:
         """Wait for the next decision that moves the task on."""
@@ -46,7 +48,7 @@ class ReviewDesk:
     @workflow.query
     def status(self) -> TaskStatus:
         """Where the task stands."""
-        return self._progress.status
+        return self.progress.status
 
     @workflow.update
     async def approve(self, signed: SignedDecision) -> DecisionReceipt:
@@ -93,6 +95,20 @@ class ReviewDesk:
     def _validate_cancel(self, signed: SignedDecision) -> None:
         self._refuse_early(Action.CANCEL, signed)
 
+    @workflow.update
+    async def answer(self, signed: SignedDecision) -> DecisionReceipt:
+        """Answer the question that the task waits with."""
+        return await self._decide(Action.ANSWER, signed)
+
+    @answer.validator
+    def _validate_answer(self, signed: SignedDecision) -> None:
+        self._refuse_early(Action.ANSWER, signed)
+
+    @workflow.signal
+    def turn_came(self) -> None:
+        """Sent by the queue of merges onto this base: no other task merges there now."""
+        self.turn = True
+
     def _refuse_early(self, action: Action, signed: SignedDecision) -> None:
         """Refuse before anything enters history; the handler asks the same again when it is its turn."""
         if reason := self._refusal(action, signed):
@@ -102,15 +118,19 @@ class ReviewDesk:
         decision = signed.decision
         if decision.action is not action:
             return f"refused: a decision to {decision.action} was sent as {action}"
-        status = self._progress.status
-        return authority_refusal(decision, status.task, self.policy) or state_refusal(decision, status, workflow.now())
+        status = self.progress.status
+        return (
+            authority_refusal(decision, status.task, self.progress.policy)
+            or state_refusal(decision, status, workflow.now())
+            or spending_refusal(decision, status, self.progress.policy)
+        )
 
     async def _decide(self, action: Action, signed: SignedDecision) -> DecisionReceipt:
         async with self._deciding:
             self._refuse_early(action, signed)
             verdict = await workflow.execute_activity_method(
                 RecordSteps.verify_decision,
-                DecisionOrder(task=self._progress.status.task, policy=self.policy, signed=signed),
+                DecisionOrder(task=self.progress.status.task, policy=self.progress.policy, signed=signed),
                 task_queue=queues.API,
                 start_to_close_timeout=timeouts.QUICK,
                 retry_policy=timeouts.PATIENT,
@@ -119,7 +139,7 @@ class ReviewDesk:
             if not verdict.valid:
                 raise ApplicationError(verdict.refusal, type="Refused", non_retryable=True)
             self._carry_out_decision(signed)
-        status = self._progress.status
+        status = self.progress.status
         return DecisionReceipt(
             task_id=status.task.id,
             action=action,
@@ -129,20 +149,22 @@ class ReviewDesk:
         )
 
     def _carry_out_decision(self, signed: SignedDecision) -> None:
-        self._progress.change(decisions=(*self._progress.status.decisions, signed))
+        self.progress.change(decisions=(*self.progress.status.decisions, signed))
         match signed.decision.action:
             case Action.APPROVE:
                 self.approval = signed
-                self._progress.enter(Stage.APPROVED)
+                self.progress.enter(Stage.APPROVED)
             case Action.CANCEL:
                 self.cancellation = signed
+            case Action.ANSWER:
+                self.asking.answered(signed)
             case Action.MERGE:
                 self._choice = signed
-                self._progress.enter(Stage.MERGE)
+                self.progress.enter(Stage.MERGE)
             case Action.REQUEST_CHANGES:
                 self._choice = signed
                 # Leaves the waiting stage at once, so that no second decision slips in before the workflow moves on.
-                self._progress.enter(Stage.PREPARE)
+                self.progress.enter(Stage.PREPARE)
             case _:
                 self._choice = signed
-                self._progress.enter(Stage.RECORD)
+                self.progress.enter(Stage.RECORD)

@@ -4,14 +4,17 @@ from datetime import datetime
 
 from workflows.models.decision import Action, Decision
 from workflows.models.policy import TaskPolicy
+from workflows.models.question import Choice, QuestionKind
 from workflows.models.status import Stage, TaskStatus
 from workflows.models.task import Task
+from workflows.models.usage import USD
 
 _STAGES = {
     Action.APPROVE: {Stage.REVIEW},
     Action.MERGE: {Stage.APPROVED},
     Action.REQUEST_CHANGES: {Stage.REVIEW, Stage.APPROVED, Stage.GUIDANCE},
     Action.REJECT: {Stage.REVIEW, Stage.APPROVED, Stage.GUIDANCE},
+    Action.ANSWER: {Stage.QUESTION},
     Action.CANCEL: set(Stage) - {Stage.MERGE, Stage.RECORD, Stage.ENDED},
 }
 
@@ -24,6 +27,8 @@ def authority_refusal(decision: Decision, task: Task, policy: TaskPolicy) -> str
     """
     if decision.task_id != task.id:
         return f"refused: this decision is about task {decision.task_id}, not {task.id}"
+    if decision.action is Action.ANSWER:
+        return _answer_refusal(decision, task, policy)
     if decision.action not in {Action.APPROVE, Action.MERGE}:
         return ""
     if policy.reviewers and decision.person.id not in policy.reviewers:
@@ -41,6 +46,8 @@ def state_refusal(decision: Decision, status: TaskStatus, now: datetime) -> str:
         return "refused: this decision has expired; decide again"
     if status.stage not in _STAGES.get(decision.action, set()):
         return f"refused: can't {decision.action} while the task is at stage {status.stage}{_next_step(status)}"
+    if decision.action is Action.ANSWER:
+        return _question_refusal(decision, status)
     if decision.action not in {Action.APPROVE, Action.MERGE}:
         return ""
     if status.patch is None or status.evaluation is None:
@@ -54,6 +61,44 @@ def state_refusal(decision: Decision, status: TaskStatus, now: datetime) -> str:
         return "refused: the evidence has changed since you looked at it; look at it again"
     if status.evaluation.blocked:
         return "refused: a finding blocks this patch; request changes or reject it"
+    return ""
+
+
+def _answer_refusal(decision: Decision, task: Task, policy: TaskPolicy) -> str:
+    """Questions are for the requester and for reviewers: both answer for what the task costs and comes to."""
+    person = decision.person
+    if person.is_same_person(task.requester) or not policy.reviewers or person.id in policy.reviewers:
+        return ""
+    return f"refused: {person.id} neither asked for this task nor reviews it; ask {task.requester.id}"
+
+
+def spending_refusal(decision: Decision, status: TaskStatus, policy: TaskPolicy) -> str:
+    """Why this answer may not raise the budget, or an empty string."""
+    question, budget = status.question, policy.budget
+    if decision.action is not Action.ANSWER or decision.choice is not Choice.CONTINUE or question is None:
+        return ""
+    most = budget.task_most_micro_usd
+    if most is not None and question.used_micro_usd + decision.more_micro_usd > most:
+        left = max(0, most - question.used_micro_usd) / USD
+        return f"refused: this task may use at most {most / USD:.2f} USD in all; {left:.2f} USD are left to give"
+    if question.cap in {"", "task"}:
+        return ""
+    if budget.spenders and decision.person.id not in budget.spenders:
+        return f"refused: only {_names(budget.spenders)} may let the {question.cap} budget be exceeded"
+    if not budget.spenders and decision.person.is_same_person(status.task.requester) and not policy.allow_self_approval:
+        return f"refused: another person has to let {decision.person.id} exceed the {question.cap} budget"
+    return ""
+
+
+def _question_refusal(decision: Decision, status: TaskStatus) -> str:
+    question = status.question
+    if question is None or decision.question != question.id:
+        return "refused: that question is not asked any more; `journeyman show` says what is"
+    if decision.choice not in question.choices:
+        return "refused: this question can be answered with " + ", ".join(question.choices)
+    raises_money = question.kind is QuestionKind.BUDGET and decision.choice is Choice.CONTINUE
+    if raises_money and question.suggested_micro_usd and not decision.more_micro_usd:
+        return "refused: say with how much more to continue"
     return ""
 
 

@@ -32,6 +32,8 @@ from workflows.models.steps import (
     RunOrder,
     StartupContext,
 )
+from workflows.models.turn import TurnOrder, Turns
+from workflows.models.usage import Reserve, Reserved, Settle
 
 
 class PlacementSteps(Protocol):
@@ -84,6 +86,26 @@ class ForgeSteps(Protocol):
 
     @activity.defn(name="revert")
     async def revert(self, order: RevertOrder) -> RevertResult: ...
+
+
+class TurnSteps(Protocol):
+    """Queue for merges onto a base that moves faster than patches can be evaluated."""
+
+    @activity.defn(name="take_turn")
+    async def take_turn(self, order: TurnOrder) -> Turns: ...
+
+    @activity.defn(name="give_turn_back")
+    async def give_turn_back(self, order: TurnOrder) -> Nothing: ...
+
+
+class BudgetSteps(Protocol):
+    """Share a day's money between tasks."""
+
+    @activity.defn(name="reserve_budget")
+    async def reserve_budget(self, order: Reserve) -> Reserved: ...
+
+    @activity.defn(name="settle_budget")
+    async def settle_budget(self, order: Settle) -> Nothing: ...
 
 
 class RecordSteps(Protocol):

@@ -1,7 +1,8 @@
 """Building the prompt: what is to be done, under which rules, and what base says about itself.
 
-The task is never cut. What is left of the budget goes to what the last round found, to AGENTS.md files from the root
-inwards, and to recent commits, in this order; whatever is cut or left out is said in the prompt and in the manifest.
+The task is never cut. What is left of the budget goes to what the last round found, to what was done so far, to
+AGENTS.md files from the root inwards, and to recent commits, in this order; whatever is cut or left out is said in
+the prompt and in the manifest.
 """
 
 import hashlib
@@ -24,6 +25,7 @@ BUDGET_CHARS = 120_000
 """About thirty thousand tokens: room for the work itself in any current model's context."""
 FEEDBACK_CHARS = 24_000
 GUIDANCE_CHARS = 20_000
+HANDOVER_CHARS = 12_000
 _OWN_WORDS = ("cli:",)
 """Intents whose goal was typed by the requester; any other goal quotes what somebody wrote elsewhere."""
 
@@ -93,6 +95,10 @@ class ContextBuilder:
             heading = "# Why your last patch was not accepted\n\nIt is in the work tree. Mend what is named here:\n"
             data = await self._artifacts.get(order.feedback)
             rest.append((heading, part("feedback", "evaluation", Trust.UNTRUSTED, data, FEEDBACK_CHARS, now=now)))
+        if order.handover is not None:
+            heading = "# What was done so far\n\nIts work is in the work tree; go on from there:\n"
+            data = await self._artifacts.get(order.handover)
+            rest.append((heading, part("handover", "run", Trust.UNTRUSTED, data, HANDOVER_CHARS, now=now)))
         for found in await self._base.agents_files(mirror, base, now):
             folder = found.source.name.rpartition("/")[0]
             where = f"for everything below `{folder}/`" if folder else "for the whole repository"

@@ -86,7 +86,10 @@ class DecisionVerifier:
 
 
 def _canonical(decision: Decision) -> bytes:
-    return json.dumps(decision.model_dump(mode="json"), sort_keys=True, separators=(",", ":")).encode()
+    # Without defaults, so that a field that a later version adds does not break the signatures of today.
+    return json.dumps(
+        decision.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":")
+    ).encode()
 
 
 def _key_id(key: Ed25519PublicKey) -> str:

@@ -1,6 +1,7 @@
 """The steps that act on a forge."""
 
 import time
+from collections.abc import Awaitable, Callable
 
 from temporalio import activity
 
@@ -24,19 +25,30 @@ from workflows.models.steps import (
     RebaseResult,
     RevertOrder,
 )
+from workflows.models.task import Task
+
+WhoseTurn = Callable[[Task], Awaitable[str]]
+"""Id of the task that alone may merge onto this task's base now; empty if merges go in parallel."""
 
 
 class ForgeActivities:
     """Implements steps.ForgeSteps."""
 
     def __init__(
-        self, forge: Forge, authority: Authority, artifacts: ArtifactStore, mirrors: Mirrors, patches: Patches
+        self,
+        forge: Forge,
+        authority: Authority,
+        artifacts: ArtifactStore,
+        mirrors: Mirrors,
+        patches: Patches,
+        whose_turn: WhoseTurn,
     ) -> None:
         self._forge = forge
         self._authority = authority
         self._artifacts = artifacts
         self._mirrors = mirrors
         self._patches = patches
+        self._whose_turn = whose_turn
 
     @activity.defn(name="propose")
     @step
@@ -62,6 +74,8 @@ class ForgeActivities:
         """Merge, if signatures and the record allow it; the last look before it happens is here."""
         if reason := await self._authority.merge_refusal(order):
             return MergeResult(outcome=MergeOutcome.REFUSED, detail=reason)
+        if (other := await self._whose_turn(order.task)) not in {"", order.task.id}:
+            return MergeResult(outcome=MergeOutcome.QUEUED, detail=f"it is the turn of task {other}")
         message = merge_message(order.task, order.evaluation.evidence_hash, order.approval, order.merge)
         return await self._forge.merge(order.task, order.pull_request, order.patch, message)
 

@@ -1,6 +1,7 @@
 """Following a sandbox from a step: heartbeats, hand-over when the worker stops, an end when cancelled."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -28,7 +29,11 @@ class SandboxLost(ApplicationError):
         super().__init__(f"the sandbox of {status.run_id} is {status.end}: {status.detail}", type="SandboxLost")
 
 
-async def supervised(sandboxes: Sandboxes, spec: SandboxSpec) -> tuple[RunStatus, bytes]:
+Saw = Callable[[bytes], Awaitable[None]]
+"""Is told of output as it comes."""
+
+
+async def supervised(sandboxes: Sandboxes, spec: SandboxSpec, saw: Saw | None = None) -> tuple[RunStatus, bytes]:
     """Start the run or find it, wait for its end, and return its status with all of its output.
 
     Cancelled by the workflow, it stops the run. Cancelled for any other reason, it leaves the run alone: the worker may
@@ -39,6 +44,8 @@ async def supervised(sandboxes: Sandboxes, spec: SandboxSpec) -> tuple[RunStatus
     async def keep(data: bytes, offset: int) -> None:
         output.extend(data)
         activity.heartbeat(offset)
+        if saw is not None:
+            await saw(data)
 
     beating = asyncio.create_task(_beat())
     try:

@@ -6,7 +6,8 @@ from the base commit, tightens both. Per key, what happens to a stricter and a l
     key                          combined by                       a looser value in the team's file
     limits.*                     minimum                           has no effect
     max_changed_lines, _bytes    minimum                           has no effect
-    feedback_rounds              minimum                           has no effect
+    feedback_rounds, tool_calls  minimum                           has no effect
+    runs_per_round, budget.*     minimum                           has no effect
     required_grades              strongest                         has no effect
     forbidden                    union                             can't be written
     scope, task type's scope     a path must be in each            can't be written
@@ -27,6 +28,7 @@ from typing import Literal
 
 from activities.egress.rules import Rule
 from activities.policy.agents import choose_agent
+from activities.policy.budgets import combined_budget
 from activities.policy.detect import Detected
 from activities.policy.documents import PlatformPolicy, SecurityPolicy, TaskTypeTable, TeamPolicy
 from activities.policy.grades import strongest
@@ -90,6 +92,15 @@ def combine(
         ),
         carry_over=_all_allow("carry_over", platform.carry_over, security.carry_over, stated.carry_over),
         feedback_rounds=_least(platform.feedback_rounds, security.feedback_rounds, stated.feedback_rounds),
+        tool_calls=_least(platform.tool_calls, security.tool_calls, stated.tool_calls),
+        runs_per_round=_least(platform.runs_per_round, security.runs_per_round, stated.runs_per_round),
+        budget=combined_budget(
+            platform.budget,
+            security.budget,
+            stated.budget,
+            spenders=security.spend or (),
+            team=stated.team or task.repository.name,
+        ),
         egress_hosts=_egress(platform, security, stated, task),
         required_grades=_grades(platform, security, stated),
         run_limits=_limits("run", Limits(), platform, security, stated),

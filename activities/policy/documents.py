@@ -8,9 +8,11 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from pathspec import GitIgnoreSpec
-from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, ByteSize, Field, field_validator, model_validator
 
 from activities.egress.rules import Rule, RuleRefused
+from activities.policy.budgets import BudgetTable
+from activities.policy.document import Document
 from activities.sandbox.contract import INPUT, LAYER, WORKSPACE
 from workflows.models.limits import Grade, LimitGrades, Limits
 
@@ -49,12 +51,6 @@ RelativePath = Annotated[str, AfterValidator(_relative)]
 PersonId = Annotated[str, Field(pattern=PERSON_ID)]
 Someone = Annotated[tuple[PersonId, ...], Field(min_length=1)]
 """At least one: an empty list would read as nobody to one person and as everybody to another."""
-
-
-class Document(BaseModel):
-    """A table in a policy file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class LimitTable(Document):
@@ -177,7 +173,13 @@ class PlatformPolicy(Document):
     egress: EgressTable = EgressTable()
     """What every agent may reach, beside its own."""
     limits: LimitTables = LimitTables()
+    budget: BudgetTable = BudgetTable()
     feedback_rounds: int = Field(default=2, ge=0, le=10)
+    """How often a failing evaluation goes back to the agent before a person is asked."""
+    tool_calls: int = Field(default=40, gt=0)
+    """Of one run; a fresh run goes on with the work, since an agent's memory of a long run is not to be relied on."""
+    runs_per_round: int = Field(default=4, gt=0, le=50)
+    """How many such runs follow each other before a person is asked."""
     max_changed_lines: int = Field(default=2000, gt=0)
     max_patch_bytes: ByteSize = Field(default=ByteSize(5 * 1024 * 1024), gt=0)
     allow_self_approval: bool = False
@@ -210,13 +212,18 @@ class SecurityPolicy(Document):
     """Paths no agent may touch in any repository."""
     max_changed_lines: int | None = Field(default=None, gt=0)
     max_patch_bytes: ByteSize | None = Field(default=None, gt=0)
+    budget: BudgetTable = BudgetTable()
     feedback_rounds: int | None = Field(default=None, ge=0, le=10)
+    tool_calls: int | None = Field(default=None, gt=0)
+    runs_per_round: int | None = Field(default=None, gt=0, le=50)
     allow_self_approval: bool | None = None
     carry_over: bool | None = None
     invoke: Someone | None = None
     """Ids of persons who may ask for work; left out, everybody who is known."""
     approve: Someone | None = None
     """Ids of persons who may decide."""
+    spend: Someone | None = None
+    """Ids of persons who may let a day's budget be exceeded; left out, anybody but the requester."""
     promote: Someone | None = None
     halt: Someone | None = None
     required_grades: dict[str, Grade] = {}
@@ -257,6 +264,8 @@ class TaskTypeTable(Document):
 class TeamPolicy(Document):
     """`.journeyman/team.toml`, as it is on the base commit. It can tighten, not loosen."""
 
+    team: Annotated[str, Field(pattern=NAME)] | None = None
+    """Whose budget of the day this repository's tasks use; left out, the repository's own."""
     checks: Annotated[tuple[CheckEntry, ...], Field(min_length=1)] | None = None
     """Left out, they are detected."""
     setup: SetupTable | None = None
@@ -268,7 +277,10 @@ class TeamPolicy(Document):
     reviewers: tuple[PersonId, ...] = ()
     max_changed_lines: int | None = Field(default=None, gt=0)
     max_patch_bytes: ByteSize | None = Field(default=None, gt=0)
+    budget: BudgetTable = BudgetTable()
     feedback_rounds: int | None = Field(default=None, ge=0, le=10)
+    tool_calls: int | None = Field(default=None, gt=0)
+    runs_per_round: int | None = Field(default=None, gt=0, le=50)
     carry_over: bool | None = None
     allow_self_approval: bool | None = None
     egress: EgressTable = EgressTable()

@@ -8,7 +8,8 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from activities.policy.documents import Document, PlatformPolicy, SecurityPolicy, TeamPolicy
+from activities.policy.document import Document
+from activities.policy.documents import PlatformPolicy, SecurityPolicy, TeamPolicy
 from workflows.models.policy import PolicyRefusal
 
 MAX_BYTES = 256 * 1024

@@ -13,7 +13,10 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
+from activities.budget import BudgetActivities
 from activities.decisions.signing import DecisionSigner, DecisionVerifier, SignatureRefused
+from activities.forge.turns import MergeTurnActivities
+from workers.worker import WORKFLOWS
 from workflows import queues
 from workflows.agent_task import AgentTask
 from workflows.models.artifact import ArtifactRef
@@ -48,7 +51,8 @@ from workflows.models.steps import (
     StartupContext,
 )
 from workflows.models.task import Repository, Task
-from workflows.revert_merge import RevertMerge
+from workflows.models.turn import TurnOrder, Turns
+from workflows.models.usage import Reserve, Reserved, Settle
 
 ALICE, BOB, CAROL = (Person(id=name, account=f"os:{name}") for name in ("alice", "bob", "carol"))
 
@@ -106,6 +110,9 @@ class Script:
         self.entered_merge = asyncio.Event()
         self.dies_on_run = False
         self.verifier: DecisionVerifier | None = None
+        self.turns: MergeTurnActivities | None = None
+        self.budget: BudgetActivities | None = None
+        """Real: what tasks share through Temporal is shared here too."""
 
     def count(self, name: str) -> int:
         return sum(called == name for called, _ in self.calls)
@@ -220,6 +227,30 @@ class ScriptedSteps:
                 return DecisionVerdict(valid=False, refusal=str(refused))
         return DecisionVerdict(valid=True)
 
+    @activity.defn(name="take_turn")
+    async def take_turn(self, order: TurnOrder) -> Turns:
+        self.s._note("take_turn", order)
+        assert self.s.turns is not None
+        return await self.s.turns.take_turn(order)
+
+    @activity.defn(name="give_turn_back")
+    async def give_turn_back(self, order: TurnOrder) -> Nothing:
+        self.s._note("give_turn_back", order)
+        assert self.s.turns is not None
+        return await self.s.turns.give_turn_back(order)
+
+    @activity.defn(name="reserve_budget")
+    async def reserve_budget(self, order: Reserve) -> Reserved:
+        self.s._note("reserve_budget", order)
+        assert self.s.budget is not None
+        return await self.s.budget.reserve_budget(order)
+
+    @activity.defn(name="settle_budget")
+    async def settle_budget(self, order: Settle) -> Nothing:
+        self.s._note("settle_budget", order)
+        assert self.s.budget is not None
+        return await self.s.budget.settle_budget(order)
+
     @activity.defn(name="record")
     async def record(self, order: RecordOrder) -> Nothing:
         self.s._note("record", order)
@@ -232,16 +263,18 @@ class ScriptedSteps:
 BEAT = timedelta(seconds=0.2)
 HOST_STEPS = ("gather_context", "run_agent", "export_patch", "evaluate", "release")
 API_STEPS = ("propose", "rebase", "merge", "close_pull_request", "revert", "verify_decision", "record")
+SHARING_STEPS = ("take_turn", "give_turn_back", "reserve_budget", "settle_budget")
 
 
 @asynccontextmanager
 async def workers(client: Client, script: Script, *, prefix: str = "") -> AsyncIterator[None]:
     """All workers of one small installation, in this process."""
+    script.turns, script.budget = MergeTurnActivities(client), BudgetActivities(client)
     steps = ScriptedSteps(script)
     host = Placement(host=script.host)
     async with (
-        Worker(client, task_queue=queues.ORCHESTRATE, workflows=[AgentTask, RevertMerge]),
-        Worker(client, task_queue=queues.API, activities=steps.all(*API_STEPS)),
+        Worker(client, task_queue=queues.ORCHESTRATE, workflows=WORKFLOWS),
+        Worker(client, task_queue=queues.API, activities=steps.all(*API_STEPS, *SHARING_STEPS)),
         Worker(client, task_queue=queues.SANDBOX, activities=steps.all("prepare")),
         Worker(client, task_queue=host.queue, activities=steps.all(*HOST_STEPS), max_heartbeat_throttle_interval=BEAT),
         Worker(

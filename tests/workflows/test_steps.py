@@ -7,7 +7,9 @@ from typing import Any, get_type_hints
 import pytest
 
 from activities.archive.steps import RecordActivities
+from activities.budget import BudgetActivities
 from activities.forge.steps import ForgeActivities
+from activities.forge.turns import MergeTurnActivities
 from activities.host.attending import Attending
 from activities.host.briefing import BriefingActivities
 from activities.host.capacity import CapacityActivities
@@ -21,6 +23,8 @@ INTERFACES = (
     steps.HostSteps,
     steps.ControlSteps,
     steps.ForgeSteps,
+    steps.TurnSteps,
+    steps.BudgetSteps,
     steps.RecordSteps,
 )
 IMPLEMENTATIONS = (
@@ -31,6 +35,8 @@ IMPLEMENTATIONS = (
     JudgingActivities,
     Attending,
     ForgeActivities,
+    MergeTurnActivities,
+    BudgetActivities,
     RecordActivities,
 )
 

@@ -11,7 +11,9 @@ from rich.table import Table
 
 from workers.gateway.messages import TaskLine, TaskView
 from workflows.models.evidence import CheckRun, Evidence, Severity
+from workflows.models.question import Choice
 from workflows.models.status import StageSpan, TaskStatus
+from workflows.models.usage import USD, Metered
 
 _COLOURS = {Severity.BLOCKER: "red", Severity.PERSON: "yellow", Severity.NOTE: "dim"}
 
@@ -63,6 +65,9 @@ def print_view(view: TaskView) -> None:
     )
     if status.message:
         console.print(f"message     {plain(status.message)}")
+    _print_question(status, console)
+    if status.used.requests:
+        console.print(f"used        {usage_line(status.used)}")
     console.print(f"repository  {plain(status.task.repository.url)} onto {plain(status.task.base)}")
     console.print(f"asked by    {plain(status.task.requester.id)}  (intent {plain(status.task.intent.key)})")
     if status.run is not None and status.run.summary:
@@ -79,6 +84,15 @@ def print_view(view: TaskView) -> None:
     if view.temporal_ui:
         console.print(f"temporal    {view.temporal_ui}")
     print_spans(status.spans)
+
+
+def usage_line(used: Metered) -> str:
+    """What was used of model providers, in one line."""
+    roughly = " (partly estimated)" if used.estimated else ""
+    return (
+        f"{used.micro_usd / USD:.4f} USD, {used.requests} requests, {used.input_tokens} tokens in, "
+        f"{used.output_tokens} out, {used.cache_read_tokens} cached{roughly}"
+    )
 
 
 def print_spans(spans: tuple[StageSpan, ...]) -> None:
@@ -109,6 +123,17 @@ def print_evidence(evidence: Evidence) -> None:
         console.print(f"  refused hosts: {plain(', '.join(evidence.egress_refused))}")
     grades = ", ".join(f"{name} {grade}" for name, grade in evidence.grades.model_dump().items())
     console.print(f"  limits   {grades}")
+
+
+def _print_question(status: TaskStatus, console: Console) -> None:
+    question = status.question
+    if question is None:
+        return
+    more = f" [--usd {question.suggested_micro_usd / USD:.2f}]" if question.suggested_micro_usd else ""
+    for choice in question.choices:
+        amount = more if choice is Choice.CONTINUE else ""
+        console.print(f"  answer    journeyman answer {status.task.id} {choice}{escape(amount)}")
+    console.print(f"  until     {question.expires_at:%Y-%m-%d %H:%M} UTC; then the work is kept and the task ends")
 
 
 def _print_patch(status: TaskStatus, console: Console) -> None:

@@ -14,7 +14,9 @@ from workers.gateway.messages import NewDecision, NewTask, TaskView
 from workers.settings import Settings
 from workflows.models.decision import Action
 from workflows.models.pull_request import RevertOutcome
+from workflows.models.question import Choice
 from workflows.models.status import Outcome, Stage
+from workflows.models.usage import USD
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document instead of text.")]
 As = Annotated[str, Parameter(name="--as", help="Act under another name; only the local profile allows it.")]
@@ -205,6 +207,34 @@ def merge(task: str, *, message: Message = "", as_: As = "", wait: bool = True, 
         raise CommandFailed(view.status.message or "it was not merged")
 
 
+def answer(
+    task: str,
+    choice: Choice,
+    *,
+    usd: Annotated[float, Parameter(help="With `continue`: how many US dollars more the task may use.")] = 0,
+    message: Message = "",
+    as_: As = "",
+    json: Json = False,
+) -> None:
+    """Answer the question that a task waits with, such as a budget that is used up; `show` prints it.
+
+    Parameters
+    ----------
+    task
+        The task's id, or the beginning of it.
+    choice
+        continue: let the run go on; propose: stop it and judge what there is; discard: stop and end the task.
+    """
+    client = gateway(as_)
+    question = client.view(task).status.question
+    if question is None:
+        raise CommandFailed(f"task {task} asks nothing now; `journeyman show {task}` says where it stands")
+    more = round(usd * USD) or (question.suggested_micro_usd if choice is Choice.CONTINUE else 0)
+    asked = NewDecision(action=Action.ANSWER, message=message, question=question.id, choice=choice, more_micro_usd=more)
+    receipt = client.decide(task, asked)
+    print_json(receipt) if json else out().print(receipt.message)
+
+
 def cancel(task: str, *, message: Message = "", as_: As = "", json: Json = False) -> None:
     """Stop a task where it stands and clean up after it."""
     _decide(Action.CANCEL, task, message, as_, json)
@@ -252,7 +282,22 @@ def _wait(client: GatewayClient, task: str, *, quiet: bool) -> TaskView:
         time.sleep(0.2)
 
 
-COMMANDS = (run, tasks, show, logs, diff, evidence, open_, approve, request_changes, reject, merge, cancel, revert)
+COMMANDS = (
+    run,
+    tasks,
+    show,
+    logs,
+    diff,
+    evidence,
+    open_,
+    approve,
+    request_changes,
+    reject,
+    merge,
+    answer,
+    cancel,
+    revert,
+)
 """In the order of a task's life."""
 
 

@@ -27,6 +27,7 @@ _UPDATES = {
     Action.REJECT: "reject",
     Action.MERGE: "merge",
     Action.CANCEL: "cancel",
+    Action.ANSWER: "answer",
 }
 
 
@@ -97,6 +98,9 @@ class Deciding:
                 head=asked.head,
                 evidence_hash=asked.evidence_hash,
                 message=asked.message,
+                question=asked.question,
+                choice=asked.choice,
+                more_micro_usd=asked.more_micro_usd,
                 decided_at=now,
                 expires_at=now + VALID_FOR,
             )

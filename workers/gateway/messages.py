@@ -7,6 +7,7 @@ from pydantic import Field
 from workflows.models.base import Model
 from workflows.models.decision import Action
 from workflows.models.pull_request import RevertResult
+from workflows.models.question import Choice
 from workflows.models.status import Outcome, Stage, TaskStatus
 from workflows.models.task import MAX_GOAL_CHARS
 
@@ -68,6 +69,10 @@ class NewDecision(Model):
     """The head that was looked at; required to approve and merge."""
     evidence_hash: str = ""
     message: str = Field(default="", max_length=20_000)
+    question: str = Field(default="", max_length=20)
+    """Id of the question that is answered."""
+    choice: Choice | None = None
+    more_micro_usd: int = Field(default=0, ge=0, le=10**12)
 
 
 class Refusal(Model):

@@ -104,7 +104,7 @@ class Reading:
             return (await self.artifact(status.run.output, "log"))[offset:], False
         if status.placement is None:
             return b"", view.live
-        run_id = f"{task_id}-{status.placement.epoch}-{status.round}"
+        run_id = f"{task_id}-{status.placement.epoch}-{status.runs}"
         path = self._hosts / status.placement.host / "runs" / run_id / "output.log"
         return await asyncio.to_thread(_read_from, path, offset), view.live
 

@@ -3,8 +3,11 @@
 from datetime import datetime
 from enum import StrEnum
 
+from pydantic import Field
+
 from workflows.models.base import Model
 from workflows.models.person import Person
+from workflows.models.question import Choice
 
 
 class Action(StrEnum):
@@ -16,6 +19,8 @@ class Action(StrEnum):
     MERGE = "merge"
     CANCEL = "cancel"
     REVERT = "revert"
+    ANSWER = "answer"
+    """Answer a question that the task waits with."""
 
 
 class Decision(Model):
@@ -28,6 +33,11 @@ class Decision(Model):
     """The commit it is about; required to approve and merge."""
     evidence_hash: str = ""
     message: str = ""
+    question: str = ""
+    """Id of the question that is answered."""
+    choice: Choice | None = None
+    more_micro_usd: int = Field(default=0, ge=0)
+    """With which a budget is raised."""
     decided_at: datetime
     expires_at: datetime
     """A signature is not accepted later than this, so that an old one can't be replayed."""

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from workflows.models.base import Model
 from workflows.models.limits import Limits
+from workflows.models.usage import Budget
 
 
 class Check(Model):
@@ -54,6 +55,11 @@ class TaskPolicy(Model):
     """Names the agent's sandbox may reach, each `host` or `host:port` or `*.suffix`."""
     required_grades: dict[str, str] = {}
     """Limit name to the least grade that is accepted, such as {"memory": "kernel"}."""
+    budget: Budget = Budget()
+    tool_calls: int = Field(default=40, gt=0)
+    """Of one run. After 30 to 40, what an agent read first is compressed or forgotten, and it contradicts that."""
+    runs_per_round: int = Field(default=4, gt=0)
+    """How many runs, each with a fresh context, may follow each other before a person is asked."""
     run_limits: Limits = Limits()
     check_limits: Limits = Limits(wall_seconds=900)
     setup_limits: Limits = Limits(wall_seconds=900)

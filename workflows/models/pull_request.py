@@ -22,6 +22,8 @@ class MergeOutcome(StrEnum):
     MERGED = "merged"
     BASE_MOVED = "base-moved"
     """Base is no longer what was evaluated; evaluate again."""
+    QUEUED = "queued"
+    """Merges of this base are taken one at a time now, and it is another task's turn."""
     REFUSED = "refused"
 
 

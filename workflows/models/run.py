@@ -5,6 +5,7 @@ from enum import StrEnum
 from workflows.models.artifact import ArtifactRef
 from workflows.models.base import Model
 from workflows.models.limits import LimitGrades
+from workflows.models.usage import Metered
 
 
 class RunEnd(StrEnum):
@@ -23,6 +24,12 @@ class RunEnd(StrEnum):
     """The host lost touch with Temporal for longer than a lease."""
     NOT_STARTED = "not-started"
     """The sandbox itself could not be made; the detail says why."""
+    TOOL_CALLS = "tool-calls"
+    """As many tool calls as one run may make; a fresh one goes on with the work."""
+    BUDGET = "budget"
+    """A cap was reached and nobody let it go on."""
+    PAUSED = "paused"
+    """Not an end: the run stands still at a cap until somebody answers."""
     LOST = "lost"
     """The supervisor died without a final status, for example by SIGKILL."""
 
@@ -82,6 +89,12 @@ class RunResult(Model):
     egress_refused: tuple[str, ...] = ()
     """Hosts that were refused, for people to see; at most 20."""
     usage: Usage = Usage()
+    metered: Metered = Metered()
+    """What it used of model providers, by the gateway's count."""
+    tool_calls: int = 0
+    """By the transcript."""
+    handover: ArtifactRef | None = None
+    """What a fresh run should know of this one, if it was ended before it was done."""
     grades: LimitGrades = LimitGrades()
     backend: str = "bubblewrap"
     agent: str = ""

@@ -8,9 +8,11 @@ from workflows.models.decision import SignedDecision
 from workflows.models.evidence import Evaluation
 from workflows.models.patch import Patch
 from workflows.models.pull_request import PullRequest
+from workflows.models.question import Question
 from workflows.models.run import Placement, RunResult
 from workflows.models.steps import StartupContext
 from workflows.models.task import Task
+from workflows.models.usage import Metered
 
 
 class Stage(StrEnum):
@@ -26,6 +28,8 @@ class Stage(StrEnum):
     """Waits for a person's approval."""
     APPROVED = "approved"
     """Waits for a person's merge."""
+    QUESTION = "question"
+    """Waits for an answer, with the run standing still."""
     GUIDANCE = "guidance"
     """The evaluation still blocks after the last round: waits for a person's words, or a rejection."""
     MERGE = "merge"
@@ -34,6 +38,7 @@ class Stage(StrEnum):
 
 
 WAITS_FOR = {
+    Stage.QUESTION: "a person to answer",
     Stage.REVIEW: "a person to approve, request changes or reject",
     Stage.APPROVED: "a person to merge",
     Stage.GUIDANCE: "a person to request changes or reject",
@@ -49,6 +54,10 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
     NO_CHANGES = "no-changes"
     AGENT_FAILED = "agent-failed"
+    DISCARDED = "discarded"
+    """Somebody chose so when a limit was reached; what there was is in the archive."""
+    UNANSWERED = "unanswered"
+    """Nobody answered a question in time; what there was is in the archive, nothing was proposed."""
     FAILED = "failed"
     """A step failed for good; the detail says which and why."""
 
@@ -80,7 +89,12 @@ class TaskStatus(Model):
     round: int = 0
     placement: Placement | None = None
     context: StartupContext | None = None
+    runs: int = 0
+    """Of the agent, over all rounds."""
     run: RunResult | None = None
+    used: Metered = Metered()
+    """Of model providers, by the runs that have ended."""
+    question: Question | None = None
     patch: Patch | None = None
     evaluation: Evaluation | None = None
     pull_request: PullRequest | None = None

@@ -9,6 +9,7 @@ from workflows.models.policy import TaskPolicy
 from workflows.models.pull_request import PullRequest
 from workflows.models.run import Placement, RunResult
 from workflows.models.task import Task
+from workflows.models.usage import Allowance
 
 
 class PrepareOrder(Model):
@@ -41,6 +42,8 @@ class ContextOrder(Model):
     prepared: Prepared
     feedback: ArtifactRef | None = None
     """What the last evaluation found, if it blocked."""
+    handover: ArtifactRef | None = None
+    """What the run before did, if this one goes on with its work."""
     guidance: str = ""
     """A reviewer's words, or why the last tree was refused."""
     round: int = 1
@@ -57,10 +60,14 @@ class RunOrder(Model):
     """Run the agent once in the prepared workspace."""
 
     run_id: str
-    """`<task>-<epoch>-<round>`: a retry of the activity finds the same run by it."""
+    """`<task>-<epoch>-<number>`: a retry of the activity finds the same run by it."""
     task: Task
     prepared: Prepared
     context: StartupContext
+    allowance: Allowance = Allowance()
+    """Of this run in all. At a cap it stands still and the step returns PAUSED; the same order with more goes on."""
+    stop: str = ""
+    """End the run that stands still, for this reason, and bring out what there is."""
 
 
 class ExportOrder(Model):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from activities.evaluation import junit
 from activities.evaluation.beneath import NotReadable, files_beneath, read_beneath, unlink_beneath
 from activities.evaluation.junit import ReportRefused, parse_report, read_reports
+from activities.removal import remove
 from workflows.models.evidence import TestOutcome
 
 FULL = b"""<?xml version="1.0"?>
@@ -159,3 +160,5 @@ def test_a_bottomless_or_endless_folder_does_not_stop_the_reader(checkout: Path)
         (checkout / f"{number}.xml").touch()
     with pytest.raises(NotReadable, match="more than"):
         list(files_beneath(checkout, most_entries=20))
+    # What cleans up after the tests recurses, and would not get to the bottom.
+    remove(checkout / "d")

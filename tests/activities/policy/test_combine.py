@@ -194,11 +194,22 @@ LIMITS = st.fixed_dictionaries(
     },
 )
 GRADES = st.dictionaries(st.sampled_from(["memory", "cpus", "wall"]), st.sampled_from(["none", "watched", "kernel"]))
+BUDGET = st.fixed_dictionaries(
+    {},
+    optional={
+        **{name: st.floats(0, 100) for name in ("task_usd", "task_most_usd", "requester_day_usd", "team_day_usd")},
+        **{name: st.integers(1, 10**9) for name in ("task_tokens", "task_requests", "task_bytes")},
+        "answer_seconds": st.floats(1, 90_000),
+    },
+)
 SHARED: dict[str, st.SearchStrategy[Any]] = {
     "forbidden": st.lists(st.sampled_from(PATTERNS)),
     "max_changed_lines": st.integers(1, 9000),
     "max_patch_bytes": st.integers(1, 2**30),
     "feedback_rounds": st.integers(0, 10),
+    "tool_calls": st.integers(1, 100),
+    "runs_per_round": st.integers(1, 50),
+    "budget": BUDGET,
     "carry_over": st.booleans(),
     "allow_self_approval": st.booleans(),
     "required_grades": GRADES,
@@ -241,7 +252,11 @@ def assert_permits_no_more(tighter: TaskPolicy, looser: TaskPolicy) -> None:
     for limits in ("run_limits", "check_limits", "setup_limits"):
         for name in Limits.model_fields:
             assert getattr(getattr(tighter, limits), name) <= getattr(getattr(looser, limits), name)
-    for number in ("max_changed_lines", "max_patch_bytes", "feedback_rounds"):
+    for name, cap in looser.budget:
+        if isinstance(cap, (int, float)):
+            assert getattr(tighter.budget, name) is not None
+            assert getattr(tighter.budget, name) <= cap
+    for number in ("max_changed_lines", "max_patch_bytes", "feedback_rounds", "tool_calls", "runs_per_round"):
         assert getattr(tighter, number) <= getattr(looser, number)
     for permission in ("allow_self_approval", "carry_over"):
         assert getattr(tighter, permission) <= getattr(looser, permission)

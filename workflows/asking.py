@@ -1,0 +1,65 @@
+"""Asking people something while a task waits, and what happens when nobody answers."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+from workflows.models.decision import SignedDecision
+from workflows.models.question import Choice, Question, QuestionKind
+from workflows.models.status import Stage
+from workflows.progress import Progress
+
+
+class Asking:
+    """The questions of one task, one at a time."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._count = 0
+        self._answer: SignedDecision | None = None
+
+    async def ask(
+        self,
+        kind: QuestionKind,
+        text: str,
+        *,
+        choices: tuple[Choice, ...] = tuple(Choice),
+        cap: str = "",
+        used_micro_usd: int = 0,
+        suggested_micro_usd: int = 0,
+        seconds: float,
+    ) -> SignedDecision | None:
+        """Wait for an answer, or return None when nobody has answered in time."""
+        self._count += 1
+        self._answer = None
+        now = workflow.now()
+        question = Question(
+            id=f"q{self._count}",
+            kind=kind,
+            text=text,
+            choices=choices,
+            cap=cap,
+            used_micro_usd=used_micro_usd,
+            suggested_micro_usd=suggested_micro_usd,
+            asked_at=now,
+            expires_at=now + timedelta(seconds=seconds),
+        )
+        before = self._progress.status.stage
+        self._progress.enter(Stage.QUESTION, message=text, question=question)
+        try:
+            await workflow.wait_condition(
+                lambda: self._answer is not None,
+                timeout=timedelta(seconds=seconds),
+                timeout_summary=f"an answer to {question.id}",
+            )
+        except TimeoutError:
+            pass
+        finally:
+            self._progress.change(question=None)
+        if self._answer is not None and self._answer.decision.choice is Choice.CONTINUE:
+            self._progress.enter(before, message="")
+        return self._answer
+
+    def answered(self, signed: SignedDecision) -> None:
+        """Somebody has answered the question that is asked now."""
+        self._answer = signed

@@ -1,0 +1,96 @@
+"""A task's place on a host: prepared, used, given back, and taken anew elsewhere when its host is gone."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from workflows import queues, timeouts
+from workflows.attendance import HostGone, attended
+from workflows.failures import message_of
+from workflows.models.patch import Patch
+from workflows.models.status import Stage
+from workflows.models.steps import Prepared, PrepareOrder, ReleaseOrder
+from workflows.progress import Progress
+from workflows.steps import HostSteps, PlacementSteps
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
+
+_MOST_HOSTS = 5
+"""Hosts lost in one go before the task gives up and says so."""
+
+
+class Hosting:
+    """The only part of a task's workflow that knows which host it is on."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._epoch = 0
+
+    async def within(self, start: Patch | None, work: Callable[[Prepared], Coroutine[Any, Any, Result]]) -> Result:
+        """Do work in a workspace, on another host if the first one is lost, and give the workspace back."""
+        for _ in range(_MOST_HOSTS):
+            prepared = await self._prepare(start)
+            try:
+                result = await attended(prepared.placement, work(prepared))
+            except HostGone as gone:
+                self._progress.say(f"{gone}; starting again elsewhere")
+                continue
+            except (asyncio.CancelledError, ActivityError, ApplicationError):
+                await self._release(prepared)
+                raise
+            await self._release(prepared)
+            return result
+        lost = f"{_MOST_HOSTS} hosts were lost one after the other: look at the workers, then ask again"
+        raise ApplicationError(lost, non_retryable=True)
+
+    async def step(
+        self,
+        prepared: Prepared,
+        step: Callable[[Any, Argument], Awaitable[Result]],
+        order: Argument,
+        limit: timedelta,
+    ) -> Result:
+        """One step that needs the workspace."""
+        return await workflow.execute_activity_method(
+            step,
+            order,
+            task_queue=prepared.placement.queue,
+            start_to_close_timeout=limit,
+            heartbeat_timeout=timeouts.HEARTBEAT,
+            retry_policy=timeouts.UNTIL_REATTACHED,
+            summary=f"round {self._progress.status.round} on {prepared.placement.host}",
+        )
+
+    async def _prepare(self, start: Patch | None) -> Prepared:
+        self._epoch += 1
+        self._progress.enter(Stage.PREPARE)
+        prepared = await workflow.execute_activity_method(
+            PlacementSteps.prepare,
+            PrepareOrder(task=self._progress.status.task, epoch=self._epoch, resume_from=start),
+            task_queue=queues.SANDBOX,
+            start_to_close_timeout=timeouts.PREPARE,
+            heartbeat_timeout=timeouts.HEARTBEAT,
+            retry_policy=timeouts.FEW,
+            summary="prepare a workspace",
+        )
+        self._progress.policy = prepared.policy
+        self._progress.change(placement=prepared.placement)
+        return prepared
+
+    async def _release(self, prepared: Prepared) -> None:
+        try:
+            await workflow.execute_activity_method(
+                HostSteps.release,
+                ReleaseOrder(task_id=self._progress.status.task.id, placement=prepared.placement),
+                task_queue=prepared.placement.queue,
+                schedule_to_close_timeout=timeouts.RELEASE,
+                retry_policy=timeouts.PATIENT,
+                summary="give the workspace back",
+            )
+        except ActivityError as error:
+            self._progress.say(f"the workspace on {prepared.placement.host} is left to its sweep: {message_of(error)}")

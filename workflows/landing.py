@@ -1,0 +1,184 @@
+"""Bringing an approved patch onto base: merge, evaluate again where base has moved, and queue where it keeps moving."""
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from workflows import queues, timeouts
+from workflows.hosting import Hosting
+from workflows.models.decision import SignedDecision
+from workflows.models.pull_request import MergeOutcome, MergeResult
+from workflows.models.status import Outcome, Stage
+from workflows.models.steps import MergeOrder, ProposeOrder, RebaseOrder
+from workflows.models.turn import TurnOrder
+from workflows.review_desk import ReviewDesk
+from workflows.review_rules import approval_carries_over
+from workflows.rounds import Rounds
+from workflows.steps import ForgeSteps, TurnSteps
+
+Result = TypeVar("Result")
+
+_TRIES_IN_PARALLEL = 3
+"""Merges that base may overtake before this task's merge, and with it all others of that base, wait for their turn."""
+_LONGEST_WAIT = timedelta(hours=6)
+"""For a turn; then the merge is tried without one."""
+
+
+class Landing:
+    """Proposes and merges the patch of one task."""
+
+    def __init__(self, desk: ReviewDesk, hosting: Hosting, rounds: Rounds, *, max_rebases: int) -> None:
+        self._desk = desk
+        self._progress = desk.progress
+        self._hosting = hosting
+        self._rounds = rounds
+        self._max_rebases = max_rebases
+        self._conflicted = False
+
+    async def propose(self) -> None:
+        """Publish the branch, and create or update its pull request."""
+        self._progress.enter(Stage.PROPOSE)
+        status = self._progress.status
+        assert status.patch and status.evaluation and status.run and status.context
+        pull_request = await workflow.execute_activity_method(
+            ForgeSteps.propose,
+            ProposeOrder(
+                task=status.task,
+                patch=status.patch,
+                evaluation=status.evaluation,
+                run=status.run,
+                context=status.context,
+            ),
+            task_queue=queues.API,
+            start_to_close_timeout=timeouts.FORGE,
+            retry_policy=timeouts.FEW,
+            summary=f"propose {status.patch.head[:12]}",
+        )
+        self._progress.change(pull_request=pull_request)
+
+    async def merge(self, merge: SignedDecision) -> bool:
+        """Merge what was approved, evaluating again whenever base has moved. False puts it back to people."""
+        turn: TurnOrder | None = None
+        try:
+            for tried in range(self._max_rebases + 1):
+                if tried == _TRIES_IN_PARALLEL and turn is None:
+                    turn = await self._take_turn()
+                result = await to_its_end(self._merge_once(merge))
+                if result.outcome is MergeOutcome.MERGED:
+                    return True
+                if result.outcome is MergeOutcome.REFUSED:
+                    self._desk.reopen(Stage.APPROVED, result.detail)
+                    return False
+                if result.outcome is MergeOutcome.QUEUED:
+                    turn = turn or await self._take_turn()
+                    continue
+                if voided := await self._catch_up():
+                    blocked = self._conflicted or self._progress.evaluation.blocked
+                    self._desk.open_review(Stage.GUIDANCE if blocked else Stage.REVIEW, voided)
+                    return False
+                self._progress.enter(Stage.MERGE)
+        finally:
+            if turn is not None:
+                await self._give_turn_back(turn)
+        self._desk.reopen(Stage.APPROVED, "base keeps moving faster than it can be evaluated; merge again later")
+        return False
+
+    async def _merge_once(self, merge: SignedDecision) -> MergeResult:
+        status = self._progress.status
+        assert status.patch and status.evaluation and status.pull_request and self._desk.approval
+        result = await workflow.execute_activity_method(
+            ForgeSteps.merge,
+            MergeOrder(
+                task=status.task,
+                pull_request=status.pull_request,
+                patch=status.patch,
+                evaluation=status.evaluation,
+                approval=self._desk.approval,
+                merge=merge,
+            ),
+            task_queue=queues.API,
+            start_to_close_timeout=timeouts.FORGE,
+            retry_policy=timeouts.PATIENT,
+            summary=f"merge {status.patch.head[:12]}",
+        )
+        if result.outcome is MergeOutcome.MERGED:
+            self._progress.end(Outcome.MERGED, f"merged as {result.commit[:12]}", merge_commit=result.commit)
+        return result
+
+    async def _catch_up(self) -> str:
+        """Lay the patch onto the new base and evaluate it. Returns why the approval no longer counts, if so."""
+        before = self._progress.status
+        assert before.patch and before.evaluation
+        rebased = await workflow.execute_activity_method(
+            ForgeSteps.rebase,
+            RebaseOrder(task=before.task, patch=before.patch),
+            task_queue=queues.API,
+            start_to_close_timeout=timeouts.FORGE,
+            retry_policy=timeouts.FEW,
+            summary="lay the patch onto the new base",
+        )
+        self._conflicted = rebased.patch is None
+        if rebased.patch is None:
+            return f"base moved and the patch conflicts with it in {', '.join(rebased.conflicts[:5])}; request changes"
+        old_policy = self._progress.policy
+        patch = rebased.patch
+        await self._hosting.within(patch, lambda prepared: self._rounds.evaluate(prepared, patch, before.run))
+        self._progress.change(patch=patch)
+        evaluation = self._progress.evaluation
+        if not evaluation.blocked:
+            await to_its_end(self.propose())
+        return approval_carries_over(
+            policy=old_policy,
+            new_policy_hash=self._progress.policy.hash,
+            same_patch=patch.diff_sha256 == before.patch.diff_sha256,
+            old_findings={f"{f.rule} {f.path}".strip() for f in before.evaluation.findings},
+            new_findings={f"{f.rule} {f.path}".strip() for f in evaluation.findings},
+        )
+
+    async def _take_turn(self) -> TurnOrder:
+        """Wait until no other task of this installation merges onto this base."""
+        task = self._progress.status.task
+        turn = TurnOrder(repository=task.repository, base=task.base, task_id=task.id)
+        self._progress.enter(Stage.MERGE, message=f"{task.base} is busy: waits for its turn to merge")
+        self._desk.turn = False
+        await workflow.execute_activity_method(
+            TurnSteps.take_turn,
+            turn,
+            task_queue=queues.API,
+            start_to_close_timeout=timeouts.QUICK,
+            retry_policy=timeouts.PATIENT,
+            summary="queue for a merge",
+        )
+        try:
+            await workflow.wait_condition(lambda: self._desk.turn, timeout=_LONGEST_WAIT, timeout_summary="a turn")
+        except TimeoutError:
+            self._progress.say("no turn to merge came; trying without one")
+        return turn
+
+    async def _give_turn_back(self, turn: TurnOrder) -> None:
+        try:
+            await workflow.execute_activity_method(
+                TurnSteps.give_turn_back,
+                turn,
+                task_queue=queues.API,
+                start_to_close_timeout=timeouts.QUICK,
+                retry_policy=timeouts.FEW,
+                summary="let the next merge go on",
+            )
+        except ActivityError:
+            # The queue itself passes over a task that never gives its turn back.
+            return
+
+
+async def to_its_end(step: Coroutine[Any, Any, Result]) -> Result:
+    """Do an outward step that, once begun, is finished and known even when the task is cancelled meanwhile."""
+    doing = asyncio.ensure_future(step)
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await doing
+        raise

@@ -1,0 +1,45 @@
+"""Questions a task asks while it waits, and what may be answered."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from workflows.models.base import Model
+
+
+class QuestionKind(StrEnum):
+    """What a question is about."""
+
+    BUDGET = "budget"
+    """A cap is reached; the run stands still."""
+    UNFINISHED = "unfinished"
+    """The agent has used up its runs without saying that it is done."""
+
+
+class Choice(StrEnum):
+    """What can be answered."""
+
+    CONTINUE = "continue"
+    PROPOSE = "propose"
+    """Stop, and judge and propose what there is."""
+    DISCARD = "discard"
+    """Stop, and end the task; what there is stays in the archive."""
+
+
+class Question(Model):
+    """One question, asked where the task was asked."""
+
+    id: str
+    """Unique within the task."""
+    kind: QuestionKind
+    text: str
+    """For people: what happened, what can be done."""
+    choices: tuple[Choice, ...]
+    cap: str = ""
+    """For a budget: `task`, `requester-day` or `team-day`."""
+    used_micro_usd: int = 0
+    """By the task so far."""
+    suggested_micro_usd: int = 0
+    """A sensible amount to continue with."""
+    asked_at: datetime
+    expires_at: datetime
+    """Unanswered until then, the work is kept and nothing is proposed."""

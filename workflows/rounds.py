@@ -1,0 +1,170 @@
+"""Working on a host: run, export, evaluate, and run again on what was found, for a bounded number of times.
+
+A round is one answer to one piece of feedback. It takes one run of the agent, or several if the agent makes more tool
+calls than one run may: each of those begins with a fresh context, the work so far and what the run before handed over.
+"""
+
+from datetime import timedelta
+from enum import Enum
+
+from workflows import timeouts
+from workflows.asking import Asking
+from workflows.hosting import Hosting
+from workflows.models.artifact import ArtifactRef
+from workflows.models.evidence import Evaluation
+from workflows.models.patch import ExportResult, Patch
+from workflows.models.question import Choice, QuestionKind
+from workflows.models.run import RunEnd, RunResult
+from workflows.models.status import Outcome, Stage
+from workflows.models.steps import ContextOrder, EvaluateOrder, ExportOrder, Prepared
+from workflows.progress import Progress
+from workflows.running import Running
+from workflows.steps import HostSteps
+
+
+class _CameTo(Enum):
+    REVIEW = "there is something to review"
+    END = "the task has ended"
+    UNFINISHED = "the agent has used up its runs without being done"
+
+
+class Rounds:
+    """What a task does between two looks of a person."""
+
+    def __init__(self, progress: Progress, hosting: Hosting, asking: Asking) -> None:
+        self._progress = progress
+        self._hosting = hosting
+        self._asking = asking
+        self._running = Running(progress, hosting, asking)
+        self._handover: ArtifactRef | None = None
+
+    async def work(self, guidance: str) -> bool:
+        """Run and evaluate until there is something to review (True) or the task has ended (False)."""
+        while True:
+            came_to = await self._hosting.within(
+                self._progress.status.patch, lambda prepared: self._rounds(prepared, guidance)
+            )
+            if came_to is not _CameTo.UNFINISHED:
+                return came_to is _CameTo.REVIEW
+            # Asked without a workspace: waiting for a person costs nothing.
+            answer = await self._asking.ask(
+                QuestionKind.UNFINISHED,
+                f"the agent has made {self._progress.policy.runs_per_round} runs of "
+                f"{self._progress.policy.tool_calls} tool calls and is not done: the task may be too large for one "
+                "change. Let it go on, propose what there is, or discard it",
+                seconds=self._progress.policy.budget.answer_seconds,
+            )
+            choice = answer.decision.choice if answer is not None else None
+            if choice is not Choice.CONTINUE:
+                return await self._stop_there(choice)
+
+    async def evaluate(self, prepared: Prepared, patch: Patch, run: RunResult | None) -> Evaluation:
+        """Judge a patch on its base."""
+        self._progress.enter(Stage.EVALUATE)
+        known = self._progress.status.evaluation
+        order = EvaluateOrder(
+            task=self._progress.status.task,
+            prepared=prepared,
+            patch=patch,
+            run=run,
+            base_run=known.base_run if known is not None and known.base_commit == patch.base_commit else None,
+            round=self._progress.status.round,
+        )
+        checks = len(prepared.policy.checks) * 3 * prepared.policy.check_limits.wall_seconds
+        limit = timedelta(seconds=checks) + timeouts.RUN_MARGIN
+        evaluation = await self._hosting.step(prepared, HostSteps.evaluate, order, limit)
+        self._progress.change(evaluation=evaluation)
+        return evaluation
+
+    async def _rounds(self, prepared: Prepared, guidance: str) -> _CameTo:
+        feedback = None
+        for left in reversed(range(prepared.policy.feedback_rounds + 1)):
+            self._progress.next_round()
+            run, exported = await self._round(prepared, feedback, guidance)
+            if run.end is RunEnd.TOOL_CALLS:
+                return _CameTo.UNFINISHED
+            chosen = self._running.chosen
+            if not run.succeeded and chosen is not Choice.PROPOSE:
+                self._end_unfinished(run, exported)
+                return _CameTo.END
+            if exported.refused:
+                if not left or chosen is not None:
+                    self._progress.end(Outcome.FAILED, f"the patch was refused: {exported.refused}")
+                    return _CameTo.END
+                feedback, guidance = None, exported.refused
+                continue
+            if exported.patch is None:
+                self._progress.end(Outcome.NO_CHANGES, "the agent ended without changing anything git would track")
+                return _CameTo.END
+            evaluation = await self.evaluate(prepared, exported.patch, run)
+            if not evaluation.blocked or chosen is not None:
+                return _CameTo.REVIEW
+            feedback, guidance = evaluation.feedback, ""
+        return _CameTo.REVIEW
+
+    async def _round(
+        self, prepared: Prepared, feedback: ArtifactRef | None, guidance: str
+    ) -> tuple[RunResult, ExportResult]:
+        """Run until the agent is done with this round, or may not go on."""
+        for left in reversed(range(prepared.policy.runs_per_round)):
+            run, exported = await self._run_once(prepared, feedback, guidance)
+            self._handover = run.handover if run.end is RunEnd.TOOL_CALLS else None
+            if run.end is not RunEnd.TOOL_CALLS or not left:
+                break
+        return run, exported
+
+    async def _run_once(
+        self, prepared: Prepared, feedback: ArtifactRef | None, guidance: str
+    ) -> tuple[RunResult, ExportResult]:
+        status = self._progress.next_run()
+        order = ContextOrder(
+            task=status.task,
+            prepared=prepared,
+            feedback=feedback,
+            guidance=guidance,
+            handover=self._handover,
+            round=status.round,
+        )
+        self._progress.enter(Stage.CONTEXT)
+        context = await self._hosting.step(prepared, HostSteps.gather_context, order, timeouts.FORGE)
+        self._progress.enter(Stage.RUN, context=context)
+        run = await self._running.run(prepared, context)
+        self._progress.enter(Stage.EXPORT, run=run)
+        exported = await self._hosting.step(
+            prepared,
+            HostSteps.export_patch,
+            ExportOrder(task=status.task, prepared=prepared, run=run, context=context, round=status.round),
+            timeouts.FORGE,
+        )
+        if exported.patch is not None:
+            self._progress.change(patch=exported.patch)
+        return run, exported
+
+    async def _stop_there(self, choice: Choice | None) -> bool:
+        """The agent does not go on: judge what there is if somebody chose so."""
+        status = self._progress.status
+        patch = status.patch
+        if choice is not Choice.PROPOSE:
+            self._end_by(choice, "the agent was not done")
+            return False
+        if patch is None:
+            self._progress.end(Outcome.NO_CHANGES, "there is nothing to propose: nothing was changed yet")
+            return False
+        await self._hosting.within(patch, lambda prepared: self.evaluate(prepared, patch, status.run))
+        return True
+
+    def _end_unfinished(self, run: RunResult, exported: ExportResult) -> None:
+        if run.end is RunEnd.BUDGET:
+            self._end_by(self._running.chosen, run.detail)
+            return
+        work = "; what it had done so far is kept as the task's patch" if exported.patch is not None else ""
+        code = f" (exit code {run.exit_code})" if run.exit_code else ""
+        message = f"the agent did not finish: {run.detail or run.end}{code}{work}"
+        self._progress.end(Outcome.AGENT_FAILED, message)
+
+    def _end_by(self, choice: Choice | None, why: str) -> None:
+        kept = "what there is, is kept in the archive" if self._progress.status.patch else "nothing was changed yet"
+        if choice is Choice.DISCARD:
+            self._progress.end(Outcome.DISCARDED, f"{why}; somebody chose to discard it; {kept}")
+        else:
+            self._progress.end(Outcome.UNANSWERED, f"{why}; nobody answered in time, so nothing is proposed; {kept}")

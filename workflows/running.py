@@ -1,0 +1,94 @@
+"""One run of the agent, with its budget: at a cap it stands still until somebody answers."""
+
+from datetime import timedelta
+
+from workflows import timeouts
+from workflows.asking import Asking
+from workflows.hosting import Hosting
+from workflows.models.question import Choice, QuestionKind
+from workflows.models.run import RunEnd, RunResult
+from workflows.models.steps import Prepared, RunOrder, StartupContext
+from workflows.models.usage import USD, Metered
+from workflows.progress import Progress
+from workflows.spending import Spending
+from workflows.steps import HostSteps
+
+
+class Running:
+    """Runs the agent to an end, through as many pauses as it takes."""
+
+    def __init__(self, progress: Progress, hosting: Hosting, asking: Asking) -> None:
+        self._progress = progress
+        self._hosting = hosting
+        self._asking = asking
+        self._spending = Spending(progress)
+        self.chosen: Choice | None = None
+        """What somebody chose when the last run could not go on; None also when nobody answered, or nobody had to."""
+
+    async def run(self, prepared: Prepared, context: StartupContext) -> RunResult:
+        """Run the agent once. A cap pauses it; who answers decides whether it goes on."""
+        status, policy = self._progress.status, prepared.policy
+        self.chosen = None
+        run_id = f"{status.task.id}-{prepared.placement.epoch}-{status.runs}"
+        order = RunOrder(run_id=run_id, task=status.task, prepared=prepared, context=context)
+        used, held = Metered(), ""
+        while not order.stop:
+            order = order.model_copy(update={"allowance": await self._spending.allowance(run_id, policy)})
+            held = self._spending.exhausted(order.allowance, used)
+            if not held:
+                run = await self._step(prepared, order)
+                if run.end is not RunEnd.PAUSED:
+                    await self._spending.settle(run_id, policy, run.metered)
+                    return run
+                used, held = run.metered, run.metered.held or "micro_usd"
+                # Other runs of the same day may have given back what they did not use.
+                again = await self._spending.allowance(run_id, policy)
+                if again != order.allowance and not self._spending.exhausted(again, used):
+                    continue
+            order = order.model_copy(update={"stop": await self._ask(prepared, used, held)})
+        run = await self._step(prepared, order)
+        await self._spending.settle(run_id, policy, run.metered)
+        return run
+
+    async def _ask(self, prepared: Prepared, used: Metered, held: str) -> str:
+        """Empty if the run may go on; else why it ends here."""
+        policy, task_used = prepared.policy, self._progress.status.used.plus(used)
+        cap = self._spending.bound_by or "task"
+        reached = _reached(held, cap, task_used)
+        suggestion = self._spending.suggestion(policy) if held == "micro_usd" else 0
+        can_continue = bool(suggestion) or held != "micro_usd"
+        answer = await self._asking.ask(
+            QuestionKind.BUDGET,
+            f"the run stands still: {reached}. "
+            + ("Continue with more, stop" if can_continue else "The ceiling is reached: stop")
+            + " and propose what there is, or discard it",
+            choices=tuple(Choice) if can_continue else (Choice.PROPOSE, Choice.DISCARD),
+            cap=cap if held == "micro_usd" else "task",
+            used_micro_usd=task_used.micro_usd,
+            suggested_micro_usd=suggestion,
+            seconds=policy.budget.answer_seconds,
+        )
+        self.chosen = answer.decision.choice if answer is not None else None
+        if answer is not None and self.chosen is Choice.CONTINUE:
+            self._spending.raise_by(answer.decision.more_micro_usd, cap, held)
+            self.chosen = None
+            return ""
+        return reached
+
+    async def _step(self, prepared: Prepared, order: RunOrder) -> RunResult:
+        limit = timedelta(seconds=prepared.policy.run_limits.wall_seconds) + timeouts.RUN_MARGIN
+        return await self._hosting.step(prepared, HostSteps.run_agent, order, limit)
+
+
+_CAPS = {
+    "task": "its task's budget",
+    "requester-day": "the requester's budget of the day",
+    "team-day": "its team's budget of the day",
+}
+
+
+def _reached(held: str, cap: str, used: Metered) -> str:
+    spent = f"{used.micro_usd / USD:.2f} USD, {used.tokens} tokens and {used.requests} requests used by this task"
+    if held == "micro_usd":
+        return f"{_CAPS.get(cap, cap)} is used up or reserved ({spent})"
+    return f"its task's limit on {held} is reached ({spent})"
