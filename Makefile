@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_WORKERS ?= 2
 
-.PHONY: setup demo test check format lock system-deps clean
+.PHONY: setup demo test check bench format lock system-deps clean
 
 setup: $(STAMP)
 
@@ -31,6 +31,10 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Prints a table and, last, one line of JSON. BENCH="overhead egress" measures some only.
+bench: $(STAMP)
+	@$(BIN)/python -m tests.benchmarks $(BENCH)
 
 format: $(STAMP)
 	$(BIN)/ruff format .
