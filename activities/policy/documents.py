@@ -115,6 +115,47 @@ class AgentMount(Document):
         return self
 
 
+class KeySource(Document):
+    """Where the gateway finds a provider's key: exactly one of the three."""
+
+    environment: str = ""
+    """Name of a variable in the environment of the worker."""
+    file: Path | None = None
+    """A file that holds the key and nothing else; read again when it changes."""
+    command: tuple[str, ...] = ()
+    """A command that prints the key, run without a shell, and again after `seconds`."""
+    seconds: float = Field(default=3000, gt=0)
+    """How long a key that a command printed may be used."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "KeySource":
+        if sum(bool(source) for source in (self.environment, self.file, self.command)) != 1:
+            raise ValueError("give one of `environment`, `file` and `command`: where the gateway finds the key")
+        return self
+
+
+class PriceEntry(Document):
+    """What a model costs, in US dollars per million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cache_read: float | None = Field(default=None, ge=0)
+    """Left out, as `input`."""
+    cache_write: float | None = Field(default=None, ge=0)
+    """Left out, as `input`."""
+
+
+class ProviderEntry(Document):
+    """A model provider that agents reach through the gateway: `[providers.NAME]`."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$")]
+    """Base address, such as `https://api.anthropic.com`."""
+    key: KeySource | None = None
+    """Left out, requests carry no credential: for a model on a network of one's own."""
+    prices: dict[str, PriceEntry] = {}
+    """By model; beside and above the table that comes with the program."""
+
+
 class AgentEntry(Document):
     """One agent that tasks may name: `[agents.NAME]`."""
 
@@ -174,6 +215,7 @@ class PlatformPolicy(Document):
     default_agent: str = ""
     """Left out, it is the only agent there is."""
     agents: dict[Annotated[str, Field(pattern=NAME)], AgentEntry] = {}
+    providers: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")], ProviderEntry] = {}
     egress: EgressTable = EgressTable()
     """What every agent may reach, beside its own."""
     limits: LimitTables = LimitTables()
