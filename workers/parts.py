@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.agents.configured import configured_adapters
+from activities.agents.toolchains import Toolchains
 from activities.archive.artifacts import Artifacts
 from activities.archive.chains import Chains
 from activities.archive.intents import Intents
@@ -130,6 +131,7 @@ class Parts:
             artifacts=artifacts,
             chains=chains,
             adapters=configured_adapters(platform),
+            toolchains=Toolchains(state),
         )
         exporting = ExportingActivities(
             git=git,

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pathspec import GitIgnoreSpec
 from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
 
+from activities.egress.contract import UsageDialect
 from activities.egress.rules import Rule, RuleRefused
 from activities.sandbox.contract import INPUT, LAYER, WORKSPACE
 from workflows.models.limits import Grade, LimitGrades, Limits
@@ -160,8 +161,18 @@ class AgentEntry(Document):
     """One agent that tasks may name: `[agents.NAME]`."""
 
     adapter: str = Field(default="command", pattern=NAME)
-    command: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Started without a shell; each word as it is."""
+    """`claude-code`, `codex`, `opencode`, or `command` for any other program."""
+    command: tuple[str, ...] = ()
+    """For `command` alone, and needed there: started without a shell, each word as it is."""
+    arguments: tuple[str, ...] = ()
+    """Given to the command line beside its adapter's own."""
+    provider: str = ""
+    """Which of `[providers.NAME]` it asks; left out, `command` reaches none."""
+    model: str = ""
+    """The model's name, as the provider knows it."""
+    dialect: UsageDialect | None = None
+    """What it speaks to the provider, where the adapter leaves a choice: `opencode` and `command`, which speak
+    `openai-chat` unless told otherwise."""
     mounts: tuple[AgentMount, ...] = ()
     environment: dict[str, str] = {}
     egress: Hosts = ()
@@ -233,6 +244,11 @@ class PlatformPolicy(Document):
             raise ValueError('allow_self_approval is only for profile = "local": in a team somebody else decides')
         if self.default_agent and self.default_agent not in self.agents:
             raise ValueError(f"default_agent = {self.default_agent!r}, but there is no [agents.{self.default_agent}]")
+        for name, agent in self.agents.items():
+            if agent.provider and agent.provider not in self.providers:
+                raise ValueError(
+                    f"agents.{name}.provider = {agent.provider!r}, but there is no [providers.{agent.provider}]"
+                )
         for system in ("os", "slack", "linear", "github", "mail"):
             taken: dict[str, str] = {}
             for person, entry in self.people.items():
