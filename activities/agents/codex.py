@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from activities.agents.adapter import HangKind, Launch, Session, Toolchain, Verdict
+from activities.agents.adapter import SESSION, HangKind, Launch, Session, Toolchain, Verdict
 from activities.agents.json_lines import as_message, content_of, name, rows, table, text, tokens
 from activities.agents.model_provider import PLACEHOLDER
-from activities.agents.vendor_cli import VendorCli, kept
+from activities.agents.vendor_cli import VendorCli
 from activities.agents.verdict import judge_by_result
 from activities.egress.contract import UsageDialect
 from workflows.models.run import RunEnd
@@ -53,7 +53,10 @@ class Codex(VendorCli):
             command += ["--config", f"{key}={value}"]
         command += ["--model", self._entry.model, *self._entry.arguments]
         command += ["resume", session.resume, "-"] if session and session.resume else ["-"]
-        environment = {"CODEX_HOME": kept(session, ".codex"), _KEY: PLACEHOLDER}
+        environment = {_KEY: PLACEHOLDER}
+        if session:
+            # It makes its own home, but none that it is told of.
+            environment["CODEX_HOME"] = SESSION
         return self.started(prompt_dir, session, command, environment)
 
     def read_events(self, line: bytes) -> list[TranscriptEvent]:

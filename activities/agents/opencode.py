@@ -40,7 +40,10 @@ class OpenCode(VendorCli):
         command = ["opencode", "run", "--format", "json", *self._entry.arguments]
         # A title that is given need not be asked for.
         command += ["--session", session.resume] if session and session.resume else ["--title", "task"]
-        home = kept(session, ".opencode")
+        # Into a configuration directory that it can write to, it fetches a library for plugins from npm's registry,
+        # whether or not there are any.
+        command = ["sh", "-c", 'mkdir -p -m 0555 "$HOME/.config/opencode"; exec "$@"', "sh", *command]
+        home = kept(session, ".session")
         environment = {
             "OPENCODE_CONFIG_CONTENT": json.dumps(self._configuration()),
             "OPENCODE_DISABLE_AUTOUPDATE": "1",

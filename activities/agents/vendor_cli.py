@@ -106,5 +106,5 @@ class VendorCli:
 
 
 def kept(session: Session | None, otherwise: str) -> str:
-    """The directory inside that a command line keeps its sessions in."""
+    """The directory inside that a command line keeps its sessions in: a host's, or one of the home's."""
     return SESSION if session else f"{HOME}/{otherwise}"

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from activities.sandbox.contract import WORKSPACE
+
 
 @dataclass(frozen=True)
 class Write:
@@ -12,6 +14,13 @@ class Write:
 
     path: str
     content: str
+
+
+@dataclass(frozen=True)
+class Read:
+    """Read a file, by the CLI's own tool for that where it has one; some want that before they write over it."""
+
+    path: str
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class Call:
     arguments: dict[str, Any]
 
 
-Action = Write | Shell | Call
+Action = Write | Read | Shell | Call
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,8 @@ class Trouble(StrEnum):
     SLOW = "one event at a time"
 
 
-ROOT = "/work"
+ROOT = WORKSPACE
+"""Where the workspace is inside."""
 FEEDBACK = "not accepted"
 """What a prompt says that carries the findings of an evaluation."""
 
@@ -95,6 +105,13 @@ def tool_call(action: Action, offered: Sequence[str]) -> tuple[str, dict[str, An
     """
     if isinstance(action, Call):
         return action.tool, action.arguments
+    if isinstance(action, Read):
+        path = f"{ROOT}/{action.path}"
+        if "Read" in offered:
+            return "Read", {"file_path": path}
+        if "read" in offered:
+            return "read", {"filePath": path}
+        action = Shell(f"cat '{path}'")
     if isinstance(action, Write):
         path = f"{ROOT}/{action.path}"
         if "Write" in offered:
@@ -102,7 +119,7 @@ def tool_call(action: Action, offered: Sequence[str]) -> tuple[str, dict[str, An
         if "write" in offered:
             return "write", {"filePath": path, "content": action.content}
         # Without a tool for files, the model uses the shell.
-        action = Shell(f"cat > '{path}' <<'END'\n{action.content}END")
+        action = Shell(f"mkdir -p $(dirname '{path}'); cat > '{path}' <<'END'\n{action.content}END")
     if "Bash" in offered:
         return "Bash", {"command": action.command, "description": "run a command"}
     if "bash" in offered:
