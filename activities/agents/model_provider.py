@@ -1,5 +1,6 @@
 """The model provider as an agent's sandbox sees it: a name inside, a dialect, and no key."""
 
+import re
 from dataclasses import dataclass
 
 from activities.egress.contract import BrokeredService, Endpoint, Price, UsageDialect
@@ -8,6 +9,7 @@ from activities.policy.documents import PriceEntry, ProviderEntry
 PLACEHOLDER = "placeholder"
 """What command lines that want a key are given; the gateway removes it."""
 _MICRO = 1_000_000
+_DATE = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})$")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,10 @@ class Provider:
         """What is known of its models' prices."""
         return {model: _price(entry) for model, entry in self.entry.prices.items()}
 
+    def knows_price_of(self, model: str) -> bool:
+        """Whether a model has a price, by its name with or without the date behind it."""
+        return bool({model, _DATE.sub("", model)} & self.prices().keys())
+
     def service(self, dialect: UsageDialect, extra: tuple[Endpoint, ...] = ()) -> BrokeredService:
         """How the gateway is to let an agent reach it, for one dialect and what else the agent asks for."""
         interface = INTERFACES[dialect]
@@ -68,7 +74,8 @@ class Provider:
             host=self.host,
             # Vendors print their address with the version and without it; the paths asked for begin with it.
             upstream=self.entry.url.rstrip("/").removesuffix("/v1"),
-            credential=self.name if self.entry.key else "",
+            # Known to the gateway by the provider's name, also where it is known to take none.
+            credential=self.name,
             header=interface.header,
             prefix=interface.prefix,
             endpoints=(*interface.endpoints, *extra),

@@ -25,7 +25,7 @@ from workflows.models.limits import GIB, MIB
 from workflows.models.transcript import EventKind, TranscriptEvent
 
 MODELS = {"claude-code": "claude-sonnet-4-5", "opencode": "test-model", "codex": "gpt-5"}
-RETRIES = {
+RETRIES: dict[str, dict[str, Any]] = {
     # A patient command line is a slow test: as few tries as each can be told.
     "claude-code": {"environment": {"CLAUDE_CODE_MAX_RETRIES": "1"}},
     "codex": {
