@@ -250,14 +250,24 @@ class OpenAIResponses:
     def _events(self, answer: Json) -> Events:
         yield "response.created", {"response": {**answer, "status": "in_progress", "output": [], "usage": None}}
         for index, item in enumerate(answer["output"]):
-            began = {**item, "status": "in_progress"} | ({"content": []} if item["type"] == "message" else {})
+            began = {**item, "status": "in_progress"} | (
+                {"content": []} if item["type"] == "message" else {"arguments": ""}
+            )
             yield "response.output_item.added", {"output_index": index, "item": began}
             for part in item.get("content", []):
                 place = {"item_id": item["id"], "output_index": index, "content_index": 0}
+                key = "text" if part["type"] == "output_text" else "refusal"
+                yield "response.content_part.added", {**place, "part": {**part, key: ""}}
                 if part["type"] == "output_text":
                     yield "response.output_text.delta", {**place, "delta": part["text"], "logprobs": []}
                 else:
                     yield "response.refusal.delta", {**place, "delta": part["refusal"]}
+                yield "response.content_part.done", {**place, "part": part}
+            if item["type"] == "function_call":
+                place = {"item_id": item["id"], "output_index": index}
+                yield "response.function_call_arguments.delta", {**place, "delta": item["arguments"]}
+                told = {"name": item["name"], "arguments": item["arguments"]}
+                yield "response.function_call_arguments.done", {**place, **told}
             yield "response.output_item.done", {"output_index": index, "item": item}
         yield "response.completed", {"response": answer}
 
