@@ -250,9 +250,8 @@ class OpenAIResponses:
     def _events(self, answer: Json) -> Events:
         yield "response.created", {"response": {**answer, "status": "in_progress", "output": [], "usage": None}}
         for index, item in enumerate(answer["output"]):
-            began = {**item, "status": "in_progress"} | (
-                {"content": []} if item["type"] == "message" else {"arguments": ""}
-            )
+            began: Json = {**item, "status": "in_progress"}
+            began |= {"content": []} if item["type"] == "message" else {"arguments": ""}
             yield "response.output_item.added", {"output_index": index, "item": began}
             for part in item.get("content", []):
                 place = {"item_id": item["id"], "output_index": index, "content_index": 0}
