@@ -8,6 +8,7 @@ from typing import Any
 from temporalio.client import Client
 
 from activities.agents.configured import configured_adapters
+from activities.agents.toolchains import Toolchains
 from activities.archive.artifacts import Artifacts
 from activities.archive.chains import Chains
 from activities.archive.intents import Intents
@@ -157,6 +158,7 @@ class Parts:
             artifacts=artifacts,
             chains=chains,
             adapters=configured_adapters(platform),
+            toolchains=Toolchains(state),
         )
         exporting = ExportingActivities(
             git=git,

@@ -1,11 +1,93 @@
 """What the gateway is told and what it records."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
+
+from pydantic import Field
 
 from workflows.models.base import Model
 
 SOCKET_NAME = "egress.sock"
+
+
+class UsageDialect(StrEnum):
+    """How a model provider's answers state what a request used."""
+
+    ANTHROPIC_MESSAGES = "anthropic-messages"
+    """`usage` in `message_start` and `message_delta` events, or in the one answer."""
+    OPENAI_CHAT = "openai-chat"
+    """`usage` in the last chunk, if the client asked for it, or in the one answer."""
+    OPENAI_RESPONSES = "openai-responses"
+    """`response.usage` in `response.completed`, or `usage` in the one answer."""
+
+
+class Endpoint(Model):
+    """One request that an agent needs: a method and an exact path, its query aside."""
+
+    method: str
+    path: str
+    usage: UsageDialect | None = None
+    """How to read what it cost; None for what costs nothing."""
+
+
+class Price(Model):
+    """Micro-dollars per million tokens: 3,000,000 is three dollars per million, and three micro-dollars a token."""
+
+    input: int = Field(ge=0)
+    output: int = Field(ge=0)
+    cache_read: int = Field(ge=0)
+    cache_write: int = Field(ge=0)
+
+
+class BrokeredService(Model):
+    """A service that the gateway adds a credential for; the sandbox knows its name inside and no key."""
+
+    host: str
+    """The name inside, such as `anthropic.model.internal`, asked for in plain HTTP."""
+    upstream: str
+    """Base URL that requests go to, such as `https://api.anthropic.com`; its path is put before the request's."""
+    credential: str
+    """Name of the credential in the gateway's keeping; never its value."""
+    header: str
+    """Lower-case name of the header that the credential goes into; what the sandbox sent there is removed."""
+    private: bool = False
+    """Whether the upstream may be at a private or loopback address: for a model on a network of one's own."""
+    prefix: str = ""
+    """Put before the credential, such as `Bearer `."""
+    endpoints: tuple[Endpoint, ...] = ()
+    """All else at this host is refused."""
+    prices: dict[str, Price] = {}
+    """By the model's name as the provider states it; a model that is not here counts at the dearest price of all."""
+    price_version: str = ""
+
+
+class Allowance(Model):
+    """What a sandbox may use of its brokered services in all; None sets no limit. Beyond it, requests are held."""
+
+    micro_usd: int | None = None
+    tokens: int | None = None
+    requests: int | None = None
+    bytes: int | None = None
+
+
+class Metered(Model):
+    """What a sandbox has used of its brokered services, as the gateway counted it."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    """Without what was read from a cache."""
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    bytes: int = 0
+    """Both ways."""
+    micro_usd: int = 0
+    estimated: bool = False
+    """Whether some of it was counted at the dearest price, or from bytes, because the answer did not say."""
+    price_version: str = ""
+    held: str = ""
+    """Which limit holds requests back now, such as `micro_usd`; empty if none does."""
 
 
 class EgressRules(Model):
@@ -15,6 +97,9 @@ class EgressRules(Model):
     """Each `name`, `name:port` or `*.suffix[:port]`; ports default to 80 and 443. Never an address."""
     allow_private: bool = False
     """Whether names may resolve to private or loopback addresses: for tests and stand-ins on this machine only."""
+    brokered: tuple[BrokeredService, ...] = ()
+    allowance: Allowance = Allowance()
+    """What it begins with; `grant` changes it."""
 
 
 class EgressRecord(Model):
@@ -34,6 +119,10 @@ class EgressRecord(Model):
     bytes_sent: int = 0
     bytes_received: int = 0
     duration_ms: int = 0
+    model: str = ""
+    """Of a brokered request: the model that answered, as the provider names it."""
+    metered: Metered | None = None
+    """Of a brokered request: what it used."""
 
 
 class EgressGateway(Protocol):
@@ -45,6 +134,14 @@ class EgressGateway(Protocol):
 
     async def change(self, sandbox: str, rules: EgressRules) -> None:
         """Change what a sandbox may reach, without cutting streams that are open."""
+        ...
+
+    async def grant(self, sandbox: str, allowance: Allowance) -> None:
+        """Replace what a sandbox may use in all; requests that were held and fit now go on. Survives restarts."""
+        ...
+
+    async def metered(self, sandbox: str) -> Metered:
+        """What a sandbox has used so far; after `close`, what it used in all, until it is forgotten."""
         ...
 
     async def close(self, sandbox: str) -> tuple[EgressRecord, ...]:

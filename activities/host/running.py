@@ -7,6 +7,7 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.agents.adapter import PROMPT_NAME, AgentAdapter
+from activities.agents.toolchains import Toolchains
 from activities.agents.transcript import read_transcript
 from activities.archive.contract import ArtifactStore, TaskChains
 from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
@@ -45,6 +46,7 @@ class RunningActivities:
         artifacts: ArtifactStore,
         chains: TaskChains,
         adapters: dict[str, AgentAdapter],
+        toolchains: Toolchains,
         allow_private: bool = False,
     ) -> None:
         """`allow_private`: whether agents may reach servers on this machine; for tests against stand-ins only."""
@@ -58,6 +60,7 @@ class RunningActivities:
         self._artifacts = artifacts
         self._chains = chains
         self._adapters = adapters
+        self._toolchains = toolchains
         self._allow_private = allow_private
 
     @activity.defn(name="run_agent")
@@ -71,8 +74,7 @@ class RunningActivities:
                 f"agent {order.prepared.agent!r} is not configured on this host: add it to journeyman.toml"
             )
         inputs = await self._lay_out_input(order, held)
-        rules = EgressRules(hosts=order.prepared.policy.egress_hosts, allow_private=self._allow_private)
-        egress = await self._gateway.open(order.run_id, rules, held.uid)
+        egress = await self._gateway.open(order.run_id, self._egress(order, adapter), held.uid)
         spec = self._spec(order, held, adapter, inputs, egress)
         status, output = await supervised(self._sandboxes, spec)
         if status.end in _WORTH_A_RETRY and activity.info().attempt < _TRIES:
@@ -80,6 +82,14 @@ class RunningActivities:
             await self._sandboxes.forget(order.run_id)
             raise SandboxLost(status)
         return await self._conclude(order, adapter, status, output)
+
+    def _egress(self, order: RunOrder, adapter: AgentAdapter) -> EgressRules:
+        """What the agent may reach: what policy names, and its model provider."""
+        return EgressRules(
+            hosts=order.prepared.policy.egress_hosts,
+            brokered=adapter.services,
+            allow_private=self._allow_private,
+        )
 
     async def _lay_out_input(self, order: RunOrder, held: Held) -> Path:
         """The prompt, readable for the sandbox's uid and no other."""
@@ -102,6 +112,8 @@ class RunningActivities:
         mirror = self._mirrors.of(order.task.repository.url)
         launch = adapter.launch(inputs)
         mounts: list[Mount] = [objects_mount(mirror), *launch.mounts]
+        if adapter.toolchain:
+            mounts.append(self._toolchains.mount(adapter.toolchain))
         if prepared.layer:
             mounts.append(self._layers.find(prepared.layer).mount())
         proxy = f"http://127.0.0.1:{PROXY_PORT}"
