@@ -11,7 +11,7 @@ from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 from temporalio.worker import FixedSizeSlotSupplier, Worker, WorkerTuner
 
-from activities.egress.process import GatewayError
+from activities.egress.places import GatewayError
 from activities.host.placements import PlaceSupplier
 from workers.parts import Parts
 from workers.sweeping import sweep

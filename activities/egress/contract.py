@@ -38,6 +38,8 @@ class Price(Model):
     output: int = Field(ge=0)
     cache_read: int = Field(ge=0)
     cache_write: int = Field(ge=0)
+    cache_write_hour: int | None = Field(default=None, ge=0)
+    """For what is kept for an hour, where a provider charges more for that; None is as `cache_write`."""
 
 
 class BrokeredService(Model):
@@ -48,7 +50,7 @@ class BrokeredService(Model):
     upstream: str
     """Base URL that requests go to, such as `https://api.anthropic.com`; its path is put before the request's."""
     credential: str
-    """Name of the credential in the gateway's keeping; never its value."""
+    """Name of the credential in the gateway's keeping; never its value. The gateway may know that it takes none."""
     header: str
     """Lower-case name of the header that the credential goes into; what the sandbox sent there is removed."""
     prefix: str = ""
@@ -56,7 +58,8 @@ class BrokeredService(Model):
     endpoints: tuple[Endpoint, ...] = ()
     """All else at this host is refused."""
     prices: dict[str, Price] = {}
-    """By the model's name as the provider states it; a model that is not here counts at the dearest price of all."""
+    """By the model's name as the provider states it, with or without a date behind it; a model that is not here counts
+    at the dearest price of all. Empty, nothing is counted as money."""
     price_version: str = ""
 
 
@@ -79,13 +82,14 @@ class Metered(Model):
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     bytes: int = 0
-    """Both ways."""
+    """Of bodies, both ways, as they came."""
     micro_usd: int = 0
     estimated: bool = False
     """Whether some of it was counted at the dearest price, or from bytes, because the answer did not say."""
     price_version: str = ""
     held: str = ""
-    """Which limit holds requests back now, such as `micro_usd`; empty if none does."""
+    """Which limit holds requests back, such as `micro_usd`: one was held and the allowance still is used up. It stays
+    so while a client that gave up waits to try again. Empty if none does."""
 
 
 class EgressRules(Model):
@@ -121,6 +125,8 @@ class EgressRecord(Model):
     """Of a brokered request: the model that answered, as the provider names it."""
     metered: Metered | None = None
     """Of a brokered request: what it used."""
+    request: str = ""
+    """Of a brokered request that was let through: its id in the meter's books."""
 
 
 class EgressGateway(Protocol):
