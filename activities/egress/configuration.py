@@ -28,6 +28,8 @@ ROUTE_FACTS = "journeyman"
 """Namespace of what a brokered route says of itself for the record."""
 _HOLD_SECONDS = 30 * 24 * 3600
 _METER_SECONDS = 15
+_SHOWN_HEADERS = (":status", "content-length", "content-type", "content-encoding")
+"""To the meter: nothing of what the sandbox wrote but the size of its request."""
 
 
 def bootstrap(admin: Path, config: Path) -> Json:
@@ -121,16 +123,14 @@ def _metering() -> list[Json]:
                 "processing_mode": {
                     "request_header_mode": "SEND",
                     "response_header_mode": "SEND",
-                    "request_body_mode": "STREAMED",
+                    # Unless its head does not state its size.
+                    "request_body_mode": "NONE",
                     "response_body_mode": "STREAMED",
                     "request_trailer_mode": "SKIP",
                     "response_trailer_mode": "SKIP",
                 },
-                "forward_rules": {
-                    "allowed_headers": {
-                        "patterns": [{"exact": name} for name in (":status", "content-type", "content-encoding")]
-                    }
-                },
+                "forward_rules": {"allowed_headers": {"patterns": [{"exact": name} for name in _SHOWN_HEADERS]}},
+                "allow_mode_override": True,
                 "mutation_rules": {"disallow_all": {"value": True}},
                 "disable_immediate_response": True,
                 "route_cache_action": "RETAIN",

@@ -40,6 +40,9 @@ class Price(Model):
     cache_write: int = Field(ge=0)
     cache_write_hour: int | None = Field(default=None, ge=0)
     """For what is kept for an hour, where a provider charges more for that; None is as `cache_write`."""
+    long_prompt_tokens: int | None = None
+    """A request with more input than this, cached or not, costs what `long_prompt` says, output included."""
+    long_prompt: "Price | None" = None
 
 
 class BrokeredService(Model):

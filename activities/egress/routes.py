@@ -90,6 +90,7 @@ def _endpoint(
     sandbox: str, service: BrokeredService, upstream: Upstream, endpoint: Endpoint, allow_private: bool
 ) -> Json:
     host = {"name": ":authority", "string_match": {"safe_regex": {"regex": f"(?i){re.escape(service.host)}(:80)?"}}}
+    no_upgrade = {"name": "upgrade", "present_match": True, "invert_match": True}
     rule = brokered_rule(service)
     told = {
         "sandbox": sandbox,
@@ -114,8 +115,9 @@ def _endpoint(
         overrides[RBAC_FILTER] = {"@type": TYPE + "envoy.extensions.filters.http.rbac.v3.RBACPerRoute"}
     return {
         "name": rule,
-        # Of the path as it was written: nothing is decoded or tidied up before it is compared.
-        "match": {"path": endpoint.path, "headers": [host, _exactly(":method", endpoint.method)]},
+        # Of the path as it was written: nothing is decoded or tidied up before it is compared. What asks for another
+        # protocol is not the request that was declared.
+        "match": {"path": endpoint.path, "headers": [host, _exactly(":method", endpoint.method), no_upgrade]},
         "metadata": {"filter_metadata": {ROUTE_FACTS: {"host": service.host, "path": endpoint.path}}},
         # An answer that is not compressed is one that can be read in passing.
         "request_headers_to_remove": sorted({*CREDENTIAL_HEADERS, service.header, "accept-encoding"}),

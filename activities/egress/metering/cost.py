@@ -21,7 +21,7 @@ def price_of(model: str, prices: Mapping[str, Price]) -> tuple[Price | None, boo
     fitting = [name for name in prices if model == name or _is_dated(model, name)]
     if fitting:
         return prices[max(fitting, key=len)], True
-    each = prices.values()
+    each = [*prices.values(), *(price.long_prompt for price in prices.values() if price.long_prompt)]
     hours = [price.cache_write_hour for price in each if price.cache_write_hour is not None]
     dearest = Price(
         input=max(price.input for price in each),
@@ -53,6 +53,9 @@ def measure(reader: AnswerReader, sent: int, free: bool, prices: Mapping[str, Pr
     price, listed = price_of(usage.model, prices)
     money = 0
     if price is not None:
+        prompt = input_tokens + cache_read + cache_write
+        if price.long_prompt and price.long_prompt_tokens is not None and prompt > price.long_prompt_tokens:
+            price = price.long_prompt
         hour = min(usage.cache_write_hour or 0, cache_write)
         hour_price = price.cache_write if price.cache_write_hour is None else price.cache_write_hour
         parts = (

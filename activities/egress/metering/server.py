@@ -27,6 +27,16 @@ _SAME = {
     for name in ("request_headers", "request_body", "response_headers", "response_body")
 }
 """Pass on what was shown, unchanged."""
+_SHOW_BODY = ProcessingResponse(
+    request_headers={},
+    mode_override={
+        "request_header_mode": 1,
+        "response_header_mode": 1,
+        "request_body_mode": 1,
+        "response_body_mode": 1,
+    },
+).SerializeToString()
+"""Pass on, and show the request's body: its head does not tell its size. Envoy itself holds a body to a stated size."""
 
 
 class Meter:
@@ -88,7 +98,7 @@ class Meter:
                     await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "this request was not let through")
                     return
                 # Noted before it is passed on: whoever has seen the end of an answer finds it counted.
-                yield _SAME[_note(request, message)]
+                yield _note(request, message)
         finally:
             if request is not None and not request.ended:
                 # Cut, by whichever side.
@@ -124,15 +134,20 @@ class Meter:
         return self._sandboxes[key]
 
 
-def _note(request: Request, message: Any) -> str:
-    """Count what a message shows, and return which of the steps it was."""
+def _note(request: Request, message: Any) -> bytes:
+    """Count what a message shows, and return the answer to it."""
     kind = next(name for name in _SAME if message.HasField(name))
-    if kind == "request_body":
+    answer: bytes = _SAME[kind]
+    if kind == "request_headers":
+        stated = _head(message.request_headers).get("content-length", b"")
+        if stated.isdigit():
+            request.sent = int(stated)
+        elif not message.request_headers.end_of_stream:
+            answer = _SHOW_BODY
+    elif kind == "request_body":
         request.sent += len(message.request_body.body)
     elif kind == "response_headers":
-        head = {
-            header.key: header.raw_value or header.value.encode() for header in message.response_headers.headers.headers
-        }
+        head = _head(message.response_headers)
         status = head.get(":status", b"")
         request.reader.begin(
             int(status) if status.isdigit() else 0,
@@ -148,4 +163,8 @@ def _note(request: Request, message: Any) -> str:
         request.finish()
     else:
         request.note()
-    return kind
+    return answer
+
+
+def _head(shown: Any) -> dict[str, bytes]:
+    return {header.key: header.raw_value or header.value.encode() for header in shown.headers.headers}

@@ -33,12 +33,20 @@ _FIELDS: dict[str, tuple[tuple[int, str, str], ...]] = {
         (5, "response_body", "HttpBody"),
         (8, "metadata_context", "Metadata"),
     ),
+    # envoy.extensions.filters.http.ext_proc.v3; 1 is SEND for headers and STREAMED for bodies
+    "ProcessingMode": (
+        (1, "request_header_mode", "int32"),
+        (2, "response_header_mode", "int32"),
+        (3, "request_body_mode", "int32"),
+        (4, "response_body_mode", "int32"),
+    ),
     "Unchanged": (),
     "ProcessingResponse": (
         (1, "request_headers", "Unchanged"),
         (2, "response_headers", "Unchanged"),
         (3, "request_body", "Unchanged"),
         (4, "response_body", "Unchanged"),
+        (9, "mode_override", "ProcessingMode"),
     ),
     # envoy.service.auth.v3
     "AttributeContext": ((10, "context_extensions", "map string"),),

@@ -1,5 +1,6 @@
 """A model provider on loopback that says what a test scripts, in whatever pieces and for as long as it is told to."""
 
+import contextlib
 import http.server
 import json
 import ssl
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from activities.egress.contract import Allowance, BrokeredService, EgressRules, Endpoint, Price, UsageDialect
-from tests.activities.egress.servers import send
+from tests.activities.egress.servers import dial
 
 HOST = "anthropic.model.internal"
 MESSAGES = "/v1/messages"
@@ -175,4 +176,16 @@ def post(
         f"{method} http://{host}{path} HTTP/1.1\r\nHost: {host}\r\nx-api-key: placeholder\r\n{extra}"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
-    return send(directory, head.encode() + body)
+    return exchange(directory, head.encode() + body)
+
+
+def exchange(directory: Path, request: bytes) -> bytes:
+    """Send raw bytes and return all that comes until the gateway closes."""
+    with dial(directory) as connection:
+        connection.settimeout(60)
+        connection.sendall(request)
+        received = b""
+        with contextlib.suppress(ConnectionResetError):
+            while more := connection.recv(65536):
+                received += more
+        return received
