@@ -353,20 +353,20 @@ async def test_workers_that_share_a_gateway_agree_on_the_key_of_the_last_one(
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("name", "value"),
     [
-        {"host": "*.model.internal"},
-        {"host": "model.internal:80"},
-        {"host": "10.0.0.1"},
-        {"url": "ftp://api.example.test"},
-        {"url": "https://user:pass@api.example.test"},
-        {"url": "https://api.example.test/?x=1"},
-        {"header": "Host"},
-        {"header": "content-length"},
-        {"prefix": "a\r\nb: "},
+        ("host", "*.model.internal"),
+        ("host", "model.internal:80"),
+        ("host", "10.0.0.1"),
+        ("upstream", "ftp://api.example.test"),
+        ("upstream", "https://user:pass@api.example.test"),
+        ("upstream", "https://api.example.test/?x=1"),
+        ("header", "Host"),
+        ("header", "content-length"),
+        ("prefix", "a\r\nb: "),
     ],
 )
-async def test_a_service_that_can_not_be_kept_to_is_refused(directory: Path, changed: dict[str, str]) -> None:
+async def test_a_service_that_can_not_be_kept_to_is_refused(directory: Path, name: str, value: str) -> None:
+    wrong = service("http://api.example.test").model_copy(update={name: value})
     with pytest.raises(RuleRefused, match="refused"):
-        url = changed.pop("url", "http://api.example.test")
-        await EnvoyGateway(directory).open("s", brokered(service(url, **changed)), None)
+        await EnvoyGateway(directory).open("s", brokered(wrong), None)
