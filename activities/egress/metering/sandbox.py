@@ -70,13 +70,14 @@ class Sandbox:
         self._stamp: tuple[int, int] | None = None
         self._policy = SandboxPolicy(ledger="")
         self._ledger: Ledger | None = None
-        self._held = True
+        self._held: bool | None = None
+        """As the ledger says; None until it was looked at."""
 
     def limit(self) -> str:
         """The limit that holds requests back now, by the policy as it is now; empty if there is none."""
         ledger = self._refresh()
         limit = limit_reached(ledger.used(), self._policy.allowance)
-        if not limit and self._held:
+        if not limit and self._held is not False:
             ledger.hold("")
             self._held = False
         return limit
@@ -116,7 +117,7 @@ class Sandbox:
                 if self._ledger is None or policy.ledger != self._policy.ledger:
                     self.close()
                     self._ledger = Ledger(self._usage / policy.ledger)
-                    self._held = True
+                    self._held = None
                 self._policy, self._stamp = policy, stamp
         except (OSError, ValueError) as error:
             raise UnknownRequest(f"no policy in {self._policy_file}: {error}") from error

@@ -132,8 +132,8 @@ def service(upstream: str, dialect: UsageDialect = UsageDialect.ANTHROPIC_MESSAG
     return BrokeredService(**{**facts, **changed})
 
 
-def brokered(*services: BrokeredService, private: bool = True, **allowance: int) -> EgressRules:
-    return EgressRules(allow_private=private, brokered=services, allowance=Allowance(**allowance))
+def brokered(*services: BrokeredService, private: bool = True, allowance: Allowance = Allowance()) -> EgressRules:
+    return EgressRules(allow_private=private, brokered=services, allowance=allowance)
 
 
 def event(data: object, name: str = "x") -> bytes:

@@ -24,12 +24,14 @@ from tests.activities.egress.providers import (
     anthropic_stream,
     brokered,
     event,
+    exchange,
     plain,
     post,
     provider,
     service,
     streamed,
 )
+from tests.activities.egress.servers import dial
 
 NO_KEY = {"anthropic": None}
 
@@ -128,7 +130,7 @@ async def test_each_dialect_is_counted_as_the_provider_states_it(
     meter: EnvoyGateway, upstream: Provider, dialect: UsageDialect, answer: Answer, expected: dict[str, int]
 ) -> None:
     upstream.answer = answer
-    sockets = await meter.open("s", rules(upstream, dialect), None)
+    sockets = await meter.open("s", rules(upstream, dialect=dialect), None)
     received = await asyncio.to_thread(post, sockets, b"{}")
     size = sum(map(len, answer.pieces))
     used = await meter.metered("s")
@@ -147,8 +149,6 @@ async def test_an_answer_streams_while_it_is_counted(meter: EnvoyGateway, upstre
     sockets = await meter.open("s", rules(upstream), None)
 
     def read_first() -> bytes:
-        from tests.activities.egress.servers import dial  # noqa: PLC0415
-
         with dial(sockets) as connection:
             connection.sendall(f"POST {MESSAGES} HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 0\r\n\r\n".encode())
             received = b""
@@ -166,13 +166,13 @@ async def test_an_answer_streams_while_it_is_counted(meter: EnvoyGateway, upstre
 async def test_a_limit_that_is_reached_holds_the_next_request_until_more_is_granted(
     meter: EnvoyGateway, upstream: Provider, limit: str
 ) -> None:
-    sockets = await meter.open("s", rules(upstream, **{limit: 1}), None)
+    sockets = await meter.open("s", rules(upstream, Allowance(**{limit: 1})), None)
     assert (await asyncio.to_thread(post, sockets)).startswith(b"HTTP/1.1 200")
     assert (await meter.metered("s")).held == ""
     held = asyncio.create_task(asyncio.to_thread(post, sockets))
     await until_held(meter, "s", limit)
     # Opening again, as a retried step does, takes nothing back and grants nothing.
-    await meter.open("s", rules(upstream, **{limit: 10**9}), None)
+    await meter.open("s", rules(upstream, Allowance(**{limit: 10**9})), None)
     assert (await meter.metered("s")).held == limit
     assert len(upstream.asked) == 1 and not held.done()
     await meter.grant("s", Allowance(**{limit: 10**6}))
@@ -186,7 +186,7 @@ async def test_a_limit_that_is_reached_holds_the_next_request_until_more_is_gran
 async def test_a_request_that_is_held_until_its_sandbox_closes_is_on_record_and_never_sent(
     meter: EnvoyGateway, upstream: Provider
 ) -> None:
-    sockets = await meter.open("s", rules(upstream, requests=0), None)
+    sockets = await meter.open("s", rules(upstream, Allowance(requests=0)), None)
     held = asyncio.create_task(asyncio.to_thread(post, sockets))
     await until_held(meter, "s", "requests")
     (record,) = await meter.close("s")
@@ -209,7 +209,7 @@ async def test_of_many_requests_at_once_each_is_counted_once(meter: EnvoyGateway
 async def test_many_requests_at_once_go_beyond_a_limit_by_their_own_answers_only(
     meter: EnvoyGateway, upstream: Provider
 ) -> None:
-    sockets = await meter.open("s", rules(upstream, requests=5), None)
+    sockets = await meter.open("s", rules(upstream, Allowance(requests=5)), None)
     waiting = [asyncio.create_task(asyncio.to_thread(post, sockets)) for _ in range(20)]
     await until_held(meter, "s", "requests")
     await until(lambda: sum(task.done() for task in waiting) == 5)
@@ -224,8 +224,8 @@ async def test_many_requests_at_once_go_beyond_a_limit_by_their_own_answers_only
 
 
 async def test_one_sandbox_s_limit_holds_no_other_back(meter: EnvoyGateway, upstream: Provider) -> None:
-    first = await meter.open("first", rules(upstream, requests=0), None)
-    second = await meter.open("second", rules(upstream, requests=1), None)
+    first = await meter.open("first", rules(upstream, Allowance(requests=0)), None)
+    second = await meter.open("second", rules(upstream, Allowance(requests=1)), None)
     held = asyncio.create_task(asyncio.to_thread(post, first))
     await until_held(meter, "first", "requests")
     assert (await asyncio.to_thread(post, second)).startswith(b"HTTP/1.1 200")
@@ -235,8 +235,6 @@ async def test_one_sandbox_s_limit_holds_no_other_back(meter: EnvoyGateway, upst
 
 
 async def test_a_request_cut_by_the_client_counts_what_was_seen(meter: EnvoyGateway, upstream: Provider) -> None:
-    from tests.activities.egress.servers import dial  # noqa: PLC0415
-
     go_on = threading.Event()
     pieces = anthropic_stream(text="x" * 3000)
     upstream.answer = streamed(pieces[0] + pieces[1], *pieces[2:], go_on=go_on)
@@ -297,7 +295,7 @@ async def test_the_model_that_answers_sets_the_price_and_not_the_one_that_was_as
 
 async def test_without_prices_tokens_count_all_the_same(meter: EnvoyGateway, upstream: Provider) -> None:
     free = service(f"http://api.example.test:{upstream.port}", prices={}, price_version="")
-    sockets = await meter.open("s", brokered(free, tokens=100), None)
+    sockets = await meter.open("s", brokered(free, allowance=Allowance(tokens=100)), None)
     await asyncio.to_thread(post, sockets)
     used = await meter.metered("s")
     assert (used.input_tokens, used.micro_usd, used.estimated, used.price_version) == (100, 0, False, "")
@@ -311,7 +309,7 @@ async def test_without_prices_tokens_count_all_the_same(meter: EnvoyGateway, ups
 async def test_usage_and_limits_survive_the_death_of_either_process_in_mid_stream(
     meter: EnvoyGateway, directory: Path, resolver: str, upstream: Provider, victim: str
 ) -> None:
-    sockets = await meter.open("s", rules(upstream, requests=2), None)
+    sockets = await meter.open("s", rules(upstream, Allowance(requests=2)), None)
     await asyncio.to_thread(post, sockets)
     go_on = threading.Event()
     pieces = anthropic_stream(text="x" * 300)
@@ -344,7 +342,7 @@ async def test_usage_and_limits_survive_the_death_of_either_process_in_mid_strea
 async def test_what_is_held_stays_held_when_either_process_dies(
     meter: EnvoyGateway, directory: Path, resolver: str, upstream: Provider, victim: str
 ) -> None:
-    sockets = await meter.open("s", rules(upstream, requests=0), None)
+    sockets = await meter.open("s", rules(upstream, Allowance(requests=0)), None)
     held = asyncio.create_task(asyncio.to_thread(post, sockets))
     await until_held(meter, "s", "requests")
     kill(directory, victim)
@@ -404,7 +402,7 @@ async def test_a_sandbox_that_opens_again_goes_on_counting_until_it_is_forgotten
 
 
 async def test_a_change_of_services_keeps_what_was_used(meter: EnvoyGateway, upstream: Provider) -> None:
-    sockets = await meter.open("s", rules(upstream, requests=2), None)
+    sockets = await meter.open("s", rules(upstream, Allowance(requests=2)), None)
     await asyncio.to_thread(post, sockets)
     more = Endpoint(method="PUT", path="/v1/more")
     changed = service(f"http://api.example.test:{upstream.port}", endpoints=(more,))
@@ -422,8 +420,6 @@ async def test_a_huge_request_is_carried_and_counted(meter: EnvoyGateway, upstre
     size = 20 * 1024 * 1024
 
     def chunked() -> bytes:
-        from tests.activities.egress.providers import exchange  # noqa: PLC0415
-
         head = f"POST {MESSAGES} HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
         return exchange(sockets, head.encode() + b"%x\r\n" % size + b"x" * size + b"\r\n0\r\n\r\n")
 
