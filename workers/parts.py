@@ -122,7 +122,8 @@ class Parts:
         sandboxes = BubblewrapSandboxes(
             layout.runs, stage, lease_seconds=settings.lease_seconds, lapse_seconds=settings.lapse_seconds
         )
-        gateway = EnvoyGateway(layout.egress)
+        keys = {name: provider.key for name, provider in platform.providers.items()}
+        gateway = EnvoyGateway(layout.egress, credentials=keys)
         git = Git(state / "git")
         mirrors, workspaces = Mirrors(layout.mirrors, git), Workspaces(layout.workspaces, git)
         objects = Objects.open(settings.archive_location)

@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 from temporalio.worker import FixedSizeSlotSupplier, Worker, WorkerTuner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.egress.process import GatewayError
+from activities.egress.places import GatewayError
 from activities.host.placements import PlaceSupplier
 from workers.parts import Parts
 from workers.sweeping import sweep

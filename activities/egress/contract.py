@@ -7,6 +7,7 @@ from typing import Protocol
 from pydantic import Field
 
 from workflows.models.base import Model
+from workflows.models.usage import Allowance, Metered
 
 SOCKET_NAME = "egress.sock"
 
@@ -38,6 +39,11 @@ class Price(Model):
     output: int = Field(ge=0)
     cache_read: int = Field(ge=0)
     cache_write: int = Field(ge=0)
+    cache_write_hour: int | None = Field(default=None, ge=0)
+    """For what is kept for an hour, where a provider charges more for that; None is as `cache_write`."""
+    long_prompt_tokens: int | None = None
+    """A request with more input than this, cached or not, costs what `long_prompt` says, output included."""
+    long_prompt: "Price | None" = None
 
 
 class BrokeredService(Model):
@@ -48,7 +54,7 @@ class BrokeredService(Model):
     upstream: str
     """Base URL that requests go to, such as `https://api.anthropic.com`; its path is put before the request's."""
     credential: str
-    """Name of the credential in the gateway's keeping; never its value."""
+    """Name of the credential in the gateway's keeping; never its value. The gateway may know that it takes none."""
     header: str
     """Lower-case name of the header that the credential goes into; what the sandbox sent there is removed."""
     private: bool = False
@@ -58,36 +64,9 @@ class BrokeredService(Model):
     endpoints: tuple[Endpoint, ...] = ()
     """All else at this host is refused."""
     prices: dict[str, Price] = {}
-    """By the model's name as the provider states it; a model that is not here counts at the dearest price of all."""
+    """By the model's name as the provider states it, with or without a date behind it; a model that is not here counts
+    at the dearest price of all. Empty, nothing is counted as money."""
     price_version: str = ""
-
-
-class Allowance(Model):
-    """What a sandbox may use of its brokered services in all; None sets no limit. Beyond it, requests are held."""
-
-    micro_usd: int | None = None
-    tokens: int | None = None
-    requests: int | None = None
-    bytes: int | None = None
-
-
-class Metered(Model):
-    """What a sandbox has used of its brokered services, as the gateway counted it."""
-
-    requests: int = 0
-    input_tokens: int = 0
-    """Without what was read from a cache."""
-    output_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-    bytes: int = 0
-    """Both ways."""
-    micro_usd: int = 0
-    estimated: bool = False
-    """Whether some of it was counted at the dearest price, or from bytes, because the answer did not say."""
-    price_version: str = ""
-    held: str = ""
-    """Which limit holds requests back now, such as `micro_usd`; empty if none does."""
 
 
 class EgressRules(Model):
@@ -123,6 +102,8 @@ class EgressRecord(Model):
     """Of a brokered request: the model that answered, as the provider names it."""
     metered: Metered | None = None
     """Of a brokered request: what it used."""
+    request: str = ""
+    """Of a brokered request that was let through: its id in the meter's books."""
 
 
 class EgressGateway(Protocol):

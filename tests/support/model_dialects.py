@@ -251,8 +251,8 @@ class OpenAIResponses:
         yield "response.created", {"response": {**answer, "status": "in_progress", "output": [], "usage": None}}
         for index, item in enumerate(answer["output"]):
             began: Json = {**item, "status": "in_progress"}
-            began |= {"content": []} if item["type"] == "message" else {"arguments": ""}
-            yield "response.output_item.added", {"output_index": index, "item": began}
+            empty: Json = {"content": []} if item["type"] == "message" else {"arguments": ""}
+            yield "response.output_item.added", {"output_index": index, "item": {**began, **empty}}
             for part in item.get("content", []):
                 place = {"item_id": item["id"], "output_index": index, "content_index": 0}
                 key = "text" if part["type"] == "output_text" else "refusal"
