@@ -126,7 +126,7 @@ class Landing:
             return f"base moved and the patch conflicts with it in {', '.join(rebased.conflicts[:5])}; request changes"
         old_policy = self._progress.policy
         patch = rebased.patch
-        await self._hosting.within(patch, lambda prepared: self._rounds.evaluate(prepared, patch, before.run))
+        await self._hosting.within(lambda: patch, lambda prepared: self._rounds.evaluate(prepared, patch, before.run))
         self._progress.change(patch=patch)
         evaluation = self._progress.evaluation
         if not evaluation.blocked:

@@ -15,8 +15,8 @@ HEARTBEAT = timedelta(seconds=30)
 RUN_MARGIN = timedelta(minutes=10)
 """On top of a sandbox's own deadline, which is what really ends it."""
 ATTENDANCE_HEARTBEAT = timedelta(seconds=20)
-HOST_SILENCE = timedelta(seconds=60)
-"""How long a host's control queue may go unserved before the host counts as gone; a restart takes seconds."""
+SILENCES = 2
+"""How often in a row a host's control queue must go unserved before the host counts as gone."""
 RELEASE = timedelta(minutes=2)
 """A host that can't even release is left to its own sweep."""
 

@@ -8,7 +8,6 @@ from temporalio import activity
 from activities.archive.contract import TaskChains
 from activities.failures import step
 from activities.forge.attribution import commit_message
-from activities.host.layout import workspace_name
 from activities.host.placements import Placements
 from activities.host.supervised import keep_beating
 from activities.repository.export import Exporter, ExportRefused
@@ -57,7 +56,7 @@ class ExportingActivities:
     async def _export(self, order: ExportOrder) -> ExportResult:
         prepared, task = order.prepared, order.task
         held = self._placements.expect(task.id, prepared.placement.epoch)
-        name = workspace_name(task.id, held.epoch)
+        name = held.workspace
         mirror = self._mirrors.of(task.repository.url)
         base = prepared.base_commit
         try:

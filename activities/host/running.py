@@ -13,7 +13,7 @@ from activities.archive.contract import ArtifactStore, TaskChains
 from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
 from activities.environment.layer import EnvironmentLayers
 from activities.failures import step
-from activities.host.layout import HostLayout, workspace_name
+from activities.host.layout import HostLayout
 from activities.host.placements import Held, Placements
 from activities.host.supervised import SandboxLost, supervised
 from activities.repository.mirror import Mirrors
@@ -25,7 +25,7 @@ from workflows.models.steps import RunOrder
 
 RUN = "run"
 _MOST_REFUSED_NAMED = 20
-_WORTH_A_RETRY = {RunEnd.NOT_STARTED, RunEnd.LOST}
+_WORTH_A_RETRY = {RunEnd.NOT_STARTED, RunEnd.LOST, RunEnd.LEASE_LAPSED}
 _TRIES = 3
 """Attempts of this step that may find the sandbox lost before the run counts as ended by it."""
 
@@ -78,7 +78,8 @@ class RunningActivities:
         spec = self._spec(order, held, adapter, inputs, egress)
         status, output = await supervised(self._sandboxes, spec)
         if status.end in _WORTH_A_RETRY and activity.info().attempt < _TRIES:
-            # Nothing of the agent's work is in doubt: the sandbox was never there, or died with its supervisor.
+            # Nothing that was finished is in doubt: the sandbox was never there, died with its supervisor, or stood
+            # still for too long. What the agent had done so far is in the workspace, where the next one begins.
             await self._sandboxes.forget(order.run_id)
             raise SandboxLost(status)
         return await self._conclude(order, adapter, status, output)
@@ -122,7 +123,7 @@ class RunningActivities:
             run_id=order.run_id,
             command=launch.command,
             environment={**proxies, "NO_PROXY": "127.0.0.1,localhost", **launch.environment},
-            workspace=self._workspaces.path(workspace_name(held.task_id, held.epoch)),
+            workspace=self._workspaces.path(held.workspace),
             mounts=tuple(mounts),
             limits=prepared.policy.run_limits,
             egress=egress,

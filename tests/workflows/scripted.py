@@ -108,7 +108,6 @@ class Script:
         self.holds_merge = asyncio.Event()
         self.holds_merge.set()
         self.entered_merge = asyncio.Event()
-        self.dies_on_run = False
         self.verifier: DecisionVerifier | None = None
         self.turns: MergeTurnActivities | None = None
         self.budget: BudgetActivities | None = None
@@ -267,8 +266,24 @@ SHARING_STEPS = ("take_turn", "give_turn_back", "reserve_budget", "settle_budget
 
 
 @asynccontextmanager
-async def workers(client: Client, script: Script, *, prefix: str = "") -> AsyncIterator[None]:
+async def workers(client: Client, script: Script) -> AsyncIterator[None]:
     """All workers of one small installation, in this process."""
+    async with working(client, script), attending(client, script):
+        yield
+
+
+@asynccontextmanager
+async def attending(client: Client, script: Script) -> AsyncIterator[None]:
+    """The worker by which a host is known to be there."""
+    steps = ScriptedSteps(script)
+    queue = Placement(host=script.host).control_queue
+    async with Worker(client, task_queue=queue, activities=steps.all("attend"), max_heartbeat_throttle_interval=BEAT):
+        yield
+
+
+@asynccontextmanager
+async def working(client: Client, script: Script) -> AsyncIterator[None]:
+    """All others."""
     script.turns, script.budget = MergeTurnActivities(client), BudgetActivities(client)
     steps = ScriptedSteps(script)
     host = Placement(host=script.host)
@@ -277,9 +292,6 @@ async def workers(client: Client, script: Script, *, prefix: str = "") -> AsyncI
         Worker(client, task_queue=queues.API, activities=steps.all(*API_STEPS, *SHARING_STEPS)),
         Worker(client, task_queue=queues.SANDBOX, activities=steps.all("prepare")),
         Worker(client, task_queue=host.queue, activities=steps.all(*HOST_STEPS), max_heartbeat_throttle_interval=BEAT),
-        Worker(
-            client, task_queue=host.control_queue, activities=steps.all("attend"), max_heartbeat_throttle_interval=BEAT
-        ),
     ):
         yield
 

@@ -33,12 +33,14 @@ class Admission:
         chains: TaskChains,
         default_branch: DefaultBranch,
         may_invoke: tuple[str, ...],
+        host_silence_seconds: float,
     ) -> None:
         self._temporal = temporal
         self._intents = intents
         self._chains = chains
         self._default_branch = default_branch
         self._may_invoke = may_invoke
+        self._host_silence_seconds = host_silence_seconds
 
     async def admit(self, asked: NewTask, requester: Person) -> Admitted:
         """Start the intent's workflow once, however often it is asked for."""
@@ -79,7 +81,7 @@ class Admission:
         try:
             await self._temporal.start_workflow(
                 "AgentTask",
-                TaskOrder(task=task),
+                TaskOrder(task=task, host_silence_seconds=self._host_silence_seconds),
                 id=task_workflow_id(task.id),
                 task_queue=queues.ORCHESTRATE,
                 # An intent's workflow is started once in its life; the archive remembers what Temporal forgets.

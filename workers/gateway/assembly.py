@@ -13,7 +13,14 @@ from workers.parts import Parts
 def gateway_of(client: Client, parts: Parts, *, temporal_ui: str) -> FastAPI:
     """The gateway's application on these parts."""
     reading = Reading(client, parts.chains, parts.artifacts, parts.settings.hosts, temporal_ui)
-    admission = Admission(client, parts.intents, parts.chains, parts.default_branch, parts.may_invoke)
+    admission = Admission(
+        client,
+        parts.intents,
+        parts.chains,
+        parts.default_branch,
+        parts.may_invoke,
+        parts.settings.host_silence_seconds,
+    )
     deciding = Deciding(client, parts.signer, reading, parts.chains)
     identify = identify_by_socket(parts.people, local_profile=parts.local_profile)
     return gateway_app(admission, deciding, reading, identify)
