@@ -11,6 +11,7 @@ import pwd
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 _CONFIGURATION = """[safe]
 \tdirectory = *
@@ -43,6 +44,7 @@ _CONFIGURATION = """[safe]
 """
 _MOST_OUTPUT = 256 * 1024 * 1024
 _MOST_ERROR = 4000
+_CHUNK = 256 * 1024
 
 
 class GitError(Exception):
@@ -92,6 +94,28 @@ class Git:
         """The output of a command as one stripped line."""
         return (await self.run(*arguments, purpose=purpose, git_dir=git_dir, uid=uid)).decode(errors="replace").strip()
 
+    async def write(self, *arguments: str, purpose: str, git_dir: Path, to: BinaryIO, most: int) -> bool:
+        """Write a command's output to a file. False if it is longer than `most` bytes: the rest is not made.
+
+        Raises GitError.
+        """
+        process = await self._start(arguments, git_dir, None, {}, None)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        said = asyncio.create_task(process.stderr.read())
+        try:
+            while (data := await process.stdout.read(_CHUNK)) and to.tell() <= most:
+                to.write(data)
+            if data:
+                return False
+            error = await said
+            if code := await process.wait():
+                raise GitError(purpose, error.decode(errors="replace").strip()[-_MOST_ERROR:], code)
+        finally:
+            said.cancel()
+            await _end(process)
+        return True
+
     async def exit_code(self, *arguments: str, git_dir: Path, uid: int | None = None) -> int:
         """The exit code of a command that answers by it."""
         return (await self._execute(arguments, git_dir, None, {}, uid))[0]
@@ -104,10 +128,26 @@ class Git:
         environment: Mapping[str, str],
         uid: int | None,
     ) -> tuple[int, bytes, bytes]:
+        process = await self._start(arguments, git_dir, stdin, environment, uid)
+        try:
+            out, error = await process.communicate(stdin)
+        except BaseException:
+            await _end(process)
+            raise
+        return process.returncode or 0, out, error
+
+    async def _start(
+        self,
+        arguments: tuple[str, ...],
+        git_dir: Path | None,
+        stdin: bytes | None,
+        environment: Mapping[str, str],
+        uid: int | None,
+    ) -> asyncio.subprocess.Process:
         drop: dict[str, object] = (
             {"user": uid, "group": _group_of(uid), "extra_groups": []} if uid and os.geteuid() == 0 else {}
         )
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             "git",
             *((f"--git-dir={git_dir}",) if git_dir is not None else ()),
             # Command scope: not even the repository's own configuration can set these again.
@@ -122,14 +162,6 @@ class Git:
             limit=_MOST_OUTPUT,
             **drop,  # type: ignore[arg-type]
         )
-        try:
-            out, error = await process.communicate(stdin)
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-            raise
-        return process.returncode or 0, out, error
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -145,6 +177,13 @@ class Git:
             "GIT_LITERAL_PATHSPECS": "1",
             "GIT_PROTOCOL_FROM_USER": "0",
         }
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 def _group_of(uid: int | None) -> int | None:
