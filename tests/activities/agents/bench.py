@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import re
 import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -61,7 +60,9 @@ class Bench:
     """Runs agents as activities/host/running.py does, without a task around them."""
 
     ADDRESS = "127.86.20.1"
-    """Where scripted models listen at port 80, the one that a name without a port leads to."""
+    """Where scripted models listen."""
+    KEY = "the-vendor-s-real-key"
+    """What the gateway adds to requests, and nothing inside a sandbox knows."""
 
     def __init__(self, cell: Cell, gateway: EnvoyGateway, toolchain_state: Path) -> None:
         self.cell = cell
@@ -146,21 +147,11 @@ def make_adapter(kind: str, **more: Any) -> AgentAdapter:
     entry = {"adapter": kind, "provider": "vendor", "model": MODELS.get(kind, ""), **RETRIES.get(kind, {}), **more}
     platform = PlatformPolicy(
         agents={"agent": AgentEntry.model_validate(entry)},
-        providers={"vendor": ProviderEntry(url=f"http://{Bench.ADDRESS}")},
+        providers={"vendor": ProviderEntry(url=f"http://{Bench.ADDRESS}", private=True)},
     )
     return configured_adapter(platform, "agent", platform.agents["agent"])
 
 
 def rules(adapter: AgentAdapter) -> EgressRules:
-    """How the model is reached. The one place to change when the gateway brokers services: `brokered` alone."""
-    return EgressRules(
-        hosts=tuple(service.host for service in adapter.services),
-        brokered=adapter.services,
-        allow_private=True,
-    )
-
-
-def environment_of(asked: Mapping[str, str]) -> str:
-    """What of a request's headers could be a key."""
-    found = re.findall(r"placeholder|real-key", " ".join(asked.values()))
-    return found[0] if found else ""
+    """How the model is reached: by the broker alone."""
+    return EgressRules(brokered=adapter.services)
