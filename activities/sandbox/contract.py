@@ -99,6 +99,14 @@ class Sandboxes(Protocol):
         """End a run; its final status says STOPPED with the reason. Returns when every process is dead."""
         ...
 
+    async def freeze(self, run_id: str) -> None:
+        """Stop every process of a run where it is; its time does not go on either. Raises RunUnknown."""
+        ...
+
+    async def thaw(self, run_id: str) -> None:
+        """Let a frozen run go on. Raises RunUnknown."""
+        ...
+
     async def forget(self, run_id: str) -> None:
         """Remove the run's directory after it has ended, output included."""
         ...

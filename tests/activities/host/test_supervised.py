@@ -45,6 +45,12 @@ class EndlessSandboxes:
     async def stop(self, run_id: str, reason: str) -> None:
         self.stopped.append(run_id)
 
+    async def freeze(self, run_id: str) -> None:
+        raise AssertionError("it has no cap")
+
+    async def thaw(self, run_id: str) -> None:
+        raise AssertionError("it was not frozen")
+
     async def forget(self, run_id: str) -> None:
         raise AssertionError("it is not over")
 
