@@ -109,6 +109,7 @@ def _structured(text: str) -> TranscriptEvent | None:
         tokens_in=_tokens(content.get("tokens_in")),
         tokens_out=_tokens(content.get("tokens_out")),
         session=_text(content.get("session", ""), 200),
+        call=_text(content.get("call", ""), 200),
     )
 
 
