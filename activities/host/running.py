@@ -18,6 +18,7 @@ from activities.host.supervised import SandboxLost, supervised
 from activities.repository.mirror import Mirrors
 from activities.repository.workspace import Workspaces, objects_mount
 from activities.sandbox.contract import PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
+from activities.tracing.traces import Traces, run_environment
 from workflows.models.policy import PolicyRefusal
 from workflows.models.run import RunEnd, RunResult
 from workflows.models.steps import RunOrder
@@ -45,6 +46,7 @@ class RunningActivities:
         artifacts: ArtifactStore,
         chains: TaskChains,
         adapters: dict[str, AgentAdapter],
+        traces: Traces,
         allow_private: bool = False,
     ) -> None:
         """`allow_private`: whether agents may reach servers on this machine; for tests against stand-ins only."""
@@ -58,6 +60,7 @@ class RunningActivities:
         self._artifacts = artifacts
         self._chains = chains
         self._adapters = adapters
+        self._traces = traces
         self._allow_private = allow_private
 
     @activity.defn(name="run_agent")
@@ -109,7 +112,12 @@ class RunningActivities:
         return SandboxSpec(
             run_id=order.run_id,
             command=launch.command,
-            environment={**proxies, "NO_PROXY": "127.0.0.1,localhost", **launch.environment},
+            environment={
+                **proxies,
+                "NO_PROXY": "127.0.0.1,localhost",
+                **run_environment(order.task, order.run_id),
+                **launch.environment,
+            },
             workspace=self._workspaces.path(workspace_name(held.task_id, held.epoch)),
             mounts=tuple(mounts),
             limits=prepared.policy.run_limits,
@@ -119,7 +127,8 @@ class RunningActivities:
 
     async def _conclude(self, order: RunOrder, adapter: AgentAdapter, status: RunStatus, output: bytes) -> RunResult:
         records = await self._gateway.close(order.run_id)
-        transcript = await asyncio.to_thread(read_transcript, adapter, output)
+        arrivals = await self._sandboxes.arrivals(order.run_id)
+        transcript = await asyncio.to_thread(read_transcript, adapter, output, arrivals)
         verdict = adapter.judge(transcript.events, status.exit_code, status.end)
         lines = "".join(f"{record.model_dump_json()}\n" for record in records).encode()
         result = RunResult(
@@ -143,6 +152,7 @@ class RunningActivities:
         artifacts = [ref for ref in (result.transcript, result.output, result.egress) if ref is not None]
         artifacts += [order.context.prompt, order.context.manifest]
         await self._chains.append(order.task.id, f"run-{order.run_id}", RUN, result.model_dump(mode="json"), artifacts)
+        self._traces.run_ended(order.task, result, status, transcript.events, records)
         return result
 
 

@@ -1,7 +1,8 @@
 """Sending spans and measures by OTLP over HTTP. The SDK and its exporters are loaded only where that is configured."""
 
-import logging
 import os
+import threading
+import time
 from collections.abc import Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -18,10 +19,9 @@ _STANDARD = "OTEL_EXPORTER_OTLP{}_ENDPOINT"
 _QUEUE = 20_000
 """Spans that wait to be sent; beyond, when the receiver is away, the oldest are dropped."""
 _TRY_SECONDS = 5.0
-"""One try to send a batch, its repetitions included. What a person waits for at most when a process ends."""
+"""One try to send a batch, its repetitions included; and what anybody waits for at most when a process ends."""
 _METRICS_SECONDS = 15.0
 SCOPE = "journeyman"
-_log = logging.getLogger(__name__)
 
 
 def is_configured(endpoint: str, environment: Mapping[str, str] = os.environ) -> bool:
@@ -69,9 +69,15 @@ class OtlpSender:
         self._spans.on_end(readable(span, self._resource))
 
     def close(self) -> None:
-        """Send what waits, for some seconds at most."""
-        self._spans.shutdown()
-        self._meters.shutdown(timeout_millis=_TRY_SECONDS * 1000)
+        """Send what waits, for some seconds at most; what a receiver that is away does not take by then is lost."""
+        closing = [
+            threading.Thread(target=close, daemon=True) for close in (self._spans.shutdown, self._meters.shutdown)
+        ]
+        deadline = time.monotonic() + _TRY_SECONDS
+        for thread in closing:
+            thread.start()
+        for thread in closing:
+            thread.join(max(0, deadline - time.monotonic()))
 
 
 def readable(span: Span, resource: "Resource") -> "ReadableSpan":

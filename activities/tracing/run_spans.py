@@ -169,14 +169,9 @@ _SIDE_BY_SIDE = 64
 
 
 def _matching(result: TranscriptEvent, calls: list[tuple[int, TranscriptEvent]]) -> int:
-    for same in (
-        lambda call: bool(result.call) and call.call == result.call,
-        lambda call: bool(result.tool) and call.tool == result.tool,
-    ):
-        for place, call in calls:
-            if same(call):
-                return place
-    return calls[0][0]
+    by_id = [place for place, call in calls if result.call and call.call == result.call]
+    by_tool = [place for place, call in calls if result.tool and call.tool == result.tool]
+    return (by_id or by_tool or [calls[0][0]])[0]
 
 
 def _usage(metered: object) -> Attributes:
