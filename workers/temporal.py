@@ -37,7 +37,9 @@ def _quiet_runtime(metrics_address: str) -> Runtime:
 
     With an address it serves Temporal's own measures there, in Prometheus' format.
     """
-    metrics = PrometheusConfig(bind_address=metrics_address, durations_as_seconds=True) if metrics_address else None
+    metrics = None
+    if metrics_address:
+        metrics = PrometheusConfig(bind_address=metrics_address, durations_as_seconds=True, unit_suffix=True)
     try:
         return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter="ERROR"), metrics=metrics))
     except (RuntimeError, ValueError) as error:
