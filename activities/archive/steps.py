@@ -5,15 +5,17 @@ from temporalio import activity
 from activities.archive.contract import TaskChains
 from activities.decisions.authority import DECISION, Authority
 from activities.failures import step
+from activities.tracing.traces import Traces
 from workflows.models.steps import DecisionOrder, DecisionVerdict, Nothing, RecordOrder
 
 
 class RecordActivities:
     """Implements steps.RecordSteps."""
 
-    def __init__(self, chains: TaskChains, authority: Authority) -> None:
+    def __init__(self, chains: TaskChains, authority: Authority, traces: Traces) -> None:
         self._chains = chains
         self._authority = authority
+        self._traces = traces
 
     @activity.defn(name="verify_decision")
     @step
@@ -31,4 +33,5 @@ class RecordActivities:
     async def record(self, order: RecordOrder) -> Nothing:
         """Append an entry to a task's chain, once."""
         await self._chains.append(order.task_id, order.entry_id, order.kind, order.data, order.artifacts)
+        self._traces.recorded(order)
         return Nothing()

@@ -22,6 +22,7 @@ from activities.host.supervised import SandboxLost
 from activities.repository.mirror import Mirrors
 from activities.repository.workspace import Workspaces, objects_mount
 from activities.sandbox.contract import PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
+from activities.tracing.traces import Traces, run_environment
 from workflows.models.policy import PolicyRefusal
 from workflows.models.run import RunEnd, RunResult
 from workflows.models.steps import RunOrder
@@ -52,6 +53,7 @@ class RunningActivities:
         chains: TaskChains,
         adapters: dict[str, AgentAdapter],
         toolchains: Toolchains,
+        traces: Traces,
         allow_private: bool = False,
     ) -> None:
         """`allow_private`: whether agents may reach servers on this machine; for tests against stand-ins only."""
@@ -66,6 +68,7 @@ class RunningActivities:
         self._chains = chains
         self._adapters = adapters
         self._toolchains = toolchains
+        self._traces = traces
         self._allow_private = allow_private
 
     @activity.defn(name="run_agent")
@@ -157,7 +160,12 @@ class RunningActivities:
         return SandboxSpec(
             run_id=order.run_id,
             command=launch.command,
-            environment={**proxies, "NO_PROXY": "127.0.0.1,localhost", **launch.environment},
+            environment={
+                **proxies,
+                "NO_PROXY": "127.0.0.1,localhost",
+                **run_environment(order.task, order.run_id),
+                **launch.environment,
+            },
             workspace=self._workspaces.path(workspace_name(held.task_id, held.epoch)),
             mounts=tuple(mounts),
             limits=prepared.policy.run_limits,
@@ -167,7 +175,8 @@ class RunningActivities:
 
     async def _conclude(self, order: RunOrder, adapter: AgentAdapter, status: RunStatus, output: bytes) -> RunResult:
         records = await self._gateway.close(order.run_id)
-        transcript = await asyncio.to_thread(read_transcript, adapter, output)
+        arrivals = await self._sandboxes.arrivals(order.run_id)
+        transcript = await asyncio.to_thread(read_transcript, adapter, output, arrivals)
         verdict = adapter.judge(transcript.events, status.exit_code, status.end)
         handover_ref = None
         if status.end is RunEnd.TOOL_CALLS:
@@ -200,6 +209,7 @@ class RunningActivities:
         ]
         artifacts += [order.context.prompt, order.context.manifest]
         await self._chains.append(order.task.id, f"run-{order.run_id}", RUN, result.model_dump(mode="json"), artifacts)
+        self._traces.run_ended(order.task, result, status, transcript.events, records)
         return result
 
 

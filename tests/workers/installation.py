@@ -135,12 +135,15 @@ def configure(state: Path, configuration: str = "") -> Path:
 
 
 @asynccontextmanager
-async def installed(state: Path, *, configuration: str = "", capacity: int = 2) -> AsyncIterator[Installation]:
+async def installed(
+    state: Path, *, configuration: str = "", capacity: int = 2, otlp_endpoint: str = ""
+) -> AsyncIterator[Installation]:
     """An installation of its own, up until the block ends; nothing of it is left running."""
     agents = configure(state, configuration)
     settings = Settings(
         state=state,
         capacity=capacity,
+        otlp_endpoint=otlp_endpoint,
         temporal_address=f"127.0.0.1:{free_port()}",
         temporal_ui_port=free_port(),
     )
