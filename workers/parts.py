@@ -93,7 +93,7 @@ class Parts:
         """Steps that act on other people's servers, and those that share something between tasks through Temporal."""
         turns, budget = MergeTurnActivities(client), BudgetActivities(client)
         forge = ForgeActivities(
-            self.forge, self.authority, self.artifacts, self.mirrors, self.patches, whose_turn=turns.whose
+            self.forge, self.authority, self.artifacts, self.chains, self.mirrors, self.patches, whose_turn=turns.whose
         )
         return [
             forge.propose,
@@ -205,7 +205,7 @@ class Parts:
             may_invoke=security.invoke or (),
             artifacts=artifacts,
             authority=authority,
-            forge=TracedForge(LocalForge(git, state / "locks"), recorder),
+            forge=TracedForge(LocalForge(git, state / "forge"), recorder),
             patches=patches,
             chains=chains,
             intents=Intents(objects),

@@ -6,7 +6,12 @@ from activities.archive.contract import TaskChains
 from activities.decisions.authority import DECISION, Authority
 from activities.failures import step
 from activities.tracing.traces import Traces
+from workflows.models.policy import PolicyRefusal
 from workflows.models.steps import DecisionOrder, DecisionVerdict, Nothing, RecordOrder
+
+OUTCOME = "outcome"
+REVERT = "revert"
+_KINDS = {OUTCOME, REVERT}
 
 
 class RecordActivities:
@@ -31,7 +36,9 @@ class RecordActivities:
     @activity.defn(name="record")
     @step
     async def record(self, order: RecordOrder) -> Nothing:
-        """Append an entry to a task's chain, once."""
+        """Append an entry of a kind that a workflow writes, once. What merging trusts is written elsewhere."""
+        if order.kind not in _KINDS:
+            raise PolicyRefusal(f"refused: a workflow puts no {order.kind!r} on record; it writes {sorted(_KINDS)}")
         await self._chains.append(order.task_id, order.entry_id, order.kind, order.data, order.artifacts)
         self._traces.recorded(order)
         return Nothing()

@@ -10,6 +10,8 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.archive.contract import IntentIndex, TaskChains
+from activities.decisions.authority import ADMISSION
+from activities.decisions.signing import DecisionSigner, SignedAdmission
 from activities.repository.git import GitError, RepositoryRefused
 from workers.gateway.messages import Admitted, NewTask
 from workers.gateway.refusals import Forbidden, Invalid, Refused
@@ -34,6 +36,7 @@ class Admission:
         chains: TaskChains,
         default_branch: DefaultBranch,
         may_invoke: tuple[str, ...],
+        signer: DecisionSigner,
         traces: RequestTraces,
     ) -> None:
         self._temporal = temporal
@@ -41,6 +44,7 @@ class Admission:
         self._chains = chains
         self._default_branch = default_branch
         self._may_invoke = may_invoke
+        self._signer = signer
         self._traces = traces
 
     async def admit(self, asked: NewTask, requester: Person, request: Asked) -> Admitted:
@@ -72,9 +76,16 @@ class Admission:
             agent=asked.agent,
             trace=place.traceparent,
         )
+        task = await self._on_record(task)
         admitted = await self._start_once(task, new=new)
         self._traces.admitted(task.id, place, request, requester.id, new=admitted.new)
         return admitted
+
+    async def _on_record(self, task: Task) -> Task:
+        """Sign the task into its record, where whatever acts for it looks. Asked again, it stays as it was."""
+        signed = self._signer.admit(task)
+        entry = await self._chains.append(task.id, ADMISSION, ADMISSION, signed.model_dump(mode="json"))
+        return SignedAdmission.model_validate(entry.data).task
 
     async def _start_once(self, task: Task, *, new: bool) -> Admitted:
         if await self._outcome(task.id):

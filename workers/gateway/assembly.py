@@ -15,7 +15,9 @@ def gateway_of(client: Client, parts: Parts, *, temporal_ui: str) -> FastAPI:
     """The gateway's application on these parts."""
     reading = Reading(client, parts.chains, parts.artifacts, parts.settings.hosts, temporal_ui)
     traces = RequestTraces(parts.spans, parts.recorder)
-    admission = Admission(client, parts.intents, parts.chains, parts.default_branch, parts.may_invoke, traces)
+    admission = Admission(
+        client, parts.intents, parts.chains, parts.default_branch, parts.may_invoke, parts.signer, traces
+    )
     deciding = Deciding(client, parts.signer, reading, parts.chains)
     identify = identify_by_socket(parts.people, local_profile=parts.local_profile)
     return gateway_app(admission, deciding, reading, traces, identify)
