@@ -1,5 +1,6 @@
 """All parts of one installation, built from its settings and wired into the steps that Temporal calls."""
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,11 @@ from activities.repository.patches import Patches
 from activities.repository.workspace import Workspaces
 from activities.sandbox.host import BubblewrapSandboxes
 from activities.sandbox.stage import stage_runtime
+from activities.tracing.forge import TracedForge
+from activities.tracing.otlp import OtlpSender, is_configured
+from activities.tracing.recorder import Recorder
+from activities.tracing.store import SpanStore
+from activities.tracing.traces import Traces
 from workers.settings import Settings
 
 Step = Callable[..., Any]
@@ -71,6 +77,8 @@ class Parts:
     capacity: CapacityActivities
     sandboxes: BubblewrapSandboxes
     gateway: EnvoyGateway
+    spans: SpanStore
+    recorder: Recorder
     placement_steps: Sequence[Step]
     host_steps: Sequence[Step]
     control_steps: Sequence[Step]
@@ -85,7 +93,7 @@ class Parts:
         """Steps that act on other people's servers, and those that share something between tasks through Temporal."""
         turns, budget = MergeTurnActivities(client), BudgetActivities(client)
         forge = ForgeActivities(
-            self.forge, self.authority, self.artifacts, self.mirrors, self.patches, whose_turn=turns.whose
+            self.forge, self.authority, self.artifacts, self.chains, self.mirrors, self.patches, whose_turn=turns.whose
         )
         return [
             forge.propose,
@@ -103,6 +111,10 @@ class Parts:
     async def default_branch(self, url: str) -> str:
         """The branch a repository's HEAD names."""
         return await self.mirrors.default_branch(url)
+
+    async def close(self) -> None:
+        """Write and send what is known of traces and measures; the last thing a process does with its parts."""
+        await asyncio.to_thread(self.recorder.close)
 
     async def shut_down(self) -> None:
         """End every run of this host and its egress gateway: for a stack that is not coming back."""
@@ -128,6 +140,10 @@ class Parts:
         mirrors, workspaces = Mirrors(layout.mirrors, git), Workspaces(layout.workspaces, git)
         objects = Objects.open(settings.archive_location)
         artifacts, chains = Artifacts(objects), Chains(objects)
+        spans = SpanStore(objects)
+        sender = OtlpSender(settings.otlp_endpoint, host) if is_configured(settings.otlp_endpoint) else None
+        recorder = Recorder(spans, sender)
+        traces = Traces(recorder)
         signer = DecisionSigner.load_or_create(settings.keys)
         authority = Authority(DecisionVerifier.trusting(signer.public_key), chains)
         patches = Patches(git, artifacts)
@@ -160,6 +176,7 @@ class Parts:
             chains=chains,
             adapters=configured_adapters(platform),
             toolchains=Toolchains(state),
+            traces=traces,
         )
         exporting = ExportingActivities(
             git=git,
@@ -176,10 +193,10 @@ class Parts:
             mirrors=mirrors,
             patches=patches,
             layers=layers,
-            evaluator=Evaluator(git, CheckRunner(sandboxes, workspaces, artifacts), artifacts),
+            evaluator=Evaluator(git, CheckRunner(sandboxes, workspaces, artifacts, traces.check_ended), artifacts),
             chains=chains,
         )
-        record = RecordActivities(chains, authority)
+        record = RecordActivities(chains, authority, traces)
         return cls(
             settings=settings,
             host=host,
@@ -188,7 +205,7 @@ class Parts:
             may_invoke=security.invoke or (),
             artifacts=artifacts,
             authority=authority,
-            forge=LocalForge(git, state / "locks"),
+            forge=TracedForge(LocalForge(git, state / "forge"), recorder),
             patches=patches,
             chains=chains,
             intents=Intents(objects),
@@ -198,6 +215,8 @@ class Parts:
             capacity=capacity,
             sandboxes=sandboxes,
             gateway=gateway,
+            spans=spans,
+            recorder=recorder,
             placement_steps=[capacity.prepare],
             host_steps=[
                 briefing.gather_context,

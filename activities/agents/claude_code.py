@@ -83,7 +83,12 @@ def _said(blocks: Any) -> Iterator[TranscriptEvent]:
         if kind == "text":
             yield TranscriptEvent(kind=EventKind.MESSAGE, text=text(block.get("text")))
         elif kind == "tool_use":
-            yield TranscriptEvent(kind=EventKind.TOOL_CALL, tool=name(block.get("name")), text=text(block.get("input")))
+            yield TranscriptEvent(
+                kind=EventKind.TOOL_CALL,
+                tool=name(block.get("name")),
+                text=text(block.get("input")),
+                call=name(block.get("id", "")),
+            )
         elif kind == "tool_result":
             inner = block.get("content")
             parts = [text(part.get("text")) for part in rows(inner)]
@@ -91,6 +96,7 @@ def _said(blocks: Any) -> Iterator[TranscriptEvent]:
                 kind=EventKind.TOOL_RESULT,
                 text=text("\n".join(parts) if parts else inner),
                 is_error=block.get("is_error", False) is not False,
+                call=name(block.get("tool_use_id", "")),
             )
 
 

@@ -102,7 +102,7 @@ def _item(item: dict[str, Any], *, begins: bool) -> Iterator[TranscriptEvent]:
         tool, does = _tool(item)
         status = item.get("status")
         if begins:
-            yield TranscriptEvent(kind=EventKind.TOOL_CALL, tool=tool, text=does)
+            yield TranscriptEvent(kind=EventKind.TOOL_CALL, tool=tool, text=does, call=name(item.get("id", "")))
         elif status == "declined":
             yield TranscriptEvent(kind=EventKind.DENIAL, tool=tool, text=does)
         else:
@@ -112,6 +112,7 @@ def _item(item: dict[str, Any], *, begins: bool) -> Iterator[TranscriptEvent]:
                 tool=tool,
                 text=text(told) if told is not None else does,
                 is_error=status == "failed",
+                call=name(item.get("id", "")),
             )
 
 

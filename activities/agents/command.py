@@ -116,4 +116,5 @@ def _structured(content: dict[str, Any]) -> TranscriptEvent | None:
         tokens_in=tokens(content.get("tokens_in")),
         tokens_out=tokens(content.get("tokens_out")),
         session=name(content.get("session", "")),
+        call=name(content.get("call", "")),
     )

@@ -1,14 +1,16 @@
 """The model provider as an agent's sandbox sees it: a name inside, a dialect, and no key."""
 
+import hashlib
+import json
 import re
 from dataclasses import dataclass
 
 from activities.egress.contract import BrokeredService, Endpoint, Price, UsageDialect
+from activities.egress.prices import PriceTable, micro_usd, price_table
 from activities.policy.documents import PriceEntry, ProviderEntry
 
 PLACEHOLDER = "placeholder"
 """What command lines that want a key are given; the gateway removes it."""
-_MICRO = 1_000_000
 _DATE = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})$")
 
 
@@ -59,17 +61,28 @@ class Provider:
         """Its base address inside the sandbox. Plain HTTP: it goes no further than the gateway of this host."""
         return f"http://{self.host}"
 
-    def prices(self) -> dict[str, Price]:
-        """What is known of its models' prices."""
-        return {model: _price(entry) for model, entry in self.entry.prices.items()}
+    def prices(self) -> PriceTable:
+        """What its models cost: the list prices of vendors, and before them what journeyman.toml states.
+
+        A model on a network of one's own costs what journeyman.toml states, and nothing if it states nothing: it is no
+        vendor's, even by the same name.
+        """
+        listed = PriceTable(version="", prices={}) if self.entry.private else price_table()
+        own = {model: _price(entry) for model, entry in self.entry.prices.items()}
+        if not own:
+            return listed
+        stated = json.dumps({model: price.model_dump() for model, price in own.items()}, sort_keys=True)
+        digest = f"own-{hashlib.sha256(stated.encode()).hexdigest()[:8]}"
+        version = f"{listed.version}+{digest}" if listed.version else digest
+        return PriceTable(version=version, prices={**listed.prices, **own})
 
     def knows_price_of(self, model: str) -> bool:
         """Whether a model has a price, by its name with or without the date behind it."""
-        return bool({model, _DATE.sub("", model)} & self.prices().keys())
+        return bool({model, _DATE.sub("", model)} & self.prices().prices.keys())
 
     def service(self, dialect: UsageDialect, extra: tuple[Endpoint, ...] = ()) -> BrokeredService:
         """How the gateway is to let an agent reach it, for one dialect and what else the agent asks for."""
-        interface = INTERFACES[dialect]
+        interface, table = INTERFACES[dialect], self.prices()
         return BrokeredService(
             host=self.host,
             # Vendors print their address with the version and without it; the paths asked for begin with it.
@@ -80,13 +93,14 @@ class Provider:
             header=interface.header,
             prefix=interface.prefix,
             endpoints=(*interface.endpoints, *extra),
-            prices=self.prices(),
+            prices=table.prices,
+            price_version=table.version,
         )
 
 
 def _price(entry: PriceEntry) -> Price:
     def micro(dollars: float | None) -> int:
-        return round((entry.input if dollars is None else dollars) * _MICRO)
+        return micro_usd(entry.input if dollars is None else dollars)
 
     return Price(
         input=micro(entry.input),

@@ -135,7 +135,9 @@ class PriceEntry(Document):
     """What a model costs, in US dollars per million tokens."""
 
     input: float = Field(ge=0)
+    """Of a prompt."""
     output: float = Field(ge=0)
+    """Of what the model says, its reasoning included."""
     cache_read: float | None = Field(default=None, ge=0)
     """Left out, as `input`."""
     cache_write: float | None = Field(default=None, ge=0)
@@ -152,7 +154,8 @@ class ProviderEntry(Document):
     private: bool = False
     """Whether its name may lead to a private or loopback address: for a model on a network of one's own."""
     prices: dict[str, PriceEntry] = {}
-    """By model; beside and above the table that comes with the program."""
+    """By model; beside and above the vendors' list prices that come with the program. With `private` these alone
+    count, and a provider that states none costs nothing."""
 
 
 class AgentEntry(Document):

@@ -13,9 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-_CONFIGURATION = """[safe]
-\tdirectory = *
-[core]
+_CONFIGURATION = """[core]
 \thooksPath = /dev/null
 \tfsmonitor = false
 \tuntrackedCache = false
@@ -145,13 +143,14 @@ class Git:
         uid: int | None,
     ) -> asyncio.subprocess.Process:
         drop: dict[str, object] = (
-            {"user": uid, "group": _group_of(uid), "extra_groups": []} if uid and os.geteuid() == 0 else {}
+            {"user": uid, "group": group_of(uid), "extra_groups": []} if uid and os.geteuid() == 0 else {}
         )
         return await asyncio.create_subprocess_exec(
             "git",
             *((f"--git-dir={git_dir}",) if git_dir is not None else ()),
             # Command scope: not even the repository's own configuration can set these again.
-            *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "--no-pager"),
+            *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "log.showSignature=false"),
+            "--no-pager",
             *arguments,
             stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -176,6 +175,9 @@ class Git:
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_LITERAL_PATHSPECS": "1",
             "GIT_PROTOCOL_FROM_USER": "0",
+            # Goes before every configuration, so that no repository can have `ext::` run a program.
+            "GIT_ALLOW_PROTOCOL": "file:git:https:ssh",
+            "GIT_NO_LAZY_FETCH": "1",
         }
 
 
@@ -186,10 +188,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _group_of(uid: int | None) -> int | None:
-
-    if uid is None:
-        return None
+def group_of(uid: int) -> int:
+    """A user's own group; one of the same number for a user that has no name."""
     try:
         return pwd.getpwuid(uid).pw_gid
     except KeyError:

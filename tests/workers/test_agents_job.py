@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from activities.egress.gateway import EnvoyGateway
 from tests.support.agent_toolchains import shared_state
 from tests.support.model_script import Read, Script, Turn, Write
 from tests.support.model_server import ModelServer, model_server
@@ -18,15 +17,13 @@ from tests.workers.installation import FILES, Installation, installed
 from workflows.models.decision import Action
 from workflows.models.status import Outcome, Stage
 
-pytestmark = [
-    pytest.mark.xdist_group("agents"),
-    pytest.mark.skipif(not hasattr(EnvoyGateway, "grant"), reason="the gateway does not broker model providers yet"),
-]
+pytestmark = pytest.mark.xdist_group("agents")
 KEY = "sk-real-key-0123456789"
-WRONG = FILES["calc.py"].replace("a - b", "a * b")
+WRONG = "def add(a, b):\n    return a + b\n"
+"""double() is gone with it."""
 RIGHT = FILES["calc.py"].replace("a - b", "a + b")
 SCRIPT = Script(
-    [Turn("I look", (Read("calc.py"),)), Turn("I mend it", (Write("calc.py", WRONG),)), Turn("It multiplies now.")],
+    [Turn("I look", (Read("calc.py"),)), Turn("I mend it", (Write("calc.py", WRONG),)), Turn("That was short.")],
     after_feedback=[
         Turn("I look again", (Read("calc.py"),)),
         Turn("I mend it well", (Write("calc.py", RIGHT),)),
@@ -75,7 +72,7 @@ async def test_an_agent_that_is_told_what_was_wrong_mends_it_and_is_merged(
     task = await here.ask(repository, kind)
     view = await here.settles(task)
     assert view.status.stage is Stage.REVIEW, view.status.message
-    assert view.status.round == 1
+    assert view.status.round == 2
     assert view.status.run is not None
     assert view.status.run.summary == "add() adds now."
     assert (await here.evidence(task)).patched.passed

@@ -10,9 +10,12 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.archive.contract import IntentIndex, TaskChains
+from activities.decisions.authority import ADMISSION
+from activities.decisions.signing import DecisionSigner, SignedAdmission
 from activities.repository.git import GitError, RepositoryRefused
 from workers.gateway.messages import Admitted, NewTask
 from workers.gateway.refusals import Forbidden, Invalid, Refused
+from workers.gateway.tracing import Asked, RequestTraces
 from workflows import presentation, queues, search_attributes
 from workflows.models.intent import Intent, task_workflow_id
 from workflows.models.person import Person
@@ -33,6 +36,8 @@ class Admission:
         chains: TaskChains,
         default_branch: DefaultBranch,
         may_invoke: tuple[str, ...],
+        signer: DecisionSigner,
+        traces: RequestTraces,
         host_silence_seconds: float,
     ) -> None:
         self._temporal = temporal
@@ -40,9 +45,11 @@ class Admission:
         self._chains = chains
         self._default_branch = default_branch
         self._may_invoke = may_invoke
+        self._signer = signer
+        self._traces = traces
         self._host_silence_seconds = host_silence_seconds
 
-    async def admit(self, asked: NewTask, requester: Person) -> Admitted:
+    async def admit(self, asked: NewTask, requester: Person, request: Asked) -> Admitted:
         """Start the intent's workflow once, however often it is asked for."""
         if self._may_invoke and requester.id not in self._may_invoke:
             raise Forbidden(f"refused: {requester.id} may not ask for work here; security.toml names who may")
@@ -58,6 +65,7 @@ class Admission:
         if asked.again:
             await self._refuse_while_open(key)
         record, new = await self._intents.claim([key], again=asked.again)
+        place = await self._traces.begin(record.task_id, request)
         task = Task(
             id=record.task_id,
             intent=Intent(key=record.key, requester=requester, attempt=record.attempt),
@@ -68,10 +76,23 @@ class Admission:
             task_type=asked.task_type,
             scope=asked.scope,
             agent=asked.agent,
+            trace=place.traceparent,
         )
-        if await self._outcome(record.task_id):
+        task = await self._on_record(task)
+        admitted = await self._start_once(task, new=new)
+        self._traces.admitted(task.id, place, request, requester.id, new=admitted.new)
+        return admitted
+
+    async def _on_record(self, task: Task) -> Task:
+        """Sign the task into its record, where whatever acts for it looks. Asked again, it stays as it was."""
+        signed = self._signer.admit(task)
+        entry = await self._chains.append(task.id, ADMISSION, ADMISSION, signed.model_dump(mode="json"))
+        return SignedAdmission.model_validate(entry.data).task
+
+    async def _start_once(self, task: Task, *, new: bool) -> Admitted:
+        if await self._outcome(task.id):
             return Admitted(
-                task_id=record.task_id, new=False, message="this intent has ended; ask with --again for a new attempt"
+                task_id=task.id, new=False, message="this intent has ended; ask with --again for a new attempt"
             )
         started = await self._start(task)
         message = "" if started and new else "this intent already has a task; nothing new was started"

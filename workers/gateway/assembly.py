@@ -7,20 +7,24 @@ from workers.gateway.admission import Admission
 from workers.gateway.app import gateway_app, identify_by_socket
 from workers.gateway.deciding import Deciding
 from workers.gateway.reading import Reading
+from workers.gateway.tracing import RequestTraces
 from workers.parts import Parts
 
 
 def gateway_of(client: Client, parts: Parts, *, temporal_ui: str) -> FastAPI:
     """The gateway's application on these parts."""
     reading = Reading(client, parts.chains, parts.artifacts, parts.settings.hosts, temporal_ui)
+    traces = RequestTraces(parts.spans, parts.recorder)
     admission = Admission(
         client,
         parts.intents,
         parts.chains,
         parts.default_branch,
         parts.may_invoke,
+        parts.signer,
+        traces,
         parts.settings.host_silence_seconds,
     )
     deciding = Deciding(client, parts.signer, reading, parts.chains)
     identify = identify_by_socket(parts.people, local_profile=parts.local_profile)
-    return gateway_app(admission, deciding, reading, identify)
+    return gateway_app(admission, deciding, reading, traces, identify)

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from activities.egress.gateway import EnvoyGateway
+from activities.policy.documents import KeySource
 from activities.sandbox.host import BubblewrapSandboxes
 from activities.sandbox.stage import Stage, stage_runtime
 from tests.activities.agents.bench import Bench
@@ -43,8 +44,10 @@ def sandboxes(home: Path, stage: Stage) -> BubblewrapSandboxes:
 
 @pytest_asyncio.fixture(scope="session")
 async def gateway(home: Path) -> AsyncIterator[EnvoyGateway]:
-    with name_server({"*.model.internal": [Bench.ADDRESS]}) as resolver:
-        gateway = EnvoyGateway(home / "eg", resolvers=[resolver])
+    with name_server({}) as resolver:
+        key = home / "key"
+        key.write_text(Bench.KEY)
+        gateway = EnvoyGateway(home / "eg", resolvers=[resolver], credentials={"vendor": KeySource(file=key)})
         yield gateway
         await gateway.stop()
 
