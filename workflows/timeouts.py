@@ -8,6 +8,12 @@ QUICK = timedelta(seconds=30)
 """Archive and signature work: milliseconds when all is well."""
 FORGE = timedelta(minutes=5)
 """One outward action on a forge, with a clone over the network at worst."""
+MERGE = timedelta(minutes=10)
+"""For a merge with all its tries; then people are told what was in its way."""
+REVERT = timedelta(minutes=2)
+"""For a revert with all its tries: whoever asks for one has no more time than this."""
+OUTWARD = timedelta(minutes=1)
+"""One try of either."""
 PREPARE = timedelta(minutes=60)
 """Clone, check out and, on first use, build the environment layer."""
 HEARTBEAT = timedelta(seconds=30)

@@ -98,6 +98,9 @@ class Script:
         self.merged: Callable[[MergeOrder], MergeResult] = lambda order: MergeResult(
             outcome=MergeOutcome.MERGED, commit=sha("merge"), base_commit=sha("merge")
         )
+        self.reverted: Callable[[RevertOrder], RevertResult] = lambda order: RevertResult(
+            outcome=RevertOutcome.REVERTED, commit=sha("revert")
+        )
         self.rebased: Callable[[RebaseOrder], RebaseResult] = lambda order: RebaseResult()
         self.run: Callable[[RunOrder], RunResult] = lambda order: RunResult(
             run_id=order.run_id, end=RunEnd.EXITED, exit_code=0, succeeded=True, summary="mended it", agent="scripted"
@@ -214,7 +217,7 @@ class ScriptedSteps:
     @activity.defn(name="revert")
     async def revert(self, order: RevertOrder) -> RevertResult:
         self.s._note("revert", order)
-        return RevertResult(outcome=RevertOutcome.REVERTED, commit=sha("revert"))
+        return self.s.reverted(order)
 
     @activity.defn(name="verify_decision")
     async def verify_decision(self, order: DecisionOrder) -> DecisionVerdict:
