@@ -49,7 +49,10 @@ class BubblewrapSandboxes:
         return "bubblewrap"
 
     def grades(self) -> LimitGrades:
-        """How strongly each limit holds on this host. The first call tries them out, which takes a moment."""
+        """How strongly each limit holds on this host. Raises ProbeFailed.
+
+        The first call tries them out, which takes a moment; a probe that failed is made again by the next one.
+        """
         return self._probed().grades
 
     def _probed(self) -> Enforceable:
