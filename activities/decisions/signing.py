@@ -1,21 +1,18 @@
-"""Ed25519 signatures over decisions.
+"""Signatures over decisions.
 
 The gateway that authenticated a person signs; whoever acts on the decision verifies. So an update that was sent
 straight to Temporal, by somebody who reaches its port and no more, can't approve or merge anything.
 """
 
-import base64
-import hashlib
 import json
-import os
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-
+from activities.decisions.keys import SigningKey, TrustedKeys, UnknownKey, Untrusted
 from workflows.models.decision import Decision, SignedDecision
+
+GATEWAY = "gateway"
+"""The role whose key signs what people decided and which tasks were admitted."""
 
 
 class SignatureRefused(Exception):
@@ -25,59 +22,45 @@ class SignatureRefused(Exception):
 class DecisionSigner:
     """Signs decisions with a gateway's private key."""
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
-        self._key = key
-        self.key_id = _key_id(key.public_key())
+    def __init__(self, key: SigningKey) -> None:
+        self.key = key
 
     @classmethod
     def load_or_create(cls, directory: Path) -> "DecisionSigner":
-        """Read the key in a directory, or make one, readable by this user alone; two processes agree on one key."""
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = directory / "gateway.key"
-        if not path.exists():
-            draft = directory / f"gateway.key.{os.getpid()}"
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(Ed25519PrivateKey.generate().private_bytes_raw())
-            try:
-                # A link can't replace: the first of two processes wins and the other reads the winner's key.
-                path.hardlink_to(draft)
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
-        return cls(Ed25519PrivateKey.from_private_bytes(path.read_bytes()))
+        """With the gateway's key in a directory, made if missing."""
+        return cls(SigningKey.load_or_create(directory, GATEWAY))
 
     @property
     def public_key(self) -> bytes:
         """What verifiers are given; 32 bytes."""
-        return self._key.public_key().public_bytes_raw()
+        return self.key.public_key
 
     def sign(self, decision: Decision) -> SignedDecision:
         """Sign a decision by a person this gateway has authenticated."""
-        signature = base64.b64encode(self._key.sign(_canonical(decision))).decode()
-        return SignedDecision(decision=decision, key_id=self.key_id, signature=signature)
+        signature = self.key.sign(_canonical(decision))
+        return SignedDecision(decision=decision, key_id=self.key.key_id, signature=signature)
 
 
 class DecisionVerifier:
     """Knows the public keys of the gateways that may sign."""
 
-    def __init__(self, public_keys: Mapping[str, bytes]) -> None:
-        self._keys = {key_id: Ed25519PublicKey.from_public_bytes(raw) for key_id, raw in public_keys.items()}
+    def __init__(self, keys: TrustedKeys) -> None:
+        self._keys = keys
 
     @classmethod
     def trusting(cls, *public_keys: bytes) -> "DecisionVerifier":
         """A verifier for these gateways."""
-        return cls({_key_id(Ed25519PublicKey.from_public_bytes(raw)): raw for raw in public_keys})
+        return cls(TrustedKeys(public_keys))
 
     def verify(self, signed: SignedDecision, now: datetime) -> None:
         """Raises SignatureRefused unless a known gateway signed exactly this and it has not expired."""
-        key = self._keys.get(signed.key_id)
-        if key is None:
-            raise SignatureRefused("refused: signed by an unknown gateway; decide through this installation's gateway")
         try:
-            key.verify(base64.b64decode(signed.signature, validate=True), _canonical(signed.decision))
-        except (InvalidSignature, ValueError) as error:
+            self._keys.verify(signed.key_id, signed.signature, _canonical(signed.decision))
+        except UnknownKey as error:
+            raise SignatureRefused(
+                "refused: signed by an unknown gateway; decide through this installation's gateway"
+            ) from error
+        except Untrusted as error:
             raise SignatureRefused("refused: the signature does not fit the decision; decide again") from error
         if now > signed.decision.expires_at:
             raise SignatureRefused(
@@ -90,7 +73,3 @@ def _canonical(decision: Decision) -> bytes:
     return json.dumps(
         decision.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":")
     ).encode()
-
-
-def _key_id(key: Ed25519PublicKey) -> str:
-    return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16]

@@ -70,7 +70,8 @@ class LocalForge:
                 )
             if tip != patch.base_commit:
                 return MergeResult(outcome=MergeOutcome.BASE_MOVED, base_commit=tip)
-            commit = await place.commit(patch.tree, (tip, patch.head), message)
+            # The head's own tree: what was approved is a commit, and nothing else may land.
+            commit = await place.commit(f"{patch.head}^{{tree}}", (tip, patch.head), message)
             try:
                 moved = await place.move(task.base, tip, commit)
             except DirtyWorkTree as dirty:

@@ -10,6 +10,7 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.archive.contract import IntentIndex, TaskChains
+from activities.decisions.admissions import Admissions
 from activities.repository.git import GitError, RepositoryRefused
 from workers.gateway.messages import Admitted, NewTask
 from workers.gateway.refusals import Forbidden, Invalid, Refused
@@ -35,6 +36,7 @@ class Admission:
         default_branch: DefaultBranch,
         may_invoke: tuple[str, ...],
         traces: RequestTraces,
+        admissions: Admissions,
     ) -> None:
         self._temporal = temporal
         self._intents = intents
@@ -42,6 +44,7 @@ class Admission:
         self._default_branch = default_branch
         self._may_invoke = may_invoke
         self._traces = traces
+        self._admissions = admissions
 
     async def admit(self, asked: NewTask, requester: Person, request: Asked) -> Admitted:
         """Start the intent's workflow once, however often it is asked for."""
@@ -86,6 +89,8 @@ class Admission:
         return Admitted(task_id=task.id, new=started and new, message=message)
 
     async def _start(self, task: Task) -> bool:
+        # Whoever asked first is the requester, also if the gateway died before the workflow was started.
+        task = await self._admissions.record(task)
         try:
             await self._temporal.start_workflow(
                 "AgentTask",

@@ -8,9 +8,11 @@ from temporalio.client import Client, WorkflowExecution, WorkflowQueryFailedErro
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.archive.contract import ArtifactStore, TaskChains
+from activities.decisions.attested import Attested
 from workers.gateway.messages import TaskLine, TaskView
 from workers.gateway.refusals import NotFound, Refused
 from workflows.models.artifact import ArtifactRef
+from workflows.models.evidence import Evidence
 from workflows.models.intent import task_workflow_id
 from workflows.models.pull_request import RevertResult
 from workflows.models.status import Stage, TaskStatus
@@ -24,11 +26,18 @@ class Reading:
     """Read-only views of tasks."""
 
     def __init__(
-        self, temporal: Client, chains: TaskChains, artifacts: ArtifactStore, hosts: Path, temporal_ui: str
+        self,
+        temporal: Client,
+        chains: TaskChains,
+        artifacts: ArtifactStore,
+        attested: Attested,
+        hosts: Path,
+        temporal_ui: str,
     ) -> None:
         self._temporal = temporal
         self._chains = chains
         self._artifacts = artifacts
+        self._attested = attested
         self._hosts = hosts
         self._temporal_ui = temporal_ui
 
@@ -89,6 +98,23 @@ class Reading:
                     started=status.spans[0].started if status.spans else None,
                 )
         return list(lines.values())
+
+    async def diff(self, task_id: str) -> bytes:
+        """The patch as a unified diff. Raises ActionRefused if a workflow shows one that no worker made."""
+        patch = (await self.view(task_id)).status.patch
+        if patch is not None:
+            await self._attested.confirm(task_id, patch)
+        return await self.artifact(patch.diff if patch else None, "patch")
+
+    async def evidence(self, task_id: str) -> Evidence:
+        """What was found out about the patch. Raises Refused if a workflow shows what no worker found."""
+        evaluation = (await self.view(task_id)).status.evaluation
+        data = await self.artifact(evaluation.evidence if evaluation else None, "evidence")
+        evidence = Evidence.model_validate_json(data)
+        digest = evidence.digest()
+        if not any(found.evidence_hash == digest for found in await self._attested.evidence(task_id)):
+            raise Refused(f"the evidence that task {task_id} shows is not on record: do not decide by it")
+        return evidence
 
     async def artifact(self, ref: ArtifactRef | None, what: str) -> bytes:
         """An artifact's bytes. Raises Refused if there is none yet."""

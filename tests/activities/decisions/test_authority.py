@@ -1,4 +1,7 @@
-"""A merge needs evidence that a host recorded and decisions that hold for it, whatever the order says."""
+"""A merge needs an admitted task, evidence that a host attested and decisions that hold, whatever the order says.
+
+A revert needs the merge that was made.
+"""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,17 +11,22 @@ import pytest
 
 from activities.archive.chains import Chains
 from activities.archive.objects import Objects
-from activities.decisions.authority import EVIDENCE, Authority, recorded_evidence
+from activities.decisions.admissions import Admissions
+from activities.decisions.attested import EVIDENCE, WORKER, Attested, AttestedMerge, AttestedPatch
+from activities.decisions.authority import Authority
+from activities.decisions.keys import SigningKey, TrustedKeys
+from activities.decisions.refused import ActionRefused
+from activities.decisions.signed_record import SignedRecord
 from activities.decisions.signing import DecisionSigner, DecisionVerifier
 from workflows.models.artifact import ArtifactRef
 from workflows.models.decision import Action, Decision, SignedDecision
-from workflows.models.evidence import Evaluation
+from workflows.models.evidence import Evaluation, Finding, Severity
 from workflows.models.intent import Intent
 from workflows.models.patch import Patch
 from workflows.models.person import Person
 from workflows.models.policy import TaskPolicy
 from workflows.models.pull_request import PullRequest
-from workflows.models.steps import MergeOrder
+from workflows.models.steps import MergeOrder, RevertOrder
 from workflows.models.task import Repository, Task
 
 REF = ArtifactRef(sha256="0" * 64, size=0)
@@ -37,15 +45,26 @@ class Court:
     def __init__(self, place: Path) -> None:
         self.chains = Chains(Objects.open(str(place / "archive")))
         self.signer = DecisionSigner.load_or_create(place / "keys")
-        self.authority = Authority(DecisionVerifier.trusting(self.signer.public_key), self.chains)
+        self.admissions = Admissions(self.record(self.signer.key))
+        self.attested = Attested(self.record(SigningKey.load_or_create(place / "keys", WORKER)))
+        verifier = DecisionVerifier.trusting(self.signer.public_key)
+        self.authority = Authority(verifier, self.admissions, self.attested)
+
+    def record(self, key: SigningKey) -> SignedRecord:
+        return SignedRecord(self.chains, key, TrustedKeys([key.public_key]))
 
     async def evaluated(self, name: str, base: str = "b1", diff: str = "d1", **more: Any) -> tuple[Patch, Evaluation]:
-        """Put evidence about a patch on record, as a host does."""
+        """Admit the task, and put a patch and the evidence about it on record, as gateway and host do."""
+        await self.admissions.record(TASK)
         patch = Patch(base_commit=base, tree="t", head=f"head-{name}", bundle=REF, diff=REF, diff_sha256=diff)
-        policy, blocked = more.get("policy", POLICY), more.get("blocked", False)
-        entry = recorded_evidence(policy, patch, f"evidence-{name}", more.get("findings", ()), blocked=blocked)
-        await self.chains.append("t1", f"e-{name}", EVIDENCE, entry.model_dump(mode="json"))
-        return patch, self.evaluation(patch, name, policy)
+        await self.attested.add_patch("t1", AttestedPatch(patch=patch))
+        policy = more.get("policy", POLICY)
+        found = tuple(Finding(rule=rule, severity=Severity.NOTE, message="") for rule in more.get("findings", ()))
+        evaluation = self.evaluation(patch, name, policy).model_copy(
+            update={"findings": found, "blocked": more.get("blocked", False)}
+        )
+        await self.attested.add_evidence("t1", patch, evaluation, policy)
+        return patch, evaluation
 
     def evaluation(self, patch: Patch, name: str, policy: TaskPolicy = POLICY) -> Evaluation:
         return Evaluation(
@@ -73,7 +92,20 @@ class Court:
             approval=self.sign(Action.APPROVE, seen),
             merge=self.sign(Action.MERGE, seen),
         )
-        return await self.authority.merge_refusal(order.model_copy(update=changes))
+        try:
+            await self.authority.may_merge(order.model_copy(update=changes))
+        except ActionRefused as refused:
+            return str(refused)
+        return ""
+
+    async def revert_refusal(self, signed: SignedDecision, commit: str = "m1", task: Task = TASK) -> str:
+        """Why taking a merge back is refused."""
+        order = RevertOrder(task=task, merge_commit=commit, signed=signed, requested_at=0)
+        try:
+            await self.authority.may_revert(order)
+        except ActionRefused as refused:
+            return str(refused)
+        return ""
 
 
 @pytest.fixture
@@ -88,15 +120,74 @@ async def test_two_valid_decisions_about_recorded_evidence_are_enough(court: Cou
 
 async def test_evidence_that_no_host_recorded_is_refused(court: Court) -> None:
     patch, _ = await court.evaluated("a")
-    invented = patch.model_copy(update={"head": "head-x"})
-    assert "no host" in await court.refusal(invented, court.evaluation(invented, "x"), "x")
     assert "no host" in await court.refusal(patch, court.evaluation(patch, "other"), "a")
 
 
-async def test_a_patch_swapped_under_its_evidence_is_refused(court: Court) -> None:
+async def test_evidence_that_somebody_else_wrote_into_the_archive_is_nobodys_word(court: Court, tmp_path: Path) -> None:
+    patch, evaluation = await court.evaluated("a", blocked=True)
+    forger = Attested(court.record(SigningKey.load_or_create(tmp_path / "forger", WORKER)))
+    other = evaluation.model_copy(update={"evidence_hash": "evidence-b", "blocked": False})
+    await forger.add_evidence("t1", patch, other, TaskPolicy(hash="p1", allow_self_approval=True))
+    await court.chains.append("t1", "evidence-c", EVIDENCE, {"evidence_hash": "evidence-c", "head": patch.head})
+    assert [found.evidence_hash for found in await court.attested.evidence("t1")] == ["evidence-a"]
+    assert "no host" in await court.refusal(patch, other, "b")
+
+
+async def test_what_was_attested_for_one_task_or_as_one_thing_does_not_count_for_another(court: Court) -> None:
+    await court.evaluated("a")
+    (entry,) = [entry for entry in await court.chains.entries("t1") if entry.kind == EVIDENCE]
+    await court.chains.append("t2", entry.entry_id, EVIDENCE, entry.data)
+    await court.chains.append("t1", "as-merge", "merge", entry.data)
+    assert await court.attested.evidence("t2") == ()
+    assert await court.attested.merge("t1") is None
+
+
+@pytest.mark.parametrize("swap", [{"diff_sha256": "d2"}, {"base_commit": "b2"}, {"tree": "evil"}, {"head": "head-x"}])
+async def test_a_patch_swapped_under_its_evidence_is_refused(court: Court, swap: dict[str, str]) -> None:
     patch, evaluation = await court.evaluated("a")
-    for swap in ({"diff_sha256": "d2"}, {"base_commit": "b2"}):
-        assert "another" in await court.refusal(patch.model_copy(update=swap), evaluation, "a")
+    assert "no worker has made" in await court.refusal(patch.model_copy(update=swap), evaluation, "a")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"base": "release"},
+        {"repository": Repository(url="/elsewhere", name="r")},
+        {"intent": Intent(key="cli:1", requester=Person(id="somebody-else"))},
+    ],
+)
+async def test_a_task_that_is_not_as_it_was_admitted_is_refused(court: Court, change: dict[str, object]) -> None:
+    patch, evaluation = await court.evaluated("a")
+    task = TASK.model_copy(update=change)
+    assert "not the task" in await court.refusal(patch, evaluation, "a", task=task)
+    assert "not the task" in await court.revert_refusal(court.sign(Action.REVERT, "a", head="m1"), task=task)
+
+
+async def test_a_task_that_no_gateway_admitted_is_refused(court: Court, tmp_path: Path) -> None:
+    patch, evaluation = await court.evaluated("a")
+    task = TASK.model_copy(update={"id": "t2"})
+    assert "no gateway" in await court.refusal(patch, evaluation, "a", task=task)
+    forger = Admissions(court.record(DecisionSigner.load_or_create(tmp_path / "forger").key))
+    await forger.record(task)
+    assert "no gateway" in await court.refusal(patch, evaluation, "a", task=task)
+
+
+async def test_whoever_asked_first_is_the_requester(court: Court) -> None:
+    await court.admissions.record(TASK)
+    second = TASK.model_copy(update={"intent": Intent(key="cli:1", requester=Person(id="eve"))})
+    assert (await court.admissions.record(second)).requester.id == "ada"
+
+
+async def test_a_merge_is_taken_back_by_a_decision_to_revert_that_very_commit(court: Court) -> None:
+    await court.evaluated("a")
+    decided = court.sign(Action.REVERT, "a", head="m1")
+    assert "no merge" in await court.revert_refusal(decided)
+    await court.attested.add_merge("t1", AttestedMerge(commit="m1", head="head-a", base="main", repository="/r"))
+    assert await court.revert_refusal(decided) == ""
+    assert "was given as revert" in await court.revert_refusal(court.sign(Action.APPROVE, "a", head="m1"))
+    assert "was merged as m1" in await court.revert_refusal(decided, "m2")
+    assert "was merged as m1" in await court.revert_refusal(court.sign(Action.REVERT, "a", head="m2"), "m2")
+    assert "about task t2" in await court.revert_refusal(court.sign(Action.REVERT, "a", head="m1", task_id="t2"))
 
 
 async def test_a_blocked_patch_is_refused_whatever_the_order_claims(court: Court) -> None:

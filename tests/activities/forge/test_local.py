@@ -87,6 +87,13 @@ async def test_a_patch_lands_with_its_head_as_second_parent(bench: Bench) -> Non
     assert bench.read() == MENDED
 
 
+async def test_what_lands_is_the_heads_own_tree_whatever_the_patch_says(bench: Bench) -> None:
+    patch = await bench.patch({"calc.py": MENDED})
+    evil = git(bench.url, "mktree", stdin=b"")
+    await bench.merge(bench.task(), patch.model_copy(update={"tree": evil}))
+    assert git(bench.url, "rev-parse", "main^{tree}") == patch.tree
+
+
 async def test_proposing_and_merging_again_after_a_lost_answer_changes_nothing(bench: Bench) -> None:
     patch, task = await bench.patch({"calc.py": MENDED}), bench.task()
     first = await bench.merge(task, patch)
