@@ -160,11 +160,12 @@ class Parts:
         traces = Traces(recorder)
         signer = DecisionSigner.load_or_create(settings.keys)
         gateways = TrustedKeys.with_folder(signer.public_key, settings.keys / "gateways")
-        admissions = Admissions(SignedRecord(chains, signer.key, gateways))
+        verifier = DecisionVerifier(gateways)
+        admissions = Admissions(chains, verifier)
         worker_key = SigningKey.load_or_create(settings.keys, WORKER)
         workers = TrustedKeys.with_folder(worker_key.public_key, settings.keys / "workers")
         attested = Attested(SignedRecord(chains, worker_key, workers))
-        authority = Authority(DecisionVerifier(gateways), admissions, attested)
+        authority = Authority(verifier, admissions, attested)
         patches = Patches(git, artifacts)
         placements = Placements(layout.placements, settings.capacity)
         preparations = Preparations(layout.preparations)
@@ -233,7 +234,7 @@ class Parts:
             admissions=admissions,
             attested=attested,
             authority=authority,
-            forge=TracedForge(LocalForge(git, state / "locks"), recorder),
+            forge=TracedForge(LocalForge(git, state / "forge"), recorder),
             patches=patches,
             chains=chains,
             intents=Intents(objects),

@@ -1,7 +1,8 @@
-"""Signatures over decisions.
+"""Signatures over decisions, and over the tasks that were admitted.
 
-The gateway that authenticated a person signs; whoever acts on the decision verifies. So an update that was sent
-straight to Temporal, by somebody who reaches its port and no more, can't approve or merge anything.
+The gateway that authenticated a person signs; whoever acts on it verifies. So an update that was sent straight to
+Temporal, by somebody who reaches its port and no more, can't approve or merge anything, and a workflow that was started
+there has no task that anybody admitted.
 """
 
 import json
@@ -9,18 +10,31 @@ from datetime import datetime
 from pathlib import Path
 
 from activities.decisions.keys import SigningKey, TrustedKeys, UnknownKey, Untrusted
+from workflows.models.base import Model
 from workflows.models.decision import Decision, SignedDecision
+from workflows.models.task import Task
 
 GATEWAY = "gateway"
 """The role whose key signs what people decided and which tasks were admitted."""
+_ADMISSION = b"journeyman admission\n"
+"""Before a task that is signed, so that no signature over one kind of thing counts for another."""
 
 
 class SignatureRefused(Exception):
     """A decision's signature does not hold; the message says what to do."""
 
 
+class SignedAdmission(Model):
+    """A task as a gateway admitted it, with its signature."""
+
+    task: Task
+    key_id: str
+    signature: str
+    """Base64."""
+
+
 class DecisionSigner:
-    """Signs decisions with a gateway's private key."""
+    """Signs decisions and admissions with a gateway's private key."""
 
     def __init__(self, key: SigningKey) -> None:
         self.key = key
@@ -40,6 +54,11 @@ class DecisionSigner:
         signature = self.key.sign(_canonical(decision))
         return SignedDecision(decision=decision, key_id=self.key.key_id, signature=signature)
 
+    def admit(self, task: Task) -> SignedAdmission:
+        """Sign a task that was asked for by a person this gateway has authenticated, and who may ask for it."""
+        signature = self.key.sign(_ADMISSION + _canonical(task))
+        return SignedAdmission(task=task, key_id=self.key.key_id, signature=signature)
+
 
 class DecisionVerifier:
     """Knows the public keys of the gateways that may sign."""
@@ -54,22 +73,30 @@ class DecisionVerifier:
 
     def verify(self, signed: SignedDecision, now: datetime) -> None:
         """Raises SignatureRefused unless a known gateway signed exactly this and it has not expired."""
-        try:
-            self._keys.verify(signed.key_id, signed.signature, _canonical(signed.decision))
-        except UnknownKey as error:
-            raise SignatureRefused(
-                "refused: signed by an unknown gateway; decide through this installation's gateway"
-            ) from error
-        except Untrusted as error:
-            raise SignatureRefused("refused: the signature does not fit the decision; decide again") from error
+        self._check(signed.key_id, signed.signature, _canonical(signed.decision), "the decision; decide again")
         if now > signed.decision.expires_at:
             raise SignatureRefused(
                 f"refused: this decision expired at {signed.decision.expires_at:%Y-%m-%d %H:%M:%S}; decide again"
             )
 
+    def verify_admission(self, signed: SignedAdmission) -> Task:
+        """The task that was admitted. Raises SignatureRefused unless a known gateway signed exactly this."""
+        self._check(signed.key_id, signed.signature, _ADMISSION + _canonical(signed.task), "the task; ask for it again")
+        return signed.task
 
-def _canonical(decision: Decision) -> bytes:
+    def _check(self, key_id: str, signature: str, content: bytes, what: str) -> None:
+        try:
+            self._keys.verify(key_id, signature, content)
+        except UnknownKey as error:
+            raise SignatureRefused(
+                "refused: signed by an unknown gateway; decide through this installation's gateway"
+            ) from error
+        except Untrusted as error:
+            raise SignatureRefused(f"refused: the signature does not fit {what}") from error
+
+
+def _canonical(signed: Decision | Task) -> bytes:
     # Without defaults, so that a field that a later version adds does not break the signatures of today.
     return json.dumps(
-        decision.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":")
+        signed.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":")
     ).encode()

@@ -12,9 +12,11 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from activities.repository.git import Git, GitError, RepositoryRefused
+from activities.repository.git import Git, GitError, RepositoryRefused, group_of
 from activities.repository.locking import lock_file
+from activities.repository.ownership import git_directory, owner_of, refuse_partial
 
+TASK_BRANCHES = "refs/heads/journeyman/"
 _MOST_BRANCHES_NAMED = 8
 
 
@@ -95,7 +97,10 @@ class Mirrors:
         """The branch a repository's HEAD names. Raises RepositoryRefused if it can't be read."""
         _refuse_odd_address(url)
         try:
-            told = await self._git.line("ls-remote", "--symref", "--", url, "HEAD", purpose="reading the repository")
+            reader = await self._reader(url)
+            told = await self._git.line(
+                "ls-remote", "--symref", *reader, "--", url, "HEAD", purpose="reading the repository"
+            )
         except GitError as error:
             raise _explained(url, error) from error
         for line in told.splitlines():
@@ -116,7 +121,7 @@ class Mirrors:
     async def _make(self, mirror: Mirror) -> None:
         draft = mirror.path.with_suffix(".making")
         await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
-        if Path(mirror.url).is_dir():
+        if await self._may_copy(mirror.url):
             # Copies object files instead of packing them anew: seconds against half a minute for a large repository.
             try:
                 await self._git.run(
@@ -135,10 +140,37 @@ class Mirrors:
         (mirror.vault / "objects" / "info").mkdir(exist_ok=True)
         (mirror.vault / "objects" / "info" / "alternates").write_text(f"{mirror.objects}\n")
 
+    async def _may_copy(self, url: str) -> bool:
+        """Whether object files may be copied as they are: this user's own, with no task's work in them."""
+        path = Path(url)
+        if not path.is_dir() or owner_of(path) != os.geteuid():
+            return False
+        branches = await self._git.run(
+            "for-each-ref",
+            "--count=1",
+            TASK_BRANCHES,
+            purpose="looking for tasks' branches",
+            git_dir=git_directory(path),
+        )
+        return not branches.strip()
+
+    async def _reader(self, url: str) -> tuple[str, ...]:
+        """Options by which git reads a repository on this machine as its owner. Raises RepositoryRefused."""
+        path = Path(url)
+        if not path.is_dir():
+            return ()
+        owner = owner_of(path)
+        await refuse_partial(self._git, path, owner)
+        if owner == os.geteuid():
+            return ()
+        return (f"--upload-pack=setpriv --reuid={owner} --regid={group_of(owner)} --clear-groups git-upload-pack",)
+
     async def _fetch(self, mirror: Mirror) -> None:
         await self._git.run(
             *("fetch", "--quiet", "--prune", "--no-tags", "--force", "--no-write-fetch-head"),
-            *("--", mirror.url, "+refs/heads/*:refs/heads/*"),
+            *await self._reader(mirror.url),
+            # What one task's agent wrote is not for another task's to read, until somebody has merged it.
+            *("--", mirror.url, "+refs/heads/*:refs/heads/*", f"^{TASK_BRANCHES}*"),
             purpose=f"fetching {mirror.url}",
             git_dir=mirror.path,
         )

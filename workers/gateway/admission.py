@@ -10,7 +10,8 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.archive.contract import IntentIndex, TaskChains
-from activities.decisions.admissions import Admissions
+from activities.decisions.admissions import ADMISSION
+from activities.decisions.signing import DecisionSigner, SignedAdmission
 from activities.repository.git import GitError, RepositoryRefused
 from workers.gateway.messages import Admitted, NewTask
 from workers.gateway.refusals import Forbidden, Invalid, Refused
@@ -35,16 +36,16 @@ class Admission:
         chains: TaskChains,
         default_branch: DefaultBranch,
         may_invoke: tuple[str, ...],
+        signer: DecisionSigner,
         traces: RequestTraces,
-        admissions: Admissions,
     ) -> None:
         self._temporal = temporal
         self._intents = intents
         self._chains = chains
         self._default_branch = default_branch
         self._may_invoke = may_invoke
+        self._signer = signer
         self._traces = traces
-        self._admissions = admissions
 
     async def admit(self, asked: NewTask, requester: Person, request: Asked) -> Admitted:
         """Start the intent's workflow once, however often it is asked for."""
@@ -75,9 +76,16 @@ class Admission:
             agent=asked.agent,
             trace=place.traceparent,
         )
+        task = await self._on_record(task)
         admitted = await self._start_once(task, new=new)
         self._traces.admitted(task.id, place, request, requester.id, new=admitted.new)
         return admitted
+
+    async def _on_record(self, task: Task) -> Task:
+        """Sign the task into its record, where whatever acts for it looks. Asked again, it stays as it was."""
+        signed = self._signer.admit(task)
+        entry = await self._chains.append(task.id, ADMISSION, ADMISSION, signed.model_dump(mode="json"))
+        return SignedAdmission.model_validate(entry.data).task
 
     async def _start_once(self, task: Task, *, new: bool) -> Admitted:
         if await self._outcome(task.id):
@@ -89,8 +97,6 @@ class Admission:
         return Admitted(task_id=task.id, new=started and new, message=message)
 
     async def _start(self, task: Task) -> bool:
-        # Whoever asked first is the requester, also if the gateway died before the workflow was started.
-        task = await self._admissions.record(task)
         try:
             await self._temporal.start_workflow(
                 "AgentTask",

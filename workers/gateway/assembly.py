@@ -16,7 +16,7 @@ def gateway_of(client: Client, parts: Parts, *, temporal_ui: str) -> FastAPI:
     reading = Reading(client, parts.chains, parts.artifacts, parts.attested, parts.settings.hosts, temporal_ui)
     traces = RequestTraces(parts.spans, parts.recorder)
     admission = Admission(
-        client, parts.intents, parts.chains, parts.default_branch, parts.may_invoke, traces, parts.admissions
+        client, parts.intents, parts.chains, parts.default_branch, parts.may_invoke, parts.signer, traces
     )
     deciding = Deciding(client, parts.signer, reading, parts.admissions, parts.attested)
     identify = identify_by_socket(parts.people, local_profile=parts.local_profile)

@@ -20,6 +20,7 @@ from activities.sandbox.contract import PROXY_PORT, Mount, RunStatus, SandboxSpe
 from tests.activities.sandbox.cell import Cell
 from tests.support.model_script import Script
 from tests.support.model_server import ModelServer, model_server
+from workers.embedded.temporal_server import free_port
 from workflows.models.limits import GIB, MIB
 from workflows.models.transcript import EventKind, TranscriptEvent
 
@@ -59,8 +60,6 @@ class Outcome:
 class Bench:
     """Runs agents as activities/host/running.py does, without a task around them."""
 
-    ADDRESS = "127.86.20.1"
-    """Where scripted models listen."""
     KEY = "the-vendor-s-real-key"
     """What the gateway adds to requests, and nothing inside a sandbox knows."""
 
@@ -68,9 +67,10 @@ class Bench:
         self.cell = cell
         self.gateway = gateway
         self.toolchains = Toolchains(toolchain_state)
+        self._port = free_port()
 
     def model(self, script: Script) -> AbstractContextManager[ModelServer]:
-        return model_server(script, address=self.ADDRESS, port=80)
+        return model_server(script, port=self._port)
 
     def write(self, path: str, content: str) -> None:
         """Put a file into the workspace."""
@@ -101,7 +101,7 @@ class Bench:
         wall_seconds: float = 120,
         **more: Any,
     ) -> Outcome:
-        adapter = make_adapter(kind, **more)
+        adapter = make_adapter(kind, f"http://127.0.0.1:{self._port}", **more)
         inputs = self.cell.workspace.with_name(f"{self.cell.workspace.name}.input")
         inputs.mkdir(mode=0o700, exist_ok=True)
         (inputs / PROMPT_NAME).write_text(prompt)
@@ -143,11 +143,11 @@ class Bench:
         )
 
 
-def make_adapter(kind: str, **more: Any) -> AgentAdapter:
+def make_adapter(kind: str, model: str = "http://127.0.0.1:1", **more: Any) -> AgentAdapter:
     entry = {"adapter": kind, "provider": "vendor", "model": MODELS.get(kind, ""), **RETRIES.get(kind, {}), **more}
     platform = PlatformPolicy(
         agents={"agent": AgentEntry.model_validate(entry)},
-        providers={"vendor": ProviderEntry(url=f"http://{Bench.ADDRESS}", private=True)},
+        providers={"vendor": ProviderEntry(url=model, private=True)},
     )
     return configured_adapter(platform, "agent", platform.agents["agent"])
 

@@ -11,7 +11,7 @@ import pytest
 
 from activities.archive.chains import Chains
 from activities.archive.objects import Objects
-from activities.decisions.admissions import Admissions
+from activities.decisions.admissions import ADMISSION, Admissions
 from activities.decisions.attested import EVIDENCE, WORKER, Attested, AttestedMerge, AttestedPatch
 from activities.decisions.authority import Authority
 from activities.decisions.keys import SigningKey, TrustedKeys
@@ -45,17 +45,22 @@ class Court:
     def __init__(self, place: Path) -> None:
         self.chains = Chains(Objects.open(str(place / "archive")))
         self.signer = DecisionSigner.load_or_create(place / "keys")
-        self.admissions = Admissions(self.record(self.signer.key))
-        self.attested = Attested(self.record(SigningKey.load_or_create(place / "keys", WORKER)))
         verifier = DecisionVerifier.trusting(self.signer.public_key)
+        self.admissions = Admissions(self.chains, verifier)
+        self.attested = Attested(self.record(SigningKey.load_or_create(place / "keys", WORKER)))
         self.authority = Authority(verifier, self.admissions, self.attested)
 
     def record(self, key: SigningKey) -> SignedRecord:
         return SignedRecord(self.chains, key, TrustedKeys([key.public_key]))
 
+    async def admitted(self, task: Task = TASK, signer: DecisionSigner | None = None, *, under: str = "") -> None:
+        """Put a task on record, as a gateway does."""
+        signed = (signer or self.signer).admit(task)
+        await self.chains.append(under or task.id, ADMISSION, ADMISSION, signed.model_dump(mode="json"))
+
     async def evaluated(self, name: str, base: str = "b1", diff: str = "d1", **more: Any) -> tuple[Patch, Evaluation]:
         """Admit the task, and put a patch and the evidence about it on record, as gateway and host do."""
-        await self.admissions.record(TASK)
+        await self.admitted()
         patch = Patch(base_commit=base, tree="t", head=f"head-{name}", bundle=REF, diff=REF, diff_sha256=diff)
         await self.attested.add_patch("t1", AttestedPatch(patch=patch))
         policy = more.get("policy", POLICY)
@@ -167,15 +172,11 @@ async def test_a_task_that_no_gateway_admitted_is_refused(court: Court, tmp_path
     patch, evaluation = await court.evaluated("a")
     task = TASK.model_copy(update={"id": "t2"})
     assert "no gateway" in await court.refusal(patch, evaluation, "a", task=task)
-    forger = Admissions(court.record(DecisionSigner.load_or_create(tmp_path / "forger").key))
-    await forger.record(task)
-    assert "no gateway" in await court.refusal(patch, evaluation, "a", task=task)
-
-
-async def test_whoever_asked_first_is_the_requester(court: Court) -> None:
-    await court.admissions.record(TASK)
-    second = TASK.model_copy(update={"intent": Intent(key="cli:1", requester=Person(id="eve"))})
-    assert (await court.admissions.record(second)).requester.id == "ada"
+    await court.admitted(task, DecisionSigner.load_or_create(tmp_path / "forger"))
+    assert "unknown gateway" in await court.refusal(patch, evaluation, "a", task=task)
+    await court.admitted(TASK, under="t3")
+    task = TASK.model_copy(update={"id": "t3"})
+    assert "is on record for task t3" in await court.refusal(patch, evaluation, "a", task=task)
 
 
 async def test_a_merge_is_taken_back_by_a_decision_to_revert_that_very_commit(court: Court) -> None:
