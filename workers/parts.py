@@ -55,6 +55,7 @@ from activities.tracing.otlp import OtlpSender, is_configured
 from activities.tracing.recorder import Recorder
 from activities.tracing.store import SpanStore
 from activities.tracing.traces import Traces
+from workers.ends import Ends
 from workers.settings import Settings
 
 Step = Callable[..., Any]
@@ -121,6 +122,10 @@ class Parts:
             budget.settle_budget,
             *self.record_steps,
         ]
+
+    def ends(self, client: Client) -> Ends:
+        """What notices tasks that ended without saying so."""
+        return Ends(client, self.chains, self.admissions, self.attested, self.forge, self.recorder)
 
     async def default_branch(self, url: str) -> str:
         """The branch a repository's HEAD names."""
