@@ -148,6 +148,7 @@ class Parts:
         state = settings.prepare_state()
         platform, security = read_platform(settings.config_file), read_security(settings.security_file)
         host = settings.host_id()
+        settings.close_files()
         layout = HostLayout(settings.hosts / host)
         stage = stage_runtime(state)
         sandboxes = BubblewrapSandboxes(

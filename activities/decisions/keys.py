@@ -48,6 +48,7 @@ class SigningKey:
                 pass
             finally:
                 draft.unlink()
+        path.chmod(0o600)
         key = cls(Ed25519PrivateKey.from_private_bytes(path.read_bytes()))
         path.with_suffix(PUBLIC_SUFFIX).write_text(key.public_key.hex() + "\n")
         return key

@@ -27,8 +27,9 @@ class LocalForge:
 
     def __init__(self, git: Git, directory: Path) -> None:
         """`directory`: where its locks and pull requests are."""
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._locks = directory / "locks"
-        self._locks.mkdir(parents=True, exist_ok=True)
+        self._locks.mkdir(exist_ok=True)
         self._git = git
         self._pulls = directory / "pulls"
 

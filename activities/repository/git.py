@@ -83,7 +83,7 @@ class Git:
         """
         code, out, error = await self._execute(arguments, git_dir, stdin, environment or {}, uid)
         if code not in accept:
-            raise GitError(purpose, error.decode(errors="replace").strip()[-_MOST_ERROR:], code)
+            raise GitError(purpose, self._told(error), code)
         return out
 
     async def line(self, *arguments: str, purpose: str, git_dir: Path | None = None, uid: int | None = None) -> str:
@@ -129,6 +129,11 @@ class Git:
             await process.wait()
             raise
         return process.returncode or 0, out, error
+
+    def _told(self, error: bytes) -> str:
+        """What git said, for people and agents: where this host keeps its own things is not for them."""
+        said = error.decode(errors="replace").replace(str(self._configuration.parent.parent), "$JOURNEYMAN_STATE")
+        return said.strip()[-_MOST_ERROR:]
 
     def _environment(self) -> dict[str, str]:
         return {

@@ -1,5 +1,6 @@
 """Whoever reaches Temporal's port alone merges nothing, reverts nothing, and puts nothing on record that counts."""
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -7,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -222,3 +224,34 @@ async def test_a_workflow_that_was_started_beside_the_gateway_ends_refused(
     )
     assert status.outcome is Outcome.FAILED
     assert "no gateway has admitted" in status.message
+
+
+async def test_a_workflow_whose_id_would_act_on_a_terminal_is_no_task(here: Installation) -> None:
+    client = await connect(here.settings.temporal_address, here.settings.temporal_namespace)
+    handle = await client.start_workflow("AgentTask", id="task/\x1b[2J[red]zz", task_queue="nowhere")
+    async with asyncio.timeout(30):
+        while not [found async for found in client.list_workflows(f"WorkflowId = '{handle.id}'")]:
+            await asyncio.sleep(0.05)
+    lines = await asyncio.to_thread(here.gateway("ada").tasks)
+    assert all(line.task_id.isalnum() for line in lines)
+    await handle.terminate()
+
+
+async def test_a_body_that_comes_in_chunks_is_bounded_too(here: Installation) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(64):
+            yield b" " * 65536
+
+    def post() -> httpx.Response:
+        transport = httpx.HTTPTransport(uds=str(here.settings.gateway_socket))
+        with httpx.Client(transport=transport, base_url="http://gateway") as client:
+            return client.post("/tasks", content=chunks(), headers={"content-type": "application/json"})
+
+    assert (await asyncio.to_thread(post)).status_code == 413
+
+
+async def test_other_users_of_the_machine_can_read_no_file_of_the_installation(here: Installation) -> None:
+    state = here.settings.state
+    closed = [path for path in state.iterdir() if path.is_file()] + [state / "keys", state / "archive", state / "forge"]
+    assert {path.name for path in closed} >= {"host-id", "journeyman.toml", "keys"}
+    assert [path.name for path in closed if path.stat().st_mode & 0o007] == []

@@ -1,6 +1,6 @@
 """The gateway's HTTP interface: thin, one function for each address; what it means is in the modules beside it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -11,6 +11,7 @@ from temporalio.service import RPCError
 from activities.archive.objects import ArchiveError
 from activities.decisions.refused import ActionRefused
 from workers.gateway.admission import Admission
+from workers.gateway.bounds import BoundedBodies
 from workers.gateway.deciding import Deciding
 from workers.gateway.messages import Admitted, NewDecision, NewTask, TaskLine, TaskView
 from workers.gateway.peers import os_person
@@ -56,6 +57,7 @@ def gateway_app(
 ) -> FastAPI:
     """Build the application."""
     app = FastAPI(title="Journeyman gateway", docs_url=None, redoc_url=None)
+    app.add_middleware(BoundedBodies)
 
     async def task_of(task: str) -> str:
         return await reading.resolve(task)
@@ -144,13 +146,6 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
         return _say(422, _first_problem(error.errors()))
-
-    @app.middleware("http")
-    async def bounded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        # A goal has at most 20,000 characters; nothing else that is sent here comes near a megabyte.
-        if int(request.headers.get("content-length") or 0) > 1024 * 1024:
-            return _say(413, "the request is larger than 1 MiB; shorten the goal or put the text into the repository")
-        return await call_next(request)
 
 
 def _first_problem(errors: object) -> str:
