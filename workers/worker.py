@@ -134,10 +134,13 @@ async def _keep_gateway(parts: Parts) -> None:
 
 
 async def _keep_sweeping(client: Client, parts: Parts) -> None:
-    """Give back what no task needs any more."""
+    """Give back what no task needs any more, and put on record how those ended whose workflow could not."""
+    ends = parts.ends(client)
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         try:
+            for task in await ends.record_all():
+                _log.warning("task %s ended without an outcome: one was put on record", task)
             for task in await sweep(client, parts):
                 _log.warning("task %s no longer needed its workspace here: it was given back", task)
         except (RPCError, WorkflowQueryFailedError) as error:

@@ -6,11 +6,14 @@ import shutil
 
 from temporalio import activity
 
+from activities.decisions.admissions import Admissions
+from activities.decisions.attested import Attested
 from activities.egress.contract import EgressGateway
 from activities.environment.layer import EnvironmentLayers, Layer
 from activities.failures import step
 from activities.host.layout import HostLayout, workspace_name
 from activities.host.placements import Held, Placements
+from activities.host.preparations import Preparations
 from activities.host.supervised import keep_beating
 from activities.policy.agents import choose_agent
 from activities.policy.combine import combine
@@ -49,6 +52,9 @@ class CapacityActivities:
         platform: PlatformPolicy,
         security: SecurityPolicy,
         toolchain: str,
+        admissions: Admissions,
+        attested: Attested,
+        preparations: Preparations,
     ) -> None:
         self._host = host
         self._layout = layout
@@ -62,14 +68,22 @@ class CapacityActivities:
         self._platform = platform
         self._security = security
         self._toolchain = toolchain
+        self._admissions = admissions
+        self._attested = attested
+        self._preparations = preparations
 
     @activity.defn(name="prepare")
     @step
     async def prepare(self, order: PrepareOrder) -> Prepared:
         """Make a workspace at base, or at the patch to continue from, under the policy of its base commit."""
+        await self._admissions.confirm(order.task)
+        if order.resume_from is not None:
+            await self._attested.confirm(order.task.id, order.resume_from)
         beating = asyncio.create_task(keep_beating())
         try:
-            return await self._prepare(order)
+            prepared = await self._prepare(order)
+            self._preparations.keep(order.task, prepared)
+            return prepared
         finally:
             beating.cancel()
 
@@ -185,3 +199,4 @@ class CapacityActivities:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         self._sandboxes.give_back_uid(held.uid)
         self._placements.give_back(held.task_id)
+        self._preparations.forget(held.task_id)

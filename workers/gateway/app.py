@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from temporalio.service import RPCError
 
 from activities.archive.objects import ArchiveError
+from activities.decisions.refused import ActionRefused
 from workers.gateway.admission import Admission
 from workers.gateway.deciding import Deciding
 from workers.gateway.messages import Admitted, NewDecision, NewTask, TaskLine, TaskView
@@ -87,15 +88,11 @@ def gateway_app(
 
     @app.get("/tasks/{task}/diff")
     async def diff(task: str = known_task) -> Response:
-        patch = (await reading.view(task)).status.patch
-        data = await reading.artifact(patch.diff if patch else None, "patch")
-        return Response(data, media_type="text/x-diff")
+        return Response(await reading.diff(task), media_type="text/x-diff")
 
     @app.get("/tasks/{task}/evidence")
     async def evidence(task: str = known_task) -> Evidence:
-        evaluation = (await reading.view(task)).status.evaluation
-        data = await reading.artifact(evaluation.evidence if evaluation else None, "evidence")
-        return Evidence.model_validate_json(data)
+        return await reading.evidence(task)
 
     @app.get("/tasks/{task}/trace")
     async def trace(task: str = known_task) -> list[Span]:
@@ -127,6 +124,10 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> JSONResponse:
         return _say(error.status, str(error))
+
+    @app.exception_handler(ActionRefused)
+    async def not_on_record(_: Request, error: ActionRefused) -> JSONResponse:
+        return _say(Refused.status, str(error))
 
     @app.exception_handler(RPCError)
     async def temporal_fails(_: Request, error: RPCError) -> JSONResponse:
