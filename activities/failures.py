@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeVar
 from temporalio.exceptions import ApplicationError
 
 from activities.archive.objects import ArchiveError
+from activities.decisions.refused import ActionRefused
 from activities.environment.checkout import SetupFailed
 from activities.host.placements import StalePlacement
 from activities.repository.git import RepositoryRefused
@@ -15,7 +16,7 @@ from workflows.models.policy import PolicyRefusal
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-FINAL = (ArchiveError, PolicyRefusal, RepositoryRefused, SetupFailed, StalePlacement)
+FINAL = (ActionRefused, ArchiveError, PolicyRefusal, RepositoryRefused, SetupFailed, StalePlacement)
 """Raised about the world as it is; everything else may be weather, and is tried again."""
 
 

@@ -95,6 +95,12 @@ class Settings(BaseSettings):
         self.state.chmod(mode)
         return self.state
 
+    def close_files(self) -> None:
+        """Close the files of the state directory to others: as root it is passable, and they say who may do what."""
+        for path in self.prepare_state().iterdir():
+            if path.is_file() and not path.is_symlink() and path.stat().st_uid == os.geteuid():
+                path.chmod(path.stat().st_mode & 0o770)
+
     def host_id(self) -> str:
         """This host's id: stable across restarts, since runs that outlived a worker are found again by it."""
         if self.host:

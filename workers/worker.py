@@ -123,12 +123,16 @@ def _chores(client: Client, parts: Parts) -> tuple[Coroutine[None, None, None], 
         await client.service_client.check_health(timeout=timedelta(seconds=LEASE_CHECK_SECONDS))
         parts.sandboxes.renew_lease()
 
+    ends = parts.ends(client)
+
     async def give_back() -> None:
+        for task in await ends.record_all():
+            _log.warning("task %s ended without an outcome: one was put on record", task)
         for task in await sweep(client, parts):
             _log.warning("task %s no longer needed its workspace here: it was given back", task)
 
     return (
         repeat("renew the lease of this host's runs, which freeze without it", renew_lease, LEASE_CHECK_SECONDS),
         repeat("keep the egress gateway up", parts.gateway.ensure_running, GATEWAY_CHECK_SECONDS),
-        repeat("look for abandoned workspaces", give_back, SWEEP_SECONDS),
+        repeat("look for tasks that have ended and what they left", give_back, SWEEP_SECONDS),
     )

@@ -6,11 +6,14 @@ import shutil
 
 from temporalio import activity
 
+from activities.decisions.admissions import Admissions
+from activities.decisions.attested import Attested
 from activities.egress.contract import EgressGateway
 from activities.environment.layer import EnvironmentLayers, Layer
 from activities.failures import step
 from activities.host.layout import HostLayout, workspace_name
 from activities.host.placements import Held, Placements
+from activities.host.preparations import Preparations
 from activities.host.supervised import keep_beating
 from activities.policy.agents import choose_agent
 from activities.policy.combine import combine
@@ -49,6 +52,9 @@ class CapacityActivities:
         platform: PlatformPolicy,
         security: SecurityPolicy,
         toolchain: str,
+        admissions: Admissions,
+        attested: Attested,
+        preparations: Preparations,
     ) -> None:
         self._host = host
         self._layout = layout
@@ -62,6 +68,9 @@ class CapacityActivities:
         self._platform = platform
         self._security = security
         self._toolchain = toolchain
+        self._admissions = admissions
+        self._attested = attested
+        self._preparations = preparations
 
     @activity.defn(name="prepare")
     @step
@@ -71,9 +80,14 @@ class CapacityActivities:
         If the placement that was lost is here after all, its workspace is taken over as it is, and what runs in it goes
         on: a host that was silent for long has lost nothing.
         """
+        await self._admissions.confirm(order.task)
+        if order.resume_from is not None:
+            await self._attested.confirm(order.task.id, order.resume_from)
         beating = asyncio.create_task(keep_beating())
         try:
-            return await self._prepare(order)
+            prepared = await self._prepare(order)
+            self._preparations.keep(order.task, prepared)
+            return prepared
         finally:
             beating.cancel()
 
@@ -216,6 +230,7 @@ class CapacityActivities:
                     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         self._sandboxes.give_back_uid(held.uid)
         self._placements.give_back(held.task_id)
+        self._preparations.forget(held.task_id)
 
     async def _clear(self, prefix: str, beginnings: tuple[str, ...]) -> None:
         """End and forget the runs of a placement whose ids begin so, and remove its checkouts for checks."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 from pathlib import Path
 
 from temporalio import activity
@@ -12,12 +13,14 @@ from activities.agents.handover import handover
 from activities.agents.toolchains import Toolchains
 from activities.agents.transcript import read_transcript
 from activities.archive.contract import ArtifactStore, TaskChains
+from activities.decisions.refused import ActionRefused
 from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
 from activities.environment.layer import EnvironmentLayers
 from activities.failures import step
 from activities.host.layout import HostLayout
 from activities.host.pausing import TOOL_CALLS, follow
 from activities.host.placements import Held, Placements
+from activities.host.preparations import Preparations
 from activities.host.supervised import SandboxLost
 from activities.repository.mirror import Mirrors
 from activities.repository.workspace import Workspaces, objects_mount
@@ -44,6 +47,7 @@ class RunningActivities:
         *,
         layout: HostLayout,
         placements: Placements,
+        preparations: Preparations,
         sandboxes: Sandboxes,
         gateway: EgressGateway,
         mirrors: Mirrors,
@@ -59,6 +63,7 @@ class RunningActivities:
         """`allow_private`: whether agents may reach servers on this machine; for tests against stand-ins only."""
         self._layout = layout
         self._placements = placements
+        self._preparations = preparations
         self._sandboxes = sandboxes
         self._gateway = gateway
         self._mirrors = mirrors
@@ -75,7 +80,10 @@ class RunningActivities:
     @step
     async def run_agent(self, order: RunOrder) -> RunResult:
         """Run the agent to its end. An attempt after a worker's restart finds the run that goes on."""
+        self._preparations.confirm(order.task, order.prepared)
         held = self._placements.expect(order.task.id, order.prepared.placement.epoch)
+        if not re.fullmatch(rf"{re.escape(order.task.id)}-\d{{1,9}}-\d{{1,9}}", order.run_id):
+            raise ActionRefused(f"refused: {order.run_id!r} is no run of task {order.task.id}")
         adapter = self._adapters.get(order.prepared.agent)
         if adapter is None:
             raise PolicyRefusal(

@@ -85,7 +85,7 @@ class Git:
         """
         code, out, error = await self._execute(arguments, git_dir, stdin, environment or {}, uid)
         if code not in accept:
-            raise GitError(purpose, error.decode(errors="replace").strip()[-_MOST_ERROR:], code)
+            raise GitError(purpose, self._told(error), code)
         return out
 
     async def line(self, *arguments: str, purpose: str, git_dir: Path | None = None, uid: int | None = None) -> str:
@@ -161,6 +161,11 @@ class Git:
             limit=_MOST_OUTPUT,
             **drop,  # type: ignore[arg-type]
         )
+
+    def _told(self, error: bytes) -> str:
+        """What git said, for people and agents: where this host keeps its own things is not for them."""
+        said = error.decode(errors="replace").replace(str(self._configuration.parent.parent), "$JOURNEYMAN_STATE")
+        return said.strip()[-_MOST_ERROR:]
 
     def _environment(self) -> dict[str, str]:
         return {

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import uuid
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -91,6 +92,8 @@ class Script:
         self.host = host
         self.policy = TaskPolicy(hash="policy-1", feedback_rounds=1)
         self.calls: list[tuple[str, Any]] = []
+        self.proposed: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        """By task id: whether the task's pull request was asked for."""
         self.findings: Callable[[EvaluateOrder], tuple[Finding, ...]] = lambda order: ()
         self.exported: Callable[[ExportOrder], ExportResult] = lambda order: ExportResult(
             patch=a_patch(f"head-{order.round}")
@@ -124,6 +127,8 @@ class Script:
 
     def _note(self, name: str, order: Any) -> None:
         self.calls.append((name, order))
+        if isinstance(order, ProposeOrder):
+            self.proposed[order.task.id].set()
 
 
 class ScriptedSteps:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from importlib import metadata
 
 from cyclopts import App, CycloptsError
-from rich.console import Console
 
 from workers.cli import agents, machine, tasks
 from workers.cli.client import CommandFailed
+from workers.cli.printing import Terminal, tell
 
 _HELP = """Run coding agents for a team: sandboxed, judged, approved, merged, and taken back if need be.
 
@@ -21,8 +21,7 @@ review, 130 interrupted."""
 
 def build() -> App:
     """The whole command line."""
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    app = App(name="journeyman", help=_HELP, version=_version, error_console=errors)
+    app = App(name="journeyman", help=_HELP, version=_version, error_console=Terminal(sys.stderr))
     tasks.register(app)
     machine.register(app)
     agents.register(app)
@@ -31,10 +30,13 @@ def build() -> App:
 
 def call(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
+    if not all(_is_text(argument) for argument in arguments):
+        tell("journeyman: an argument is not valid UTF-8: type it again, or set LANG to what the terminal uses")
+        return 2
     try:
         build()(list(arguments), exit_on_error=False, print_error=True)
     except CommandFailed as error:
-        sys.stderr.write(f"journeyman: {error}\n")
+        tell(f"journeyman: {error}")
         return error.code
     except CycloptsError:
         return 2
@@ -59,6 +61,11 @@ def main() -> None:
     # A process that used the Temporal client can abort while the interpreter shuts down (temporalio/sdk-python issue
     # 300), so every command ends here, with its own code.
     os._exit(code)
+
+
+def _is_text(argument: str) -> bool:
+    """Bytes that are no UTF-8 come as lone surrogates, which no answer and no record could hold."""
+    return not any("\ud800" <= character <= "\udfff" for character in argument)
 
 
 def _version() -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from workers.cli.client import CommandFailed, GatewayClient
-from workers.cli.printing import out, print_evidence, print_json, print_tasks, print_view, safe_block
+from workers.cli.printing import out, plain, print_evidence, print_json, print_tasks, print_view, safe_block, tell
 from workers.cli.timeline import print_timeline
 from workers.gateway.messages import NewDecision, NewTask, TaskView
 from workers.settings import Settings
@@ -101,8 +101,8 @@ def run(
     elif json:
         print_json(admitted)
     else:
-        out().print(admitted.task_id + (f"  ({admitted.message})" if admitted.message else ""))
-        out().print(f"where it stands: journeyman show {admitted.task_id}")
+        out().print(plain(admitted.task_id) + (f"  ({plain(admitted.message)})" if admitted.message else ""))
+        out().print(f"where it stands: journeyman show {plain(admitted.task_id)}")
 
 
 def tasks(*, json: Json = False) -> None:
@@ -174,7 +174,7 @@ def open_(task: str) -> None:
     address = gateway().view(task).temporal_ui
     if not address:
         raise CommandFailed("the address of the Temporal UI is not known here")
-    out().print(address)
+    out().print(plain(address))
     if sys.stdout.isatty():
         try:
             subprocess.run(["xdg-open", address], check=False, stderr=subprocess.DEVNULL)
@@ -214,7 +214,7 @@ def merge(task: str, *, message: Message = "", as_: As = "", wait: bool = True, 
     if json:
         print_json(view)
     elif view.status.outcome is Outcome.MERGED:
-        out().print(f"merged as {view.status.merge_commit}")
+        out().print(f"merged as {plain(view.status.merge_commit)}")
     if view.status.outcome is not Outcome.MERGED:
         raise CommandFailed(view.status.message or "it was not merged")
 
@@ -244,7 +244,7 @@ def answer(
     more = round(usd * USD) or (question.suggested_micro_usd if choice is Choice.CONTINUE else 0)
     asked = NewDecision(action=Action.ANSWER, message=message, question=question.id, choice=choice, more_micro_usd=more)
     receipt = client.decide(task, asked)
-    print_json(receipt) if json else out().print(receipt.message)
+    print_json(receipt) if json else out().print(plain(receipt.message))
 
 
 def cancel(task: str, *, message: Message = "", as_: As = "", json: Json = False) -> None:
@@ -261,7 +261,7 @@ def revert(task: str, *, message: Message = "", as_: As = "", json: Json = False
     if json:
         print_json(result)
     elif result.outcome in {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}:
-        out().print(f"{result.outcome} by {result.commit} in {result.seconds:.1f} s")
+        out().print(f"{result.outcome} by {plain(result.commit)} in {result.seconds:.1f} s")
     if result.outcome not in {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}:
         in_the_way = "".join(f"\n  {line}" for line in (*result.conflicts, *result.commits_in_the_way))
         raise CommandFailed(f"{result.outcome}: {result.detail}{in_the_way}")
@@ -277,7 +277,7 @@ def _decide(action: Action, task: str, message: str, acting_as: str, json: bool)
         message=message,
     )
     receipt = client.decide(task, asked)
-    print_json(receipt) if json else out().print(receipt.message)
+    print_json(receipt) if json else out().print(plain(receipt.message))
 
 
 def _wait(client: GatewayClient, task: str, *, quiet: bool) -> TaskView:
@@ -288,7 +288,7 @@ def _wait(client: GatewayClient, task: str, *, quiet: bool) -> TaskView:
         status = view.status
         if not quiet and status.stage != told:
             told = status.stage
-            sys.stderr.write(f"{task}: {told}\n")
+            tell(f"{task}: {told}")
         if status.waits_for or status.stage is Stage.ENDED:
             return view
         time.sleep(0.2)

@@ -10,7 +10,7 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.archive.contract import IntentIndex, TaskChains
-from activities.decisions.authority import ADMISSION
+from activities.decisions.admissions import ADMISSION
 from activities.decisions.signing import DecisionSigner, SignedAdmission
 from activities.repository.git import GitError, RepositoryRefused
 from workers.gateway.messages import Admitted, NewTask

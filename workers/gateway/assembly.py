@@ -13,7 +13,9 @@ from workers.parts import Parts
 
 def gateway_of(client: Client, parts: Parts, *, temporal_ui: str) -> FastAPI:
     """The gateway's application on these parts."""
-    reading = Reading(client, parts.chains, parts.artifacts, parts.settings.hosts, temporal_ui)
+    reading = Reading(
+        client, parts.chains, parts.artifacts, parts.attested, parts.ends(client), parts.settings.hosts, temporal_ui
+    )
     traces = RequestTraces(parts.spans, parts.recorder)
     admission = Admission(
         client,
@@ -25,6 +27,6 @@ def gateway_of(client: Client, parts: Parts, *, temporal_ui: str) -> FastAPI:
         traces,
         parts.settings.host_silence_seconds,
     )
-    deciding = Deciding(client, parts.signer, reading, parts.chains)
+    deciding = Deciding(client, parts.signer, reading, parts.admissions, parts.attested)
     identify = identify_by_socket(parts.people, local_profile=parts.local_profile)
     return gateway_app(admission, deciding, reading, traces, identify)

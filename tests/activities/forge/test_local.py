@@ -237,6 +237,14 @@ async def test_a_clean_checkout_of_base_is_updated_with_the_merge_and_the_revert
     assert git(bench.url, "status", "--porcelain") == ""
 
 
+async def test_a_rejected_patch_is_not_in_a_mirror_that_is_made_later(bench: Bench, state: Path) -> None:
+    patch, task = await bench.patch({"calc.py": MENDED}), bench.task()
+    await bench.forge.close(task, await bench.propose(task, patch), "rejected")
+    mirror = await Mirrors(state / "elsewhere", bench.git).refresh(str(bench.url))
+    assert await bench.git.exit_code("cat-file", "-e", patch.head, git_dir=mirror.path) != 0
+    assert await bench.git.exit_code("cat-file", "-e", patch.base_commit, git_dir=mirror.path) == 0
+
+
 @pytest.mark.parametrize("dirt", ["modified", "untracked in the way"])
 async def test_a_checkout_with_changes_of_a_person_is_refused_and_keeps_them(state: Path, dirt: str) -> None:
     bench = Bench(state, make_repository(state / "shop"))
