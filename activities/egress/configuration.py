@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from activities.egress import rate
+
 Json = dict[str, Any]
 
 DENIED_DETAILS = "rbac_access_denied"
@@ -61,11 +63,12 @@ def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> 
         "stream_idle_timeout": STREAM_IDLE,
         "request_headers_timeout": "30s",
         "upgrade_configs": [{"upgrade_type": "CONNECT"}],
-        "access_log": [_access_log(sandbox, log)],
+        "access_log": [{**_access_log(sandbox, log), "filter": which} for which in rate.recorded()],
         # A tunnel that is open when Envoy is killed is on record all the same.
         "access_log_options": {"flush_log_on_tunnel_successfully_established": True},
         "local_reply_config": {"mappers": _local_replies()},
         "http_filters": [
+            rate.requests(),
             *_metering(),
             {
                 "name": FORWARD_FILTER,
@@ -89,7 +92,12 @@ def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> 
         "address": {"pipe": {"path": str(socket), "mode": 0o660}},
         "per_connection_buffer_limit_bytes": 262144,
         "filter_chains": [
-            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+            {
+                "filters": [
+                    rate.connections(),
+                    {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager},
+                ]
+            }
         ],
     }
 
@@ -153,6 +161,13 @@ def _local_replies() -> list[Json]:
         "A person can allow it in the egress list of the repository's policy.\n"
     )
     return [
+        {
+            "filter": rate.over_rate(),
+            "body_format_override": _plain(
+                f"Journeyman refused {host}: this sandbox made more than {rate.REQUESTS_AT_ONCE} requests at once. It "
+                f"may go on with {rate.REQUESTS_PER_SECOND} a second: wait, and ask less often.\n"
+            ),
+        },
         {
             # The upstream filter leaves no metadata on the downstream request; its details alone tell what it denied.
             "filter": _where(f"response.code_details.startsWith('{DENIED_DETAILS}')"),

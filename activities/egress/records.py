@@ -11,6 +11,7 @@ from typing import Any
 from activities.egress.configuration import DENIED_DETAILS, UNDECLARED_RULE
 from activities.egress.contract import EgressRecord
 from activities.egress.metering.ledger import Entry
+from activities.egress.rate import OVER_RATE_DETAILS
 from activities.egress.routes import PROBE_RULE, REFUSED_RULE
 
 UNREADABLE_RULE = "unreadable"
@@ -19,6 +20,8 @@ TRUNCATED_RULE = "truncated"
 """Stands, as the last record, for all that were more than is kept."""
 HELD_RULE = "held"
 """A request for which a sandbox's allowance had no room until its client gave up or the sandbox closed."""
+OVER_RATE_RULE = "over the rate"
+"""Stands for about a hundred requests that were refused because there were too many at once."""
 MOST_RECORDS = 100_000
 MOST_LOG_BYTES = 128 * 1024 * 1024
 _LONGEST_LINE = 16 * 1024
@@ -111,7 +114,9 @@ def _record(entry: dict[str, Any], sandbox: str) -> EgressRecord:
         host, path = inside, _text(entry.get("declared")) + "".join(path.partition("?")[1:])
         if not request and not status:
             rule = HELD_RULE
-    if rule and rule not in (REFUSED_RULE, UNDECLARED_RULE):
+    if details == OVER_RATE_DETAILS:
+        allowed, shown = False, OVER_RATE_RULE
+    elif rule and rule not in (REFUSED_RULE, UNDECLARED_RULE):
         denied = details.startswith(DENIED_DETAILS)
         allowed, shown = not denied, "private address" if denied else rule
     else:

@@ -145,6 +145,18 @@ def send(directory: Path, request: bytes, answers: int = 1) -> bytes:
         return whole + received
 
 
+def ask_often(directory: Path, host: str, times: int) -> list[bytes]:
+    """Ask again and again on one connection, without a pause, and return the answers."""
+    request = f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    answers = []
+    with dial(directory) as connection:
+        for _ in range(times):
+            connection.sendall(request)
+            # Envoy writes its own short answers at once.
+            answers.append(_receive(connection))
+    return answers
+
+
 def _receive(connection: socket.socket) -> bytes:
     try:
         return connection.recv(65536)

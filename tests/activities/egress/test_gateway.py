@@ -16,9 +16,10 @@ from activities.egress.contract import EgressRules
 from activities.egress.daemon import wait_for
 from activities.egress.gateway import EnvoyGateway
 from activities.egress.places import GatewayError
+from activities.egress.rate import REQUESTS_AT_ONCE
 from activities.egress.records import parse_log, read_log
 from tests.activities.egress.conftest import make_directory
-from tests.activities.egress.servers import WebServer, get, send, tunnel
+from tests.activities.egress.servers import WebServer, ask_often, get, send, tunnel
 
 AS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="dropping to another uid, and a network namespace, take root")
@@ -61,6 +62,21 @@ async def test_every_request_is_on_record_in_order_refused_ones_too(gateway: Env
     assert await gateway.close("recorded") == records
     await gateway.forget("recorded")
     assert await gateway.close("recorded") == ()
+
+
+async def test_a_flood_of_requests_is_refused_in_words_and_does_not_fill_the_disk(
+    gateway: EnvoyGateway, directory: Path, web: WebServer
+) -> None:
+    sandbox = await gateway.open("flood", host_rules(web), None)
+    answers = await asyncio.to_thread(ask_often, sandbox, "evil.example.test", REQUESTS_AT_ONCE + 3000)
+    refused, over = (sum(answer.startswith(f"HTTP/1.1 {code}".encode()) for answer in answers) for code in (403, 429))
+    assert refused + over == len(answers)
+    assert over > 1000
+    assert b"ask less often" in answers[-1]
+    records = await gateway.close("flood")
+    assert refused < len(records) < refused + over / 10
+    assert {record.rule for record in records} == {"refused", "over the rate"}
+    assert not any(record.allowed for record in records)
 
 
 async def test_a_tunnel_that_is_still_open_is_cut_and_recorded_when_its_sandbox_closes(
