@@ -193,7 +193,7 @@ class Parts:
             attested=attested,
             preparations=preparations,
         )
-        briefing = BriefingActivities(mirrors, ContextBuilder(git, mirrors, artifacts))
+        briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, artifacts))
         running = RunningActivities(
             layout=layout,
             placements=placements,
@@ -204,7 +204,7 @@ class Parts:
             workspaces=workspaces,
             layers=layers,
             artifacts=artifacts,
-            chains=chains,
+            attested=attested,
             adapters=configured_adapters(platform),
             toolchains=Toolchains(state),
             traces=traces,
