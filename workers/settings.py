@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     """How long runs go on while this host can't reach Temporal, before they are frozen."""
     lapse_seconds: float = Field(default=1800, gt=0)
     """How long they stay frozen before they are stopped, their work kept."""
+    host_silence_seconds: float = Field(default=300, ge=1)
+    """How long a host may be silent, and then once more, before its tasks go elsewhere."""
 
     otlp_endpoint: str = ""
     """Base URL that traces and measures are sent to by OTLP over HTTP, such as `http://127.0.0.1:4318`; the standard

@@ -8,7 +8,6 @@ from temporalio import activity
 from activities.decisions.attested import Attested, AttestedPatch
 from activities.failures import step
 from activities.forge.attribution import commit_message
-from activities.host.layout import workspace_name
 from activities.host.placements import Placements
 from activities.host.preparations import Preparations
 from activities.host.supervised import keep_beating
@@ -60,7 +59,7 @@ class ExportingActivities:
         self._preparations.confirm(task, prepared)
         run = await self._attested.run(task.id, order.run.run_id)
         held = self._placements.expect(task.id, prepared.placement.epoch)
-        name = workspace_name(task.id, held.epoch)
+        name = held.workspace
         mirror = self._mirrors.of(task.repository.url)
         base = prepared.base_commit
         try:

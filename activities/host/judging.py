@@ -66,7 +66,6 @@ class JudgingActivities:
         except asyncio.CancelledError:
             if not cancelled_by_the_workflow():
                 raise HandedOver(bench.name) from None
-            await self._evaluator.stop(bench, "the task was cancelled")
             raise
 
     async def _with_what_is_known(self, order: EvaluateOrder) -> EvaluateOrder:

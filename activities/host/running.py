@@ -18,7 +18,7 @@ from activities.decisions.refused import ActionRefused
 from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
 from activities.environment.layer import EnvironmentLayers
 from activities.failures import step
-from activities.host.layout import HostLayout, workspace_name
+from activities.host.layout import HostLayout
 from activities.host.pausing import TOOL_CALLS, follow
 from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
@@ -34,7 +34,7 @@ from workflows.models.transcript import EventKind
 from workflows.models.usage import Metered
 
 _MOST_REFUSED_NAMED = 20
-_WORTH_A_RETRY = {RunEnd.NOT_STARTED, RunEnd.LOST}
+_WORTH_A_RETRY = {RunEnd.NOT_STARTED, RunEnd.LOST, RunEnd.LEASE_LAPSED}
 _TRIES = 3
 """Attempts of this step that may find the sandbox lost before the run counts as ended by it."""
 
@@ -104,7 +104,8 @@ class RunningActivities:
             return RunResult(run_id=order.run_id, end=RunEnd.PAUSED, metered=came_to, agent=adapter.name)
         status, output = came_to
         if status.end in _WORTH_A_RETRY and activity.info().attempt < _TRIES:
-            # Nothing of the agent's work is in doubt: the sandbox was never there, or died with its supervisor.
+            # Nothing that was finished is in doubt: the sandbox was never there, died with its supervisor, or stood
+            # still for too long. What the agent had done so far is in the workspace, where the next one begins.
             await self._sandboxes.forget(order.run_id)
             raise SandboxLost(status)
         if status.end is RunEnd.STOPPED and status.detail == TOOL_CALLS:
@@ -174,7 +175,7 @@ class RunningActivities:
                 **run_environment(order.task, order.run_id),
                 **launch.environment,
             },
-            workspace=self._workspaces.path(workspace_name(held.task_id, held.epoch)),
+            workspace=self._workspaces.path(held.workspace),
             mounts=tuple(mounts),
             limits=prepared.policy.run_limits,
             egress=egress,

@@ -38,6 +38,7 @@ class Admission:
         may_invoke: tuple[str, ...],
         signer: DecisionSigner,
         traces: RequestTraces,
+        host_silence_seconds: float,
     ) -> None:
         self._temporal = temporal
         self._intents = intents
@@ -46,6 +47,7 @@ class Admission:
         self._may_invoke = may_invoke
         self._signer = signer
         self._traces = traces
+        self._host_silence_seconds = host_silence_seconds
 
     async def admit(self, asked: NewTask, requester: Person, request: Asked) -> Admitted:
         """Start the intent's workflow once, however often it is asked for."""
@@ -100,7 +102,7 @@ class Admission:
         try:
             await self._temporal.start_workflow(
                 "AgentTask",
-                TaskOrder(task=task),
+                TaskOrder(task=task, host_silence_seconds=self._host_silence_seconds),
                 id=task_workflow_id(task.id),
                 task_queue=queues.ORCHESTRATE,
                 # An intent's workflow is started once in its life; the archive remembers what Temporal forgets.

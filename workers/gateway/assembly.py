@@ -18,7 +18,14 @@ def gateway_of(client: Client, parts: Parts, *, temporal_ui: str) -> FastAPI:
     )
     traces = RequestTraces(parts.spans, parts.recorder)
     admission = Admission(
-        client, parts.intents, parts.chains, parts.default_branch, parts.may_invoke, parts.signer, traces
+        client,
+        parts.intents,
+        parts.chains,
+        parts.default_branch,
+        parts.may_invoke,
+        parts.signer,
+        traces,
+        parts.settings.host_silence_seconds,
     )
     deciding = Deciding(client, parts.signer, reading, parts.admissions, parts.attested)
     identify = identify_by_socket(parts.people, local_profile=parts.local_profile)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -300,3 +301,14 @@ async def test_the_same_patch_on_another_base_is_known_to_be_the_same(bench: Ben
     assert rebased.diff_sha256 == patch.diff_sha256
     other = await bench.patch({"calc.py": "def add(a, b):\n    return b + a\n"}, "t2")
     assert other.diff_sha256 != patch.diff_sha256
+
+
+async def test_a_removed_work_tree_that_git_still_lists_is_in_nobody_s_way(state: Path) -> None:
+    repository = make_repository(state / "shop.git", bare=True)
+    git(repository, "worktree", "add", str(state / "gone"), "main")
+    shutil.rmtree(state / "gone")
+    bench = Bench(state, repository)
+    result = await bench.merge(bench.task(), await bench.patch({"calc.py": MENDED}))
+    assert result.outcome is MergeOutcome.MERGED
+    reverted = await bench.forge.revert(bench.task(), result.commit, "Revert it\n")
+    assert reverted.outcome is RevertOutcome.REVERTED

@@ -1,12 +1,17 @@
 """Each limit, reached on purpose by a program that does not want to end."""
 
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.limits import ProbeFailed
+from activities.sandbox.stage import Stage, stage_runtime
 from tests.activities.sandbox.cell import Cell
 from workflows.models.limits import MIB, Grade
 from workflows.models.run import RunEnd
@@ -158,3 +163,22 @@ def test_every_promised_limit_is_graded(cell: Cell) -> None:
     grades = cell.sandboxes.grades()
     assert Grade.NONE not in {grades.wall, grades.memory, grades.processes, grades.disk, grades.output}
     assert {grades.network, grades.file, grades.scratch} == {Grade.KERNEL}
+
+
+def test_a_host_that_was_out_of_touch_for_long_still_finds_out_what_its_limits_are(state: Path, stage: Stage) -> None:
+    sandboxes = BubblewrapSandboxes(state / "runs", stage)
+    (state / "runs" / "lease").touch()
+    os.utime(state / "runs" / "lease", (time.time() - 86400,) * 2)
+    grades = sandboxes.grades()
+    assert {grades.network, grades.file, grades.scratch} == {Grade.KERNEL}
+
+
+def test_a_probe_that_fails_says_so_and_is_made_again(state: Path) -> None:
+    stage = stage_runtime(state)
+    sandboxes = BubblewrapSandboxes(state / "runs", stage)
+    away = stage.bubblewrap.rename(stage.bubblewrap.with_name("away"))
+    with pytest.raises(ProbeFailed, match="the probe failed"):
+        sandboxes.grades()
+    assert sandboxes.known_runs() == ()
+    away.rename(stage.bubblewrap)
+    assert sandboxes.grades().network is Grade.KERNEL
