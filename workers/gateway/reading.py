@@ -28,7 +28,8 @@ from workflows.models.status import Stage, TaskStatus
 from workflows.search_attributes import OUTCOME, REPOSITORY, REQUESTER, STAGE
 
 _MOST_LINES = 200
-_QUERY_PATIENCE = 10.0
+_QUERY_PATIENCE = 25.0
+"""Seconds: after a restart Temporal first waits 10 for the worker that knew the workflow."""
 _TASK_ID = re.compile(r"task/[a-z0-9]+")
 
 
