@@ -13,7 +13,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from activities.egress.contract import EgressRules
 from activities.egress.gateway import EnvoyGateway
+from activities.host.layout import HostLayout
 from activities.policy.reading import read_platform, read_security
 from activities.sandbox.contract import SandboxSpec
 from activities.sandbox.host import BubblewrapSandboxes
@@ -138,13 +140,15 @@ async def _temporal(_: Settings) -> str:
 
 
 async def _egress(settings: Settings) -> str:
-    gateway = EnvoyGateway(settings.prepare_state() / "doctor-egress")
+    # As deep below the state directory as `up` and `demo` have theirs.
+    place = settings.prepare_state() / "doctor-egress"
+    gateway = EnvoyGateway(HostLayout(place / "hosts" / settings.host_id()).egress)
     try:
-        await gateway.ensure_running()
-        return "Envoy starts and answers"
+        await gateway.open("doctor", EgressRules(), None)
+        return "Envoy starts, opens a way out and answers by its rules"
     finally:
         await gateway.stop()
-        shutil.rmtree(settings.state / "doctor-egress", ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _said(*command: str) -> str:

@@ -21,8 +21,6 @@ from activities.egress.rules import parse_rules
 from activities.egress.unix_http import ask
 from workflows.models.base import Model
 
-_LONGEST_SOCKET_PATH = 107
-"""sun_path in unix(7), less the closing zero."""
 _APPLY_SECONDS = 10.0
 _T = TypeVar("_T")
 
@@ -44,20 +42,11 @@ class EnvoyGateway:
     """
 
     def __init__(self, directory: Path, *, resolvers: Sequence[str] = ()) -> None:
-        """`directory` holds everything of the gateway's. `resolvers`: DNS servers as `address:port`, else the host's.
-
-        Raises GatewayError if the directory's path is too long for the sockets inside.
-        """
+        """`directory` holds everything of it. `resolvers`: DNS servers as `address:port`, else the host's."""
         self._places = Places(directory.absolute())
         self._resolvers = tuple(resolvers)
         self._process = EnvoyProcess(self._places)
         self._turn = asyncio.Lock()
-        longest = self._directory("") / SOCKET_NAME
-        if len(os.fsencode(longest)) > _LONGEST_SOCKET_PATH:
-            raise GatewayError(
-                f"the egress gateway can't be in {directory}: its sockets would have paths of more than "
-                f"{_LONGEST_SOCKET_PATH} bytes; choose a shorter state directory"
-            )
 
     async def ensure_running(self) -> None:
         """Adopt the Envoy that runs, or start one with every listener that should be open. Raises GatewayError."""
@@ -197,13 +186,15 @@ class EnvoyGateway:
             configuration.listener(
                 _key(wanted.sandbox),
                 wanted.sandbox,
-                self._directory(wanted.sandbox) / SOCKET_NAME,
+                self._places.as_envoy_names(self._directory(wanted.sandbox) / SOCKET_NAME),
                 config / f"{_key(wanted.sandbox)}.json",
                 self._log(wanted.slot),
             )
             for wanted in each
         ]
-        _write_if_new(config / "bootstrap.json", configuration.bootstrap(self._places.admin, config))
+        _write_if_new(
+            config / "bootstrap.json", configuration.bootstrap(self._places.as_envoy_names(self._places.admin), config)
+        )
         _write_if_new(config / "clusters.json", configuration.clusters(self._resolvers))
         _write_if_new(config / "listeners.json", configuration.listeners(listeners))
 

@@ -61,6 +61,10 @@ class Places:
     def admin(self) -> Path:
         return self.logs / "admin.sock"
 
+    def as_envoy_names(self, socket: Path) -> Path:
+        """A socket as Envoy is told it: relative to `root`, where it runs, since paths of sockets are short."""
+        return socket.relative_to(self.root)
+
     def make(self) -> None:
         """Create what is missing, each readable by whom it concerns. Raises GatewayError if Envoy can't get there."""
         as_root = os.geteuid() == 0
