@@ -7,7 +7,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from activities.agents.configured import configured_adapters
+from activities.agents.current import CurrentAdapters
 from activities.archive.artifacts import Artifacts
 from activities.archive.chains import Chains
 from activities.archive.intents import Intents
@@ -34,7 +34,7 @@ from activities.host.judging import JudgingActivities
 from activities.host.layout import HostLayout
 from activities.host.placements import Placements
 from activities.host.running import RunningActivities
-from activities.policy.people import accounts
+from activities.policy.owners import OwnersFiles
 from activities.policy.reading import read_platform, read_security
 from activities.repository.export import Exporter
 from activities.repository.git import Git
@@ -54,10 +54,7 @@ class Parts:
 
     settings: Settings
     host: str
-    profile: str
-    people: dict[str, str]
-    """OS user name to id of the person."""
-    may_invoke: tuple[str, ...]
+    owners: OwnersFiles
     artifacts: Artifacts
     authority: Authority
     forge: Forge
@@ -74,11 +71,6 @@ class Parts:
     host_steps: Sequence[Step]
     control_steps: Sequence[Step]
     record_steps: Sequence[Step]
-
-    @property
-    def local_profile(self) -> bool:
-        """Whether whoever is this OS user is trusted, under any name."""
-        return self.profile == "local"
 
     def api_steps(self, client: Client) -> Sequence[Step]:
         """Steps that act on other people's servers, and those that share something between tasks through Temporal."""
@@ -99,10 +91,6 @@ class Parts:
             *self.record_steps,
         ]
 
-    async def default_branch(self, url: str) -> str:
-        """The branch a repository's HEAD names."""
-        return await self.mirrors.default_branch(url)
-
     async def shut_down(self) -> None:
         """End every run of this host and its egress gateway: for a stack that is not coming back."""
         for run_id in self.sandboxes.live_runs():
@@ -114,7 +102,9 @@ class Parts:
     def load(cls, settings: Settings) -> "Parts":
         """Read the settings and policy files and build everything. Raises PolicyRefusal for an invalid file."""
         state = settings.prepare_state()
-        platform, security = read_platform(settings.config_file), read_security(settings.security_file)
+        owners = OwnersFiles(settings.config_file, settings.security_file)
+        # Said as a mistake of the file, not as a change: what follows reads both again.
+        read_platform(owners.platform_file), read_security(owners.security_file)
         host = settings.host_id()
         layout = HostLayout(settings.hosts / host)
         stage = stage_runtime(state)
@@ -141,8 +131,7 @@ class Parts:
             workspaces=workspaces,
             patches=patches,
             layers=layers,
-            platform=platform,
-            security=security,
+            owners=owners,
             toolchain=stage.root.name,
         )
         briefing = BriefingActivities(mirrors, ContextBuilder(git, mirrors, artifacts))
@@ -156,7 +145,7 @@ class Parts:
             layers=layers,
             artifacts=artifacts,
             chains=chains,
-            adapters=configured_adapters(platform),
+            adapters=CurrentAdapters(owners),
         )
         exporting = ExportingActivities(
             git=git,
@@ -180,9 +169,7 @@ class Parts:
         return cls(
             settings=settings,
             host=host,
-            profile=platform.profile,
-            people=accounts(platform, "os"),
-            may_invoke=security.invoke or (),
+            owners=owners,
             artifacts=artifacts,
             authority=authority,
             forge=LocalForge(git, state / "locks"),

@@ -17,6 +17,7 @@ from activities.policy.combine import combine
 from activities.policy.detect import detect
 from activities.policy.documents import PlatformPolicy, SecurityPolicy
 from activities.policy.grades import unmet
+from activities.policy.owners import OwnersFiles
 from activities.policy.reading import TEAM_FILE, read_team
 from activities.repository.mirror import Mirror, Mirrors
 from activities.repository.patches import Patches
@@ -46,8 +47,7 @@ class CapacityActivities:
         workspaces: Workspaces,
         patches: Patches,
         layers: EnvironmentLayers,
-        platform: PlatformPolicy,
-        security: SecurityPolicy,
+        owners: OwnersFiles,
         toolchain: str,
     ) -> None:
         self._host = host
@@ -59,8 +59,7 @@ class CapacityActivities:
         self._workspaces = workspaces
         self._patches = patches
         self._layers = layers
-        self._platform = platform
-        self._security = security
+        self._owners = owners
         self._toolchain = toolchain
 
     @activity.defn(name="prepare")
@@ -77,8 +76,10 @@ class CapacityActivities:
         task = order.task
         mirror = await self._mirrors.refresh(task.repository.url)
         base = order.resume_from.base_commit if order.resume_from else await self._mirrors.resolve(mirror, task.base)
-        policy = await self._policy(mirror, base, task)
-        agent = choose_agent(self._platform, self._security, task.agent)
+        # Read for each task: owners edit these while the worker runs.
+        platform, security = self._owners.platform(), self._owners.security()
+        policy = await self._policy(mirror, base, task, platform, security)
+        agent = choose_agent(platform, security, task.agent)
         await self._clear_older(task.id, order.epoch)
         held = self._take(task.id, order.epoch)
         try:
@@ -98,7 +99,9 @@ class CapacityActivities:
             agent=agent.name,
         )
 
-    async def _policy(self, mirror: Mirror, base: str, task: Task) -> TaskPolicy:
+    async def _policy(
+        self, mirror: Mirror, base: str, task: Task, platform: PlatformPolicy, security: SecurityPolicy
+    ) -> TaskPolicy:
         paths = await self._mirrors.paths(mirror, base)
         contents: dict[str, bytes | None] = {}
         # Detection is pure and asks for files one by one; a first pass finds which, the second has them.
@@ -117,7 +120,7 @@ class CapacityActivities:
                 data = await self._mirrors.read(mirror, base, path)
                 contents[path] = data[:_READ_BYTES] if data is not None else None
         team = read_team(await self._mirrors.read(mirror, base, TEAM_FILE))
-        policy = combine(self._platform, self._security, team, detected, task)
+        policy = combine(platform, security, team, detected, task)
         if missing := unmet(policy.required_grades, await asyncio.to_thread(self._sandboxes.grades)):
             raise PolicyRefusal(
                 f"host {self._host} can't hold what policy asks for: {'; '.join(missing)}. Run it as root where "

@@ -7,6 +7,7 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.agents.adapter import PROMPT_NAME, AgentAdapter
+from activities.agents.current import CurrentAdapters
 from activities.agents.transcript import read_transcript
 from activities.archive.contract import ArtifactStore, TaskChains
 from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
@@ -44,7 +45,7 @@ class RunningActivities:
         layers: EnvironmentLayers,
         artifacts: ArtifactStore,
         chains: TaskChains,
-        adapters: dict[str, AgentAdapter],
+        adapters: CurrentAdapters,
         allow_private: bool = False,
     ) -> None:
         """`allow_private`: whether agents may reach servers on this machine; for tests against stand-ins only."""

@@ -68,8 +68,7 @@ class Mirrors:
         if not branches:
             raise RepositoryRefused(f"{mirror.url} has no commit yet: push a first one, then ask again")
         if name not in branches:
-            others = ", ".join(each.removeprefix("refs/heads/") for each in branches[:_MOST_BRANCHES_NAMED])
-            raise RepositoryRefused(f"{mirror.url} has no branch {branch!r}; it has {others}")
+            raise _no_branch(mirror.url, branch, [each.removeprefix("refs/heads/") for each in branches])
         return await self._git.line(
             "rev-parse", "--verify", f"{name}^{{commit}}", purpose="reading the branch", git_dir=mirror.path
         )
@@ -91,17 +90,36 @@ class Mirrors:
         )
         return tuple(os.fsdecode(name) for name in listed.split(b"\0") if name)
 
-    async def default_branch(self, url: str) -> str:
-        """The branch a repository's HEAD names. Raises RepositoryRefused if it can't be read."""
+    async def branch(self, url: str, wanted: str = "") -> str:
+        """The branch that was asked for, else the one that HEAD names, without a mirror. Raises RepositoryRefused."""
         _refuse_odd_address(url)
         try:
-            told = await self._git.line("ls-remote", "--symref", "--", url, "HEAD", purpose="reading the repository")
+            told = await self._git.line(
+                *("ls-remote", "--symref", "--", url, "HEAD", "refs/heads/*"), purpose="reading the repository"
+            )
         except GitError as error:
             raise _explained(url, error) from error
-        for line in told.splitlines():
-            if line.startswith("ref: refs/heads/"):
-                return line.split()[1].removeprefix("refs/heads/")
-        raise RepositoryRefused(f"{url} has no commit on its default branch: push a first one, or name a --base")
+        fields = [line.split("\t") for line in told.splitlines()]
+        branches = [name.removeprefix("refs/heads/") for _, name in fields if name.startswith("refs/heads/")]
+        default = next((first.removeprefix("ref: refs/heads/") for first, _ in fields if first.startswith("ref:")), "")
+        if not wanted and not default:
+            raise RepositoryRefused(f"{url} has no commit on its default branch: push a first one, or name a --base")
+        if wanted and wanted not in branches:
+            raise _no_branch(url, wanted, branches)
+        return wanted or default
+
+    async def read_ahead(self, url: str, branch: str, path: str) -> bytes | None:
+        """A file on a branch of a repository of this machine, without a mirror; None if there is none, or elsewhere."""
+        local = Path(url)
+        if not local.is_absolute():
+            return None
+        git_dir = local / ".git" if (local / ".git").exists() else local
+        try:
+            return await self._git.run(
+                "cat-file", "blob", f"refs/heads/{branch}:{path}", purpose="reading a file", git_dir=git_dir
+            )
+        except GitError:
+            return None
 
     @contextlib.asynccontextmanager
     async def _alone(self, mirror: Mirror) -> AsyncIterator[None]:
@@ -142,6 +160,11 @@ class Mirrors:
             purpose=f"fetching {mirror.url}",
             git_dir=mirror.path,
         )
+
+
+def _no_branch(url: str, wanted: str, branches: list[str]) -> RepositoryRefused:
+    others = ", ".join(branches[:_MOST_BRANCHES_NAMED]) or "none"
+    return RepositoryRefused(f"{url} has no branch {wanted!r}; it has {others}")
 
 
 def _refuse_odd_address(url: str) -> None:

@@ -20,6 +20,8 @@ Answer = TypeVar("Answer")
 _LONGEST_ANSWER = 300.0
 """Seconds; a revert on a slow forge is the longest anybody waits for."""
 
+_MADE_NO_SENSE = 422
+
 
 class CommandFailed(Exception):
     """A command did not do what was asked; the message is for people, the code is for scripts."""
@@ -83,7 +85,7 @@ class GatewayClient:
         except httpx.HTTPError as error:
             raise CommandFailed(f"the gateway did not answer ({error!r}): ask again, asking twice is safe") from error
         if response.is_error:
-            raise CommandFailed(_detail(response))
+            raise CommandFailed(_detail(response), code=2 if response.status_code == _MADE_NO_SENSE else 1)
         return response
 
     def _http(self) -> httpx.Client:

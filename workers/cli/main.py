@@ -10,6 +10,7 @@ from rich.console import Console
 
 from workers.cli import machine, tasks
 from workers.cli.client import CommandFailed
+from workers.settings import SettingsInvalid, StateUnusable
 
 _HELP = """Run coding agents for a team: sandboxed, judged, approved, merged, and taken back if need be.
 
@@ -37,6 +38,12 @@ def call(arguments: Sequence[str]) -> int:
         return error.code
     except CycloptsError:
         return 2
+    except SettingsInvalid as error:
+        sys.stderr.write(f"journeyman: {error}\n")
+        return 2
+    except StateUnusable as error:
+        sys.stderr.write(f"journeyman: {error}\n  mend it with: {error.mend}\n")
+        return 1
     except BrokenPipeError:
         return 1
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from workers.cli.client import CommandFailed, GatewayClient
 from workers.cli.printing import out, print_evidence, print_json, print_tasks, print_view, safe_block
 from workers.gateway.messages import NewDecision, NewTask, TaskView
-from workers.settings import Settings
+from workers.settings import load_settings
 from workflows.models.decision import Action
 from workflows.models.pull_request import RevertOutcome
 from workflows.models.question import Choice
@@ -26,7 +26,7 @@ _GOOD = {Stage.REVIEW, Stage.APPROVED}
 
 def gateway(acting_as: str = "") -> GatewayClient:
     """The gateway of this installation."""
-    return GatewayClient(Settings().gateway_socket, acting_as)
+    return GatewayClient(load_settings().gateway_socket, acting_as)
 
 
 def run(

@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from temporalio.service import RPCError
 
 from activities.archive.objects import ArchiveError
+from activities.policy.owners import OwnersFiles, PolicyFileBroken
+from activities.policy.people import accounts
 from workers.gateway.admission import Admission
 from workers.gateway.deciding import Deciding
 from workers.gateway.messages import Admitted, NewDecision, NewTask, TaskLine, TaskView
@@ -23,8 +25,8 @@ from workflows.models.pull_request import RevertResult
 Identify = Callable[[Request], Person]
 
 
-def identify_by_socket(people: dict[str, str], *, local_profile: bool) -> Identify:
-    """Who is asking: the OS user at the other end of the socket.
+def identify_by_socket(owners: OwnersFiles) -> Identify:
+    """Who is asking: the OS user at the other end of the socket, as the platform's file names people now.
 
     In the local profile the OS user is trusted and may act under another name, which the demonstration needs to be
     two people; the record then says which OS user it was.
@@ -32,14 +34,15 @@ def identify_by_socket(people: dict[str, str], *, local_profile: bool) -> Identi
 
     def identify(request: Request) -> Person:
         client = request.client.host if request.client else ""
+        platform = owners.platform()
         try:
-            person = os_person(client, people)
+            person = os_person(client, accounts(platform, "os"))
         except PermissionError as error:
             raise Forbidden(str(error)) from error
         acting_as = request.headers.get("x-journeyman-as", "")
         if not acting_as:
             return person
-        if not local_profile:
+        if platform.profile != "local":
             raise Forbidden("refused: --as works only in the local profile; decide as yourself")
         if not acting_as.isprintable() or len(acting_as) > 64:
             raise Forbidden("refused: --as takes a name of at most 64 printable characters")
@@ -113,6 +116,10 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(RPCError)
     async def temporal_fails(_: Request, error: RPCError) -> JSONResponse:
         return _say(Unavailable.status, f"Temporal does not answer ({error.message}); nothing was lost, try again")
+
+    @app.exception_handler(PolicyFileBroken)
+    async def policy_broken(_: Request, error: PolicyFileBroken) -> JSONResponse:
+        return _say(Unavailable.status, str(error))
 
     @app.exception_handler(ArchiveError)
     async def archive_fails(_: Request, error: ArchiveError) -> JSONResponse:

@@ -5,6 +5,7 @@ from temporalio.client import Client
 
 from workers.gateway.admission import Admission
 from workers.gateway.app import gateway_app, identify_by_socket
+from workers.gateway.asked_before import AskedBefore
 from workers.gateway.deciding import Deciding
 from workers.gateway.reading import Reading
 from workers.parts import Parts
@@ -13,7 +14,8 @@ from workers.parts import Parts
 def gateway_of(client: Client, parts: Parts, *, temporal_ui: str) -> FastAPI:
     """The gateway's application on these parts."""
     reading = Reading(client, parts.chains, parts.artifacts, parts.settings.hosts, temporal_ui)
-    admission = Admission(client, parts.intents, parts.chains, parts.default_branch, parts.may_invoke)
+    before = AskedBefore(client, reading)
+    admission = Admission(client, parts.intents, parts.chains, parts.mirrors, parts.owners, before)
     deciding = Deciding(client, parts.signer, reading, parts.chains)
-    identify = identify_by_socket(parts.people, local_profile=parts.local_profile)
+    identify = identify_by_socket(parts.owners)
     return gateway_app(admission, deciding, reading, identify)

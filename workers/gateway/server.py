@@ -30,7 +30,13 @@ async def serving(app: FastAPI, path: Path) -> AsyncIterator[None]:
     draft.chmod(0o600)
     listener.listen(256)
     config = uvicorn.Config(
-        app, http=PeerCredentialsProtocol, log_level="warning", lifespan="off", timeout_graceful_shutdown=3
+        app,
+        http=PeerCredentialsProtocol,
+        # Where this process logs; uvicorn's own configuration would print stack traces to the terminal.
+        log_config=None,
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=3,
     )
     server = _QuietServer(config)
     running = asyncio.create_task(server.serve(sockets=[listener]))
