@@ -9,7 +9,7 @@ export UV_SYSTEM_CERTS ?= 1
 CERTIFICATES = $${SSL_CERT_FILE:-$${PIP_CERT:-$$($(BIN)/python -m pip config get global.cert 2>/dev/null)}}
 UV = certificates="$(CERTIFICATES)"; $${certificates:+env SSL_CERT_FILE="$$certificates"} $(BIN)/uv
 
-.PHONY: setup demo test check format lock system-deps clean
+.PHONY: setup demo test check bench format lock system-deps clean
 
 setup: $(STAMP)
 
@@ -37,6 +37,10 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Prints a table and, last, one line of JSON. BENCH="overhead egress" measures some only.
+bench: $(STAMP)
+	@$(BIN)/python -m tests.benchmarks $(BENCH)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

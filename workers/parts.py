@@ -1,5 +1,6 @@
 """All parts of one installation, built from its settings and wired into the steps that Temporal calls."""
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,8 @@ from typing import Any
 
 from temporalio.client import Client
 
-from activities.agents.current import CurrentAdapters
+from activities.agents.current import CurrentAdapters, CurrentKeys
+from activities.agents.toolchains import Toolchains
 from activities.archive.artifacts import Artifacts
 from activities.archive.chains import Chains
 from activities.archive.intents import Intents
@@ -43,6 +45,11 @@ from activities.repository.patches import Patches
 from activities.repository.workspace import Workspaces
 from activities.sandbox.host import BubblewrapSandboxes
 from activities.sandbox.stage import stage_runtime
+from activities.tracing.forge import TracedForge
+from activities.tracing.otlp import OtlpSender, is_configured
+from activities.tracing.recorder import Recorder
+from activities.tracing.store import SpanStore
+from activities.tracing.traces import Traces
 from workers.settings import Settings
 
 Step = Callable[..., Any]
@@ -67,6 +74,8 @@ class Parts:
     capacity: CapacityActivities
     sandboxes: BubblewrapSandboxes
     gateway: EnvoyGateway
+    spans: SpanStore
+    recorder: Recorder
     placement_steps: Sequence[Step]
     host_steps: Sequence[Step]
     control_steps: Sequence[Step]
@@ -76,7 +85,7 @@ class Parts:
         """Steps that act on other people's servers, and those that share something between tasks through Temporal."""
         turns, budget = MergeTurnActivities(client), BudgetActivities(client)
         forge = ForgeActivities(
-            self.forge, self.authority, self.artifacts, self.mirrors, self.patches, whose_turn=turns.whose
+            self.forge, self.authority, self.artifacts, self.chains, self.mirrors, self.patches, whose_turn=turns.whose
         )
         return [
             forge.propose,
@@ -91,6 +100,10 @@ class Parts:
             *self.record_steps,
         ]
 
+    async def close(self) -> None:
+        """Write and send what is known of traces and measures; the last thing a process does with its parts."""
+        await asyncio.to_thread(self.recorder.close)
+
     async def shut_down(self) -> None:
         """End every run of this host and its egress gateway: for a stack that is not coming back."""
         for run_id in self.sandboxes.live_runs():
@@ -103,19 +116,24 @@ class Parts:
         """Read the settings and policy files and build everything. Raises PolicyRefusal for an invalid file."""
         state = settings.prepare_state()
         owners = OwnersFiles(settings.config_file, settings.security_file)
-        # Said as a mistake of the file, not as a change: what follows reads both again.
-        read_platform(owners.platform_file), read_security(owners.security_file)
+        # Told as a mistake in the file and not as a change of it: what follows reads both again.
+        read_platform(owners.platform_file)
+        read_security(owners.security_file)
         host = settings.host_id()
         layout = HostLayout(settings.hosts / host)
         stage = stage_runtime(state)
         sandboxes = BubblewrapSandboxes(
             layout.runs, stage, lease_seconds=settings.lease_seconds, lapse_seconds=settings.lapse_seconds
         )
-        gateway = EnvoyGateway(layout.egress)
+        gateway = EnvoyGateway(layout.egress, credentials=CurrentKeys(owners))
         git = Git(state / "git")
         mirrors, workspaces = Mirrors(layout.mirrors, git), Workspaces(layout.workspaces, git)
         objects = Objects.open(settings.archive_location)
         artifacts, chains = Artifacts(objects), Chains(objects)
+        spans = SpanStore(objects)
+        sender = OtlpSender(settings.otlp_endpoint, host) if is_configured(settings.otlp_endpoint) else None
+        recorder = Recorder(spans, sender)
+        traces = Traces(recorder)
         signer = DecisionSigner.load_or_create(settings.keys)
         authority = Authority(DecisionVerifier.trusting(signer.public_key), chains)
         patches = Patches(git, artifacts)
@@ -146,6 +164,8 @@ class Parts:
             artifacts=artifacts,
             chains=chains,
             adapters=CurrentAdapters(owners),
+            toolchains=Toolchains(state),
+            traces=traces,
         )
         exporting = ExportingActivities(
             git=git,
@@ -162,17 +182,17 @@ class Parts:
             mirrors=mirrors,
             patches=patches,
             layers=layers,
-            evaluator=Evaluator(git, CheckRunner(sandboxes, workspaces, artifacts), artifacts),
+            evaluator=Evaluator(git, CheckRunner(sandboxes, workspaces, artifacts, traces.check_ended), artifacts),
             chains=chains,
         )
-        record = RecordActivities(chains, authority)
+        record = RecordActivities(chains, authority, traces)
         return cls(
             settings=settings,
             host=host,
             owners=owners,
             artifacts=artifacts,
             authority=authority,
-            forge=LocalForge(git, state / "locks"),
+            forge=TracedForge(LocalForge(git, state / "forge"), recorder),
             patches=patches,
             chains=chains,
             intents=Intents(objects),
@@ -182,6 +202,8 @@ class Parts:
             capacity=capacity,
             sandboxes=sandboxes,
             gateway=gateway,
+            spans=spans,
+            recorder=recorder,
             placement_steps=[capacity.prepare],
             host_steps=[
                 briefing.gather_context,

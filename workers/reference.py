@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from activities.policy.documents import PlatformPolicy, SecurityPolicy, TeamPolicy
-from workers.cli import machine, tasks
+from workers.cli import agents, machine, tasks
 from workers.settings import Settings
 from workflows import search_attributes
 from workflows.merge_turns import MergeTurns
@@ -116,7 +116,8 @@ def _commands() -> str:
 def commands() -> list[tuple[str, Any]]:
     """Every command, by the name one types."""
     functions = [*tasks.COMMANDS, *machine.COMMANDS]
-    return [(function.__name__.strip("_").replace("_", "-"), function) for function in functions]
+    named = [(function.__name__.strip("_").replace("_", "-"), function) for function in functions]
+    return [*named, *((f"agents {function.__name__.strip('_')}", function) for function in agents.COMMANDS)]
 
 
 def _usage(name: str, function: Any) -> str:
@@ -128,6 +129,8 @@ def _usage(name: str, function: Any) -> str:
             value = "" if flag else " " + parameter.name.strip("_").upper()
             required = parameter.default is inspect.Parameter.empty
             words.append(f"{shown}{value}" if required else f"[{shown}{value}]")
+        elif parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            words.append(f"[{parameter.name.upper()}...]")
         else:
             optional = parameter.default is not inspect.Parameter.empty
             words.append(f"[{parameter.name.upper()}]" if optional else parameter.name.upper())

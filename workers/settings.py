@@ -64,6 +64,12 @@ class Settings(BaseSettings):
     lapse_seconds: float = Field(default=1800, gt=0)
     """How long they stay frozen before they are stopped, their work kept."""
 
+    otlp_endpoint: str = ""
+    """Base URL that traces and measures are sent to by OTLP over HTTP, such as `http://127.0.0.1:4318`; the standard
+    `OTEL_EXPORTER_OTLP_*` variables work too. Empty, and none of those set: they are in the archive only."""
+    metrics_address: str = Field(default="", pattern=r"^([^:/\s]+:\d{1,5})?$")
+    """Address on which `worker` and `up` serve Temporal's own measures to Prometheus, such as `127.0.0.1:9464`."""
+
     @property
     def gateway_socket(self) -> Path:
         """Unix socket of the gateway, by which the command line reaches it."""

@@ -9,10 +9,12 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
-from temporalio.worker import FixedSizeSlotSupplier, Worker, WorkerTuner
+from temporalio.worker import FixedSizeSlotSupplier, Interceptor, Worker, WorkerTuner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.egress.process import GatewayError
+from activities.egress.places import GatewayError
 from activities.host.placements import PlaceSupplier
+from activities.tracing.steps import TracedSteps
 from workers.parts import Parts
 from workers.sweeping import sweep
 from workflows import queues
@@ -30,6 +32,11 @@ LEASE_CHECK_SECONDS = 5.0
 GATEWAY_CHECK_SECONDS = 2.0
 SWEEP_SECONDS = 60.0
 WORKFLOWS = (AgentTask, RevertMerge, MergeTurns, TeamBudget)
+_PURE = ("models", "steps", "timeouts", "queues", "failures", "presentation", "search_attributes", "review_rules")
+RUNNER = SandboxedWorkflowRunner(
+    restrictions=SandboxRestrictions.default.with_passthrough_modules(*(f"workflows.{name}" for name in _PURE))
+)
+"""What is pure is the same for every task: importing it anew for each one took half of a workflow's time."""
 QUEUES = ("orchestrate", "api", "host")
 _log = logging.getLogger(__name__)
 
@@ -37,18 +44,21 @@ _log = logging.getLogger(__name__)
 def build(client: Client, parts: Parts, serve: Sequence[str] = QUEUES) -> list[Worker]:
     """The Temporal workers for the named kinds of work."""
     workers: list[Worker] = []
+    traced = [TracedSteps(parts.recorder, parts.host)]
     if "orchestrate" in serve:
         workers.append(
             Worker(
                 client,
                 task_queue=queues.ORCHESTRATE,
                 workflows=WORKFLOWS,
+                workflow_runner=RUNNER,
                 max_cached_workflows=parts.settings.cached_workflows,
                 graceful_shutdown_timeout=GRACE,
+                interceptors=traced,
             )
         )
     if "api" in serve:
-        workers.append(_activities(client, queues.API, parts.api_steps(client), slots=50))
+        workers.append(_activities(client, queues.API, parts.api_steps(client), traced, slots=50))
     if "host" in serve:
         workers += [
             Worker(
@@ -63,14 +73,19 @@ def build(client: Client, parts: Parts, serve: Sequence[str] = QUEUES) -> list[W
                 ),
                 max_heartbeat_throttle_interval=BEAT,
                 graceful_shutdown_timeout=GRACE,
+                interceptors=traced,
             ),
-            _activities(client, host_queue(parts.host), parts.host_steps, slots=parts.settings.capacity * 2 + 2),
-            _activities(client, host_control_queue(parts.host), parts.control_steps, slots=1000),
+            _activities(
+                client, host_queue(parts.host), parts.host_steps, traced, slots=parts.settings.capacity * 2 + 2
+            ),
+            _activities(client, host_control_queue(parts.host), parts.control_steps, traced, slots=1000),
         ]
     return workers
 
 
-def _activities(client: Client, queue: str, steps: Sequence[Callable[..., Any]], slots: int) -> Worker:
+def _activities(
+    client: Client, queue: str, steps: Sequence[Callable[..., Any]], traced: Sequence[Interceptor], slots: int
+) -> Worker:
     return Worker(
         client,
         task_queue=queue,
@@ -78,6 +93,7 @@ def _activities(client: Client, queue: str, steps: Sequence[Callable[..., Any]],
         max_concurrent_activities=slots,
         max_heartbeat_throttle_interval=BEAT,
         graceful_shutdown_timeout=GRACE,
+        interceptors=traced,
     )
 
 

@@ -9,6 +9,7 @@ from workflows.models.evidence import Evaluation
 from workflows.models.policy import TaskPolicy
 from workflows.models.status import WAITS_FOR, Outcome, Stage, StageSpan, TaskStatus
 from workflows.models.task import Task
+from workflows.models.trace import StepPlace, stage_context, trace_of
 
 
 class Progress:
@@ -50,6 +51,13 @@ class Progress:
     def next_run(self) -> TaskStatus:
         """Count one more run of the agent."""
         return self.change(runs=self.status.runs + 1)
+
+    @property
+    def place(self) -> StepPlace:
+        """The present stage in the task's trace."""
+        task = trace_of(self.status.task.id, self.status.task.trace)
+        stage = stage_context(task, max(0, len(self.status.spans) - 1))
+        return StepPlace(task_id=self.status.task.id, task=task, stage=stage)
 
     @property
     def evaluation(self) -> Evaluation:

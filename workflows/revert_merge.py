@@ -6,12 +6,20 @@ from workflows import queues, timeouts
 from workflows.models.pull_request import RevertResult
 from workflows.models.status import RevertRequest
 from workflows.models.steps import RecordOrder, RevertOrder
+from workflows.models.trace import StepPlace, revert_context, trace_of
 from workflows.steps import ForgeSteps, RecordSteps
 
 
 @workflow.defn(name="RevertMerge")
 class RevertMerge:
     """Reverts one merge and records what came of it; asking twice reverts once."""
+
+    @workflow.init
+    def __init__(self, request: RevertRequest) -> None:
+        task = trace_of(request.task.id, request.task.trace)
+        revert = revert_context(task, workflow.info().run_id)
+        self.place = StepPlace(task_id=request.task.id, task=task, stage=revert)
+        """Steps belong to this revert; see workflows.tracing."""
 
     @workflow.run
     async def run(self, request: RevertRequest) -> RevertResult:

@@ -10,6 +10,7 @@ from workflows.asking import Asking
 from workflows.models.decision import Action, DecisionReceipt, SignedDecision
 from workflows.models.status import Stage, TaskStatus
 from workflows.models.steps import DecisionOrder
+from workflows.models.trace import StepPlace
 from workflows.progress import Progress
 from workflows.review_rules import authority_refusal, spending_refusal, state_refusal
 from workflows.steps import RecordSteps
@@ -44,6 +45,11 @@ class ReviewDesk:
         await workflow.wait_condition(lambda: self._choice is not None)
         assert self._choice is not None
         return self._choice
+
+    @property
+    def place(self) -> StepPlace:
+        """Steps belong to the stage in which they start; see workflows.tracing."""
+        return self.progress.place
 
     @workflow.query
     def status(self) -> TaskStatus:

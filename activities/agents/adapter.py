@@ -1,9 +1,11 @@
 """What the system needs to know about an agent's command line, whichever vendor it is from."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
+from activities.egress.contract import BrokeredService
 from activities.sandbox.contract import INPUT, Mount
 from workflows.models.base import Model
 from workflows.models.run import RunEnd
@@ -12,6 +14,49 @@ from workflows.models.transcript import TranscriptEvent
 PROMPT_NAME = "prompt.md"
 PROMPT = f"{INPUT}/{PROMPT_NAME}"
 """Where the prompt is inside the sandbox."""
+TOOLCHAIN = "/opt/journeyman/agent"
+"""Where an agent's toolchain is inside, read-only; its programs are in `bin` below."""
+SESSION = "/run/session"
+"""Where a session that is kept between runs is inside."""
+
+
+class Toolchain(Model):
+    """Programs that are installed from npm, by the lock in infra/agents/<name>."""
+
+    name: str
+    programs: dict[str, str]
+    """Name to a glob below the toolchain's root that matches exactly one file: the platform's own program."""
+
+
+class HangKind(StrEnum):
+    """How a command line can go on for ever without getting anywhere."""
+
+    SILENT_START = "silent-start"
+    """No event at all since it was started."""
+    STALL = "stall"
+    """No event while neither a tool nor the model is known to be slow."""
+    NO_EXIT = "no-exit"
+    """It has reported its result, and does not end."""
+    RETRY_LOOP = "retry-loop"
+    """Nothing but errors."""
+    PERMISSION_PROMPT = "permission-prompt"
+    """It waits for somebody to allow something, and there is nobody."""
+
+
+class Hang(Model):
+    """One way in which a command line is known to hang, and after how long it counts as that."""
+
+    kind: HangKind
+    seconds: float
+
+
+class Session(Model):
+    """A conversation that is kept on the host between runs."""
+
+    directory: Path
+    """Mounted writable at SESSION; belongs to the sandbox's uid."""
+    resume: str = ""
+    """The CLI's own id of the session to go on with; empty begins one."""
 
 
 class Launch(Model):
@@ -27,7 +72,7 @@ class Verdict(Model):
 
     succeeded: bool
     detail: str = ""
-    """Why not, or what was odd, in a sentence."""
+    """Why not, or what was odd, in a sentence that says what to do."""
     summary: str = ""
     """The agent's last words: untrusted text."""
 
@@ -45,8 +90,26 @@ class AgentAdapter(Protocol):
         """Whether the gateway adds the credential to requests, or it has to be inside the sandbox."""
         ...
 
-    def launch(self, prompt_dir: Path) -> Launch:
-        """How to start it. `prompt_dir`, on the host, holds PROMPT_NAME and is mounted at INPUT."""
+    @property
+    def toolchain(self) -> Toolchain | None:
+        """What has to be installed on the host, and is then mounted at TOOLCHAIN; None if nothing has."""
+        ...
+
+    @property
+    def services(self) -> tuple[BrokeredService, ...]:
+        """The model provider, as the gateway lets this agent's sandbox reach it."""
+        ...
+
+    @property
+    def hangs(self) -> tuple[Hang, ...]:
+        """How it is known to hang."""
+        ...
+
+    def launch(self, prompt_dir: Path, session: Session | None = None) -> Launch:
+        """How to start it. `prompt_dir`, on the host, holds PROMPT_NAME and is mounted at INPUT.
+
+        Without a session the conversation is gone with the sandbox.
+        """
         ...
 
     def read_events(self, line: bytes) -> list[TranscriptEvent]:

@@ -1,6 +1,7 @@
 """The `command` adapter: any program that reads its task from a file and works in the current directory.
 
-The program finds the prompt at $JOURNEYMAN_PROMPT. On standard output it may write JSON lines, one event each:
+The program finds the prompt at $JOURNEYMAN_PROMPT and, if the agent names a provider, a model at $JOURNEYMAN_MODEL_URL
+(without the version that paths begin with). On standard output it may write JSON lines, one event each:
 
     {"type": "message", "text": "I'll look at the failing test first"}
     {"type": "tool_call", "tool": "bash", "text": "pytest -q"}
@@ -14,42 +15,35 @@ program that writes no result event is judged by its exit code. All of this is t
 decides nothing about the patch.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from activities.agents.adapter import PROMPT, Launch, Verdict
-from activities.agents.plain_text import plain
+from activities.agents.adapter import PROMPT, SESSION, Hang, HangKind, Launch, Session, Toolchain, Verdict
+from activities.agents.json_lines import TEXT_CHARS, as_message, content_of, name, text, tokens
+from activities.agents.model_provider import Provider
+from activities.agents.verdict import SUMMARY_CHARS, summary_of, unfinished
+from activities.egress.contract import BrokeredService, UsageDialect
 from activities.policy.documents import AgentEntry
 from activities.sandbox.contract import INPUT, Mount
+from workflows.models.policy import PolicyRefusal
 from workflows.models.run import RunEnd
 from workflows.models.transcript import EventKind, TranscriptEvent
 
-TEXT_CHARS = 20_000
-"""Of one event; the raw output is kept beside the transcript."""
-SUMMARY_CHARS = 8_000
+__all__ = ["SUMMARY_CHARS", "TEXT_CHARS", "CommandAdapter"]
 _KINDS = {kind.value: kind for kind in EventKind}
-_MOST_TOKENS = 10**12
-_ENDS = {
-    RunEnd.DEADLINE: "it did not end in time",
-    RunEnd.MEMORY: "it used more memory than it may",
-    RunEnd.PROCESSES: "it started more processes than it may",
-    RunEnd.DISK: "it wrote more to disk than it may",
-    RunEnd.OUTPUT: "it wrote more output than it may",
-    RunEnd.STOPPED: "it was stopped",
-    RunEnd.LEASE_LAPSED: "its host lost touch for too long",
-    RunEnd.NOT_STARTED: "its sandbox could not be made",
-    RunEnd.LOST: "its supervisor died",
-}
 
 
 class CommandAdapter:
     """Implements adapter.AgentAdapter for any program."""
 
-    def __init__(self, name: str, entry: AgentEntry) -> None:
+    def __init__(self, name: str, entry: AgentEntry, provider: Provider | None = None) -> None:
+        """Raises PolicyRefusal if the entry names no command."""
+        if not entry.command:
+            raise PolicyRefusal(f"journeyman.toml: [agents.{name}] needs `command`, the program that is the agent")
         self._name = name
         self._entry = entry
+        self._provider = provider
 
     @property
     def name(self) -> str:
@@ -59,30 +53,46 @@ class CommandAdapter:
     def credential(self) -> Literal["broker", "inside"]:
         return self._entry.credential
 
-    def launch(self, prompt_dir: Path) -> Launch:
-        own = tuple(Mount(source=mount.source, target=mount.target) for mount in self._entry.mounts)
+    @property
+    def toolchain(self) -> Toolchain | None:
+        return None
+
+    @property
+    def services(self) -> tuple[BrokeredService, ...]:
+        dialect = self._entry.dialect or UsageDialect.OPENAI_CHAT
+        return (self._provider.service(dialect),) if self._provider else ()
+
+    @property
+    def hangs(self) -> tuple[Hang, ...]:
+        # Nothing is known of it: it may be silent for as long as it may run.
+        return (Hang(kind=HangKind.NO_EXIT, seconds=60),)
+
+    def launch(self, prompt_dir: Path, session: Session | None = None) -> Launch:
+        mounts = [Mount(source=prompt_dir, target=INPUT)]
+        environment = {**self._entry.environment, "JOURNEYMAN_PROMPT": PROMPT}
+        if self._provider:
+            environment["JOURNEYMAN_MODEL_URL"] = self._provider.url
+        if self._entry.model:
+            environment["JOURNEYMAN_MODEL"] = self._entry.model
+        if session:
+            mounts.append(Mount(source=session.directory, target=SESSION, writable=True))
+            environment |= {"JOURNEYMAN_SESSION_DIR": SESSION, "JOURNEYMAN_SESSION": session.resume}
+        mounts += [Mount(source=mount.source, target=mount.target) for mount in self._entry.mounts]
         return Launch(
-            command=self._entry.command,
-            environment={**self._entry.environment, "JOURNEYMAN_PROMPT": PROMPT},
-            mounts=(Mount(source=prompt_dir, target=INPUT), *own),
+            command=(*self._entry.command, *self._entry.arguments), environment=environment, mounts=tuple(mounts)
         )
 
     def read_events(self, line: bytes) -> list[TranscriptEvent]:
-        text = line.decode("utf-8", "replace").strip()
-        if not text:
-            return []
-        event = _structured(text) if text.startswith("{") else None
-        return [event or TranscriptEvent(kind=EventKind.MESSAGE, text=plain(text, TEXT_CHARS))]
+        content = content_of(line)
+        event = _structured(content) if content is not None else None
+        return [event] if event else as_message(line)
 
     def judge(self, events: Sequence[TranscriptEvent], exit_code: int | None, end: RunEnd) -> Verdict:
+        if verdict := unfinished(self._name, events, end):
+            return verdict
+        summary = summary_of(events)
         result = next((event for event in reversed(events) if event.kind is EventKind.RESULT), None)
-        message = next((event for event in reversed(events) if event.kind is EventKind.MESSAGE), None)
         error = next((event for event in reversed(events) if event.kind is EventKind.ERROR), None)
-        words = (result.text if result else "") or (message.text if message else "")
-        summary = words[:SUMMARY_CHARS]
-        if end is not RunEnd.EXITED:
-            after = " after it had reported its result" if result else ""
-            return Verdict(succeeded=False, detail=f"{self._name}: {_ENDS[end]}{after}", summary=summary)
         if result is not None:
             odd = f"{self._name} reported success, then exited with code {exit_code}" if exit_code else ""
             detail = f"{self._name} reported a failure" if result.is_error else odd
@@ -93,28 +103,18 @@ class CommandAdapter:
         return Verdict(succeeded=False, detail=f"{self._name} exited with code {exit_code}{said}", summary=summary)
 
 
-def _structured(text: str) -> TranscriptEvent | None:
-    """The event a JSON line states; None if it is not one of ours."""
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(content, dict) or not isinstance(content.get("type"), str) or content["type"] not in _KINDS:
+def _structured(content: dict[str, Any]) -> TranscriptEvent | None:
+    """The event that an object states; None if it is not one of ours."""
+    kind = content.get("type")
+    if not isinstance(kind, str) or kind not in _KINDS:
         return None
     return TranscriptEvent(
-        kind=_KINDS[content["type"]],
-        text=_text(content.get("text", ""), TEXT_CHARS),
-        tool=_text(content.get("tool", ""), 200),
+        kind=_KINDS[kind],
+        text=text(content.get("text", "")),
+        tool=name(content.get("tool", "")),
         is_error=content.get("is_error", False) is not False,
-        tokens_in=_tokens(content.get("tokens_in")),
-        tokens_out=_tokens(content.get("tokens_out")),
-        session=_text(content.get("session", ""), 200),
+        tokens_in=tokens(content.get("tokens_in")),
+        tokens_out=tokens(content.get("tokens_out")),
+        session=name(content.get("session", "")),
+        call=name(content.get("call", "")),
     )
-
-
-def _text(value: Any, limit: int) -> str:
-    return plain(value if isinstance(value, str) else json.dumps(value), limit)
-
-
-def _tokens(value: Any) -> int:
-    return max(0, min(value, _MOST_TOKENS)) if type(value) is int else 0

@@ -1,7 +1,14 @@
-"""The agents as journeyman.toml names them now, for runs that begin after it was edited."""
+"""The agents and providers' keys as journeyman.toml names them now, for runs that begin after it was edited.
+
+While the file is broken they are the last ones that were known: what a task may use was chosen when it was prepared,
+and no task is prepared by a broken file.
+"""
+
+from collections.abc import Iterator, Mapping
 
 from activities.agents.adapter import AgentAdapter
 from activities.agents.configured import configured_adapters
+from activities.policy.documents import KeySource
 from activities.policy.owners import OwnersFiles, PolicyFileBroken
 from workflows.models.policy import PolicyRefusal
 
@@ -15,12 +22,38 @@ class CurrentAdapters:
         self._known = configured_adapters(owners.platform())
 
     def get(self, name: str) -> AgentAdapter | None:
-        """The adapter, or None if the file names no such agent.
-
-        While the file is broken it is the last one that was known: the task's agent was chosen when it was prepared.
-        """
+        """The adapter, or None if the file names no such agent."""
         try:
             self._known = configured_adapters(self._owners.platform())
         except (PolicyFileBroken, PolicyRefusal):
             return self._known.get(name)
         return self._known.get(name)
+
+
+class CurrentKeys(Mapping[str, KeySource | None]):
+    """By the name of a provider, where its key is found; None for a provider that takes no key."""
+
+    def __init__(self, owners: OwnersFiles) -> None:
+        """Raises PolicyFileBroken if there is no valid configuration to begin with."""
+        self._owners = owners
+        self._known = _keys(owners)
+
+    def __getitem__(self, name: str) -> KeySource | None:
+        return self._now()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+    def _now(self) -> dict[str, KeySource | None]:
+        try:
+            self._known = _keys(self._owners)
+        except PolicyFileBroken:
+            return self._known
+        return self._known
+
+
+def _keys(owners: OwnersFiles) -> dict[str, KeySource | None]:
+    return {name: provider.key for name, provider in owners.platform().providers.items()}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from activities.agents.adapter import AgentAdapter
+from activities.sandbox.arrivals import UNKNOWN, Arrivals
 from workflows.models.transcript import EventKind, TranscriptEvent
 
 LINE_BYTES = 1024 * 1024
@@ -25,8 +26,11 @@ class Transcript:
 class TranscriptReader:
     """Reads output as it comes, in pieces of any size. Its memory is bounded, whatever comes."""
 
-    def __init__(self, adapter: AgentAdapter) -> None:
+    def __init__(self, adapter: AgentAdapter, offset: int = 0, arrivals: Arrivals = UNKNOWN) -> None:
         self._adapter = adapter
+        self._offset = offset
+        """Of the byte after what was fed so far, in the whole output."""
+        self._arrivals = arrivals
         self._line = bytearray()
         self._skipped = 0
 
@@ -36,6 +40,7 @@ class TranscriptReader:
         start = 0
         while (end := data.find(b"\n", start)) != -1:
             self._keep(data[start:end])
+            self._offset += 1
             events += self.finish()
             start = end + 1
         self._keep(data[start:])
@@ -50,29 +55,35 @@ class TranscriptReader:
         if skipped:
             text = f"[a line was {len(line) + skipped} bytes long; {skipped} of them were not read]"
             events.append(TranscriptEvent(kind=EventKind.ERROR, text=text))
-        return events
+        # The line is there when its end is. An adapter's own idea of the time is the agent's word, and not taken.
+        at = self._arrivals.at(self._offset - 1)
+        return [event.model_copy(update={"at": at}) for event in events] if at else events
 
     def _keep(self, part: bytes) -> None:
         room = LINE_BYTES - len(self._line)
         self._line += part[:room]
         self._skipped += max(0, len(part) - room)
+        self._offset += len(part)
 
 
-def read_transcript(adapter: AgentAdapter, output: bytes) -> Transcript:
-    """The transcript of output that is complete. Over the limits its middle is left out and says so."""
+def read_transcript(adapter: AgentAdapter, output: bytes, arrivals: Arrivals = UNKNOWN) -> Transcript:
+    """The transcript of output that is complete, with the times its lines arrived where they are known.
+
+    Over the limits its middle is left out and says so.
+    """
     first, skipped, last = _ends(output)
     # How a run began and how it ended tell most; a flood between costs neither time nor memory.
-    events = _read(adapter, first)
+    events = _read(adapter, first, 0, arrivals)
     if skipped:
-        events += [_gap(skipped, "lines"), *_read(adapter, last)]
+        events += [_gap(skipped, "lines"), *_read(adapter, last, len(output) - len(last), arrivals)]
     lines = [line.encode() + b"\n" for line in _json_lines(events)]
     if sum(map(len, lines)) > MOST_BYTES:
         events, lines = _shorten(events, lines)
     return Transcript(events=tuple(events), lines=b"".join(lines))
 
 
-def _read(adapter: AgentAdapter, output: bytes) -> list[TranscriptEvent]:
-    reader = TranscriptReader(adapter)
+def _read(adapter: AgentAdapter, output: bytes, offset: int, arrivals: Arrivals) -> list[TranscriptEvent]:
+    reader = TranscriptReader(adapter, offset, arrivals)
     return [*reader.feed(output), *reader.finish()]
 
 

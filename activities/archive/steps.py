@@ -5,15 +5,22 @@ from temporalio import activity
 from activities.archive.contract import TaskChains
 from activities.decisions.authority import DECISION, Authority
 from activities.failures import step
+from activities.tracing.traces import Traces
+from workflows.models.policy import PolicyRefusal
 from workflows.models.steps import DecisionOrder, DecisionVerdict, Nothing, RecordOrder
+
+OUTCOME = "outcome"
+REVERT = "revert"
+_KINDS = {OUTCOME, REVERT}
 
 
 class RecordActivities:
     """Implements steps.RecordSteps."""
 
-    def __init__(self, chains: TaskChains, authority: Authority) -> None:
+    def __init__(self, chains: TaskChains, authority: Authority, traces: Traces) -> None:
         self._chains = chains
         self._authority = authority
+        self._traces = traces
 
     @activity.defn(name="verify_decision")
     @step
@@ -29,6 +36,9 @@ class RecordActivities:
     @activity.defn(name="record")
     @step
     async def record(self, order: RecordOrder) -> Nothing:
-        """Append an entry to a task's chain, once."""
+        """Append an entry of a kind that a workflow writes, once. What merging trusts is written elsewhere."""
+        if order.kind not in _KINDS:
+            raise PolicyRefusal(f"refused: a workflow puts no {order.kind!r} on record; it writes {sorted(_KINDS)}")
         await self._chains.append(order.task_id, order.entry_id, order.kind, order.data, order.artifacts)
+        self._traces.recorded(order)
         return Nothing()

@@ -1,7 +1,8 @@
-"""Ed25519 signatures over decisions.
+"""Ed25519 signatures over decisions, and over the tasks that were admitted.
 
-The gateway that authenticated a person signs; whoever acts on the decision verifies. So an update that was sent
-straight to Temporal, by somebody who reaches its port and no more, can't approve or merge anything.
+The gateway that authenticated a person signs; whoever acts on it verifies. So an update that was sent straight to
+Temporal, by somebody who reaches its port and no more, can't approve or merge anything, and a workflow that was started
+there has no task that anybody admitted.
 """
 
 import base64
@@ -15,15 +16,29 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from workflows.models.base import Model
 from workflows.models.decision import Decision, SignedDecision
+from workflows.models.task import Task
+
+_ADMISSION = b"journeyman admission\n"
+"""Before a task that is signed, so that no signature over one kind of thing counts for another."""
 
 
 class SignatureRefused(Exception):
     """A decision's signature does not hold; the message says what to do."""
 
 
+class SignedAdmission(Model):
+    """A task as a gateway admitted it, with its signature."""
+
+    task: Task
+    key_id: str
+    signature: str
+    """Base64."""
+
+
 class DecisionSigner:
-    """Signs decisions with a gateway's private key."""
+    """Signs decisions and admissions with a gateway's private key."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
@@ -55,8 +70,14 @@ class DecisionSigner:
 
     def sign(self, decision: Decision) -> SignedDecision:
         """Sign a decision by a person this gateway has authenticated."""
-        signature = base64.b64encode(self._key.sign(_canonical(decision))).decode()
-        return SignedDecision(decision=decision, key_id=self.key_id, signature=signature)
+        return SignedDecision(decision=decision, key_id=self.key_id, signature=self._signature(_canonical(decision)))
+
+    def admit(self, task: Task) -> SignedAdmission:
+        """Sign a task that was asked for by a person this gateway has authenticated, and who may ask for it."""
+        return SignedAdmission(task=task, key_id=self.key_id, signature=self._signature(_ADMISSION + _canonical(task)))
+
+    def _signature(self, content: bytes) -> str:
+        return base64.b64encode(self._key.sign(content)).decode()
 
 
 class DecisionVerifier:
@@ -72,23 +93,31 @@ class DecisionVerifier:
 
     def verify(self, signed: SignedDecision, now: datetime) -> None:
         """Raises SignatureRefused unless a known gateway signed exactly this and it has not expired."""
-        key = self._keys.get(signed.key_id)
-        if key is None:
-            raise SignatureRefused("refused: signed by an unknown gateway; decide through this installation's gateway")
-        try:
-            key.verify(base64.b64decode(signed.signature, validate=True), _canonical(signed.decision))
-        except (InvalidSignature, ValueError) as error:
-            raise SignatureRefused("refused: the signature does not fit the decision; decide again") from error
+        self._check(signed.key_id, signed.signature, _canonical(signed.decision), "the decision; decide again")
         if now > signed.decision.expires_at:
             raise SignatureRefused(
                 f"refused: this decision expired at {signed.decision.expires_at:%Y-%m-%d %H:%M:%S}; decide again"
             )
 
+    def verify_admission(self, signed: SignedAdmission) -> Task:
+        """The task that was admitted. Raises SignatureRefused unless a known gateway signed exactly this."""
+        self._check(signed.key_id, signed.signature, _ADMISSION + _canonical(signed.task), "the task; ask for it again")
+        return signed.task
 
-def _canonical(decision: Decision) -> bytes:
+    def _check(self, key_id: str, signature: str, content: bytes, what: str) -> None:
+        key = self._keys.get(key_id)
+        if key is None:
+            raise SignatureRefused("refused: signed by an unknown gateway; decide through this installation's gateway")
+        try:
+            key.verify(base64.b64decode(signature, validate=True), content)
+        except (InvalidSignature, ValueError) as error:
+            raise SignatureRefused(f"refused: the signature does not fit {what}") from error
+
+
+def _canonical(signed: Decision | Task) -> bytes:
     # Without defaults, so that a field that a later version adds does not break the signatures of today.
     return json.dumps(
-        decision.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":")
+        signed.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":")
     ).encode()
 
 

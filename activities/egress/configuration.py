@@ -1,4 +1,4 @@
-"""What Envoy is told: one HTTP proxy listener per sandbox, and the one way out that they share.
+"""What Envoy is told: one HTTP proxy listener per sandbox.
 
 Listeners, clusters and routes are files that Envoy watches. Everything that differs between sandboxes and can change
 while one runs is in its routes, because replacing a listener cuts the streams that are open and replacing its routes
@@ -11,17 +11,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from activities.egress.rules import private_networks
-
 Json = dict[str, Any]
 
 DENIED_DETAILS = "rbac_access_denied"
 """How Envoy's response details begin where an address was refused."""
-INTERNET = "internet"
 STREAM_IDLE = "3600s"
 TYPE = "type.googleapis.com/"
-RBAC_FILTER = "envoy.filters.http.upstream_rbac"
 FORWARD_FILTER = "envoy.filters.http.dynamic_forward_proxy"
+ADMIT_FILTER = "envoy.filters.http.ext_authz"
+METER_FILTER = "envoy.filters.http.ext_proc"
+METER = "meter"
+"""Name of the meter's cluster."""
+UNDECLARED_RULE = "undeclared"
+"""Name of the route that refuses what a brokered service has not declared."""
+ROUTE_FACTS = "journeyman"
+"""Namespace of what a brokered route says of itself for the record."""
+_HOLD_SECONDS = 30 * 24 * 3600
+_METER_SECONDS = 15
+_SHOWN_HEADERS = (":status", "content-length", "content-type", "content-encoding")
+"""To the meter: nothing of what the sandbox wrote but the size of its request."""
 
 
 def bootstrap(admin: Path, config: Path) -> Json:
@@ -30,83 +38,10 @@ def bootstrap(admin: Path, config: Path) -> Json:
         "node": {"id": "journeyman", "cluster": "journeyman"},
         "admin": {"address": {"pipe": {"path": str(admin), "mode": 0o600}}, "ignore_global_conn_limit": True},
         "dynamic_resources": {
-            "lds_config": _from_file(config / "listeners.json"),
-            "cds_config": _from_file(config / "clusters.json"),
+            "lds_config": from_file(config / "listeners.json"),
+            "cds_config": from_file(config / "clusters.json"),
         },
     }
-
-
-def clusters(resolvers: Sequence[str]) -> Json:
-    """The one way out: names are resolved here, and each address is judged when it is chosen, before it is dialled.
-
-    Sub-clusters, because there every address is a host of its own. The plain cache would judge the first address of
-    an answer and then dial the others as well when that one does not answer.
-    """
-    any_network = [
-        {
-            "matcher": {
-                "name": "envoy.rbac.matchers.upstream_ip_port",
-                "typed_config": {
-                    "@type": TYPE + "envoy.extensions.rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher",
-                    "upstream_ip": {"address_prefix": str(net.network_address), "prefix_len": net.prefixlen},
-                },
-            }
-        }
-        for net in private_networks()
-    ]
-    refuse_private = {
-        "name": RBAC_FILTER,
-        "typed_config": {
-            "@type": TYPE + "envoy.extensions.filters.http.rbac.v3.RBAC",
-            "rules": {
-                "action": "DENY",
-                "policies": {"private-address": {"permissions": any_network, "principals": [{"any": True}]}},
-            },
-        },
-    }
-    codec = {
-        "name": "envoy.filters.http.upstream_codec",
-        "typed_config": {"@type": TYPE + "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"},
-    }
-    internet: Json = {
-        "name": INTERNET,
-        "connect_timeout": "10s",
-        "lb_policy": "CLUSTER_PROVIDED",
-        "dns_lookup_family": "V4_PREFERRED",
-        "dns_refresh_rate": "30s",
-        "cluster_type": {
-            "name": "envoy.clusters.dynamic_forward_proxy",
-            "typed_config": {
-                "@type": TYPE + "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
-                "sub_clusters_config": {
-                    "lb_policy": "ROUND_ROBIN",
-                    "max_sub_clusters": 4096,
-                    "sub_cluster_ttl": "120s",
-                },
-                # The options meant are those for TLS of Envoy's own; here TLS is the sandbox's, end to end.
-                "allow_insecure_cluster_options": True,
-            },
-        },
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "explicit_http_config": {"http_protocol_options": {}},
-                # One sandbox's request never travels on a connection that another's could have left unclean.
-                "common_http_protocol_options": {"max_requests_per_connection": 1},
-                "http_filters": [refuse_private, codec],
-            }
-        },
-    }
-    if resolvers:
-        internet["typed_dns_resolver_config"] = {
-            "name": "envoy.network.dns_resolver.cares",
-            "typed_config": {
-                "@type": TYPE + "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
-                "resolvers": [_address(resolver) for resolver in resolvers],
-                "dns_resolver_options": {"no_default_search_domain": True},
-            },
-        }
-    return discovery("envoy.config.cluster.v3.Cluster", [internet])
 
 
 def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> Json:
@@ -117,7 +52,7 @@ def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> 
         "codec_type": "HTTP1",
         # Python's own client, and so pip, asks for a tunnel in HTTP/1.0.
         "http_protocol_options": {"accept_http_10": True},
-        "rds": {"route_config_name": name, "config_source": _from_file(routes)},
+        "rds": {"route_config_name": name, "config_source": from_file(routes)},
         "strip_trailing_host_dot": True,
         "use_remote_address": True,
         "skip_xff_append": True,
@@ -131,6 +66,7 @@ def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> 
         "access_log_options": {"flush_log_on_tunnel_successfully_established": True},
         "local_reply_config": {"mappers": _local_replies()},
         "http_filters": [
+            *_metering(),
             {
                 "name": FORWARD_FILTER,
                 "typed_config": {
@@ -158,6 +94,52 @@ def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> 
     }
 
 
+def _metering() -> list[Json]:
+    """The meter's two filters, off but for the routes that turn them on. Without the meter, nothing gets past them."""
+    service = {"envoy_grpc": {"cluster_name": METER}}
+    return [
+        {
+            "name": ADMIT_FILTER,
+            "disabled": True,
+            "typed_config": {
+                "@type": TYPE + "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+                "transport_api_version": "V3",
+                # A request that is over its allowance waits here, until it is granted more or its client goes away.
+                "grpc_service": {**service, "timeout": f"{_HOLD_SECONDS}s"},
+                "status_on_error": {"code": "ServiceUnavailable"},
+                # The meter has no use for what the sandbox wrote.
+                "allowed_headers": {"patterns": [{"exact": ":method"}]},
+            },
+        },
+        {
+            "name": METER_FILTER,
+            "disabled": True,
+            "typed_config": {
+                "@type": TYPE + "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor",
+                "grpc_service": service,
+                "failure_mode_allow": False,
+                "status_on_error": {"code": "ServiceUnavailable"},
+                "message_timeout": f"{_METER_SECONDS}s",
+                "processing_mode": {
+                    "request_header_mode": "SEND",
+                    "response_header_mode": "SEND",
+                    # Unless its head does not state its size.
+                    "request_body_mode": "NONE",
+                    "response_body_mode": "STREAMED",
+                    "request_trailer_mode": "SKIP",
+                    "response_trailer_mode": "SKIP",
+                },
+                "forward_rules": {"allowed_headers": {"patterns": [{"exact": name} for name in _SHOWN_HEADERS]}},
+                "allow_mode_override": True,
+                "mutation_rules": {"disallow_all": {"value": True}},
+                "disable_immediate_response": True,
+                "route_cache_action": "RETAIN",
+                "metadata_options": {"forwarding_namespaces": {"untyped": [ADMIT_FILTER]}},
+            },
+        },
+    ]
+
+
 def listeners(each: Sequence[Json]) -> Json:
     """The file that names all listeners."""
     return discovery("envoy.config.listener.v3.Listener", each)
@@ -170,19 +152,27 @@ def _local_replies() -> list[Json]:
         "This is policy, not an outage: trying again does not help. "
         "A person can allow it in the egress list of the repository's policy.\n"
     )
-    # The upstream filter leaves no metadata on the downstream request; what it denied is told by the details alone.
-    denied = {
-        "name": "envoy.access_loggers.extension_filters.cel",
-        "typed_config": {
-            "@type": TYPE + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
-            "expression": f"response.code_details.startsWith('{DENIED_DETAILS}')",
-        },
-    }
     return [
         {
-            "filter": {"extension_filter": denied},
+            # The upstream filter leaves no metadata on the downstream request; its details alone tell what it denied.
+            "filter": _where(f"response.code_details.startsWith('{DENIED_DETAILS}')"),
             "body_format_override": _plain(
                 f"Journeyman refused {host}: its name leads to a private address of this network. {policy}"
+            ),
+        },
+        {
+            "filter": _where(f"xds.route_name == '{UNDECLARED_RULE}'"),
+            "body_format_override": _plain(
+                f"Journeyman refused %REQ(:METHOD):20% %REQ(:PATH):200% at {host}: only the requests that the agent's "
+                "adapter declares go to this service, by exactly these methods and paths. This is policy, not an "
+                "outage: trying again does not help.\n"
+            ),
+        },
+        {
+            "filter": _where("response.code_details.startsWith('ext_')"),
+            "body_format_override": _plain(
+                f"Journeyman's meter does not answer, and nothing goes to {host} without it. It is being brought back: "
+                "try again in a few seconds.\n"
             ),
         },
         {
@@ -219,6 +209,10 @@ def _access_log(sandbox: str, log: Path) -> Json:
         "duration_ms": "%DURATION%",
         "details": "%RESPONSE_CODE_DETAILS%",
         "address": "%UPSTREAM_REMOTE_ADDRESS%",
+        # Of a brokered request: what it was before it was readied for the upstream, and its id in the meter's books.
+        "inside": f"%METADATA(ROUTE:{ROUTE_FACTS}:host)%",
+        "declared": f"%METADATA(ROUTE:{ROUTE_FACTS}:path)%",
+        "request": f"%DYNAMIC_METADATA({ADMIT_FILTER}:request)%",
     }
     return {
         "name": "envoy.access_loggers.file",
@@ -230,7 +224,20 @@ def _access_log(sandbox: str, log: Path) -> Json:
     }
 
 
-def _from_file(path: Path) -> Json:
+def _where(expression: str) -> Json:
+    return {
+        "extension_filter": {
+            "name": "envoy.access_loggers.extension_filters.cel",
+            "typed_config": {
+                "@type": TYPE + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+                "expression": expression,
+            },
+        }
+    }
+
+
+def from_file(path: Path) -> Json:
+    """A file that Envoy reads, and again whenever it is replaced."""
     return {"resource_api_version": "V3", "path_config_source": {"path": str(path)}}
 
 
@@ -239,11 +246,6 @@ def discovery(kind: str, resources: Sequence[Json]) -> Json:
     resources = [{"@type": TYPE + kind, **resource} for resource in resources]
     version = hashlib.sha256(json.dumps(resources, sort_keys=True).encode()).hexdigest()[:16]
     return {"version_info": version, "resources": resources}
-
-
-def _address(resolver: str) -> Json:
-    host, _, port = resolver.rpartition(":")
-    return {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}
 
 
 def _status(code: int) -> Json:

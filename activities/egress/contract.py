@@ -1,11 +1,72 @@
 """What the gateway is told and what it records."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from pydantic import Field
+
 from workflows.models.base import Model
+from workflows.models.usage import Allowance, Metered
 
 SOCKET_NAME = "egress.sock"
+
+
+class UsageDialect(StrEnum):
+    """How a model provider's answers state what a request used."""
+
+    ANTHROPIC_MESSAGES = "anthropic-messages"
+    """`usage` in `message_start` and `message_delta` events, or in the one answer."""
+    OPENAI_CHAT = "openai-chat"
+    """`usage` in the last chunk, if the client asked for it, or in the one answer."""
+    OPENAI_RESPONSES = "openai-responses"
+    """`response.usage` in `response.completed`, or `usage` in the one answer."""
+
+
+class Endpoint(Model):
+    """One request that an agent needs: a method and an exact path, its query aside."""
+
+    method: str
+    path: str
+    usage: UsageDialect | None = None
+    """How to read what it cost; None for what costs nothing."""
+
+
+class Price(Model):
+    """Micro-dollars per million tokens: 3,000,000 is three dollars per million, and three micro-dollars a token."""
+
+    input: int = Field(ge=0)
+    output: int = Field(ge=0)
+    cache_read: int = Field(ge=0)
+    cache_write: int = Field(ge=0)
+    cache_write_hour: int | None = Field(default=None, ge=0)
+    """For what is kept for an hour, where a provider charges more for that; None is as `cache_write`."""
+    long_prompt_tokens: int | None = None
+    """A request with more input than this, cached or not, costs what `long_prompt` says, output included."""
+    long_prompt: "Price | None" = None
+
+
+class BrokeredService(Model):
+    """A service that the gateway adds a credential for; the sandbox knows its name inside and no key."""
+
+    host: str
+    """The name inside, such as `anthropic.model.internal`, asked for in plain HTTP."""
+    upstream: str
+    """Base URL that requests go to, such as `https://api.anthropic.com`; its path is put before the request's."""
+    credential: str
+    """Name of the credential in the gateway's keeping; never its value. The gateway may know that it takes none."""
+    header: str
+    """Lower-case name of the header that the credential goes into; what the sandbox sent there is removed."""
+    private: bool = False
+    """Whether the upstream may be at a private or loopback address: for a model on a network of one's own."""
+    prefix: str = ""
+    """Put before the credential, such as `Bearer `."""
+    endpoints: tuple[Endpoint, ...] = ()
+    """All else at this host is refused."""
+    prices: dict[str, Price] = {}
+    """By the model's name as the provider states it, with or without a date behind it; a model that is not here counts
+    at the dearest price of all. Empty, nothing is counted as money."""
+    price_version: str = ""
 
 
 class EgressRules(Model):
@@ -15,6 +76,9 @@ class EgressRules(Model):
     """Each `name`, `name:port` or `*.suffix[:port]`; ports default to 80 and 443. Never an address."""
     allow_private: bool = False
     """Whether names may resolve to private or loopback addresses: for tests and stand-ins on this machine only."""
+    brokered: tuple[BrokeredService, ...] = ()
+    allowance: Allowance = Allowance()
+    """What it begins with; `grant` changes it."""
 
 
 class EgressRecord(Model):
@@ -34,6 +98,12 @@ class EgressRecord(Model):
     bytes_sent: int = 0
     bytes_received: int = 0
     duration_ms: int = 0
+    model: str = ""
+    """Of a brokered request: the model that answered, as the provider names it."""
+    metered: Metered | None = None
+    """Of a brokered request: what it used."""
+    request: str = ""
+    """Of a brokered request that was let through: its id in the meter's books."""
 
 
 class EgressGateway(Protocol):
@@ -45,6 +115,14 @@ class EgressGateway(Protocol):
 
     async def change(self, sandbox: str, rules: EgressRules) -> None:
         """Change what a sandbox may reach, without cutting streams that are open."""
+        ...
+
+    async def grant(self, sandbox: str, allowance: Allowance) -> None:
+        """Replace what a sandbox may use in all; requests that were held and fit now go on. Survives restarts."""
+        ...
+
+    async def metered(self, sandbox: str) -> Metered:
+        """What a sandbox has used so far; after `close`, what it used in all, until it is forgotten."""
         ...
 
     async def close(self, sandbox: str) -> tuple[EgressRecord, ...]:

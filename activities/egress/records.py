@@ -3,19 +3,22 @@
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from activities.egress.configuration import DENIED_DETAILS
+from activities.egress.configuration import DENIED_DETAILS, UNDECLARED_RULE
 from activities.egress.contract import EgressRecord
+from activities.egress.metering.ledger import Entry
 from activities.egress.routes import PROBE_RULE, REFUSED_RULE
 
 UNREADABLE_RULE = "unreadable"
 """A line that was not written as expected; shown rather than dropped, since it may hide a request."""
 TRUNCATED_RULE = "truncated"
 """Stands, as the last record, for all that were more than is kept."""
+HELD_RULE = "held"
+"""A request for which a sandbox's allowance had no room until its client gave up or the sandbox closed."""
 MOST_RECORDS = 100_000
 MOST_LOG_BYTES = 128 * 1024 * 1024
 _LONGEST_LINE = 16 * 1024
@@ -64,9 +67,51 @@ def parse_log(lines: Iterable[bytes], sandbox: str) -> tuple[EgressRecord, ...]:
     return tuple(found.values())
 
 
+def with_usage(
+    seen: Sequence[EgressRecord], entries: Sequence[Entry], sandbox: str, known: Sequence[EgressRecord] = ()
+) -> tuple[EgressRecord, ...]:
+    """Records with what their requests used. `known`: records from before, whose usage is not told again.
+
+    A request that was let through and has no record, because Envoy died under it, gets one from the meter's books.
+    """
+    left = {entry.id: entry for entry in entries}
+    for record in known:
+        left.pop(record.request, None)
+    together = []
+    for record in seen:
+        entry = left.pop(record.request, None)
+        used = {} if entry is None else {"model": entry.model, "metered": entry.metered}
+        together.append(record.model_copy(update=used))
+    lost = [
+        EgressRecord(
+            time=entry.began,
+            sandbox=sandbox,
+            method=entry.method,
+            host=f"{entry.host}:80",
+            path=entry.path,
+            allowed=True,
+            rule=entry.rule,
+            status=entry.status,
+            bytes_received=entry.metered.bytes,
+            duration_ms=entry.duration_ms,
+            model=entry.model,
+            metered=entry.metered,
+            request=entry.id,
+        )
+        for entry in left.values()
+    ]
+    return tuple(sorted(together + lost, key=lambda record: record.time)) if lost else tuple(together)
+
+
 def _record(entry: dict[str, Any], sandbox: str) -> EgressRecord:
     rule, details, host = _text(entry["rule"]), _text(entry["details"]), _text(entry["host"])
-    if rule and rule != REFUSED_RULE:
+    path, request, status = _text(entry["path"]), _text(entry.get("request")), _count(entry["status"])
+    if inside := _text(entry.get("inside")):
+        # Once it is sent on, it has the upstream's name and path.
+        host, path = inside, _text(entry.get("declared")) + "".join(path.partition("?")[1:])
+        if not request and not status:
+            rule = HELD_RULE
+    if rule and rule not in (REFUSED_RULE, UNDECLARED_RULE):
         denied = details.startswith(DENIED_DETAILS)
         allowed, shown = not denied, "private address" if denied else rule
     else:
@@ -80,13 +125,14 @@ def _record(entry: dict[str, Any], sandbox: str) -> EgressRecord:
         sandbox=sandbox,
         method=method,
         host=host,
-        path=_text(entry["path"]),
+        path=path[:_LONGEST_FIELD],
         allowed=allowed,
         rule=shown,
-        status=_count(entry["status"]),
+        status=status,
         bytes_sent=_count(entry["from_sandbox"]),
         bytes_received=_count(entry["to_sandbox"]),
         duration_ms=_count(entry["duration_ms"]),
+        request=request,
     )
 
 

@@ -7,6 +7,7 @@ as by its report; that is why a tree is judged by more than its own tests, and w
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +28,10 @@ TAIL_CHARS = 6000
 FAILED_NAMED = 200
 INTERRUPTED = frozenset({RunEnd.STOPPED, RunEnd.LEASE_LAPSED, RunEnd.NOT_STARTED, RunEnd.LOST})
 """Ends that say nothing about the tree."""
+
+
+CheckEnded = Callable[[str, str, RunStatus, CheckOutcome, str], None]
+"""Run id, tree (`base`, `guarded` or `patched`), status, outcome, backend."""
 
 
 class ChecksInterrupted(Exception):
@@ -63,10 +68,14 @@ class CheckedTree:
 class CheckRunner:
     """Runs the checks of a policy."""
 
-    def __init__(self, sandboxes: Sandboxes, workspaces: Workspaces, artifacts: ArtifactStore) -> None:
+    def __init__(
+        self, sandboxes: Sandboxes, workspaces: Workspaces, artifacts: ArtifactStore, ended: CheckEnded
+    ) -> None:
+        """`ended` is told of each check, as often as a retry of the step comes by it."""
         self._sandboxes = sandboxes
         self._workspaces = workspaces
         self._artifacts = artifacts
+        self._ended = ended
 
     async def run(self, bench: Bench, label: str, tree: str, policy: TaskPolicy) -> CheckedTree:
         """Run every check on a tree. `label` tells the trees of one bench apart. Raises ChecksInterrupted."""
@@ -128,7 +137,7 @@ class CheckRunner:
         found.tails[check.name] = _tail(output)
         stored = await self._artifacts.put(output, name=f"{label}-output.txt", media_type="text/plain")
         failed = sorted(name for name, outcome in tests.items() if outcome is TestOutcome.FAILED)
-        return CheckOutcome(
+        outcome = CheckOutcome(
             name=check.name,
             end=status.end,
             exit_code=status.exit_code,
@@ -137,6 +146,8 @@ class CheckRunner:
             failed=tuple(failed[:FAILED_NAMED]),
             output=stored,
         )
+        self._ended(run_id, label.partition("-")[0], status, outcome, self._sandboxes.backend)
+        return outcome
 
     async def _follow(
         self, bench: Bench, run_id: str, tree: str, check: Check, policy: TaskPolicy

@@ -1,4 +1,4 @@
-"""The local forge: a git repository on this machine, with records of its pull requests beside it.
+"""The local forge: a git repository on this machine; records of its pull requests are the installation's.
 
 Git runs as the repository's owner, with the repository's hooks off. Where the base branch is checked out, its work
 tree is updated if it is clean, as `receive.denyCurrentBranch=updateInstead` does; the owner's own filters then see the
@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from activities.forge.local_repository import REVERTS, DirtyWorkTree, LocalRepository, git_directory
+from activities.forge.local_repository import REVERTS, DirtyWorkTree, LocalRepository
 from activities.forge.pulls import Pull, Pulls
 from activities.repository.git import Git
 from activities.repository.locking import lock_file
@@ -24,30 +24,32 @@ _MOST_TRIES = 20
 class LocalForge:
     """Implements contract.Forge on a repository's path."""
 
-    def __init__(self, git: Git, locks: Path) -> None:
-        locks.mkdir(parents=True, exist_ok=True)
+    def __init__(self, git: Git, directory: Path) -> None:
+        """`directory`: where its locks and pull requests are."""
+        self._locks = directory / "locks"
+        self._locks.mkdir(parents=True, exist_ok=True)
         self._git = git
-        self._locks = locks
+        self._pulls = directory / "pulls"
 
     async def propose(self, task: Task, patch: Patch, bundle: bytes, title: str, body: str) -> PullRequest:
         """See contract. The branch is the task's own, so it is moved wherever it was."""
-        async with self._alone(task) as place:
+        async with self._alone(task) as (place, pulls):
             await place.run(
                 "index-pack", "--stdin", "--fix-thin", "--strict", purpose="pushing the patch", stdin=pack_of(bundle)
             )
             await place.run("update-ref", f"refs/heads/{task.branch}", patch.head, purpose="pushing the branch")
-            pull = place.pulls.of_branch(task.branch)
+            pull = pulls.of_branch(task.branch)
             if pull is None or pull.state == "closed":
-                pull = place.pulls.create(branch=task.branch, base=task.base, head=patch.head, title=title, body=body)
+                pull = pulls.create(branch=task.branch, base=task.base, head=patch.head, title=title, body=body)
             elif pull.state == "open":
-                pull = place.pulls.save(pull.model_copy(update={"head": patch.head, "title": title, "body": body}))
+                pull = pulls.save(pull.model_copy(update={"head": patch.head, "title": title, "body": body}))
         url = f"local:{task.repository.url}#{pull.number}"
         return PullRequest(number=pull.number, url=url, head=task.branch, base=task.base, title=title)
 
     async def merge(self, task: Task, pull_request: PullRequest, patch: Patch, message: str) -> MergeResult:
         """See contract. Looks first for the merge in base's history, where a crash may have left it."""
-        async with self._alone(task) as place:
-            pull = place.pulls.of_branch(task.branch)
+        async with self._alone(task) as (place, pulls):
+            pull = pulls.of_branch(task.branch)
             tip = await place.tip(task.base)
             if tip is None:
                 return MergeResult(
@@ -56,7 +58,7 @@ class LocalForge:
                 )
             if (done := await place.merge_of(patch, tip)) is not None:
                 await place.catch_up_work_tree(task.base, f"{done}^1", done)
-                self._note_merge(place, pull, done)
+                self._note_merge(pulls, pull, done)
                 return MergeResult(outcome=MergeOutcome.MERGED, commit=done, base_commit=tip)
             if pull is None or pull.state != "open":
                 return MergeResult(
@@ -70,27 +72,28 @@ class LocalForge:
                 )
             if tip != patch.base_commit:
                 return MergeResult(outcome=MergeOutcome.BASE_MOVED, base_commit=tip)
-            commit = await place.commit(patch.tree, (tip, patch.head), message)
+            # The tree of the head that was approved, whatever else the order says.
+            commit = await place.commit(f"{patch.head}^{{tree}}", (tip, patch.head), message)
             try:
                 moved = await place.move(task.base, tip, commit)
             except DirtyWorkTree as dirty:
                 return MergeResult(outcome=MergeOutcome.REFUSED, base_commit=tip, detail=str(dirty))
             if not moved:
                 return MergeResult(outcome=MergeOutcome.BASE_MOVED, base_commit=await place.tip(task.base) or "")
-            self._note_merge(place, pull, commit)
+            self._note_merge(pulls, pull, commit)
             return MergeResult(outcome=MergeOutcome.MERGED, commit=commit, base_commit=commit)
 
     async def close(self, task: Task, pull_request: PullRequest, reason: str) -> None:
         """See contract."""
-        async with self._alone(task) as place:
-            pull = place.pulls.of_branch(task.branch)
+        async with self._alone(task) as (place, pulls):
+            pull = pulls.of_branch(task.branch)
             if pull is not None and pull.state == "open":
-                place.pulls.save(pull.model_copy(update={"state": "closed", "reason": reason[:2000]}))
+                pulls.save(pull.model_copy(update={"state": "closed", "reason": reason[:2000]}))
             await place.run("update-ref", "-d", f"refs/heads/{task.branch}", purpose="deleting the branch")
 
     async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
         """See contract. Reverting is merging, onto base, the merge's first parent's tree as a child of the merge."""
-        async with self._alone(task) as place:
+        async with self._alone(task) as (place, _):
             for _ in range(_MOST_TRIES):
                 tip = await place.tip(task.base)
                 if tip is None or not await place.contains(tip, merge_commit):
@@ -117,15 +120,19 @@ class LocalForge:
 
     def pulls(self, url: str) -> list[Pull]:
         """Every pull request of a repository."""
-        return Pulls(git_directory(Path(url))).all()
+        return self._pulls_of(LocalRepository(self._git, Path(url))).all()
 
-    def _note_merge(self, place: LocalRepository, pull: Pull | None, commit: str) -> None:
+    def _note_merge(self, pulls: Pulls, pull: Pull | None, commit: str) -> None:
         if pull is not None and pull.state != "merged":
-            place.pulls.save(pull.model_copy(update={"state": "merged", "merge_commit": commit}))
+            pulls.save(pull.model_copy(update={"state": "merged", "merge_commit": commit}))
 
     @contextlib.asynccontextmanager
-    async def _alone(self, task: Task) -> AsyncIterator[LocalRepository]:
+    async def _alone(self, task: Task) -> AsyncIterator[tuple[LocalRepository, Pulls]]:
         """One action at a time on a repository by this installation; others are held off by compare-and-swap."""
         place = LocalRepository(self._git, Path(task.repository.url))
+        await place.refuse_partial()
         async with lock_file(self._locks / f"{place.key}.lock"):
-            yield place
+            yield place, self._pulls_of(place)
+
+    def _pulls_of(self, place: LocalRepository) -> Pulls:
+        return Pulls(self._pulls / place.key)

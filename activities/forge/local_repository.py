@@ -5,8 +5,8 @@ import os
 import time
 from pathlib import Path
 
-from activities.forge.pulls import Pulls
-from activities.repository.git import Git, GitError, RepositoryRefused
+from activities.repository.git import Git, GitError
+from activities.repository.ownership import git_directory, owner_of, refuse_partial
 from activities.repository.patches import BOT_MAIL, BOT_NAME
 from workflows.models.patch import Patch
 
@@ -23,14 +23,18 @@ class LocalRepository:
     """One repository, as its owner works in it."""
 
     def __init__(self, git: Git, path: Path) -> None:
-        if not path.is_dir():
-            raise RepositoryRefused(f"there is no git repository at {path}: was it moved?")
+        """Raises RepositoryRefused if there is none, or one that is not one user's alone."""
         self._git = git
+        self._owner = owner_of(path)
+        self.path = path
         self.git_directory = git_directory(path)
-        self._owner = path.stat().st_uid if os.geteuid() == 0 else None
-        self.pulls = Pulls(self.git_directory, self._owner)
-        stat = self.git_directory.stat()
-        self.key = f"{stat.st_dev:x}-{stat.st_ino:x}"
+        found = self.git_directory.stat()
+        self.key = f"{found.st_dev:x}-{found.st_ino:x}"
+        """The same by whatever path it is reached."""
+
+    async def refuse_partial(self) -> None:
+        """Raises RepositoryRefused if some of its objects are elsewhere."""
+        await refuse_partial(self._git, self.path, self._owner)
 
     async def run(
         self,
@@ -239,15 +243,3 @@ class LocalRepository:
 
     def _in(self, tree: Path) -> tuple[str, ...]:
         return ("--work-tree", str(tree), "-C", str(tree))
-
-
-def git_directory(path: Path) -> Path:
-    """Where the git directory of a work tree or bare repository is. Raises RepositoryRefused."""
-    dotted = path / ".git"
-    if dotted.is_dir():
-        return dotted
-    if (path / "HEAD").is_file() and (path / "objects").is_dir():
-        return path
-    raise RepositoryRefused(
-        f"{path} is no git repository: give the directory that has .git in it, or a bare repository"
-    )

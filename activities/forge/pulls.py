@@ -26,14 +26,14 @@ class Pull(Model):
 
 
 class Pulls:
-    """The pull requests of one repository, under `<git directory>/journeyman/pulls/`."""
+    """The pull requests of one repository, in a folder of this installation's.
 
-    def __init__(self, git_directory: Path, owner: int | None = None) -> None:
-        self._folder = git_directory / "journeyman" / "pulls"
-        self._owner = owner
-        for folder in (self._folder.parent, self._folder):
-            folder.mkdir(exist_ok=True)
-            self._give(folder)
+    Not in the repository itself: its owner could have root write wherever a link there leads.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder = folder
 
     def all(self) -> list[Pull]:
         """Every pull request, by number; a file that is none is passed over."""
@@ -74,12 +74,7 @@ class Pulls:
             file.write(pull.model_dump_json(indent=1))
             file.flush()
             os.fsync(file.fileno())
-        self._give(draft)
         return draft
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number}.json"
-
-    def _give(self, path: Path) -> None:
-        if self._owner is not None and os.geteuid() == 0:
-            os.chown(path, self._owner, -1)

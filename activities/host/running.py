@@ -1,6 +1,7 @@
 """Running an agent in the prepared workspace."""
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 
@@ -8,20 +9,26 @@ from temporalio import activity
 
 from activities.agents.adapter import PROMPT_NAME, AgentAdapter
 from activities.agents.current import CurrentAdapters
+from activities.agents.handover import handover
+from activities.agents.toolchains import Toolchains
 from activities.agents.transcript import read_transcript
 from activities.archive.contract import ArtifactStore, TaskChains
 from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
 from activities.environment.layer import EnvironmentLayers
 from activities.failures import step
 from activities.host.layout import HostLayout, workspace_name
+from activities.host.pausing import TOOL_CALLS, follow
 from activities.host.placements import Held, Placements
-from activities.host.supervised import SandboxLost, supervised
+from activities.host.supervised import SandboxLost
 from activities.repository.mirror import Mirrors
 from activities.repository.workspace import Workspaces, objects_mount
 from activities.sandbox.contract import PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
+from activities.tracing.traces import Traces, run_environment
 from workflows.models.policy import PolicyRefusal
 from workflows.models.run import RunEnd, RunResult
 from workflows.models.steps import RunOrder
+from workflows.models.transcript import EventKind
+from workflows.models.usage import Metered
 
 RUN = "run"
 _MOST_REFUSED_NAMED = 20
@@ -46,6 +53,8 @@ class RunningActivities:
         artifacts: ArtifactStore,
         chains: TaskChains,
         adapters: CurrentAdapters,
+        toolchains: Toolchains,
+        traces: Traces,
         allow_private: bool = False,
     ) -> None:
         """`allow_private`: whether agents may reach servers on this machine; for tests against stand-ins only."""
@@ -59,6 +68,8 @@ class RunningActivities:
         self._artifacts = artifacts
         self._chains = chains
         self._adapters = adapters
+        self._toolchains = toolchains
+        self._traces = traces
         self._allow_private = allow_private
 
     @activity.defn(name="run_agent")
@@ -71,16 +82,54 @@ class RunningActivities:
             raise PolicyRefusal(
                 f"agent {order.prepared.agent!r} is not configured on this host: add it to journeyman.toml"
             )
+        if order.stop:
+            return await self._conclude(order, adapter, *await self._stopped(order))
         inputs = await self._lay_out_input(order, held)
-        rules = EgressRules(hosts=order.prepared.policy.egress_hosts, allow_private=self._allow_private)
-        egress = await self._gateway.open(order.run_id, rules, held.uid)
+        egress = await self._gateway.open(order.run_id, self._egress(order, adapter), held.uid)
+        await self._gateway.grant(order.run_id, order.allowance)
+        if not (await self._gateway.metered(order.run_id)).held:
+            # The first time there is no run yet; later, this one may stand still.
+            with contextlib.suppress(LookupError):
+                await self._sandboxes.thaw(order.run_id)
         spec = self._spec(order, held, adapter, inputs, egress)
-        status, output = await supervised(self._sandboxes, spec)
+        came_to = await follow(self._sandboxes, self._gateway, spec, adapter, order.prepared.policy.tool_calls)
+        if isinstance(came_to, Metered):
+            return RunResult(run_id=order.run_id, end=RunEnd.PAUSED, metered=came_to, agent=adapter.name)
+        status, output = came_to
         if status.end in _WORTH_A_RETRY and activity.info().attempt < _TRIES:
             # Nothing of the agent's work is in doubt: the sandbox was never there, or died with its supervisor.
             await self._sandboxes.forget(order.run_id)
             raise SandboxLost(status)
+        if status.end is RunEnd.STOPPED and status.detail == TOOL_CALLS:
+            status = status.model_copy(update={"end": RunEnd.TOOL_CALLS})
         return await self._conclude(order, adapter, status, output)
+
+    async def _stopped(self, order: RunOrder) -> tuple[RunStatus, bytes]:
+        """End the run that stands still; what it had written stays. One that had ended by itself has done so."""
+        output = bytearray()
+
+        async def keep(data: bytes, _: int) -> None:
+            output.extend(data)
+            activity.heartbeat()
+
+        try:
+            await self._sandboxes.stop(order.run_id, order.stop)
+            status = await self._sandboxes.follow(order.run_id, 0, keep)
+        except LookupError:
+            # A cap that is reached before the first run, or a run that was lost with its host.
+            return RunStatus(run_id=order.run_id, end=RunEnd.BUDGET, detail=order.stop), b""
+        if status.end is RunEnd.STOPPED:
+            status = status.model_copy(update={"end": RunEnd.BUDGET})
+        return status, bytes(output)
+
+    def _egress(self, order: RunOrder, adapter: AgentAdapter) -> EgressRules:
+        """What the agent may reach: what policy names, and its model provider."""
+        return EgressRules(
+            hosts=order.prepared.policy.egress_hosts,
+            brokered=adapter.services,
+            allowance=order.allowance,
+            allow_private=self._allow_private,
+        )
 
     async def _lay_out_input(self, order: RunOrder, held: Held) -> Path:
         """The prompt, readable for the sandbox's uid and no other."""
@@ -103,6 +152,8 @@ class RunningActivities:
         mirror = self._mirrors.of(order.task.repository.url)
         launch = adapter.launch(inputs)
         mounts: list[Mount] = [objects_mount(mirror), *launch.mounts]
+        if adapter.toolchain:
+            mounts.append(self._toolchains.mount(adapter.toolchain))
         if prepared.layer:
             mounts.append(self._layers.find(prepared.layer).mount())
         proxy = f"http://127.0.0.1:{PROXY_PORT}"
@@ -110,7 +161,12 @@ class RunningActivities:
         return SandboxSpec(
             run_id=order.run_id,
             command=launch.command,
-            environment={**proxies, "NO_PROXY": "127.0.0.1,localhost", **launch.environment},
+            environment={
+                **proxies,
+                "NO_PROXY": "127.0.0.1,localhost",
+                **run_environment(order.task, order.run_id),
+                **launch.environment,
+            },
             workspace=self._workspaces.path(workspace_name(held.task_id, held.epoch)),
             mounts=tuple(mounts),
             limits=prepared.policy.run_limits,
@@ -120,8 +176,13 @@ class RunningActivities:
 
     async def _conclude(self, order: RunOrder, adapter: AgentAdapter, status: RunStatus, output: bytes) -> RunResult:
         records = await self._gateway.close(order.run_id)
-        transcript = await asyncio.to_thread(read_transcript, adapter, output)
+        arrivals = await self._sandboxes.arrivals(order.run_id)
+        transcript = await asyncio.to_thread(read_transcript, adapter, output, arrivals)
         verdict = adapter.judge(transcript.events, status.exit_code, status.end)
+        handover_ref = None
+        if status.end is RunEnd.TOOL_CALLS:
+            words = handover(transcript.events, "it had made as many tool calls as one run may")
+            handover_ref = await self._artifacts.put(words.encode(), name="handover.md", media_type="text/markdown")
         lines = "".join(f"{record.model_dump_json()}\n" for record in records).encode()
         result = RunResult(
             run_id=order.run_id,
@@ -137,13 +198,19 @@ class RunningActivities:
             egress=await self._artifacts.put(lines, name="egress.jsonl", media_type="application/jsonl"),
             egress_refused=_refused(records),
             usage=status.usage,
+            metered=await self._gateway.metered(order.run_id),
+            tool_calls=sum(event.kind is EventKind.TOOL_CALL for event in transcript.events),
+            handover=handover_ref,
             grades=status.grades,
             backend=self._sandboxes.backend,
             agent=adapter.name,
         )
-        artifacts = [ref for ref in (result.transcript, result.output, result.egress) if ref is not None]
+        artifacts = [
+            ref for ref in (result.transcript, result.output, result.egress, result.handover) if ref is not None
+        ]
         artifacts += [order.context.prompt, order.context.manifest]
         await self._chains.append(order.task.id, f"run-{order.run_id}", RUN, result.model_dump(mode="json"), artifacts)
+        self._traces.run_ended(order.task, result, status, transcript.events, records)
         return result
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pathspec import GitIgnoreSpec
 from pydantic import AfterValidator, ByteSize, Field, field_validator, model_validator
 
+from activities.egress.contract import UsageDialect
 from activities.egress.rules import Rule, RuleRefused
 from activities.policy.budgets import BudgetTable
 from activities.policy.document import Document
@@ -111,12 +112,68 @@ class AgentMount(Document):
         return self
 
 
+class KeySource(Document):
+    """Where the gateway finds a provider's key: exactly one of the three."""
+
+    environment: str = ""
+    """Name of a variable in the environment of the worker."""
+    file: Path | None = None
+    """A file that holds the key and nothing else; read again when it changes."""
+    command: tuple[str, ...] = ()
+    """A command that prints the key, run without a shell, and again after `seconds`."""
+    seconds: float = Field(default=3000, gt=0)
+    """How long a key that a command printed may be used."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "KeySource":
+        if sum(bool(source) for source in (self.environment, self.file, self.command)) != 1:
+            raise ValueError("give one of `environment`, `file` and `command`: where the gateway finds the key")
+        return self
+
+
+class PriceEntry(Document):
+    """What a model costs, in US dollars per million tokens."""
+
+    input: float = Field(ge=0)
+    """Of a prompt."""
+    output: float = Field(ge=0)
+    """Of what the model says, its reasoning included."""
+    cache_read: float | None = Field(default=None, ge=0)
+    """Left out, as `input`."""
+    cache_write: float | None = Field(default=None, ge=0)
+    """Left out, as `input`."""
+
+
+class ProviderEntry(Document):
+    """A model provider that agents reach through the gateway: `[providers.NAME]`."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$")]
+    """Base address, such as `https://api.anthropic.com`."""
+    key: KeySource | None = None
+    """Left out, requests carry no credential: for a model on a network of one's own."""
+    private: bool = False
+    """Whether its name may lead to a private or loopback address: for a model on a network of one's own."""
+    prices: dict[str, PriceEntry] = {}
+    """By model; beside and above the vendors' list prices that come with the program. With `private` these alone
+    count, and a provider that states none costs nothing."""
+
+
 class AgentEntry(Document):
     """One agent that tasks may name: `[agents.NAME]`."""
 
     adapter: str = Field(default="command", pattern=NAME)
-    command: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Started without a shell; each word as it is."""
+    """`claude-code`, `codex`, `opencode`, or `command` for any other program."""
+    command: tuple[str, ...] = ()
+    """For `command` alone, and needed there: started without a shell, each word as it is."""
+    arguments: tuple[str, ...] = ()
+    """Given to the command line beside its adapter's own."""
+    provider: str = ""
+    """Which of `[providers.NAME]` it asks; left out, `command` reaches none."""
+    model: str = ""
+    """The model's name, as the provider knows it."""
+    dialect: UsageDialect | None = None
+    """What it speaks to the provider, where the adapter leaves a choice: `opencode` and `command`, which speak
+    `openai-chat` unless told otherwise."""
     mounts: tuple[AgentMount, ...] = ()
     environment: dict[str, str] = {}
     egress: Hosts = ()
@@ -170,6 +227,7 @@ class PlatformPolicy(Document):
     default_agent: str = ""
     """Left out, it is the only agent there is."""
     agents: dict[Annotated[str, Field(pattern=NAME)], AgentEntry] = {}
+    providers: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")], ProviderEntry] = {}
     egress: EgressTable = EgressTable()
     """What every agent may reach, beside its own."""
     limits: LimitTables = LimitTables()
@@ -193,6 +251,11 @@ class PlatformPolicy(Document):
             raise ValueError('allow_self_approval is only for profile = "local": in a team somebody else decides')
         if self.default_agent and self.default_agent not in self.agents:
             raise ValueError(f"default_agent = {self.default_agent!r}, but there is no [agents.{self.default_agent}]")
+        for name, agent in self.agents.items():
+            if agent.provider and agent.provider not in self.providers:
+                raise ValueError(
+                    f"agents.{name}.provider = {agent.provider!r}, but there is no [providers.{agent.provider}]"
+                )
         for system in ("os", "slack", "linear", "github", "mail"):
             taken: dict[str, str] = {}
             for person, entry in self.people.items():

@@ -12,9 +12,7 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
-_CONFIGURATION = """[safe]
-\tdirectory = *
-[core]
+_CONFIGURATION = """[core]
 \thooksPath = /dev/null
 \tfsmonitor = false
 \tuntrackedCache = false
@@ -105,13 +103,14 @@ class Git:
         uid: int | None,
     ) -> tuple[int, bytes, bytes]:
         drop: dict[str, object] = (
-            {"user": uid, "group": _group_of(uid), "extra_groups": []} if uid and os.geteuid() == 0 else {}
+            {"user": uid, "group": group_of(uid), "extra_groups": []} if uid and os.geteuid() == 0 else {}
         )
         process = await asyncio.create_subprocess_exec(
             "git",
             *((f"--git-dir={git_dir}",) if git_dir is not None else ()),
             # Command scope: not even the repository's own configuration can set these again.
-            *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "--no-pager"),
+            *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "log.showSignature=false"),
+            "--no-pager",
             *arguments,
             stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -144,13 +143,14 @@ class Git:
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_LITERAL_PATHSPECS": "1",
             "GIT_PROTOCOL_FROM_USER": "0",
+            # Goes before every configuration, so that no repository can have `ext::` run a program.
+            "GIT_ALLOW_PROTOCOL": "file:git:https:ssh",
+            "GIT_NO_LAZY_FETCH": "1",
         }
 
 
-def _group_of(uid: int | None) -> int | None:
-
-    if uid is None:
-        return None
+def group_of(uid: int) -> int:
+    """A user's own group; one of the same number for a user that has no name."""
     try:
         return pwd.getpwuid(uid).pw_gid
     except KeyError:

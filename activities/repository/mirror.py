@@ -12,9 +12,11 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from activities.repository.git import Git, GitError, RepositoryRefused
+from activities.repository.git import Git, GitError, RepositoryRefused, group_of
 from activities.repository.locking import lock_file
+from activities.repository.ownership import git_directory, owner_of, refuse_partial
 
+TASK_BRANCHES = "refs/heads/journeyman/"
 _MOST_BRANCHES_NAMED = 8
 
 
@@ -75,13 +77,7 @@ class Mirrors:
 
     async def read(self, mirror: Mirror, commit: str, path: str) -> bytes | None:
         """A file's bytes at a commit, or None if there is no such regular file."""
-        entry = await self._git.run("ls-tree", "-z", commit, "--", path, purpose="reading a tree", git_dir=mirror.path)
-        kind, _, name = entry.rstrip(b"\0").partition(b"\t")
-        if not kind.startswith((b"100644 blob", b"100755 blob")) or name != path.encode():
-            return None
-        return await self._git.run(
-            "cat-file", "blob", kind.split()[2].decode(), purpose="reading a file", git_dir=mirror.path
-        )
+        return await self._read(mirror.path, commit, path)
 
     async def paths(self, mirror: Mirror, commit: str) -> tuple[str, ...]:
         """Every path of a commit's tree; names that are not UTF-8 keep their bytes as surrogates."""
@@ -94,8 +90,9 @@ class Mirrors:
         """The branch that was asked for, else the one that HEAD names, without a mirror. Raises RepositoryRefused."""
         _refuse_odd_address(url)
         try:
+            reader = await self._reader(url)
             told = await self._git.line(
-                *("ls-remote", "--symref", "--", url, "HEAD", "refs/heads/*"), purpose="reading the repository"
+                *("ls-remote", "--symref", *reader, "--", url, "HEAD", "refs/heads/*"), purpose="reading the repository"
             )
         except GitError as error:
             raise _explained(url, error) from error
@@ -109,17 +106,27 @@ class Mirrors:
         return wanted or default
 
     async def read_ahead(self, url: str, branch: str, path: str) -> bytes | None:
-        """A file on a branch of a repository of this machine, without a mirror; None if there is none, or elsewhere."""
+        """A file on a branch of a repository of this machine, without a mirror; None if there is none, or elsewhere.
+
+        Raises RepositoryRefused.
+        """
         local = Path(url)
-        if not local.is_absolute():
+        if not local.is_dir():
             return None
-        git_dir = local / ".git" if (local / ".git").exists() else local
-        try:
-            return await self._git.run(
-                "cat-file", "blob", f"refs/heads/{branch}:{path}", purpose="reading a file", git_dir=git_dir
-            )
-        except GitError:
+        owner = owner_of(local)
+        await refuse_partial(self._git, local, owner)
+        return await self._read(git_directory(local), f"refs/heads/{branch}", path, owner)
+
+    async def _read(self, git_dir: Path, revision: str, path: str, uid: int | None = None) -> bytes | None:
+        entry = await self._git.run(
+            "ls-tree", "-z", revision, "--", path, purpose="reading a tree", git_dir=git_dir, uid=uid
+        )
+        kind, _, name = entry.rstrip(b"\0").partition(b"\t")
+        if not kind.startswith((b"100644 blob", b"100755 blob")) or name != path.encode():
             return None
+        return await self._git.run(
+            "cat-file", "blob", kind.split()[2].decode(), purpose="reading a file", git_dir=git_dir, uid=uid
+        )
 
     @contextlib.asynccontextmanager
     async def _alone(self, mirror: Mirror) -> AsyncIterator[None]:
@@ -134,7 +141,7 @@ class Mirrors:
     async def _make(self, mirror: Mirror) -> None:
         draft = mirror.path.with_suffix(".making")
         await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
-        if Path(mirror.url).is_dir():
+        if await self._may_copy(mirror.url):
             # Copies object files instead of packing them anew: seconds against half a minute for a large repository.
             try:
                 await self._git.run(
@@ -153,10 +160,37 @@ class Mirrors:
         (mirror.vault / "objects" / "info").mkdir(exist_ok=True)
         (mirror.vault / "objects" / "info" / "alternates").write_text(f"{mirror.objects}\n")
 
+    async def _may_copy(self, url: str) -> bool:
+        """Whether object files may be copied as they are: this user's own, with no task's work in them."""
+        path = Path(url)
+        if not path.is_dir() or owner_of(path) != os.geteuid():
+            return False
+        branches = await self._git.run(
+            "for-each-ref",
+            "--count=1",
+            TASK_BRANCHES,
+            purpose="looking for tasks' branches",
+            git_dir=git_directory(path),
+        )
+        return not branches.strip()
+
+    async def _reader(self, url: str) -> tuple[str, ...]:
+        """Options by which git reads a repository on this machine as its owner. Raises RepositoryRefused."""
+        path = Path(url)
+        if not path.is_dir():
+            return ()
+        owner = owner_of(path)
+        await refuse_partial(self._git, path, owner)
+        if owner == os.geteuid():
+            return ()
+        return (f"--upload-pack=setpriv --reuid={owner} --regid={group_of(owner)} --clear-groups git-upload-pack",)
+
     async def _fetch(self, mirror: Mirror) -> None:
         await self._git.run(
             *("fetch", "--quiet", "--prune", "--no-tags", "--force", "--no-write-fetch-head"),
-            *("--", mirror.url, "+refs/heads/*:refs/heads/*"),
+            *await self._reader(mirror.url),
+            # What one task's agent wrote is not for another task's to read, until somebody has merged it.
+            *("--", mirror.url, "+refs/heads/*:refs/heads/*", f"^{TASK_BRANCHES}*"),
             purpose=f"fetching {mirror.url}",
             git_dir=mirror.path,
         )

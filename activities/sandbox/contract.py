@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
+from activities.sandbox.arrivals import Arrivals
 from workflows.models.base import Model
 from workflows.models.limits import LimitGrades, Limits
 from workflows.models.run import RunEnd, Usage
@@ -54,6 +55,11 @@ class RunStatus(Model):
     exit_code: int | None = None
     usage: Usage = Usage()
     grades: LimitGrades = LimitGrades()
+    requested_at: float = 0
+    """Unix seconds, as the next two; 0 where it is not known."""
+    started_at: float = 0
+    """When the first process inside was there."""
+    ended_at: float = 0
 
 
 OnOutput = Callable[[bytes, int], Awaitable[None]]
@@ -91,12 +97,24 @@ class Sandboxes(Protocol):
         """Deliver output from `offset` until the run is over; attaching again later misses nothing."""
         ...
 
+    async def arrivals(self, run_id: str) -> Arrivals:
+        """When each part of a run's output arrived; empty if that is not known."""
+        ...
+
     async def run(self, spec: SandboxSpec, max_output: int = 1024 * 1024) -> tuple[RunStatus, bytes]:
         """Start, wait, and return the status with the last `max_output` bytes of output; stops it if cancelled."""
         ...
 
     async def stop(self, run_id: str, reason: str) -> None:
         """End a run; its final status says STOPPED with the reason. Returns when every process is dead."""
+        ...
+
+    async def freeze(self, run_id: str) -> None:
+        """Stop every process of a run where it is; its time does not go on either. Raises RunUnknown."""
+        ...
+
+    async def thaw(self, run_id: str) -> None:
+        """Let a frozen run go on. Raises RunUnknown."""
         ...
 
     async def forget(self, run_id: str) -> None:

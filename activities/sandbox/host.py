@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 from activities.sandbox import bubblewrap
+from activities.sandbox.arrivals import Arrivals, read_arrivals
 from activities.sandbox.contract import OnOutput, RunStatus, SandboxSpec
 from activities.sandbox.limits import probe
 from activities.sandbox.runs import Enforceable, LeaseTerms, Runs
@@ -100,6 +101,10 @@ class BubblewrapSandboxes:
                 return file.read(CHUNK)
         except FileNotFoundError:
             return b""
+
+    async def arrivals(self, run_id: str) -> Arrivals:
+        """Never fails: without an index nothing is known of the times."""
+        return await asyncio.to_thread(read_arrivals, self._runs.directory(run_id).arrivals)
 
     async def run(self, spec: SandboxSpec, max_output: int = 1024 * 1024) -> tuple[RunStatus, bytes]:
         kept = bytearray()

@@ -32,6 +32,8 @@ class RunDirectory:
         """The first process inside, as the host numbers it."""
         self.lock = path / "lock"
         self.output = path / "output.log"
+        self.arrivals = path / "output.times"
+        """When the output arrived; see arrivals.py."""
         self.log = path / "supervisor.log"
         """What the supervisor itself had to say; empty when all went well."""
         self.stop = path / "stop"

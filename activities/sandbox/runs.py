@@ -207,6 +207,8 @@ class Runs:
             "end": end.value,
             "detail": detail,
             "grades": content.get("grades", {}),
+            "requested_at": round(directory.launch.stat().st_mtime, 6),
+            "ended_at": round(time.time(), 6),
         }
         run_directory.write(directory.status, status, keep_existing=True)
         return _read_status(directory)

@@ -9,6 +9,7 @@ import signal
 import time
 
 from activities.sandbox import processes, run_directory
+from activities.sandbox.arrivals import ArrivalLog
 from activities.sandbox.enforcement import Enforcement
 from activities.sandbox.launch import Launch
 from activities.sandbox.lease import Lease
@@ -34,6 +35,11 @@ class Supervision:
         self._end: tuple[str, str] | None = None
         self._started = self._ticked = time.monotonic()
         self._frozen_seconds = 0.0
+        # Moments are told by one clock that never jumps, read once against the wall clock.
+        self._epoch = time.time() - self._started
+        self._requested_at = directory.launch.stat().st_mtime
+        self._started_at = 0.0
+        self._arrivals = ArrivalLog(directory.arrivals)
         self._output = os.open(directory.output, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._output_bytes = os.fstat(self._output).st_size
         self._out, self._out_end = os.pipe()
@@ -113,6 +119,7 @@ class Supervision:
 
     def _keep(self, data: bytes) -> None:
         room = self._launch.ceilings.output_bytes - self._output_bytes
+        self._arrivals.note(self._output_bytes, self._now())
         kept = memoryview(data)[: max(0, room)]
         while kept:
             try:
@@ -131,6 +138,7 @@ class Supervision:
         inside = self._told("child-pid")
         if inside and not self._inside:
             self._inside = inside
+            self._started_at = self._now()
             self._enforcement.watch(inside)
             self._directory.identify(self._directory.sandbox, inside)
 
@@ -196,6 +204,10 @@ class Supervision:
         if broken:
             self._conclude(*broken)
 
+    def _now(self) -> float:
+        """Unix seconds."""
+        return self._epoch + time.monotonic()
+
     def _finish(self) -> None:
         code = self._told("exit-code")
         end, detail = self._end or self._how_it_ended(code)
@@ -214,6 +226,9 @@ class Supervision:
                 "output_bytes": self._output_bytes,
             },
             "grades": self._launch.grades,
+            "requested_at": round(self._requested_at, 6),
+            "started_at": round(self._started_at, 6),
+            "ended_at": round(self._now(), 6),
         }
         os.fsync(self._output)
         # A full disk must not turn a finished run into a lost one.

@@ -14,7 +14,9 @@ from workers.settings import Settings
 from workflows.models.decision import Action, DecisionReceipt
 from workflows.models.evidence import Evidence
 from workflows.models.pull_request import RevertResult
+from workflows.models.question import Choice
 from workflows.models.status import Stage
+from workflows.models.usage import USD
 
 MEND = "sed -i 's/a - b/a + b/' calc.py"
 AGENTS = {
@@ -93,6 +95,13 @@ class Installation:
         """Until it needs a person or has ended."""
         return await self.reaches(task, Stage.REVIEW, Stage.GUIDANCE, Stage.ENDED)
 
+    async def answer(self, task: str, choice: Choice, usd: float = 0, person: str = "grace") -> DecisionReceipt:
+        question = (await self.reaches(task, Stage.QUESTION)).status.question
+        assert question is not None
+        more = round(usd * USD)
+        asked = NewDecision(action=Action.ANSWER, question=question.id, choice=choice, more_micro_usd=more)
+        return await asyncio.to_thread(self.gateway(person).decide, task, asked)
+
     async def decide(self, task: str, action: Action, person: str = "grace", message: str = "") -> DecisionReceipt:
         status = (await self.view(task)).status
         asked = NewDecision(
@@ -126,12 +135,15 @@ def configure(state: Path, configuration: str = "") -> Path:
 
 
 @asynccontextmanager
-async def installed(state: Path, *, configuration: str = "", capacity: int = 2) -> AsyncIterator[Installation]:
+async def installed(
+    state: Path, *, configuration: str = "", capacity: int = 2, otlp_endpoint: str = ""
+) -> AsyncIterator[Installation]:
     """An installation of its own, up until the block ends; nothing of it is left running."""
     agents = configure(state, configuration)
     settings = Settings(
         state=state,
         capacity=capacity,
+        otlp_endpoint=otlp_endpoint,
         temporal_address=f"127.0.0.1:{free_port()}",
         temporal_ui_port=free_port(),
     )

@@ -33,6 +33,7 @@ class Machine:
         self._environment = os.environ | {
             "JOURNEYMAN_STATE": str(settings.state),
             "JOURNEYMAN_TEMPORAL_ADDRESS": settings.temporal_address,
+            "JOURNEYMAN_METRICS_ADDRESS": settings.metrics_address,
         }
         self.worker: asyncio.subprocess.Process | None = None
 
@@ -52,10 +53,15 @@ class Machine:
 
 
 @asynccontextmanager
-async def split(state: Path) -> AsyncIterator[tuple[Installation, Machine]]:
+async def split(state: Path, metrics_address: str = "") -> AsyncIterator[tuple[Installation, Machine]]:
     """Temporal and the gateway here, the worker in a process of its own."""
     agents = configure(state)
-    settings = Settings(state=state, temporal_address=f"127.0.0.1:{free_port()}", temporal_ui_port=free_port())
+    settings = Settings(
+        state=state,
+        temporal_address=f"127.0.0.1:{free_port()}",
+        temporal_ui_port=free_port(),
+        metrics_address=metrics_address,
+    )
     async with temporal_server(
         state / "temporal", settings.temporal_address, settings.temporal_ui_port, settings.temporal_namespace
     ) as client:
@@ -68,6 +74,7 @@ async def split(state: Path) -> AsyncIterator[tuple[Installation, Machine]]:
             if machine.worker is not None and machine.worker.returncode is None:
                 await machine.end(signal.SIGKILL)
             await parts.shut_down()
+            await parts.close()
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])

@@ -16,7 +16,7 @@ from temporalio.worker import Worker
 from activities.budget import BudgetActivities
 from activities.decisions.signing import DecisionSigner, DecisionVerifier, SignatureRefused
 from activities.forge.turns import MergeTurnActivities
-from workers.worker import WORKFLOWS
+from workers.worker import RUNNER, WORKFLOWS
 from workflows import queues
 from workflows.agent_task import AgentTask
 from workflows.models.artifact import ArtifactRef
@@ -273,7 +273,7 @@ async def workers(client: Client, script: Script, *, prefix: str = "") -> AsyncI
     steps = ScriptedSteps(script)
     host = Placement(host=script.host)
     async with (
-        Worker(client, task_queue=queues.ORCHESTRATE, workflows=WORKFLOWS),
+        Worker(client, task_queue=queues.ORCHESTRATE, workflows=WORKFLOWS, workflow_runner=RUNNER),
         Worker(client, task_queue=queues.API, activities=steps.all(*API_STEPS, *SHARING_STEPS)),
         Worker(client, task_queue=queues.SANDBOX, activities=steps.all("prepare")),
         Worker(client, task_queue=host.queue, activities=steps.all(*HOST_STEPS), max_heartbeat_throttle_interval=BEAT),

@@ -7,7 +7,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from workers.temporal import DATA_CONVERTER
-from workers.worker import WORKFLOWS
+from workers.worker import RUNNER, WORKFLOWS
 
 HISTORIES = Path(__file__).parents[1] / "histories"
 STORED = sorted(HISTORIES.rglob("*.json"))
@@ -16,7 +16,7 @@ STORED = sorted(HISTORIES.rglob("*.json"))
 @pytest.mark.parametrize("path", STORED, ids=[str(path.relative_to(HISTORIES)) for path in STORED])
 async def test_a_stored_history_replays(path: Path) -> None:
     history = WorkflowHistory.from_json(path.stem, path.read_text())
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=DATA_CONVERTER)
+    replayer = Replayer(workflows=WORKFLOWS, workflow_runner=RUNNER, data_converter=DATA_CONVERTER)
     await replayer.replay_workflow(history)
 
 

@@ -14,6 +14,7 @@ from workers.gateway.messages import Admitted, NewDecision, NewTask, TaskLine, T
 from workflows.models.decision import DecisionReceipt
 from workflows.models.evidence import Evidence
 from workflows.models.pull_request import RevertResult
+from workflows.models.trace import Span
 
 Answer = TypeVar("Answer")
 
@@ -34,9 +35,13 @@ class CommandFailed(Exception):
 class GatewayClient:
     """The gateway, as functions."""
 
-    def __init__(self, socket: Path, acting_as: str = "") -> None:
+    def __init__(self, socket: Path, acting_as: str = "", *, began: float = 0, traceparent: str = "") -> None:
+        """`began`: unix seconds when the command began, and `traceparent` what it is part of, for the task's trace."""
+        headers = {"x-journeyman-as": acting_as} if acting_as else {}
+        headers |= {"x-journeyman-began": f"{began:.6f}"} if began else {}
+        headers |= {"traceparent": traceparent} if traceparent.isascii() and traceparent.isprintable() else {}
         self._socket = socket
-        self._headers = {"x-journeyman-as": acting_as} if acting_as else {}
+        self._headers = headers
         self._opened: httpx.Client | None = None
 
     def admit(self, asked: NewTask) -> Admitted:
@@ -50,6 +55,10 @@ class GatewayClient:
     def view(self, task: str) -> TaskView:
         """Everything about one task."""
         return self._ask(TaskView, "GET", _task(task))
+
+    def trace(self, task: str) -> list[Span]:
+        """Every span of one task that is known now."""
+        return self._ask(list[Span], "GET", f"{_task(task)}/trace")
 
     def log(self, task: str, offset: int) -> tuple[bytes, bool]:
         """Output from an offset, and whether more may come."""

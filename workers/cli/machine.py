@@ -86,10 +86,15 @@ def worker(
 
     async def serve() -> None:
         parts = Parts.load(settings)
-        client = await connect(settings.temporal_address, settings.temporal_namespace)
-        async with working(client, parts, kinds):
-            out().print(f"worker {parts.host} serves {', '.join(kinds)} at {settings.temporal_address}", markup=False)
-            await until_told()
+        client = await connect(settings.temporal_address, settings.temporal_namespace, settings.metrics_address)
+        try:
+            async with working(client, parts, kinds):
+                out().print(
+                    f"worker {parts.host} serves {', '.join(kinds)} at {settings.temporal_address}", markup=False
+                )
+                await until_told()
+        finally:
+            await parts.close()
 
     _run(serve())
 
@@ -109,9 +114,12 @@ def gateway() -> None:
     async def serve() -> None:
         parts = Parts.load(settings)
         client = await connect(settings.temporal_address, settings.temporal_namespace)
-        async with serving(gateway_of(client, parts, temporal_ui=""), settings.gateway_socket):
-            out().print(f"gateway serves {settings.gateway_socket}", markup=False)
-            await until_told()
+        try:
+            async with serving(gateway_of(client, parts, temporal_ui=""), settings.gateway_socket):
+                out().print(f"gateway serves {settings.gateway_socket}", markup=False)
+                await until_told()
+        finally:
+            await parts.close()
 
     _run(serve())
 

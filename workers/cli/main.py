@@ -8,7 +8,7 @@ from importlib import metadata
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from workers.cli import machine, tasks
+from workers.cli import agents, machine, tasks
 from workers.cli.client import CommandFailed
 from workers.settings import SettingsInvalid, StateUnusable
 
@@ -26,6 +26,7 @@ def build() -> App:
     app = App(name="journeyman", help=_HELP, version=_version, error_console=errors)
     tasks.register(app)
     machine.register(app)
+    agents.register(app)
     return app
 
 

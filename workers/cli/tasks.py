@@ -1,5 +1,6 @@
 """Commands about tasks: ask, look, decide."""
 
+import os
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from cyclopts import App, Parameter
 
 from workers.cli.client import CommandFailed, GatewayClient
 from workers.cli.printing import out, print_evidence, print_json, print_tasks, print_view, safe_block
+from workers.cli.timeline import print_timeline
 from workers.gateway.messages import NewDecision, NewTask, TaskView
 from workers.settings import load_settings
 from workflows.models.decision import Action
@@ -21,12 +23,16 @@ from workflows.models.usage import USD
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document instead of text.")]
 As = Annotated[str, Parameter(name="--as", help="Act under another name; only the local profile allows it.")]
 Message = Annotated[str, Parameter(name=["--message", "-m"], help="What to say with it.")]
+_BEGAN = time.time()
+"""As good as when the command began: nothing but Python itself was loaded before."""
 _GOOD = {Stage.REVIEW, Stage.APPROVED}
 
 
 def gateway(acting_as: str = "") -> GatewayClient:
     """The gateway of this installation."""
-    return GatewayClient(load_settings().gateway_socket, acting_as)
+    return GatewayClient(
+        load_settings().gateway_socket, acting_as, began=_BEGAN, traceparent=os.environ.get("TRACEPARENT", "")
+    )
 
 
 def run(
@@ -105,14 +111,20 @@ def tasks(*, json: Json = False) -> None:
     print_json(lines) if json else print_tasks(lines)
 
 
-def show(task: str, *, json: Json = False) -> None:
+def show(task: str, *, timeline: Annotated[bool, Parameter(negative="")] = False, json: Json = False) -> None:
     """Show where a task stands, what it waits for and who decided what.
 
     Parameters
     ----------
     task
         The task's id, or the beginning of it.
+    timeline
+        Draw what took how long instead, from the command that asked to the merge and its revert.
     """
+    if timeline:
+        spans = gateway().trace(task)
+        print_json(spans) if json else print_timeline(spans)
+        return
     view = gateway().view(task)
     print_json(view) if json else print_view(view)
 

@@ -41,6 +41,7 @@ async def stack(settings: Settings, *, leave_nothing: bool = False) -> AsyncIter
             settings.temporal_address,
             settings.temporal_ui_port,
             settings.temporal_namespace,
+            settings.metrics_address,
         ) as client:
             parts = await loading
             ui = f"http://127.0.0.1:{settings.temporal_ui_port}/namespaces/{settings.temporal_namespace}"
@@ -52,6 +53,7 @@ async def stack(settings: Settings, *, leave_nothing: bool = False) -> AsyncIter
                 # The egress gateway outlives this process only for runs that do.
                 if leave_nothing or not parts.sandboxes.live_runs():
                     await parts.shut_down()
+                await parts.close()
     finally:
         lock.release()
 

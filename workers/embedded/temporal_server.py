@@ -11,7 +11,7 @@ from pathlib import Path
 from temporalio.client import Client
 
 from workers.embedded.programs import program
-from workers.temporal import connect
+from workers.temporal import connect, prepare_runtime
 from workflows import search_attributes
 
 _START_SECONDS = 60.0
@@ -23,7 +23,9 @@ class TemporalNotStarted(Exception):
 
 
 @contextlib.asynccontextmanager
-async def temporal_server(directory: Path, address: str, ui_port: int, namespace: str) -> AsyncIterator[Client]:
+async def temporal_server(
+    directory: Path, address: str, ui_port: int, namespace: str, metrics_address: str = ""
+) -> AsyncIterator[Client]:
     """Run the server until the block ends, and give a client of it. Raises TemporalNotStarted."""
     host, _, port = address.rpartition(":")
     for taken in (int(port), ui_port):
@@ -44,19 +46,22 @@ async def temporal_server(directory: Path, address: str, ui_port: int, namespace
             start_new_session=True,
         )
     try:
-        yield await _connected(process, address, namespace, log)
+        yield await _connected(process, address, namespace, log, metrics_address)
     finally:
         await _stop(process)
 
 
-async def _connected(process: asyncio.subprocess.Process, address: str, namespace: str, log: Path) -> Client:
+async def _connected(
+    process: asyncio.subprocess.Process, address: str, namespace: str, log: Path, metrics_address: str
+) -> Client:
+    prepare_runtime(metrics_address)
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.returncode is not None:
             tail = log.read_text(errors="replace").strip().splitlines()[-3:]
             raise TemporalNotStarted(f"the Temporal server ended at once: {' / '.join(tail)} (all of it: {log})")
         try:
-            client = await connect(address, namespace)
+            client = await connect(address, namespace, metrics_address)
             await client.count_workflows("WorkflowType = 'AgentTask'")
         except Exception:
             await asyncio.sleep(0.05)

@@ -9,6 +9,8 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.archive.contract import IntentIndex, TaskChains
+from activities.decisions.authority import ADMISSION
+from activities.decisions.signing import DecisionSigner, SignedAdmission
 from activities.policy.agents import choose_agent
 from activities.policy.combine import task_type_table
 from activities.policy.documents import TeamPolicy
@@ -16,9 +18,10 @@ from activities.policy.owners import OwnersFiles
 from activities.policy.reading import TEAM_FILE, read_team
 from activities.repository.git import GitError, RepositoryRefused
 from activities.repository.mirror import Mirrors
-from workers.gateway.asked_before import AskedBefore
+from workers.gateway.asked_before import refuse_another
 from workers.gateway.messages import Admitted, NewTask
 from workers.gateway.refusals import Forbidden, Invalid, Refused
+from workers.gateway.tracing import Asked, RequestTraces
 from workflows import presentation, queues, search_attributes
 from workflows.models.intent import Intent, task_workflow_id
 from workflows.models.person import Person
@@ -37,16 +40,18 @@ class Admission:
         chains: TaskChains,
         mirrors: Mirrors,
         owners: OwnersFiles,
-        before: AskedBefore,
+        signer: DecisionSigner,
+        traces: RequestTraces,
     ) -> None:
         self._temporal = temporal
         self._intents = intents
         self._chains = chains
         self._mirrors = mirrors
         self._owners = owners
-        self._before = before
+        self._signer = signer
+        self._traces = traces
 
-    async def admit(self, asked: NewTask, requester: Person) -> Admitted:
+    async def admit(self, asked: NewTask, requester: Person, request: Asked) -> Admitted:
         """Start the intent's workflow once, however often it is asked for.
 
         What can't come to anything is refused here: a task that fails at its first step would tell it too late.
@@ -72,6 +77,7 @@ class Admission:
         if asked.again:
             await self._refuse_while_open(key)
         record, new = await self._intents.claim([key], again=asked.again)
+        place = await self._traces.begin(record.task_id, request)
         task = Task(
             id=record.task_id,
             intent=Intent(key=record.key, requester=requester, attempt=record.attempt),
@@ -82,12 +88,24 @@ class Admission:
             task_type=asked.task_type,
             scope=asked.scope,
             agent=asked.agent,
+            trace=place.traceparent,
         )
-        if not new:
-            await self._before.refuse_another_goal(task)
-        if await self._outcome(record.task_id):
+        on_record = await self._on_record(task)
+        refuse_another(on_record, task)
+        admitted = await self._start_once(on_record, new=new)
+        self._traces.admitted(task.id, place, request, requester.id, new=admitted.new)
+        return admitted
+
+    async def _on_record(self, task: Task) -> Task:
+        """Sign the task into its record, where whatever acts for it looks. Asked again, it stays as it was."""
+        signed = self._signer.admit(task)
+        entry = await self._chains.append(task.id, ADMISSION, ADMISSION, signed.model_dump(mode="json"))
+        return SignedAdmission.model_validate(entry.data).task
+
+    async def _start_once(self, task: Task, *, new: bool) -> Admitted:
+        if await self._outcome(task.id):
             return Admitted(
-                task_id=record.task_id, new=False, message="this intent has ended; ask with --again for a new attempt"
+                task_id=task.id, new=False, message="this intent has ended; ask with --again for a new attempt"
             )
         started = await self._start(task)
         message = "" if started and new else "this intent already has a task; nothing new was started"

@@ -17,10 +17,12 @@ from workers.gateway.messages import Admitted, NewDecision, NewTask, TaskLine, T
 from workers.gateway.peers import os_person
 from workers.gateway.reading import Reading
 from workers.gateway.refusals import Forbidden, Refused, Unavailable
+from workers.gateway.tracing import Asked, RequestTraces
 from workflows.models.decision import DecisionReceipt
 from workflows.models.evidence import Evidence
 from workflows.models.person import Person
 from workflows.models.pull_request import RevertResult
+from workflows.models.trace import Span
 
 Identify = Callable[[Request], Person]
 
@@ -51,7 +53,9 @@ def identify_by_socket(owners: OwnersFiles) -> Identify:
     return identify
 
 
-def gateway_app(admission: Admission, deciding: Deciding, reading: Reading, identify: Identify) -> FastAPI:
+def gateway_app(
+    admission: Admission, deciding: Deciding, reading: Reading, traces: RequestTraces, identify: Identify
+) -> FastAPI:
     """Build the application."""
     app = FastAPI(title="Journeyman gateway", docs_url=None, redoc_url=None)
 
@@ -60,14 +64,16 @@ def gateway_app(admission: Admission, deciding: Deciding, reading: Reading, iden
 
     known_task = Depends(task_of)
     person = Depends(identify)
+    # Plain values in a request's headers: nothing to wait for.
+    request = Depends(Asked.of)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
     @app.post("/tasks")
-    async def admit(asked: NewTask, who: Person = person) -> Admitted:
-        return await admission.admit(asked, who)
+    async def admit(asked: NewTask, who: Person = person, asked_by: Asked = request) -> Admitted:
+        return await admission.admit(asked, who, asked_by)
 
     @app.get("/tasks")
     async def lines() -> list[TaskLine]:
@@ -94,13 +100,25 @@ def gateway_app(admission: Admission, deciding: Deciding, reading: Reading, iden
         data = await reading.artifact(evaluation.evidence if evaluation else None, "evidence")
         return Evidence.model_validate_json(data)
 
+    @app.get("/tasks/{task}/trace")
+    async def trace(task: str = known_task) -> list[Span]:
+        return await traces.of_status((await reading.view(task)).status)
+
     @app.post("/tasks/{task}/decisions")
-    async def decide(asked: NewDecision, task: str = known_task, who: Person = person) -> DecisionReceipt:
-        return await deciding.decide(task, asked, who)
+    async def decide(
+        asked: NewDecision, task: str = known_task, who: Person = person, asked_by: Asked = request
+    ) -> DecisionReceipt:
+        place = await traces.of_task(task)
+        with traces.about(place, task, "/tasks/{task}/decisions", asked_by, asked.action):
+            return await deciding.decide(task, asked, who)
 
     @app.post("/tasks/{task}/revert")
-    async def revert(asked: NewDecision, task: str = known_task, who: Person = person) -> RevertResult:
-        return await deciding.revert(task, asked, who)
+    async def revert(
+        asked: NewDecision, task: str = known_task, who: Person = person, asked_by: Asked = request
+    ) -> RevertResult:
+        place = await traces.of_task(task)
+        with traces.about(place, task, "/tasks/{task}/revert", asked_by, "revert"):
+            return await deciding.revert(task, asked, who)
 
     _answer_errors(app)
     return app

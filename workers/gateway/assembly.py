@@ -5,17 +5,16 @@ from temporalio.client import Client
 
 from workers.gateway.admission import Admission
 from workers.gateway.app import gateway_app, identify_by_socket
-from workers.gateway.asked_before import AskedBefore
 from workers.gateway.deciding import Deciding
 from workers.gateway.reading import Reading
+from workers.gateway.tracing import RequestTraces
 from workers.parts import Parts
 
 
 def gateway_of(client: Client, parts: Parts, *, temporal_ui: str) -> FastAPI:
     """The gateway's application on these parts."""
     reading = Reading(client, parts.chains, parts.artifacts, parts.settings.hosts, temporal_ui)
-    before = AskedBefore(client, reading)
-    admission = Admission(client, parts.intents, parts.chains, parts.mirrors, parts.owners, before)
+    traces = RequestTraces(parts.spans, parts.recorder)
+    admission = Admission(client, parts.intents, parts.chains, parts.mirrors, parts.owners, parts.signer, traces)
     deciding = Deciding(client, parts.signer, reading, parts.chains)
-    identify = identify_by_socket(parts.owners)
-    return gateway_app(admission, deciding, reading, identify)
+    return gateway_app(admission, deciding, reading, traces, identify_by_socket(parts.owners))

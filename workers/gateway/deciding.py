@@ -66,7 +66,9 @@ class Deciding:
     async def revert(self, task_id: str, asked: NewDecision, person: Person) -> RevertResult:
         """Take a merged task back, and wait until base is restored or it is known why not."""
         status = await self._merged(task_id)
-        signed = self._sign(task_id, asked.model_copy(update={"action": Action.REVERT}), person)
+        # The signature is about this merge, and none that the task may have another time.
+        wanted = asked.model_copy(update={"action": Action.REVERT, "head": status.merge_commit})
+        signed = self._sign(task_id, wanted, person)
         handle = await self._temporal.start_workflow(
             "RevertMerge",
             RevertRequest(task=status.task, merge_commit=status.merge_commit, signed=signed),

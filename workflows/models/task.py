@@ -36,6 +36,8 @@ class Task(Model):
     """Gitignore-style patterns of paths it may touch; empty means the whole repository."""
     agent: str = ""
     """Name of a configured agent; empty means the platform's default."""
+    trace: str = ""
+    """Traceparent of the task's own span: whatever happens to it, in whichever process, joins the trace by this."""
 
     @field_validator("goal")
     @classmethod

@@ -28,3 +28,7 @@ class TranscriptEvent(Model):
     tokens_out: int = 0
     session: str = ""
     """The CLI's own session id, where it names one."""
+    call: str = ""
+    """The CLI's own id of a tool call, the same on its result, where it gives one."""
+    at: float = 0
+    """Unix seconds when the line arrived, by the supervisor's clock; 0 if that is not known."""

@@ -27,13 +27,14 @@ class Metered(Model):
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     bytes: int = 0
-    """Both ways."""
+    """Of bodies, both ways, as they came."""
     micro_usd: int = 0
     estimated: bool = False
     """Whether some of it was counted at the dearest price, or from bytes, because the answer did not say."""
     price_version: str = ""
     held: str = ""
-    """Which limit holds requests back now, such as `micro_usd`; empty if none does."""
+    """Which limit holds requests back, such as `micro_usd`: one was held and the allowance still is used up. It stays
+    so while a client that gave up waits to try again. Empty if none does."""
 
     @property
     def tokens(self) -> int:

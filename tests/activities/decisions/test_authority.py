@@ -5,11 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.exceptions import ApplicationError
 
 from activities.archive.chains import Chains
 from activities.archive.objects import Objects
-from activities.decisions.authority import EVIDENCE, Authority, recorded_evidence
+from activities.archive.steps import RecordActivities
+from activities.decisions.authority import ADMISSION, EVIDENCE, MERGE, Authority, recorded_evidence
 from activities.decisions.signing import DecisionSigner, DecisionVerifier
+from activities.tracing.recorder import Recorder
+from activities.tracing.store import SpanStore
+from activities.tracing.traces import Traces
 from workflows.models.artifact import ArtifactRef
 from workflows.models.decision import Action, Decision, SignedDecision
 from workflows.models.evidence import Evaluation
@@ -18,7 +23,7 @@ from workflows.models.patch import Patch
 from workflows.models.person import Person
 from workflows.models.policy import TaskPolicy
 from workflows.models.pull_request import PullRequest
-from workflows.models.steps import MergeOrder
+from workflows.models.steps import MergeOrder, RecordOrder, RevertOrder
 from workflows.models.task import Repository, Task
 
 REF = ArtifactRef(sha256="0" * 64, size=0)
@@ -35,9 +40,15 @@ class Court:
     """A record with one evaluated patch, and the people who decide about it."""
 
     def __init__(self, place: Path) -> None:
-        self.chains = Chains(Objects.open(str(place / "archive")))
+        self.objects = Objects.open(str(place / "archive"))
+        self.chains = Chains(self.objects)
         self.signer = DecisionSigner.load_or_create(place / "keys")
         self.authority = Authority(DecisionVerifier.trusting(self.signer.public_key), self.chains)
+
+    async def admitted(self, signer: DecisionSigner | None = None) -> None:
+        """Put the task on record, as a gateway does."""
+        signed = (signer or self.signer).admit(TASK)
+        await self.chains.append("t1", ADMISSION, ADMISSION, signed.model_dump(mode="json"))
 
     async def evaluated(self, name: str, base: str = "b1", diff: str = "d1", **more: Any) -> tuple[Patch, Evaluation]:
         """Put evidence about a patch on record, as a host does."""
@@ -77,8 +88,10 @@ class Court:
 
 
 @pytest.fixture
-def court(tmp_path: Path) -> Court:
-    return Court(tmp_path)
+async def court(tmp_path: Path) -> Court:
+    court = Court(tmp_path)
+    await court.admitted()
+    return court
 
 
 async def test_two_valid_decisions_about_recorded_evidence_are_enough(court: Court) -> None:
@@ -152,3 +165,51 @@ async def test_decisions_do_not_carry_over_to_anything_new(court: Court, new: di
 async def test_decisions_about_evidence_that_was_never_recorded_are_refused(court: Court) -> None:
     patch, evaluation = await court.evaluated("a")
     assert "not on record" in await court.refusal(patch, evaluation, "zzz")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"intent": Intent(key="cli:1", requester=Person(id="mallory"))},
+        {"repository": Repository(url="/other", name="other")},
+        {"base": "release"},
+    ],
+)
+async def test_a_task_that_is_another_one_than_was_admitted_is_refused(court: Court, change: dict[str, Any]) -> None:
+    patch, evaluation = await court.evaluated("a")
+    task = TASK.model_copy(update=change)
+    assert "another one than was admitted" in await court.refusal(patch, evaluation, "a", task=task)
+    assert "another one than was admitted" in await court.authority.task_refusal(task)
+
+
+async def test_a_task_that_no_gateway_admitted_is_refused(tmp_path: Path) -> None:
+    unknown = Court(tmp_path)
+    patch, evaluation = await unknown.evaluated("a")
+    assert "no gateway has admitted" in await unknown.refusal(patch, evaluation, "a")
+    await unknown.admitted(DecisionSigner.load_or_create(tmp_path / "forger"))
+    assert "unknown gateway" in await unknown.refusal(patch, evaluation, "a")
+
+
+async def test_only_the_merge_on_record_is_taken_back_and_by_a_decision_to_do_just_that(court: Court) -> None:
+    await court.chains.append("t1", "merge-c1", MERGE, {"commit": "c1", "head": "head-a"})
+    revert = court.sign(Action.REVERT, "a", head="c1", evidence_hash="")
+    order = RevertOrder(task=TASK, merge_commit="c1", signed=revert, requested_at=0)
+    assert await court.authority.revert_refusal(order) == ""
+    for change, words in (
+        ({"merge_commit": "c2"}, "not the merge"),
+        ({"merge_commit": "c2", "signed": court.sign(Action.REVERT, "a", head="c2")}, "not the merge"),
+        ({"signed": court.sign(Action.REVERT, "a", head="c2")}, "not the merge"),
+        ({"signed": court.sign(Action.REJECT, "a", head="c1")}, "was given as revert"),
+        ({"signed": court.sign(Action.REVERT, "a", head="c1", task_id="t2")}, "about task t2"),
+        ({"task": TASK.model_copy(update={"base": "release"})}, "another one than was admitted"),
+    ):
+        assert words in await court.authority.revert_refusal(order.model_copy(update=change))
+
+
+@pytest.mark.parametrize("kind", ["evidence", "admission", "merge", "decision", "run"])
+async def test_what_merging_trusts_is_put_on_record_by_no_workflow(court: Court, kind: str) -> None:
+    steps = RecordActivities(court.chains, court.authority, Traces(Recorder(SpanStore(court.objects))))
+    order = RecordOrder(task_id="t1", entry_id="x", kind=kind)
+    with pytest.raises(ApplicationError, match="a workflow puts no"):
+        await steps.record(order)
+    assert [entry.kind for entry in await court.chains.entries("t1")] == ["admission"]

@@ -13,8 +13,9 @@ import psutil
 import pytest
 
 from activities.egress.contract import EgressRules
+from activities.egress.daemon import wait_for
 from activities.egress.gateway import EnvoyGateway
-from activities.egress.process import GatewayError, wait_for
+from activities.egress.places import GatewayError
 from activities.egress.records import parse_log, read_log
 from tests.activities.egress.conftest import make_directory
 from tests.activities.egress.servers import WebServer, get, send, tunnel

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from activities.egress.daemon import wait_for
 from activities.egress.gateway import EnvoyGateway
-from activities.egress.process import wait_for
 from activities.environment.checkout import SetupFailed
 from activities.environment.frozen_tree import freeze
 from activities.environment.layer import EnvironmentLayers, Layer

@@ -28,11 +28,12 @@ class Bench:
 
     def __init__(self, state: Path, url: Path) -> None:
         self.url = url
+        self.state = state
         self.git = Git(state / "git")
         self.artifacts = Artifacts(Objects.open(str(state / "archive")))
         self.mirrors = Mirrors(state / "mirrors", self.git)
         self.patches = Patches(self.git, self.artifacts)
-        self.forge = LocalForge(self.git, state / "locks")
+        self.forge = LocalForge(self.git, state / "forge")
 
     def task(self, name: str = "t1") -> Task:
         intent = Intent(key=f"cli:{name}", requester=Person(id="ada"))
@@ -87,6 +88,15 @@ async def test_a_patch_lands_with_its_head_as_second_parent(bench: Bench) -> Non
     assert bench.read() == MENDED
 
 
+async def test_what_is_merged_is_the_approved_head_s_tree_whatever_tree_the_order_names(bench: Bench) -> None:
+    patch = await bench.patch({"calc.py": MENDED})
+    other = await bench.patch({"calc.py": "import os\n"}, "t2")
+    await bench.propose(bench.task("t2"), other)
+    swapped = patch.model_copy(update={"tree": other.tree})
+    assert (await bench.merge(bench.task(), swapped)).outcome is MergeOutcome.MERGED
+    assert bench.read() == MENDED
+
+
 async def test_proposing_and_merging_again_after_a_lost_answer_changes_nothing(bench: Bench) -> None:
     patch, task = await bench.patch({"calc.py": MENDED}), bench.task()
     first = await bench.merge(task, patch)
@@ -100,7 +110,7 @@ async def test_a_merge_whose_record_was_lost_in_a_crash_is_found_in_history(benc
     patch, task = await bench.patch({"calc.py": MENDED}), bench.task()
     pull = await bench.propose(task, patch)
     done = await bench.forge.merge(task, pull, patch, "Merge it\n")
-    record = bench.url / "journeyman" / "pulls" / "1.json"
+    (record,) = bench.state.glob("forge/pulls/*/1.json")
     record.write_text(record.read_text().replace('"merged"', '"open"'))
     later = commit_to_bare(bench.url, {"other.py": "x = 1\n"})
     again = await bench.forge.merge(task, pull, patch, "Merge it\n")

@@ -7,6 +7,7 @@ from temporalio import activity
 from temporalio.testing import ActivityEnvironment
 
 from activities.host.supervised import HandedOver, supervised
+from activities.sandbox.arrivals import UNKNOWN, Arrivals
 from activities.sandbox.contract import OnOutput, RunStatus, SandboxSpec
 from workflows.models.limits import LimitGrades
 
@@ -42,8 +43,17 @@ class EndlessSandboxes:
     async def run(self, spec: SandboxSpec, max_output: int = 0) -> tuple[RunStatus, bytes]:
         raise AssertionError("nobody waits for it like that")
 
+    async def arrivals(self, run_id: str) -> Arrivals:
+        return UNKNOWN
+
     async def stop(self, run_id: str, reason: str) -> None:
         self.stopped.append(run_id)
+
+    async def freeze(self, run_id: str) -> None:
+        raise AssertionError("it has no cap")
+
+    async def thaw(self, run_id: str) -> None:
+        raise AssertionError("it was not frozen")
 
     async def forget(self, run_id: str) -> None:
         raise AssertionError("it is not over")

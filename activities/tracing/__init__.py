@@ -1,0 +1,1 @@
+"""Traces and measures of tasks: spans into the archive always, and by OTLP where that is configured."""

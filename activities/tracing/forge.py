@@ -1,0 +1,53 @@
+"""Any forge, with a span around each call of it."""
+
+import contextlib
+from collections.abc import Iterator
+
+from activities.forge.contract import Forge
+from activities.tracing.names import Attribute
+from activities.tracing.recorder import Recorder, current
+from workflows.models.patch import Patch
+from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
+from workflows.models.task import Task
+from workflows.models.trace import SpanKind
+
+
+class TracedForge:
+    """Implements activities.forge.contract.Forge around another one."""
+
+    def __init__(self, forge: Forge, recorder: Recorder) -> None:
+        self._forge = forge
+        self._recorder = recorder
+
+    async def propose(self, task: Task, patch: Patch, bundle: bytes, title: str, body: str) -> PullRequest:
+        """See contract."""
+        with self._call(task, "propose"):
+            return await self._forge.propose(task, patch, bundle, title, body)
+
+    async def merge(self, task: Task, pull_request: PullRequest, patch: Patch, message: str) -> MergeResult:
+        """See contract."""
+        with self._call(task, "merge"):
+            return await self._forge.merge(task, pull_request, patch, message)
+
+    async def close(self, task: Task, pull_request: PullRequest, reason: str) -> None:
+        """See contract."""
+        with self._call(task, "close"):
+            await self._forge.close(task, pull_request, reason)
+
+    async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
+        """See contract."""
+        with self._call(task, "revert"):
+            return await self._forge.revert(task, merge_commit, message)
+
+    @contextlib.contextmanager
+    def _call(self, task: Task, name: str) -> Iterator[None]:
+        step = current()
+        if step is None:
+            yield
+            return
+        attributes: dict[str, str | bool | int | float] = {
+            Attribute.TASK.value: task.id,
+            Attribute.FORGE.value: task.repository.forge,
+        }
+        with self._recorder.span(f"forge {name}", step, attributes, SpanKind.CLIENT):
+            yield
