@@ -33,6 +33,7 @@ from activities.host.briefing import BriefingActivities
 from activities.host.capacity import CapacityActivities
 from activities.host.exporting import ExportingActivities
 from activities.host.judging import JudgingActivities
+from activities.host.last_words import LastWords
 from activities.host.layout import HostLayout
 from activities.host.placements import Placements
 from activities.host.running import RunningActivities
@@ -150,6 +151,7 @@ class Parts:
             patches=patches,
             layers=layers,
             owners=owners,
+            last_words=LastWords(sandboxes, artifacts, chains),
             toolchain=stage.root.name,
         )
         briefing = BriefingActivities(mirrors, ContextBuilder(git, mirrors, artifacts))

@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     temporal_namespace: str = "default"
     temporal_ui_port: int = Field(default=8233, ge=1, le=65535)
     """Port of the Temporal UI that `up` starts, on 127.0.0.1."""
+    temporal_ui: str = ""
+    """Address of the Temporal UI for a `gateway` that was started apart, such as `https://temporal.example.com`."""
     host: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,64}$")
     """Id of this host; default: made once and kept in the state directory."""
     capacity: int = Field(default=2, ge=1, le=1000)
@@ -74,6 +76,12 @@ class Settings(BaseSettings):
     def gateway_socket(self) -> Path:
         """Unix socket of the gateway, by which the command line reaches it."""
         return self.state / "gateway.sock"
+
+    @property
+    def temporal_ui_pages(self) -> str:
+        """Where the UI's pages of the namespace begin; empty if it is not known where the UI is."""
+        base = self.temporal_ui.rstrip("/")
+        return f"{base}/namespaces/{self.temporal_namespace}" if base else ""
 
     @property
     def keys(self) -> Path:

@@ -4,11 +4,13 @@ While the file is broken they are the last ones that were known: what a task may
 and no task is prepared by a broken file.
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping
 
 from activities.agents.adapter import AgentAdapter
+from activities.agents.command import CommandAdapter
 from activities.agents.configured import configured_adapters
-from activities.policy.documents import KeySource
+from activities.policy.agent_tables import AgentEntry, KeySource
 from activities.policy.owners import OwnersFiles, PolicyFileBroken
 from workflows.models.policy import PolicyRefusal
 
@@ -19,15 +21,30 @@ class CurrentAdapters:
     def __init__(self, owners: OwnersFiles) -> None:
         """Raises PolicyFileBroken or PolicyRefusal if there is no valid configuration to begin with."""
         self._owners = owners
-        self._known = configured_adapters(owners.platform())
+        platform = owners.platform()
+        self._known = configured_adapters(platform)
+        self._default = platform.default_agent
 
     def get(self, name: str) -> AgentAdapter | None:
         """The adapter, or None if the file names no such agent."""
-        try:
-            self._known = configured_adapters(self._owners.platform())
-        except (PolicyFileBroken, PolicyRefusal):
-            return self._known.get(name)
+        self._read()
         return self._known.get(name)
+
+    def reading(self, *names: str) -> AgentAdapter:
+        """The first of these agents that is known, else the default one, else one that takes every line as a message.
+
+        For reading what was printed, which some agent has to be asked for even if none of them is configured any more.
+        """
+        self._read()
+        last = self._default or next(iter(self._known), "")
+        known = (self._known[name] for name in (*names, last) if name in self._known)
+        return next(known, CommandAdapter("unknown", AgentEntry(command=("true",))))
+
+    def _read(self) -> None:
+        with contextlib.suppress(PolicyFileBroken, PolicyRefusal):
+            platform = self._owners.platform()
+            self._known = configured_adapters(platform)
+            self._default = platform.default_agent
 
 
 class CurrentKeys(Mapping[str, KeySource | None]):
@@ -48,10 +65,8 @@ class CurrentKeys(Mapping[str, KeySource | None]):
         return len(self._now())
 
     def _now(self) -> dict[str, KeySource | None]:
-        try:
+        with contextlib.suppress(PolicyFileBroken):
             self._known = _keys(self._owners)
-        except PolicyFileBroken:
-            return self._known
         return self._known
 
 

@@ -26,7 +26,7 @@ from activities.egress.routes import PROBE_HOST, routes
 from activities.egress.rules import parse_rules
 from activities.egress.services import Upstream, check_services
 from activities.egress.unix_http import ask
-from activities.policy.documents import KeySource
+from activities.policy.agent_tables import KeySource
 from workflows.models.base import Model
 from workflows.models.usage import Allowance, Metered
 

@@ -16,7 +16,7 @@ from activities.egress.configuration import discovery
 from activities.egress.credentials import CredentialError, read_key
 from activities.egress.places import Places, write_aside
 from activities.egress.services import Upstream
-from activities.policy.documents import KeySource
+from activities.policy.agent_tables import KeySource
 from workflows.models.base import Model
 
 _log = logging.getLogger(__name__)

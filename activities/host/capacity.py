@@ -9,6 +9,7 @@ from temporalio import activity
 from activities.egress.contract import EgressGateway
 from activities.environment.layer import EnvironmentLayers, Layer
 from activities.failures import step
+from activities.host.last_words import LastWords
 from activities.host.layout import HostLayout, workspace_name
 from activities.host.placements import Held, Placements
 from activities.host.supervised import keep_beating
@@ -48,6 +49,7 @@ class CapacityActivities:
         patches: Patches,
         layers: EnvironmentLayers,
         owners: OwnersFiles,
+        last_words: LastWords,
         toolchain: str,
     ) -> None:
         self._host = host
@@ -60,6 +62,7 @@ class CapacityActivities:
         self._patches = patches
         self._layers = layers
         self._owners = owners
+        self._last_words = last_words
         self._toolchain = toolchain
 
     @activity.defn(name="prepare")
@@ -177,8 +180,10 @@ class CapacityActivities:
             if run_id == prefix or run_id.startswith((f"{prefix}-", f"{prefix}.", f"export-{prefix}")):
                 with contextlib.suppress(LookupError):
                     await self._sandboxes.stop(run_id, "the task no longer needs this host")
+                records = await self._gateway.close(run_id)
+                with contextlib.suppress(LookupError):
+                    await self._last_words.keep(held.task_id, run_id, records)
                     await self._sandboxes.forget(run_id)
-                await self._gateway.close(run_id)
                 await self._gateway.forget(run_id)
         for name in self._workspaces.names():
             if name == prefix or name.startswith(f"{prefix}."):

@@ -16,6 +16,7 @@ from activities.archive.contract import ArtifactStore, TaskChains
 from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
 from activities.environment.layer import EnvironmentLayers
 from activities.failures import step
+from activities.host.last_words import RUN, entry_of
 from activities.host.layout import HostLayout, workspace_name
 from activities.host.pausing import TOOL_CALLS, follow
 from activities.host.placements import Held, Placements
@@ -30,7 +31,6 @@ from workflows.models.steps import RunOrder
 from workflows.models.transcript import EventKind
 from workflows.models.usage import Metered
 
-RUN = "run"
 _MOST_REFUSED_NAMED = 20
 _WORTH_A_RETRY = {RunEnd.NOT_STARTED, RunEnd.LOST}
 _TRIES = 3
@@ -209,7 +209,7 @@ class RunningActivities:
             ref for ref in (result.transcript, result.output, result.egress, result.handover) if ref is not None
         ]
         artifacts += [order.context.prompt, order.context.manifest]
-        await self._chains.append(order.task.id, f"run-{order.run_id}", RUN, result.model_dump(mode="json"), artifacts)
+        await self._chains.append(order.task.id, entry_of(order.run_id), RUN, result.model_dump(mode="json"), artifacts)
         self._traces.run_ended(order.task, result, status, transcript.events, records)
         return result
 

@@ -90,7 +90,7 @@ async def test_a_run_goes_on_while_its_worker_is_restarted_and_is_not_started_ag
         async with asyncio.timeout(30):
             while run_id not in here.parts.sandboxes.known_runs():
                 await asyncio.sleep(0.05)
-            while (await asyncio.to_thread(here.gateway("ada").log, task, 0))[0].count(b"started") != 1:
+            while (await asyncio.to_thread(here.gateway("ada").log, task, 0)).data.count(b"started") != 1:
                 await asyncio.sleep(0.05)
         code = await machine.end(how)
         assert code == (0 if how is signal.SIGTERM else -9)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
-from cyclopts import App, Parameter
+from cyclopts import App, Group, Parameter
 from rich.table import Table
 
 from workers.cli.client import CommandFailed
@@ -82,7 +82,7 @@ def check(name: str = "", *, json: _Json = False) -> None:
         One agent of journeyman.toml; left out, all of them.
     """
     from workers.agent_checks import examine_agents  # noqa: PLC0415
-    from workers.doctor import print_report  # noqa: PLC0415
+    from workers.findings import print_report  # noqa: PLC0415
 
     findings = _asked(lambda: asyncio.run(examine_agents(load_settings(), name)))
     print_report(findings, as_json=json)
@@ -104,9 +104,9 @@ def _asked(look: Callable[[], _T]) -> _T:
 COMMANDS = (list_, install, check)
 
 
-def register(app: App) -> None:
-    """Add these commands as `agents ...`."""
-    group = App(name="agents", help=_HELP)
+def register(app: App, group: Group, place: int) -> None:
+    """Add these commands as `agents ...`, at a place in a group of the help."""
+    ours = App(name="agents", help=_HELP, group=group, sort_key=place)
     for function in COMMANDS:
-        group.command(function, name=function.__name__.strip("_"))
-    app.command(group)
+        ours.command(function, name=function.__name__.strip("_"))
+    app.command(ours)

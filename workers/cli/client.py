@@ -10,7 +10,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from activities.socket_paths import below, open_directory
-from workers.gateway.messages import Admitted, NewDecision, NewTask, TaskLine, TaskView
+from workers.gateway.messages import Admitted, NewDecision, NewTask, OutputPart, TaskLine, TaskView
 from workflows.models.decision import DecisionReceipt
 from workflows.models.evidence import Evidence
 from workflows.models.pull_request import RevertResult
@@ -60,10 +60,13 @@ class GatewayClient:
         """Every span of one task that is known now."""
         return self._ask(list[Span], "GET", f"{_task(task)}/trace")
 
-    def log(self, task: str, offset: int) -> tuple[bytes, bool]:
-        """Output from an offset, and whether more may come."""
-        response = self._send("GET", f"{_task(task)}/log?offset={offset}")
-        return response.content, response.headers.get("x-more") == "1"
+    def log(self, task: str, offset: int, run: int = 0) -> OutputPart:
+        """What a run's program printed from an offset on; `run` counts from 1, 0 is the newest."""
+        return self._part(f"{_task(task)}/log?offset={offset}&run={run}")
+
+    def transcript(self, task: str, offset: int, run: int = 0) -> OutputPart:
+        """The same as events of the common transcript, a JSON object a line."""
+        return self._part(f"{_task(task)}/transcript?offset={offset}&run={run}")
 
     def diff(self, task: str) -> bytes:
         """The patch as a unified diff."""
@@ -73,6 +76,10 @@ class GatewayClient:
         """What was found out about the patch."""
         return self._ask(Evidence, "GET", f"{_task(task)}/evidence")
 
+    def check_output(self, task: str, on: str, place: int) -> bytes:
+        """What a check printed: the one at this place on `base`, `guarded` or `patched`."""
+        return self._send("GET", f"{_task(task)}/checks/{on}/{place}").content
+
     def decide(self, task: str, asked: NewDecision) -> DecisionReceipt:
         """Approve, request changes, reject, merge or cancel."""
         return self._ask(DecisionReceipt, "POST", f"{_task(task)}/decisions", asked)
@@ -80,6 +87,11 @@ class GatewayClient:
     def revert(self, task: str, asked: NewDecision) -> RevertResult:
         """Take a merge back and wait for the result."""
         return self._ask(RevertResult, "POST", f"{_task(task)}/revert", asked)
+
+    def _part(self, address: str) -> OutputPart:
+        response = self._send("GET", address)
+        offset, more = int(response.headers["x-offset"]), response.headers["x-more"] == "1"
+        return OutputPart(data=response.content, offset=offset, more=more)
 
     def _ask(self, answer: type[Answer], method: str, path: str, asked: Any = None) -> Answer:
         return TypeAdapter(answer).validate_json(self._send(method, path, asked).content)

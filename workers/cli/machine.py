@@ -8,11 +8,12 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from rich.markup import escape
 
 from workers.cli.client import CommandFailed
-from workers.cli.printing import out
+from workers.cli.options import Flag, Json
+from workers.cli.printing import out, plural
 from workers.logs import log_to
 from workers.settings import StateUnusable, load_settings
 
@@ -25,8 +26,6 @@ AGENT_EXAMPLE = """
     source = "/home/me/agent"
     target = "/opt/agent"
 """
-
-Flag = Parameter(negative="")
 
 
 def up() -> None:
@@ -63,9 +62,31 @@ def up() -> None:
                 )
             console.print("Ctrl-C stops it")
             await until_told()
-            console.print("stopping: tasks go on when it is started again")
+            console.print("\nstopping: tasks go on when it is started again")
+        if runs := parts.sandboxes.live_runs():
+            console.print(
+                f"{plural(len(runs), 'run')} of agents still at work, with the egress gateway; `journeyman up` finds "
+                "them again, `journeyman down --runs` ends them"
+            )
 
     _run(serve())
+
+
+def down(*, runs: Annotated[bool, Flag] = False) -> None:
+    """End `up` and the egress gateway that it leaves behind for runs which outlive it. State is kept.
+
+    Parameters
+    ----------
+    runs
+        End runs of agents that are at work, too; their tasks go on from their last patch when it is started again.
+    """
+    from workers.embedded.down import take_down  # noqa: PLC0415
+
+    async def end() -> None:
+        for line in await take_down(load_settings(), end_runs=runs):
+            out().print(line, markup=False)
+
+    _run(end())
 
 
 def worker(
@@ -115,7 +136,9 @@ def gateway() -> None:
         parts = Parts.load(settings)
         client = await connect(settings.temporal_address, settings.temporal_namespace)
         try:
-            async with serving(gateway_of(client, parts, temporal_ui=""), settings.gateway_socket):
+            async with serving(
+                gateway_of(client, parts, temporal_ui=settings.temporal_ui_pages), settings.gateway_socket
+            ):
                 out().print(f"gateway serves {settings.gateway_socket}", markup=False)
                 await until_told()
         finally:
@@ -124,9 +147,10 @@ def gateway() -> None:
     _run(serve())
 
 
-def doctor(*, json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> None:
+def doctor(*, json: Json = False) -> None:
     """Check everything a run needs on this machine, and print for each failure the line that mends it."""
-    from workers.doctor import examine, print_report  # noqa: PLC0415
+    from workers.doctor import examine  # noqa: PLC0415
+    from workers.findings import print_report  # noqa: PLC0415
 
     findings = asyncio.run(examine(load_settings()))
     print_report(findings, as_json=json)
@@ -153,7 +177,7 @@ def init(path: Path = Path(), *, force: Annotated[bool, Flag] = False) -> None:
 def demo(
     *,
     auto: Annotated[bool, Flag] = False,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json: Json = False,
 ) -> None:
     """Run the main job once: a sample repository with a failing test, an agent, your decision, a merge, a revert.
 
@@ -185,12 +209,3 @@ def _run(serving: Coroutine[Any, Any, None]) -> None:
         raise
     finally:
         sys.stdout.flush()
-
-
-COMMANDS = (up, init, worker, gateway, doctor, demo)
-
-
-def register(app: App) -> None:
-    """Add these commands."""
-    for function in COMMANDS:
-        app.command(function)

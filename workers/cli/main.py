@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
-from workers.cli import agents, machine, tasks
+from workers.cli import commands
 from workers.cli.client import CommandFailed
 from workers.settings import SettingsInvalid, StateUnusable
 
@@ -17,27 +17,29 @@ _HELP = """Run coding agents for a team: sandboxed, judged, approved, merged, an
 Begin with `journeyman up` in one terminal; then, in another, `journeyman run 'GOAL' --repo PATH`.
 
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 nothing is running here, 4 the task ended without a patch to
-review, 130 interrupted."""
+review, 5 it stands still until somebody answers or guides it, 130 interrupted."""
 
 
 def build() -> App:
     """The whole command line."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    app = App(name="journeyman", help=_HELP, version=_version, error_console=errors)
-    tasks.register(app)
-    machine.register(app)
-    agents.register(app)
+    # Most defaults are an empty text, which says nothing; where one matters the words tell it.
+    shown = Parameter(show_default=False)
+    app = App(name="journeyman", help=_HELP, version=_version, error_console=errors, default_parameter=shown)
+    commands.register(app)
     return app
 
 
 def call(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        build()(list(arguments), exit_on_error=False, print_error=True)
+        build()(list(arguments), exit_on_error=False, print_error=False)
     except CommandFailed as error:
         sys.stderr.write(f"journeyman: {error}\n")
         return error.code
-    except CycloptsError:
+    except CycloptsError as error:
+        words = [*(error.command_chain or ()), "--help"]
+        sys.stderr.write(f"journeyman: {str(error).strip()}\n  how it is used: journeyman {' '.join(words)}\n")
         return 2
     except SettingsInvalid as error:
         sys.stderr.write(f"journeyman: {error}\n")

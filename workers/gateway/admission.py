@@ -122,6 +122,7 @@ class Admission:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 static_summary=presentation.summary(task),
+                memo=presentation.memo(task),
                 search_attributes=search_attributes.at_start(task),
                 priority=Priority(fairness_key=task.requester.id[:64]),
             )

@@ -13,7 +13,8 @@ from activities.policy.owners import OwnersFiles, PolicyFileBroken
 from activities.policy.people import accounts
 from workers.gateway.admission import Admission
 from workers.gateway.deciding import Deciding
-from workers.gateway.messages import Admitted, NewDecision, NewTask, TaskLine, TaskView
+from workers.gateway.messages import Admitted, NewDecision, NewTask, OutputPart, TaskLine, TaskView
+from workers.gateway.outputs import Outputs
 from workers.gateway.peers import os_person
 from workers.gateway.reading import Reading
 from workers.gateway.refusals import Forbidden, Refused, Unavailable
@@ -54,7 +55,12 @@ def identify_by_socket(owners: OwnersFiles) -> Identify:
 
 
 def gateway_app(
-    admission: Admission, deciding: Deciding, reading: Reading, traces: RequestTraces, identify: Identify
+    admission: Admission,
+    deciding: Deciding,
+    reading: Reading,
+    outputs: Outputs,
+    traces: RequestTraces,
+    identify: Identify,
 ) -> FastAPI:
     """Build the application."""
     app = FastAPI(title="Journeyman gateway", docs_url=None, redoc_url=None)
@@ -84,9 +90,12 @@ def gateway_app(
         return await reading.view(task)
 
     @app.get("/tasks/{task}/log")
-    async def log(offset: int = 0, task: str = known_task) -> Response:
-        data, more = await reading.log(task, max(0, offset))
-        return Response(data, media_type="application/octet-stream", headers={"x-more": "1" if more else "0"})
+    async def log(offset: int = 0, run: int = 0, task: str = known_task) -> Response:
+        return _part(await outputs.raw(task, max(0, offset), run))
+
+    @app.get("/tasks/{task}/transcript")
+    async def transcript(offset: int = 0, run: int = 0, task: str = known_task) -> Response:
+        return _part(await outputs.transcript(task, max(0, offset), run))
 
     @app.get("/tasks/{task}/diff")
     async def diff(task: str = known_task) -> Response:
@@ -99,6 +108,10 @@ def gateway_app(
         evaluation = (await reading.view(task)).status.evaluation
         data = await reading.artifact(evaluation.evidence if evaluation else None, "evidence")
         return Evidence.model_validate_json(data)
+
+    @app.get("/tasks/{task}/checks/{on}/{place}")
+    async def check_output(on: str, place: int, task: str = known_task) -> Response:
+        return Response(await outputs.check_output(task, on, place), media_type="application/octet-stream")
 
     @app.get("/tasks/{task}/trace")
     async def trace(task: str = known_task) -> list[Span]:
@@ -122,6 +135,11 @@ def gateway_app(
 
     _answer_errors(app)
     return app
+
+
+def _part(part: OutputPart) -> Response:
+    headers = {"x-more": "1" if part.more else "0", "x-offset": str(part.offset)}
+    return Response(part.data, media_type="application/octet-stream", headers=headers)
 
 
 def _answer_errors(app: FastAPI) -> None:

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from activities.egress.gateway import EnvoyGateway
-from activities.policy.documents import KeySource
+from activities.policy.agent_tables import KeySource
 from activities.sandbox.host import BubblewrapSandboxes
 from activities.sandbox.stage import Stage, stage_runtime
 from tests.activities.agents.bench import Bench
