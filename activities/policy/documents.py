@@ -67,9 +67,9 @@ class PlatformPolicy(Document):
     runs_per_round: int = Field(default=4, gt=0, le=50)
     """How many such runs follow each other before a person is asked."""
     max_changed_lines: int = Field(default=2000, gt=0)
-    """Of a patch, added and removed; a larger one is for a person to look at."""
+    """Of a patch, added and removed; one with more is not accepted."""
     max_patch_bytes: ByteSize = Field(default=ByteSize(5 * 1024 * 1024), gt=0)
-    """Of a patch as a diff; a larger one blocks."""
+    """Of a patch as a diff; a larger one is not accepted."""
     allow_self_approval: bool = False
     """Whether who asked may also decide; only in the local profile, for one person alone."""
     carry_over: bool = True

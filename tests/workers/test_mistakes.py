@@ -1,9 +1,7 @@
 """What a person mistypes is told where it was typed, before anything is started, and what it takes to mend it."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -11,49 +9,18 @@ import pytest_asyncio
 
 from tests.support.repositories import commit_files, make_repository
 from tests.workers.installation import FILES, Installation, configure, installed
-from tests.workers.terminal import Typed, environment, left_of, typed
-from workers.embedded.programs import program
-from workers.embedded.temporal_server import free_port
+from tests.workers.terminal import Typed, left_of, typed, up
 
 pytestmark = pytest.mark.xdist_group("mistakes")
 ASK = ("run", "mend add()", "--as", "ada")
 
 
-@asynccontextmanager
-async def up(state: Path) -> AsyncIterator[bytearray]:
-    """`journeyman up`, ready, until the block ends; what it prints to both streams."""
-    ports = {
-        "JOURNEYMAN_TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}",
-        "JOURNEYMAN_TEMPORAL_UI_PORT": str(free_port()),
-    }
-    process = await asyncio.create_subprocess_exec(
-        str(program("journeyman")),
-        "up",
-        env=environment(state, PYTHONUNBUFFERED="1", **ports),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    assert process.stdout is not None
-    seen = bytearray()
-    async with asyncio.timeout(60):
-        while b"Ctrl-C stops it" not in seen:
-            part = await process.stdout.read(256)
-            assert part, seen.decode()
-            seen += part
-    try:
-        yield seen
-    finally:
-        process.send_signal(signal.SIGINT)
-        seen += await process.stdout.read()
-        await process.wait()
-
-
 async def test_an_agent_counts_as_soon_as_it_is_written_and_no_mistake_fills_the_terminal(state: Path) -> None:
     repository = make_repository(state / "till", FILES)
     ask = (*ASK, "--repo", str(repository), "--wait")
-    async with up(state) as printed:
-        assert "No agent" in printed.decode()
-        assert "[agents.mine]" in printed.decode()
+    async with up(state) as running:
+        assert "No agent" in running.printed.decode()
+        assert "[agents.mine]" in running.printed.decode()
         nobody = await typed(state, *ask)
         assert nobody.code == 2
         assert "names no agent" in nobody.error
@@ -71,7 +38,7 @@ async def test_an_agent_counts_as_soon_as_it_is_written_and_no_mistake_fills_the
         failed = await typed(state, *ask)
         assert failed.code == 4
         assert "exit code 7" in failed.error
-    terminal = printed.decode()
+    terminal = running.printed.decode()
     assert "Traceback" not in terminal
     assert "prepare: " in terminal
     assert "Traceback" in (state / "logs" / "up.log").read_text()
