@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 from temporalio.exceptions import ApplicationError
 
 from activities.archive.objects import ArchiveError
+from activities.decisions.refused import ActionRefused
 from activities.environment.checkout import SetupFailed
 from activities.host.placements import StalePlacement
 from activities.policy.owners import PolicyFileBroken
@@ -20,7 +21,7 @@ _UNTIL_MENDED = timedelta(minutes=1)
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-FINAL = (ArchiveError, PolicyRefusal, RepositoryRefused, SetupFailed, StalePlacement)
+FINAL = (ActionRefused, ArchiveError, PolicyRefusal, RepositoryRefused, SetupFailed, StalePlacement)
 """Raised about the world as it is; everything else may be weather, and is tried again."""
 
 

@@ -17,7 +17,11 @@ from activities.archive.objects import Objects
 from activities.archive.steps import RecordActivities
 from activities.budget import BudgetActivities
 from activities.context.builder import ContextBuilder
+from activities.decisions.admissions import Admissions
+from activities.decisions.attested import WORKER, Attested
 from activities.decisions.authority import Authority
+from activities.decisions.keys import SigningKey, TrustedKeys
+from activities.decisions.signed_record import SignedRecord
 from activities.decisions.signing import DecisionSigner, DecisionVerifier
 from activities.egress.gateway import EnvoyGateway
 from activities.environment.layer import EnvironmentLayers
@@ -36,6 +40,7 @@ from activities.host.judging import JudgingActivities
 from activities.host.last_words import LastWords
 from activities.host.layout import HostLayout
 from activities.host.placements import Placements
+from activities.host.preparations import Preparations
 from activities.host.running import RunningActivities
 from activities.policy.owners import OwnersFiles
 from activities.policy.reading import read_platform, read_security
@@ -51,6 +56,7 @@ from activities.tracing.otlp import OtlpSender, is_configured
 from activities.tracing.recorder import Recorder
 from activities.tracing.store import SpanStore
 from activities.tracing.traces import Traces
+from workers.ends import Ends
 from workers.settings import Settings
 
 Step = Callable[..., Any]
@@ -64,6 +70,8 @@ class Parts:
     host: str
     owners: OwnersFiles
     artifacts: Artifacts
+    admissions: Admissions
+    attested: Attested
     authority: Authority
     forge: Forge
     patches: Patches
@@ -86,7 +94,14 @@ class Parts:
         """Steps that act on other people's servers, and those that share something between tasks through Temporal."""
         turns, budget = MergeTurnActivities(client), BudgetActivities(client)
         forge = ForgeActivities(
-            self.forge, self.authority, self.artifacts, self.chains, self.mirrors, self.patches, whose_turn=turns.whose
+            self.forge,
+            self.admissions,
+            self.attested,
+            self.authority,
+            self.artifacts,
+            self.mirrors,
+            self.patches,
+            whose_turn=turns.whose,
         )
         return [
             forge.propose,
@@ -100,6 +115,10 @@ class Parts:
             budget.settle_budget,
             *self.record_steps,
         ]
+
+    def ends(self, client: Client) -> Ends:
+        """What notices tasks that ended without saying so."""
+        return Ends(client, self.chains, self.admissions, self.attested, self.forge, self.recorder)
 
     async def close(self) -> None:
         """Write and send what is known of traces and measures; the last thing a process does with its parts."""
@@ -121,6 +140,7 @@ class Parts:
         read_platform(owners.platform_file)
         read_security(owners.security_file)
         host = settings.host_id()
+        settings.close_files()
         layout = HostLayout(settings.hosts / host)
         stage = stage_runtime(state)
         sandboxes = BubblewrapSandboxes(
@@ -136,9 +156,16 @@ class Parts:
         recorder = Recorder(spans, sender)
         traces = Traces(recorder)
         signer = DecisionSigner.load_or_create(settings.keys)
-        authority = Authority(DecisionVerifier.trusting(signer.public_key), chains)
+        gateways = TrustedKeys.with_folder(signer.public_key, settings.keys / "gateways")
+        verifier = DecisionVerifier(gateways)
+        admissions = Admissions(chains, verifier)
+        worker_key = SigningKey.load_or_create(settings.keys, WORKER)
+        workers = TrustedKeys.with_folder(worker_key.public_key, settings.keys / "workers")
+        attested = Attested(SignedRecord(chains, worker_key, workers))
+        authority = Authority(verifier, admissions, attested)
         patches = Patches(git, artifacts)
         placements = Placements(layout.placements, settings.capacity)
+        preparations = Preparations(layout.preparations)
         layers = EnvironmentLayers(layout.layers, sandboxes, gateway, discover)
         capacity = CapacityActivities(
             host=host,
@@ -153,11 +180,15 @@ class Parts:
             owners=owners,
             last_words=LastWords(sandboxes, artifacts, chains),
             toolchain=stage.root.name,
+            admissions=admissions,
+            attested=attested,
+            preparations=preparations,
         )
         briefing = BriefingActivities(mirrors, ContextBuilder(git, mirrors, artifacts))
         running = RunningActivities(
             layout=layout,
             placements=placements,
+            preparations=preparations,
             sandboxes=sandboxes,
             gateway=gateway,
             mirrors=mirrors,
@@ -172,27 +203,31 @@ class Parts:
         exporting = ExportingActivities(
             git=git,
             placements=placements,
+            preparations=preparations,
             mirrors=mirrors,
             workspaces=workspaces,
             exporter=Exporter(sandboxes, git, layout.scratch),
             patches=patches,
-            chains=chains,
+            attested=attested,
         )
         judging = JudgingActivities(
             placements=placements,
+            preparations=preparations,
             sandboxes=sandboxes,
             mirrors=mirrors,
             patches=patches,
             layers=layers,
             evaluator=Evaluator(git, CheckRunner(sandboxes, workspaces, artifacts, traces.check_ended), artifacts),
-            chains=chains,
+            attested=attested,
         )
-        record = RecordActivities(chains, authority, traces)
+        record = RecordActivities(chains, authority, attested, traces)
         return cls(
             settings=settings,
             host=host,
             owners=owners,
             artifacts=artifacts,
+            admissions=admissions,
+            attested=attested,
             authority=authority,
             forge=TracedForge(LocalForge(git, state / "forge"), recorder),
             patches=patches,

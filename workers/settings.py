@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     """How long runs go on while this host can't reach Temporal, before they are frozen."""
     lapse_seconds: float = Field(default=1800, gt=0)
     """How long they stay frozen before they are stopped, their work kept."""
+    host_silence_seconds: float = Field(default=300, ge=1)
+    """How long a host may be silent, and then once more, before its tasks go elsewhere."""
 
     otlp_endpoint: str = ""
     """Base URL that traces and measures are sent to by OTLP over HTTP, such as `http://127.0.0.1:4318`; the standard
@@ -121,6 +123,12 @@ class Settings(BaseSettings):
                 return self.state
         except OSError as error:
             raise _unusable(self.state, error) from error
+
+    def close_files(self) -> None:
+        """Close the files of the state directory to others: as root it is passable, and they say who may do what."""
+        for path in self.prepare_state().iterdir():
+            if path.is_file() and not path.is_symlink() and path.stat().st_uid == os.geteuid():
+                path.chmod(path.stat().st_mode & 0o770)
 
     def host_id(self) -> str:
         """This host's id: stable across restarts, since runs that outlived a worker are found again by it."""

@@ -3,19 +3,18 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client, WorkflowQueryFailedError
-from temporalio.service import RPCError
+from temporalio.client import Client
 from temporalio.worker import FixedSizeSlotSupplier, Interceptor, Worker, WorkerTuner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.egress.places import GatewayError
 from activities.host.placements import PlaceSupplier
 from activities.tracing.steps import TracedSteps
 from workers.parts import Parts
+from workers.repeating import repeat
 from workers.sweeping import sweep
 from workflows import queues
 from workflows.agent_task import AgentTask
@@ -103,42 +102,37 @@ async def working(client: Client, parts: Parts, serve: Sequence[str] = QUEUES) -
     async with contextlib.AsyncExitStack() as stack:
         if "host" in serve:
             await parts.gateway.ensure_running()
-            for keeping in (_keep_lease(client, parts), _keep_gateway(parts), _keep_sweeping(client, parts)):
-                stack.callback(asyncio.create_task(keeping).cancel)
-        for worker in build(client, parts, serve):
+            for chore in _chores(client, parts):
+                stack.callback(asyncio.create_task(chore).cancel)
+        workers = build(client, parts, serve)
+        for worker in workers:
             await stack.enter_async_context(worker)
+        # All at once: one that goes on alone would take a place on a host whose other queues nobody serves any more.
+        stack.push_async_callback(_stop_all, workers)
         yield
 
 
-async def _keep_lease(client: Client, parts: Parts) -> None:
-    """Renew the lease of this host's runs for as long as Temporal answers."""
-    while True:
-        try:
-            await client.service_client.check_health(timeout=timedelta(seconds=LEASE_CHECK_SECONDS))
-            parts.sandboxes.renew_lease()
-        except RPCError as error:
-            _log.warning(
-                "Temporal does not answer (%s): runs of this host will be frozen if it stays away", error.message
-            )
-        await asyncio.sleep(LEASE_CHECK_SECONDS)
+async def _stop_all(workers: Sequence[Worker]) -> None:
+    await asyncio.gather(*(worker.shutdown() for worker in workers))
 
 
-async def _keep_gateway(parts: Parts) -> None:
-    """Bring the egress gateway back when it dies; sandboxes wait for it a few seconds."""
-    while True:
-        try:
-            await parts.gateway.ensure_running()
-        except GatewayError as error:
-            _log.error("the egress gateway can't be brought back: %s", error)
-        await asyncio.sleep(GATEWAY_CHECK_SECONDS)
+def _chores(client: Client, parts: Parts) -> tuple[Coroutine[None, None, None], ...]:
+    """What a host does beside its steps, for as long as it serves."""
 
+    async def renew_lease() -> None:
+        await client.service_client.check_health(timeout=timedelta(seconds=LEASE_CHECK_SECONDS))
+        parts.sandboxes.renew_lease()
 
-async def _keep_sweeping(client: Client, parts: Parts) -> None:
-    """Give back what no task needs any more."""
-    while True:
-        await asyncio.sleep(SWEEP_SECONDS)
-        try:
-            for task in await sweep(client, parts):
-                _log.warning("task %s no longer needed its workspace here: it was given back", task)
-        except (RPCError, WorkflowQueryFailedError) as error:
-            _log.warning("looking for abandoned workspaces failed, trying again: %s", error)
+    ends = parts.ends(client)
+
+    async def give_back() -> None:
+        for task in await ends.record_all():
+            _log.warning("task %s ended without an outcome: one was put on record", task)
+        for task in await sweep(client, parts):
+            _log.warning("task %s no longer needed its workspace here: it was given back", task)
+
+    return (
+        repeat("renew the lease of this host's runs, which freeze without it", renew_lease, LEASE_CHECK_SECONDS),
+        repeat("keep the egress gateway up", parts.gateway.ensure_running, GATEWAY_CHECK_SECONDS),
+        repeat("look for tasks that have ended and what they left", give_back, SWEEP_SECONDS),
+    )

@@ -9,6 +9,7 @@ review_desk.py and asking.py (people), landing.py (the way onto base).
 
 import asyncio
 import contextlib
+from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -33,7 +34,7 @@ class AgentTask(ReviewDesk):
     @workflow.init
     def __init__(self, order: TaskOrder) -> None:
         super().__init__(Progress(order.task))
-        hosting = Hosting(self.progress)
+        hosting = Hosting(self.progress, timedelta(seconds=order.host_silence_seconds))
         self._rounds = Rounds(self.progress, hosting, self.asking)
         self._landing = Landing(self, hosting, self._rounds, max_rebases=order.max_rebases)
 

@@ -27,26 +27,34 @@ _MOST_HOSTS = 5
 class Hosting:
     """The only part of a task's workflow that knows which host it is on."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, host_silence: timedelta) -> None:
         self._progress = progress
+        self._host_silence = host_silence
         self._epoch = 0
 
-    async def within(self, start: Patch | None, work: Callable[[Prepared], Coroutine[Any, Any, Result]]) -> Result:
-        """Do work in a workspace, on another host if the first one is lost, and give the workspace back."""
+    async def within(
+        self, start: Callable[[], Patch | None], work: Callable[[Prepared], Coroutine[Any, Any, Result]]
+    ) -> Result:
+        """Do work in a workspace, in another one if its host is lost, and give the workspace back.
+
+        `start` gives the patch to begin with, and is asked again after a loss: work may have come further meanwhile.
+        """
+        lost = 0
         for _ in range(_MOST_HOSTS):
-            prepared = await self._prepare(start)
+            prepared = await self._prepare(start(), lost)
             try:
-                result = await attended(prepared.placement, work(prepared))
+                result = await attended(prepared.placement, work(prepared), self._host_silence)
             except HostGone as gone:
-                self._progress.say(f"{gone}; starting again elsewhere")
+                self._progress.say(f"{gone}; it goes on where a place is free, there if that host comes back first")
+                lost = prepared.placement.epoch
                 continue
             except (asyncio.CancelledError, ActivityError, ApplicationError):
                 await self._release(prepared)
                 raise
             await self._release(prepared)
             return result
-        lost = f"{_MOST_HOSTS} hosts were lost one after the other: look at the workers, then ask again"
-        raise ApplicationError(lost, non_retryable=True)
+        given_up = f"{_MOST_HOSTS} hosts were lost one after the other: look at the workers, then ask again"
+        raise ApplicationError(given_up, non_retryable=True)
 
     async def step(
         self,
@@ -66,12 +74,12 @@ class Hosting:
             summary=f"round {self._progress.status.round} on {prepared.placement.host}",
         )
 
-    async def _prepare(self, start: Patch | None) -> Prepared:
+    async def _prepare(self, start: Patch | None, lost: int) -> Prepared:
         self._epoch += 1
         self._progress.enter(Stage.PREPARE)
         prepared = await workflow.execute_activity_method(
             PlacementSteps.prepare,
-            PrepareOrder(task=self._progress.status.task, epoch=self._epoch, resume_from=start),
+            PrepareOrder(task=self._progress.status.task, epoch=self._epoch, resume_from=start, lost_epoch=lost),
             task_queue=queues.SANDBOX,
             start_to_close_timeout=timeouts.PREPARE,
             heartbeat_timeout=timeouts.HEARTBEAT,

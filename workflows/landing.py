@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from workflows import queues, timeouts
+from workflows.failures import message_of
 from workflows.hosting import Hosting
 from workflows.models.decision import SignedDecision
 from workflows.models.pull_request import MergeOutcome, MergeResult
@@ -76,7 +77,7 @@ class Landing:
                 if result.outcome is MergeOutcome.QUEUED:
                     turn = turn or await self._take_turn()
                     continue
-                if voided := await self._catch_up():
+                if voided := await self._catch_up_or_say_why():
                     blocked = self._conflicted or self._progress.evaluation.blocked
                     self._desk.open_review(Stage.GUIDANCE if blocked else Stage.REVIEW, voided)
                     return False
@@ -90,24 +91,38 @@ class Landing:
     async def _merge_once(self, merge: SignedDecision) -> MergeResult:
         status = self._progress.status
         assert status.patch and status.evaluation and status.pull_request and self._desk.approval
-        result = await workflow.execute_activity_method(
-            ForgeSteps.merge,
-            MergeOrder(
-                task=status.task,
-                pull_request=status.pull_request,
-                patch=status.patch,
-                evaluation=status.evaluation,
-                approval=self._desk.approval,
-                merge=merge,
-            ),
-            task_queue=queues.API,
-            start_to_close_timeout=timeouts.FORGE,
-            retry_policy=timeouts.PATIENT,
-            summary=f"merge {status.patch.head[:12]}",
-        )
+        try:
+            result = await workflow.execute_activity_method(
+                ForgeSteps.merge,
+                MergeOrder(
+                    task=status.task,
+                    pull_request=status.pull_request,
+                    patch=status.patch,
+                    evaluation=status.evaluation,
+                    approval=self._desk.approval,
+                    merge=merge,
+                ),
+                task_queue=queues.API,
+                start_to_close_timeout=timeouts.OUTWARD,
+                schedule_to_close_timeout=timeouts.MERGE,
+                retry_policy=timeouts.FEW,
+                summary=f"merge {status.patch.head[:12]}",
+            )
+        except ActivityError as error:
+            # Whoever merges again finds out first whether this one came through after all.
+            detail = f"the merge did not come through: {message_of(error)}"
+            return MergeResult(outcome=MergeOutcome.REFUSED, detail=detail)
         if result.outcome is MergeOutcome.MERGED:
             self._progress.end(Outcome.MERGED, f"merged as {result.commit[:12]}", merge_commit=result.commit)
         return result
+
+    async def _catch_up_or_say_why(self) -> str:
+        try:
+            return await self._catch_up()
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            return f"base moved, and the patch could not be judged on the new one: {message_of(error)}"
 
     async def _catch_up(self) -> str:
         """Lay the patch onto the new base and evaluate it. Returns why the approval no longer counts, if so."""
@@ -126,7 +141,7 @@ class Landing:
             return f"base moved and the patch conflicts with it in {', '.join(rebased.conflicts[:5])}; request changes"
         old_policy = self._progress.policy
         patch = rebased.patch
-        await self._hosting.within(patch, lambda prepared: self._rounds.evaluate(prepared, patch, before.run))
+        await self._hosting.within(lambda: patch, lambda prepared: self._rounds.evaluate(prepared, patch, before.run))
         self._progress.change(patch=patch)
         evaluation = self._progress.evaluation
         if not evaluation.blocked:

@@ -1,9 +1,11 @@
 """Taking a merged task back: a workflow of its own, so that it works long after the task's has ended."""
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
 from workflows import queues, timeouts
-from workflows.models.pull_request import RevertResult
+from workflows.failures import message_of
+from workflows.models.pull_request import RevertOutcome, RevertResult
 from workflows.models.status import RevertRequest
 from workflows.models.steps import RecordOrder, RevertOrder
 from workflows.models.trace import StepPlace, revert_context, trace_of
@@ -25,19 +27,25 @@ class RevertMerge:
     async def run(self, request: RevertRequest) -> RevertResult:
         """Revert, then record. The signature is verified by the step that acts."""
         workflow.set_current_details(f"**revert** of `{request.merge_commit[:12]}`")
-        result = await workflow.execute_activity_method(
-            ForgeSteps.revert,
-            RevertOrder(
-                task=request.task,
-                merge_commit=request.merge_commit,
-                signed=request.signed,
-                requested_at=request.signed.decision.decided_at.timestamp(),
-            ),
-            task_queue=queues.API,
-            start_to_close_timeout=timeouts.FORGE,
-            retry_policy=timeouts.PATIENT,
-            summary=f"revert {request.merge_commit[:12]} by {request.signed.decision.person.id}",
-        )
+        try:
+            result = await workflow.execute_activity_method(
+                ForgeSteps.revert,
+                RevertOrder(
+                    task=request.task,
+                    merge_commit=request.merge_commit,
+                    signed=request.signed,
+                    requested_at=request.signed.decision.decided_at.timestamp(),
+                ),
+                task_queue=queues.API,
+                start_to_close_timeout=timeouts.OUTWARD,
+                schedule_to_close_timeout=timeouts.REVERT,
+                retry_policy=timeouts.FEW,
+                summary=f"revert {request.merge_commit[:12]} by {request.signed.decision.person.id}",
+            )
+        except ActivityError as error:
+            # Whoever asks again finds out first whether this one came through after all.
+            detail = f"the revert did not come through: {message_of(error)}"
+            result = RevertResult(outcome=RevertOutcome.REFUSED, detail=detail)
         await workflow.execute_activity_method(
             RecordSteps.record,
             RecordOrder(

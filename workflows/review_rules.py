@@ -15,7 +15,8 @@ _STAGES = {
     Action.REQUEST_CHANGES: {Stage.REVIEW, Stage.APPROVED, Stage.GUIDANCE},
     Action.REJECT: {Stage.REVIEW, Stage.APPROVED, Stage.GUIDANCE},
     Action.ANSWER: {Stage.QUESTION},
-    Action.CANCEL: set(Stage) - {Stage.MERGE, Stage.RECORD, Stage.ENDED},
+    # A merge that is under way is finished first; one that waits for its turn never begins.
+    Action.CANCEL: set(Stage) - {Stage.RECORD, Stage.ENDED},
 }
 
 

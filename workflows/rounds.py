@@ -42,7 +42,7 @@ class Rounds:
         """Run and evaluate until there is something to review (True) or the task has ended (False)."""
         while True:
             came_to = await self._hosting.within(
-                self._progress.status.patch, lambda prepared: self._rounds(prepared, guidance)
+                lambda: self._progress.status.patch, lambda prepared: self._rounds(prepared, guidance)
             )
             if came_to is not _CameTo.UNFINISHED:
                 return came_to is _CameTo.REVIEW
@@ -79,7 +79,8 @@ class Rounds:
     async def _rounds(self, prepared: Prepared, guidance: str) -> _CameTo:
         feedback = None
         for left in reversed(range(prepared.policy.feedback_rounds + 1)):
-            self._progress.next_round()
+            if not self._running.finds(prepared):
+                self._progress.next_round()
             run, exported = await self._round(prepared, feedback, guidance)
             if run.end is RunEnd.TOOL_CALLS:
                 return _CameTo.UNFINISHED
@@ -116,17 +117,21 @@ class Rounds:
     async def _run_once(
         self, prepared: Prepared, feedback: ArtifactRef | None, guidance: str
     ) -> tuple[RunResult, ExportResult]:
-        status = self._progress.next_run()
-        order = ContextOrder(
-            task=status.task,
-            prepared=prepared,
-            feedback=feedback,
-            guidance=guidance,
-            handover=self._handover,
-            round=status.round,
-        )
-        self._progress.enter(Stage.CONTEXT)
-        context = await self._hosting.step(prepared, HostSteps.gather_context, order, timeouts.FORGE)
+        status = self._progress.status
+        # A run that was found began with the context that is known.
+        context = status.context if self._running.finds(prepared) else None
+        if context is None:
+            status = self._progress.next_run()
+            order = ContextOrder(
+                task=status.task,
+                prepared=prepared,
+                feedback=feedback,
+                guidance=guidance,
+                handover=self._handover,
+                round=status.round,
+            )
+            self._progress.enter(Stage.CONTEXT)
+            context = await self._hosting.step(prepared, HostSteps.gather_context, order, timeouts.FORGE)
         self._progress.enter(Stage.RUN, context=context)
         run = await self._running.run(prepared, context)
         self._progress.enter(Stage.EXPORT, run=run)
@@ -150,7 +155,7 @@ class Rounds:
         if patch is None:
             self._progress.end(Outcome.NO_CHANGES, "there is nothing to propose: nothing was changed yet")
             return False
-        await self._hosting.within(patch, lambda prepared: self.evaluate(prepared, patch, status.run))
+        await self._hosting.within(lambda: patch, lambda prepared: self.evaluate(prepared, patch, status.run))
         return True
 
     def _end_unfinished(self, run: RunResult, exported: ExportResult) -> None:

@@ -22,14 +22,34 @@ class Running:
         self._hosting = hosting
         self._asking = asking
         self._spending = Spending(progress)
+        self._latest = ""
+        """Id of the run that was ordered last."""
+        self._went_on_in = 0
+        """Epoch of the placement in which that run was found and gone on with."""
         self.chosen: Choice | None = None
         """What somebody chose when the last run could not go on; None also when nobody answered, or nobody had to."""
 
+    def finds(self, prepared: Prepared) -> bool:
+        """Whether the run that was ordered last is found in a workspace that was taken over: its result still counts.
+
+        An older one does not: its work is in the workspace, and its result was known when the next one was ordered.
+        """
+        is_latest = bool(self._latest) and self._latest == prepared.found_run
+        return is_latest and self._went_on_in != prepared.placement.epoch
+
     async def run(self, prepared: Prepared, context: StartupContext) -> RunResult:
-        """Run the agent once. A cap pauses it; who answers decides whether it goes on."""
+        """Run the agent once, or go on with the run that is found. A cap pauses it; who answers decides whether it goes
+        on.
+        """
         status, policy = self._progress.status, prepared.policy
         self.chosen = None
-        run_id = f"{status.task.id}-{prepared.placement.epoch}-{status.runs}"
+        if self.finds(prepared):
+            self._went_on_in = prepared.placement.epoch
+            if status.run is not None and status.run.run_id == self._latest:
+                return status.run
+        else:
+            self._latest = f"{status.task.id}-{prepared.placement.epoch}-{status.runs}"
+        run_id = self._latest
         order = RunOrder(run_id=run_id, task=status.task, prepared=prepared, context=context)
         used, held = Metered(), ""
         while not order.stop:

@@ -8,6 +8,12 @@ QUICK = timedelta(seconds=30)
 """Archive and signature work: milliseconds when all is well."""
 FORGE = timedelta(minutes=5)
 """One outward action on a forge, with a clone over the network at worst."""
+MERGE = timedelta(minutes=10)
+"""For a merge with all its tries; then people are told what was in its way."""
+REVERT = timedelta(minutes=2)
+"""For a revert with all its tries: whoever asks for one has no more time than this."""
+OUTWARD = timedelta(minutes=1)
+"""One try of either."""
 PREPARE = timedelta(minutes=60)
 """Clone, check out and, on first use, build the environment layer."""
 HEARTBEAT = timedelta(seconds=30)
@@ -15,8 +21,8 @@ HEARTBEAT = timedelta(seconds=30)
 RUN_MARGIN = timedelta(minutes=10)
 """On top of a sandbox's own deadline, which is what really ends it."""
 ATTENDANCE_HEARTBEAT = timedelta(seconds=20)
-HOST_SILENCE = timedelta(seconds=60)
-"""How long a host's control queue may go unserved before the host counts as gone; a restart takes seconds."""
+SILENCES = 2
+"""How often in a row a host's control queue must go unserved before the host counts as gone."""
 RELEASE = timedelta(minutes=2)
 """A host that can't even release is left to its own sweep."""
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -10,6 +11,9 @@ from pydantic import ValidationError
 from activities.archive.contract import SCHEMA_VERSION, ChainEntry
 from activities.archive.objects import ArchiveError, Objects
 from workflows.models.artifact import ArtifactRef
+
+_TASK_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+"""It becomes part of names in the object store: nothing that could lead elsewhere."""
 
 
 class Chains:
@@ -57,6 +61,8 @@ class Chains:
         return tuple(sorted({name.split("/")[1] for name in names if name.count("/") >= 2}))
 
     async def _stored(self, task_id: str) -> list[tuple[bytes, ChainEntry]]:
+        if not _TASK_ID.fullmatch(task_id):
+            raise ArchiveError(f"{task_id!r} is no task id")
         stored: list[tuple[bytes, ChainEntry]] = []
         for name in await self._objects.names(f"tasks/{task_id}"):
             raw = await self._objects.read(name)

@@ -1,32 +1,42 @@
-"""The steps that put facts on record."""
+"""The steps that put facts on record.
+
+Nothing that a merge or a revert rests on comes in here: that is signed by whoever found it out. Still, each entry is
+of a kind that a workflow has to say, about its own task, and a merge that nobody made is no outcome.
+"""
 
 from temporalio import activity
 
 from activities.archive.contract import TaskChains
+from activities.callers import only_called_by
+from activities.decisions.attested import Attested
 from activities.decisions.authority import DECISION, Authority
+from activities.decisions.refused import ActionRefused
 from activities.failures import step
+from activities.tracing.task_spans import RevertRecord
 from activities.tracing.traces import Traces
-from workflows.models.policy import PolicyRefusal
+from workflows.models.intent import revert_workflow_id, task_workflow_id
+from workflows.models.status import Outcome, TaskStatus
 from workflows.models.steps import DecisionOrder, DecisionVerdict, Nothing, RecordOrder
 
 OUTCOME = "outcome"
 REVERT = "revert"
-_KINDS = {OUTCOME, REVERT}
 
 
 class RecordActivities:
     """Implements steps.RecordSteps."""
 
-    def __init__(self, chains: TaskChains, authority: Authority, traces: Traces) -> None:
+    def __init__(self, chains: TaskChains, authority: Authority, attested: Attested, traces: Traces) -> None:
         self._chains = chains
         self._authority = authority
+        self._attested = attested
         self._traces = traces
 
     @activity.defn(name="verify_decision")
     @step
     async def verify_decision(self, order: DecisionOrder) -> DecisionVerdict:
         """Whether a decision holds; if so it goes on record, once."""
-        if reason := self._authority.refusal(order.signed, order.task, order.policy):
+        only_called_by(task_workflow_id(order.task.id))
+        if reason := await self._authority.refusal(order.signed, order.task, order.policy):
             return DecisionVerdict(valid=False, refusal=reason)
         await self._chains.append(
             order.task.id, f"decision-{order.signed.signature[:32]}", DECISION, order.signed.model_dump(mode="json")
@@ -36,9 +46,28 @@ class RecordActivities:
     @activity.defn(name="record")
     @step
     async def record(self, order: RecordOrder) -> Nothing:
-        """Append an entry of a kind that a workflow writes, once. What merging trusts is written elsewhere."""
-        if order.kind not in _KINDS:
-            raise PolicyRefusal(f"refused: a workflow puts no {order.kind!r} on record; it writes {sorted(_KINDS)}")
+        """Append a task's outcome or what came of its revert, once."""
+        if order.kind == OUTCOME:
+            only_called_by(task_workflow_id(order.task_id))
+            await self._check_outcome(order)
+        elif order.kind == REVERT:
+            only_called_by(revert_workflow_id(order.task_id))
+            self._check_revert(order)
+        else:
+            raise ActionRefused(f"refused: no workflow may put {order.kind!r} on record")
         await self._chains.append(order.task_id, order.entry_id, order.kind, order.data, order.artifacts)
         self._traces.recorded(order)
         return Nothing()
+
+    async def _check_outcome(self, order: RecordOrder) -> None:
+        status = TaskStatus.model_validate(order.data)
+        if order.entry_id != OUTCOME or status.task.id != order.task_id or status.outcome is None:
+            raise ActionRefused(f"refused: this is no outcome of task {order.task_id}")
+        merge = await self._attested.merge(order.task_id)
+        if status.outcome is Outcome.MERGED and (merge is None or merge.commit != status.merge_commit):
+            raise ActionRefused(f"refused: no worker has merged task {order.task_id} as {status.merge_commit[:12]}")
+
+    def _check_revert(self, order: RecordOrder) -> None:
+        decided = RevertRecord.model_validate(order.data).decision.decision
+        if not order.entry_id.startswith(f"{REVERT}-") or decided.task_id != order.task_id:
+            raise ActionRefused(f"refused: this is no revert of task {order.task_id}")

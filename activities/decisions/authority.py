@@ -1,132 +1,90 @@
-"""Whether a merge may happen: decided from signatures and the archive, not from what the workflow says.
+"""Whether a merge or a revert may happen: decided from signatures and the record, not from what a workflow says.
 
-Whoever reaches Temporal's port can start workflows and schedule steps. So the step that merges asks what hosts put on
-record: which task a gateway admitted, which evidence exists for this head, under which policy, whether an approval of
-an earlier head carries over to it, and which merge there was to take back.
+Whoever reaches Temporal's port can start workflows and schedule steps. So the steps that act ask what the gateway and
+the workers signed: which task was admitted, which evidence exists for this head and under which policy, whether an
+approval of an earlier head carries over to it, and which merge there is to take back.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from pydantic import ValidationError
-
-from activities.archive.contract import ChainEntry, TaskChains
-from activities.decisions.signing import DecisionVerifier, SignatureRefused, SignedAdmission
-from workflows.models.base import Model
+from activities.decisions.admissions import Admissions
+from activities.decisions.attested import Attested, AttestedEvidence, AttestedMerge
+from activities.decisions.refused import ActionRefused
+from activities.decisions.signing import DecisionVerifier, SignatureRefused
 from workflows.models.decision import Action, SignedDecision
+from workflows.models.evidence import Evaluation
 from workflows.models.patch import Patch
 from workflows.models.policy import TaskPolicy
 from workflows.models.steps import MergeOrder, RevertOrder
 from workflows.models.task import Task
 from workflows.review_rules import approval_carries_over, authority_refusal
 
-ADMISSION = "admission"
-EVIDENCE = "evidence"
 DECISION = "decision"
-MERGE = "merge"
-"""Written by the step that merged, and by nothing else."""
-
-
-class RecordedEvidence(Model):
-    """What a host put on record after an evaluation."""
-
-    evidence_hash: str
-    head: str
-    base_commit: str
-    diff_sha256: str
-    policy: TaskPolicy
-    findings: tuple[str, ...] = ()
-    """Rule and path of each."""
-    blocked: bool = False
 
 
 class Authority:
-    """Answers whether decisions hold."""
+    """Answers whether decisions hold, and what they are about."""
 
-    def __init__(self, verifier: DecisionVerifier, chains: TaskChains) -> None:
+    def __init__(self, verifier: DecisionVerifier, admissions: Admissions, attested: Attested) -> None:
         self._verifier = verifier
-        self._chains = chains
+        self._admissions = admissions
+        self._attested = attested
 
-    def refusal(self, signed: SignedDecision, task: Task, policy: TaskPolicy) -> str:
+    async def refusal(self, signed: SignedDecision, task: Task, policy: TaskPolicy) -> str:
         """Why a decision does not count: its signature, its age, or who made it. Empty if it does."""
         try:
+            admitted = await self._admissions.confirm(task)
             self._verifier.verify(signed, datetime.now(UTC))
-        except SignatureRefused as refused:
+        except (ActionRefused, SignatureRefused) as refused:
             return str(refused)
-        return authority_refusal(signed.decision, task, policy)
+        return authority_refusal(signed.decision, admitted, policy)
 
-    async def merge_refusal(self, order: MergeOrder) -> str:
-        """Why this merge may not happen, or an empty string."""
-        entries = await self._chains.entries(order.task.id)
-        if reason := self._task_refusal(entries, order.task):
-            return reason
-        recorded = [_evidence(entry) for entry in entries if entry.kind == EVIDENCE]
-        current = _find(recorded, order.patch.head, order.evaluation.evidence_hash)
+    async def may_publish(self, patch: Patch, evaluation: Evaluation, task: Task) -> AttestedEvidence:
+        """The evidence that lets a patch be seen by others. Raises ActionRefused if there is none, or it blocks."""
+        await self._attested.confirm(task.id, patch)
+        current = _find(await self._attested.evidence(task.id), patch.head, evaluation.evidence_hash)
         if current is None:
-            return "refused: no host has put this evidence for this head on record"
+            raise ActionRefused("refused: no host has put this evidence for this head on record")
         if current.blocked:
-            return "refused: a finding blocks this patch"
-        if (current.base_commit, current.diff_sha256) != (order.patch.base_commit, order.patch.diff_sha256):
-            return "refused: the evidence is about another base or another patch"
+            raise ActionRefused("refused: a finding blocks this patch")
+        return current
+
+    async def may_merge(self, order: MergeOrder) -> Task:
+        """The task whose patch may be merged, as it was admitted. Raises ActionRefused."""
+        task = await self._admissions.confirm(order.task)
+        current = await self.may_publish(order.patch, order.evaluation, task)
+        recorded = await self._attested.evidence(task.id)
         for action, signed in ((Action.APPROVE, order.approval), (Action.MERGE, order.merge)):
             if signed.decision.action is not action:
-                return f"refused: a decision to {signed.decision.action} was given as {action}"
-            if reason := self.refusal(signed, order.task, current.policy):
-                return reason
+                raise ActionRefused(f"refused: a decision to {signed.decision.action} was given as {action}")
+            if reason := await self.refusal(signed, task, current.policy):
+                raise ActionRefused(reason)
             seen = _find(recorded, signed.decision.head, signed.decision.evidence_hash)
             if seen is None:
-                return f"refused: the decision to {action} is about evidence that is not on record"
+                raise ActionRefused(f"refused: the decision to {action} is about evidence that is not on record")
             if reason := _carry_over_refusal(seen, current):
-                return f"refused: the decision to {action} was about {seen.head[:12]}; {reason}"
-        return ""
+                raise ActionRefused(f"refused: the decision to {action} was about {seen.head[:12]}; {reason}")
+        return task
 
-    async def revert_refusal(self, order: RevertOrder) -> str:
-        """Why this merge may not be taken back, or an empty string."""
+    async def may_revert(self, order: RevertOrder) -> tuple[Task, AttestedMerge]:
+        """The task and the merge of it that may be taken back. Raises ActionRefused."""
         if order.signed.decision.action is not Action.REVERT:
-            return f"refused: a decision to {order.signed.decision.action} was given as {Action.REVERT}"
-        if reason := self.refusal(order.signed, order.task, TaskPolicy()):
-            return reason
-        entries = await self._chains.entries(order.task.id)
-        if reason := self._task_refusal(entries, order.task):
-            return reason
-        merges = {entry.data.get("commit") for entry in entries if entry.kind == MERGE}
-        if order.merge_commit not in merges or order.signed.decision.head != order.merge_commit:
-            return f"refused: {order.merge_commit[:12]} is not the merge of task {order.task.id} on record"
-        return ""
-
-    async def task_refusal(self, task: Task) -> str:
-        """Why nothing may be done for a task: nobody admitted it as it is now. Empty if somebody did."""
-        return self._task_refusal(await self._chains.entries(task.id), task)
-
-    def _task_refusal(self, entries: Sequence[ChainEntry], task: Task) -> str:
-        admitted = next((entry for entry in entries if entry.kind == ADMISSION), None)
-        if admitted is None:
-            return "refused: no gateway has admitted this task; ask for it through this installation's gateway"
-        try:
-            known = self._verifier.verify_admission(SignedAdmission.model_validate(admitted.data))
-        except SignatureRefused as refused:
-            return str(refused)
-        except ValidationError:
-            return "refused: what is on record as the admitted task is none"
-        return "" if known == task else "refused: the task is another one than was admitted"
+            raise ActionRefused(f"refused: a decision to {order.signed.decision.action} was given as revert")
+        if reason := await self.refusal(order.signed, order.task, TaskPolicy()):
+            raise ActionRefused(reason)
+        task = await self._admissions.of(order.task.id)
+        merge = await self._attested.merge(task.id)
+        if merge is None:
+            raise ActionRefused(f"refused: there is no merge of task {task.id} on record")
+        if not merge.commit == order.merge_commit == order.signed.decision.head:
+            raise ActionRefused(
+                f"refused: task {task.id} was merged as {merge.commit[:12]}; the decision is about "
+                f"{order.signed.decision.head[:12] or 'no commit'}, the order about {order.merge_commit[:12]}"
+            )
+        return task, merge
 
 
-def recorded_evidence(
-    policy: TaskPolicy, patch: Patch, evidence_hash: str, findings: tuple[str, ...], *, blocked: bool
-) -> RecordedEvidence:
-    """What to put on record after an evaluation."""
-    return RecordedEvidence(
-        evidence_hash=evidence_hash,
-        head=patch.head,
-        base_commit=patch.base_commit,
-        diff_sha256=patch.diff_sha256,
-        policy=policy,
-        findings=findings,
-        blocked=blocked,
-    )
-
-
-def _carry_over_refusal(seen: RecordedEvidence, current: RecordedEvidence) -> str:
+def _carry_over_refusal(seen: AttestedEvidence, current: AttestedEvidence) -> str:
     if (seen.head, seen.evidence_hash) == (current.head, current.evidence_hash):
         return ""
     return approval_carries_over(
@@ -138,9 +96,5 @@ def _carry_over_refusal(seen: RecordedEvidence, current: RecordedEvidence) -> st
     )
 
 
-def _evidence(entry: ChainEntry) -> RecordedEvidence:
-    return RecordedEvidence.model_validate(entry.data)
-
-
-def _find(recorded: list[RecordedEvidence], head: str, evidence_hash: str) -> RecordedEvidence | None:
+def _find(recorded: tuple[AttestedEvidence, ...], head: str, evidence_hash: str) -> AttestedEvidence | None:
     return next((one for one in recorded if (one.head, one.evidence_hash) == (head, evidence_hash)), None)

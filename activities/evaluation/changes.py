@@ -1,18 +1,23 @@
 """What a patch changes, read by git plumbing from two trees; neither is ever checked out for it."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from activities.repository.git import Git
+from activities.repository.patches import SMALL_FILE_BYTES, SMALL_FILES
 from workflows.models.base import Model
 
 GITLINK = "160000"
 SYMLINK = "120000"
 ABSENT = "000000"
 _PLAIN = ("--no-ext-diff", "--no-textconv", "--no-renames", "--no-color", "--no-abbrev")
-MOST_READ_BYTES = 64 * 1024 * 1024
-"""Of changed files together: more is far over every size limit, and is refused for that."""
+MOST_READ_BYTES = 8 * 1024 * 1024
+"""Of changed files together: more is not looked through, and a person is told so."""
+MOST_READ_LINES = 200_000
+"""Added lines; a line costs memory however short it is."""
 LINE_CHARS = 4000
 """Of an added line this much is one piece; a longer line comes in several."""
 
@@ -43,7 +48,7 @@ class Change(Model):
         return self.new_mode == ABSENT
 
 
-class AddedLine(Model):
+class AddedLine(NamedTuple):
     """A line, or a piece of a long one, that the patch adds."""
 
     path: str
@@ -63,7 +68,9 @@ class ChangeReader:
             *("diff-tree", "-r", "-z", "--raw", *_PLAIN, base, head), purpose="comparing trees", git_dir=git_dir
         )
         counted = await self._git.run(
-            *("diff-tree", "-r", "-z", "--numstat", *_PLAIN, base, head), purpose="counting lines", git_dir=git_dir
+            *(*SMALL_FILES, "diff-tree", "-r", "-z", "--numstat", *_PLAIN, base, head),
+            purpose="counting lines",
+            git_dir=git_dir,
         )
         counts = dict(_counts(counted))
         fields = raw.split(b"\0")[:-1]
@@ -92,7 +99,7 @@ class ChangeReader:
     async def added_lines(
         self, git_dir: Path, base: str, head: str, changes: tuple[Change, ...]
     ) -> tuple[AddedLine, ...]:
-        """Every added line; none of them if they are too many to be held in memory, which is_readable tells before.
+        """Every added line; none of them if they are too much to be held in memory, which is_readable tells before.
 
         Files that git takes for binary are included: a NUL byte must not hide a secret.
         """
@@ -103,7 +110,7 @@ class ChangeReader:
             purpose="reading added lines",
             git_dir=git_dir,
         )
-        return tuple(_added(patch, changes))
+        return await asyncio.to_thread(lambda: tuple(_added(patch, changes)))
 
     async def _sizes(self, git_dir: Path, blobs: list[str]) -> dict[str, int]:
         if not blobs:
@@ -119,7 +126,9 @@ class ChangeReader:
 
 def is_readable(changes: tuple[Change, ...]) -> bool:
     """Whether the text of a patch is small enough to be looked through."""
-    return sum(change.new_size for change in changes) <= MOST_READ_BYTES
+    sizes, lines = [change.new_size for change in changes], sum(change.added for change in changes)
+    # Nobody has counted the lines of a file that is not small.
+    return sum(sizes) <= MOST_READ_BYTES and lines <= MOST_READ_LINES and max(sizes, default=0) <= SMALL_FILE_BYTES
 
 
 def _counts(numstat: bytes) -> Iterator[tuple[bytes, tuple[int | None, int | None]]]:

@@ -109,11 +109,6 @@ class CheckRunner:
             if name.startswith(f"{bench.name}."):
                 await self._workspaces.remove(name)
 
-    async def stop(self, bench: Bench, reason: str) -> None:
-        """End the checks of a bench that still run."""
-        for run_id in self._known(bench):
-            await self._sandboxes.stop(run_id, reason)
-
     def _known(self, bench: Bench) -> list[str]:
         return [run_id for run_id in self._sandboxes.known_runs() if run_id.startswith(f"{bench.name}.")]
 

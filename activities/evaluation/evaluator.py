@@ -44,8 +44,8 @@ class Evaluator:
     async def evaluate(self, order: EvaluateOrder, bench: Bench, grades: LimitGrades) -> Evaluation:
         """Judge and put everything on record. Raises ChecksInterrupted, GitError, ArchiveError.
 
-        Called again for the same order and bench it goes on where it was. Cancelled, it leaves the checks running: the
-        caller knows whether to come back, or to call `stop`.
+        Called again for the same order and bench it goes on where it was. Cancelled, it leaves the checks running:
+        whoever holds the place knows whether to come back, or to give everything of it back.
         """
         judgement = await self.judge(order, bench, grades)
         evidence = judgement.evidence
@@ -68,11 +68,6 @@ class Evaluator:
             feedback=told,
             base_run=evidence.base,
         )
-
-    async def stop(self, bench: Bench, reason: str) -> None:
-        """End checks that still run and clear up after them, for a task that is over."""
-        await self._checks.stop(bench, reason)
-        await self._checks.clear(bench)
 
     async def judge(self, order: EvaluateOrder, bench: Bench, grades: LimitGrades) -> Judgement:
         """Run the checks on the three trees and find what there is to find."""

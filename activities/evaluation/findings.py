@@ -17,6 +17,7 @@ DETECTORS: tuple[Detector, ...] = (
     secret_findings.secrets,
     path_findings.scope,
     path_findings.size,
+    path_findings.unreadable,
     path_findings.check_definitions,
     path_findings.sensitive_paths,
     path_findings.unusual_entries,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from activities.evaluation import paths
-from activities.evaluation.changes import GITLINK, SYMLINK, Change
+from activities.evaluation.changes import GITLINK, SYMLINK, Change, is_readable
 from activities.evaluation.judged import Judged
 from activities.evaluation.paths import shown
 from workflows.models.evidence import Finding, Severity
@@ -48,6 +48,17 @@ def size(judged: Judged) -> Iterator[Finding]:
     if judged.patch_bytes > judged.policy.max_patch_bytes:
         message = f"the diff has {judged.patch_bytes} bytes, and at most {judged.policy.max_patch_bytes} are accepted"
         yield Finding(rule="too-large", severity=Severity.BLOCKER, message=message)
+
+
+def unreadable(judged: Judged) -> Iterator[Finding]:
+    """More than is looked through at all, so that what other findings say of its text is not known."""
+    if not is_readable(judged.changes):
+        size = sum(change.new_size for change in judged.changes)
+        message = (
+            f"the changed files have {size} bytes, too large to be read: they, or one of them, are so large or have so "
+            "many lines that nothing in them was looked for; leave generated files out, or look for yourself"
+        )
+        yield Finding(rule="too-large-to-read", severity=Severity.PERSON, message=message)
 
 
 def check_definitions(judged: Judged) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from activities.forge.local_repository import REVERTS, DirtyWorkTree, LocalRepos
 from activities.forge.pulls import Pull, Pulls
 from activities.repository.git import Git
 from activities.repository.locking import lock_file
+from activities.repository.mirror import PROPOSED
 from activities.repository.patches import pack_of
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
@@ -26,14 +27,17 @@ class LocalForge:
 
     def __init__(self, git: Git, directory: Path) -> None:
         """`directory`: where its locks and pull requests are."""
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._locks = directory / "locks"
-        self._locks.mkdir(parents=True, exist_ok=True)
+        self._locks.mkdir(exist_ok=True)
         self._git = git
         self._pulls = directory / "pulls"
 
     async def propose(self, task: Task, patch: Patch, bundle: bytes, title: str, body: str) -> PullRequest:
         """See contract. The branch is the task's own, so it is moved wherever it was."""
         async with self._alone(task) as (place, pulls):
+            # First: whoever copies object files must know that there may be a patch among them.
+            await place.run("update-ref", PROPOSED, patch.base_commit, purpose="noting that patches come here")
             await place.run(
                 "index-pack", "--stdin", "--fix-thin", "--strict", purpose="pushing the patch", stdin=pack_of(bundle)
             )

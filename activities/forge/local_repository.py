@@ -206,6 +206,9 @@ class LocalRepository:
             fields = record.split(b"\0")
             if b"bare" in fields or f"branch refs/heads/{branch}".encode() not in fields:
                 continue
+            # Git still lists a linked work tree whose directory somebody has removed.
+            if any(field.split(b" ")[0] == b"prunable" for field in fields):
+                continue
             return Path(os.fsdecode(fields[0].removeprefix(b"worktree ")))
         return None
 

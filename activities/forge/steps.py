@@ -5,16 +5,20 @@ from collections.abc import Awaitable, Callable
 
 from temporalio import activity
 
-from activities.archive.contract import ArtifactStore, TaskChains
-from activities.decisions.authority import MERGE, Authority
+from activities.archive.contract import ArtifactStore
+from activities.callers import only_called_by
+from activities.decisions.admissions import Admissions
+from activities.decisions.attested import Attested, AttestedMerge, AttestedPatch
+from activities.decisions.authority import Authority
+from activities.decisions.refused import ActionRefused
 from activities.failures import step
 from activities.forge.attribution import merge_message, pull_body, pull_title, revert_message
 from activities.forge.contract import Forge
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
 from workflows.models.evidence import Evidence
+from workflows.models.intent import task_workflow_id
 from workflows.models.patch import Patch
-from workflows.models.policy import PolicyRefusal
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
 from workflows.models.steps import (
     ClosePullRequestOrder,
@@ -32,22 +36,24 @@ WhoseTurn = Callable[[Task], Awaitable[str]]
 
 
 class ForgeActivities:
-    """Implements steps.ForgeSteps."""
+    """Implements steps.ForgeSteps. Each acts on the task as it was admitted, with what workers attested about it."""
 
     def __init__(
         self,
         forge: Forge,
+        admissions: Admissions,
+        attested: Attested,
         authority: Authority,
         artifacts: ArtifactStore,
-        chains: TaskChains,
         mirrors: Mirrors,
         patches: Patches,
         whose_turn: WhoseTurn,
     ) -> None:
         self._forge = forge
+        self._admissions = admissions
+        self._attested = attested
         self._authority = authority
         self._artifacts = artifacts
-        self._chains = chains
         self._mirrors = mirrors
         self._patches = patches
         self._whose_turn = whose_turn
@@ -56,52 +62,65 @@ class ForgeActivities:
     @step
     async def propose(self, order: ProposeOrder) -> PullRequest:
         """Push the branch and create, adopt or update its pull request."""
-        if reason := await self._authority.task_refusal(order.task):
-            raise PolicyRefusal(reason)
+        task = await self._admissions.confirm(order.task)
+        await self._authority.may_publish(order.patch, order.evaluation, task)
         evidence = Evidence.model_validate_json(await self._artifacts.get(order.evaluation.evidence))
-        body = pull_body(order.task, order.patch, order.evaluation, evidence, order.run)
+        if evidence.digest() != order.evaluation.evidence_hash:
+            raise ActionRefused("refused: the evidence in this order is not the evidence that it names")
+        body = pull_body(task, order.patch, order.evaluation, evidence, order.run)
         bundle = await self._artifacts.get(order.patch.bundle)
-        return await self._forge.propose(order.task, order.patch, bundle, pull_title(order.task), body)
+        return await self._forge.propose(task, order.patch, bundle, pull_title(task), body)
 
     @activity.defn(name="rebase")
     @step
     async def rebase(self, order: RebaseOrder) -> RebaseResult:
         """Lay a patch onto base as it is now."""
-        mirror = await self._mirrors.refresh(order.task.repository.url)
-        new_base = await self._mirrors.resolve(mirror, order.task.base)
-        rebased = await self._patches.rebase(mirror, f"{order.task.id}-rebased", order.patch, new_base)
-        return RebaseResult(patch=rebased) if isinstance(rebased, Patch) else RebaseResult(conflicts=rebased)
+        task = await self._admissions.confirm(order.task)
+        await self._attested.confirm(task.id, order.patch)
+        mirror = await self._mirrors.refresh(task.repository.url)
+        new_base = await self._mirrors.resolve(mirror, task.base)
+        rebased = await self._patches.rebase(mirror, f"{task.id}-rebased", order.patch, new_base)
+        if not isinstance(rebased, Patch):
+            return RebaseResult(conflicts=rebased)
+        await self._attested.add_patch(task.id, AttestedPatch(patch=rebased, rebased_from=order.patch.head))
+        return RebaseResult(patch=rebased)
 
     @activity.defn(name="merge")
     @step
     async def merge(self, order: MergeOrder) -> MergeResult:
         """Merge, if signatures and the record allow it; the last look before it happens is here."""
-        if reason := await self._authority.merge_refusal(order):
-            return MergeResult(outcome=MergeOutcome.REFUSED, detail=reason)
-        if (other := await self._whose_turn(order.task)) not in {"", order.task.id}:
+        try:
+            task = await self._authority.may_merge(order)
+        except ActionRefused as refused:
+            return MergeResult(outcome=MergeOutcome.REFUSED, detail=str(refused))
+        if (other := await self._whose_turn(task)) not in {"", task.id}:
             return MergeResult(outcome=MergeOutcome.QUEUED, detail=f"it is the turn of task {other}")
-        message = merge_message(order.task, order.evaluation.evidence_hash, order.approval, order.merge)
-        result = await self._forge.merge(order.task, order.pull_request, order.patch, message)
+        message = merge_message(task, order.evaluation.evidence_hash, order.approval, order.merge)
+        result = await self._forge.merge(task, order.pull_request, order.patch, message)
         if result.outcome is MergeOutcome.MERGED:
-            # Written here and not by the workflow: what can be taken back later is what was merged.
-            facts = {"commit": result.commit, "head": order.patch.head}
-            await self._chains.append(order.task.id, f"merge-{result.commit}", MERGE, facts)
+            merge = AttestedMerge(
+                commit=result.commit, head=order.patch.head, base=task.base, repository=task.repository.url
+            )
+            await self._attested.add_merge(task.id, merge)
         return result
 
     @activity.defn(name="close_pull_request")
     @step
     async def close_pull_request(self, order: ClosePullRequestOrder) -> Nothing:
         """Close the pull request of a task that ended without a merge."""
-        if order.pull_request is not None and not await self._authority.task_refusal(order.task):
-            await self._forge.close(order.task, order.pull_request, order.reason)
+        only_called_by(task_workflow_id(order.task.id))
+        task = await self._admissions.confirm(order.task)
+        if order.pull_request is not None:
+            await self._forge.close(task, order.pull_request, order.reason)
         return Nothing()
 
     @activity.defn(name="revert")
     @step
     async def revert(self, order: RevertOrder) -> RevertResult:
         """Take a merge back, timed from the moment the person asked."""
-        if reason := await self._authority.revert_refusal(order):
-            return RevertResult(outcome=RevertOutcome.REFUSED, detail=reason)
-        message = revert_message(order.task, order.merge_commit, order.signed)
-        result = await self._forge.revert(order.task, order.merge_commit, message)
+        try:
+            task, merge = await self._authority.may_revert(order)
+        except ActionRefused as refused:
+            return RevertResult(outcome=RevertOutcome.REFUSED, detail=str(refused))
+        result = await self._forge.revert(task, merge.commit, revert_message(task, merge.commit, order.signed))
         return result.model_copy(update={"seconds": round(max(0.0, time.time() - order.requested_at), 3)})

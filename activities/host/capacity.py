@@ -6,12 +6,15 @@ import shutil
 
 from temporalio import activity
 
+from activities.decisions.admissions import Admissions
+from activities.decisions.attested import Attested
 from activities.egress.contract import EgressGateway
 from activities.environment.layer import EnvironmentLayers, Layer
 from activities.failures import step
 from activities.host.last_words import LastWords
 from activities.host.layout import HostLayout, workspace_name
 from activities.host.placements import Held, Placements
+from activities.host.preparations import Preparations
 from activities.host.supervised import keep_beating
 from activities.policy.agents import choose_agent
 from activities.policy.combine import combine
@@ -51,6 +54,9 @@ class CapacityActivities:
         owners: OwnersFiles,
         last_words: LastWords,
         toolchain: str,
+        admissions: Admissions,
+        attested: Attested,
+        preparations: Preparations,
     ) -> None:
         self._host = host
         self._layout = layout
@@ -64,35 +70,57 @@ class CapacityActivities:
         self._owners = owners
         self._last_words = last_words
         self._toolchain = toolchain
+        self._admissions = admissions
+        self._attested = attested
+        self._preparations = preparations
 
     @activity.defn(name="prepare")
     @step
     async def prepare(self, order: PrepareOrder) -> Prepared:
-        """Make a workspace at base, or at the patch to continue from, under the policy of its base commit."""
+        """Make a workspace at base, or at the patch to continue from, under the policy of its base commit.
+
+        If the placement that was lost is here after all, its workspace is taken over as it is, and what runs in it goes
+        on: a host that was silent for long has lost nothing.
+        """
+        await self._admissions.confirm(order.task)
+        if order.resume_from is not None:
+            await self._attested.confirm(order.task.id, order.resume_from)
         beating = asyncio.create_task(keep_beating())
         try:
-            return await self._prepare(order)
+            prepared = await self._prepare(order)
+            self._preparations.keep(order.task, prepared)
+            return prepared
         finally:
             beating.cancel()
 
     async def _prepare(self, order: PrepareOrder) -> Prepared:
         task = order.task
         mirror = await self._mirrors.refresh(task.repository.url)
-        base = order.resume_from.base_commit if order.resume_from else await self._mirrors.resolve(mirror, task.base)
+        found = self._found(order)
+        if found is not None:
+            base = found.base_commit
+        elif order.resume_from is not None:
+            base = order.resume_from.base_commit
+        else:
+            base = await self._mirrors.resolve(mirror, task.base)
         # Read for each task: owners edit these while the worker runs.
         platform, security = self._owners.platform(), self._owners.security()
         policy = await self._policy(mirror, base, task, platform, security)
         agent = choose_agent(platform, security, task.agent)
-        await self._clear_older(task.id, order.epoch)
-        held = self._take(task.id, order.epoch)
-        try:
+        tree = await self._start_tree(mirror, base, order.resume_from)
+        if found is not None:
+            held = await self._take_over(found, order.epoch)
             layer = await self._layer(mirror, base, policy, held)
-            tree = await self._start_tree(mirror, base, order.resume_from)
-            name = workspace_name(task.id, order.epoch)
-            await self._workspaces.create(name, mirror, commit=base, tree=tree, uid=held.uid)
-        except BaseException:
-            await self.give_back(held)
-            raise
+        else:
+            await self._clear_older(task.id, order.epoch)
+            held = self._take(task.id, order.epoch)
+            try:
+                layer = await self._layer(mirror, base, policy, held)
+                await self._workspaces.create(held.workspace, mirror, commit=base, tree=tree, uid=held.uid)
+                held = self._placements.complete(held, base)
+            except BaseException:
+                await self.give_back(held)
+                raise
         return Prepared(
             placement=Placement(host=self._host, epoch=order.epoch),
             base_commit=base,
@@ -100,7 +128,32 @@ class CapacityActivities:
             policy=policy,
             layer=layer.key if layer else "",
             agent=agent.name,
+            found_run=self._last_run(held) if found is not None else "",
         )
+
+    def _found(self, order: PrepareOrder) -> Held | None:
+        """The place that was thought lost and is here: as it was left, or taken over by an attempt before this one."""
+        held = self._placements.find(order.task.id)
+        if held is None or not held.base_commit or not order.lost_epoch:
+            return None
+        is_lost_one = held.epoch == order.lost_epoch
+        was_taken_over = held.epoch == order.epoch and held.first_epoch != 0
+        started_from = order.resume_from.base_commit if order.resume_from else held.base_commit
+        return held if (is_lost_one or was_taken_over) and started_from == held.base_commit else None
+
+    async def _take_over(self, held: Held, epoch: int) -> Held:
+        """Keep the workspace and the agent's runs. What judged or exported begins again under its new name."""
+        if held.epoch != epoch:
+            held = self._placements.take_over(held, epoch)
+        for prefix in held.prefixes:
+            await self._clear(held, prefix, (f"{prefix}.", f"export-{prefix}"))
+        return held
+
+    def _last_run(self, held: Held) -> str:
+        """The agent's run that began last in a workspace; they are numbered through all of a task."""
+        prefixes = tuple(f"{prefix}-" for prefix in held.prefixes)
+        runs = [run_id for run_id in self._sandboxes.known_runs() if run_id.startswith(prefixes)]
+        return max(runs, key=lambda run_id: int(run_id.rpartition("-")[2]), default="")
 
     async def _policy(
         self, mirror: Mirror, base: str, task: Task, platform: PlatformPolicy, security: SecurityPolicy
@@ -175,21 +228,27 @@ class CapacityActivities:
 
     async def give_back(self, held: Held) -> None:
         """Stop what runs for a placement, remove what it has, and free its place."""
-        prefix = workspace_name(held.task_id, held.epoch)
+        for prefix in held.prefixes:
+            await self._clear(held, prefix, (f"{prefix}-", f"{prefix}.", f"export-{prefix}"))
+            await self._workspaces.remove(prefix)
+            for folder in self._layout.inputs.iterdir():
+                if folder.name.startswith(f"{prefix}-"):
+                    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        self._sandboxes.give_back_uid(held.uid)
+        self._placements.give_back(held.task_id)
+        self._preparations.forget(held.task_id)
+
+    async def _clear(self, held: Held, prefix: str, beginnings: tuple[str, ...]) -> None:
+        """End and forget the runs of a placement whose ids begin so, and remove its checkouts for checks."""
         for run_id in self._sandboxes.known_runs():
-            if run_id == prefix or run_id.startswith((f"{prefix}-", f"{prefix}.", f"export-{prefix}")):
+            if run_id.startswith(beginnings):
                 with contextlib.suppress(LookupError):
-                    await self._sandboxes.stop(run_id, "the task no longer needs this host")
+                    await self._sandboxes.stop(run_id, "the task no longer needs it")
                 records = await self._gateway.close(run_id)
                 with contextlib.suppress(LookupError):
                     await self._last_words.keep(held.task_id, run_id, records)
                     await self._sandboxes.forget(run_id)
                 await self._gateway.forget(run_id)
         for name in self._workspaces.names():
-            if name == prefix or name.startswith(f"{prefix}."):
+            if name.startswith(f"{prefix}."):
                 await self._workspaces.remove(name)
-        for folder in self._layout.inputs.iterdir():
-            if folder.name.startswith(f"{prefix}-"):
-                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        self._sandboxes.give_back_uid(held.uid)
-        self._placements.give_back(held.task_id)

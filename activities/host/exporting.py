@@ -5,11 +5,11 @@ from datetime import datetime
 
 from temporalio import activity
 
-from activities.archive.contract import TaskChains
+from activities.decisions.attested import Attested, AttestedPatch
 from activities.failures import step
 from activities.forge.attribution import commit_message
-from activities.host.layout import workspace_name
 from activities.host.placements import Placements
+from activities.host.preparations import Preparations
 from activities.host.supervised import keep_beating
 from activities.repository.export import Exporter, ExportRefused
 from activities.repository.git import Git
@@ -18,8 +18,6 @@ from activities.repository.patches import Patches
 from activities.repository.workspace import Workspaces
 from workflows.models.patch import ExportResult
 from workflows.models.steps import ExportOrder
-
-PATCH = "patch"
 
 
 class ExportingActivities:
@@ -30,19 +28,21 @@ class ExportingActivities:
         *,
         git: Git,
         placements: Placements,
+        preparations: Preparations,
         mirrors: Mirrors,
         workspaces: Workspaces,
         exporter: Exporter,
         patches: Patches,
-        chains: TaskChains,
+        attested: Attested,
     ) -> None:
         self._git = git
         self._placements = placements
+        self._preparations = preparations
         self._mirrors = mirrors
         self._workspaces = workspaces
         self._exporter = exporter
         self._patches = patches
-        self._chains = chains
+        self._attested = attested
 
     @activity.defn(name="export_patch")
     @step
@@ -56,8 +56,9 @@ class ExportingActivities:
 
     async def _export(self, order: ExportOrder) -> ExportResult:
         prepared, task = order.prepared, order.task
+        self._preparations.confirm(task, prepared)
         held = self._placements.expect(task.id, prepared.placement.epoch)
-        name = workspace_name(task.id, held.epoch)
+        name = held.workspace
         mirror = self._mirrors.of(task.repository.url)
         base = prepared.base_commit
         try:
@@ -76,13 +77,8 @@ class ExportingActivities:
             # The time the step was first scheduled: an attempt after a crash makes the same commit again.
             when=_first_scheduled(),
         )
-        await self._chains.append(
-            task.id,
-            f"patch-{patch.head}",
-            PATCH,
-            {"head": patch.head, "base_commit": base, "tree": tree, "round": order.round, "run": order.run.run_id},
-            (patch.bundle, patch.diff),
-        )
+        made = AttestedPatch(patch=patch, round=order.round, run_id=order.run.run_id)
+        await self._attested.add_patch(task.id, made)
         return ExportResult(patch=patch)
 
 

@@ -4,14 +4,14 @@ import asyncio
 
 from temporalio import activity
 
-from activities.archive.contract import TaskChains
-from activities.decisions.authority import EVIDENCE, recorded_evidence
+from activities.decisions.attested import Attested
 from activities.environment.layer import EnvironmentLayers
 from activities.evaluation.checks import Bench
 from activities.evaluation.evaluator import Evaluator
 from activities.failures import step
 from activities.host.layout import workspace_name
 from activities.host.placements import Placements
+from activities.host.preparations import Preparations
 from activities.host.supervised import HandedOver, cancelled_by_the_workflow, keep_beating
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
@@ -27,20 +27,22 @@ class JudgingActivities:
         self,
         *,
         placements: Placements,
+        preparations: Preparations,
         sandboxes: Sandboxes,
         mirrors: Mirrors,
         patches: Patches,
         layers: EnvironmentLayers,
         evaluator: Evaluator,
-        chains: TaskChains,
+        attested: Attested,
     ) -> None:
         self._placements = placements
+        self._preparations = preparations
         self._sandboxes = sandboxes
         self._mirrors = mirrors
         self._patches = patches
         self._layers = layers
         self._evaluator = evaluator
-        self._chains = chains
+        self._attested = attested
 
     @activity.defn(name="evaluate")
     @step
@@ -54,12 +56,17 @@ class JudgingActivities:
         except asyncio.CancelledError:
             if not cancelled_by_the_workflow():
                 raise HandedOver(bench.name) from None
-            await self._evaluator.stop(bench, "the task was cancelled")
             raise
         finally:
             beating.cancel()
-        await self._record(order, evaluation)
+        await self._attested.add_evidence(order.task.id, order.patch, evaluation, order.prepared.policy)
         return evaluation
+
+    async def _with_what_is_known(self, order: EvaluateOrder) -> EvaluateOrder:
+        """The order with base's earlier outcome as this record has it, since what failed there is held against less."""
+        earlier = await self._attested.evidence(order.task.id)
+        base_runs = [found.base_run for found in earlier if found.base_commit == order.patch.base_commit]
+        return order.model_copy(update={"base_run": order.base_run if order.base_run in base_runs else None})
 
     async def _bench(self, order: EvaluateOrder) -> Bench:
         held = self._placements.expect(order.task.id, order.prepared.placement.epoch)
@@ -71,21 +78,4 @@ class JudgingActivities:
             commit=order.patch.base_commit,
             uid=held.uid,
             layer=self._layers.find(order.prepared.layer).mount() if order.prepared.layer else None,
-        )
-
-    async def _record(self, order: EvaluateOrder, evaluation: Evaluation) -> None:
-        entry = recorded_evidence(
-            order.prepared.policy,
-            order.patch,
-            evaluation.evidence_hash,
-            tuple(f"{finding.rule} {finding.path}".strip() for finding in evaluation.findings),
-            blocked=evaluation.blocked,
-        )
-        artifacts = [ref for ref in (evaluation.evidence, evaluation.feedback) if ref is not None]
-        await self._chains.append(
-            order.task.id,
-            f"evidence-{evaluation.evidence_hash}",
-            EVIDENCE,
-            entry.model_dump(mode="json"),
-            artifacts,
         )

@@ -18,6 +18,7 @@ class HostLayout:
         self.mirrors = root / "mirrors"
         self.layers = root / "layers"
         self.placements = root / "placements"
+        self.preparations = root / "preparations"
         self.egress = root / "egress"
         for folder in (self.inputs,):
             folder.mkdir(exist_ok=True, mode=0o711)

@@ -40,7 +40,7 @@ async def follow(
     except asyncio.CancelledError:
         holding.cancel()
         following.cancel()
-        # What becomes of the run, `supervised` decides: it stops it, or leaves it to the next attempt.
+        # How the step ends, `supervised` decides; the run itself goes on.
         await following
         raise
     if following.done():

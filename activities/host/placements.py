@@ -15,6 +15,7 @@ from temporalio.worker import SlotMarkUsedContext as MarkUsed
 from temporalio.worker import SlotReleaseContext as Release
 from temporalio.worker import SlotReserveContext as Reserve
 
+from activities.host.layout import workspace_name
 from workflows.models.base import Model
 
 
@@ -29,6 +30,21 @@ class Held(Model):
     epoch: int
     uid: int | None = None
     """As root: the uid that owns the workspace and runs its sandboxes."""
+    first_epoch: int = 0
+    """Of the placements that had this workspace, one taking it over from the other; 0: this is the first."""
+    base_commit: str = ""
+    """What the workspace was made from; empty until it is complete."""
+
+    @property
+    def workspace(self) -> str:
+        """Name of the workspace. It stays the same when it is taken over: runs that go on have it under this name."""
+        return workspace_name(self.task_id, self.first_epoch or self.epoch)
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """What begins the names of everything that belongs to this place."""
+        epochs = range(self.first_epoch or self.epoch, self.epoch + 1)
+        return tuple(workspace_name(self.task_id, epoch) for epoch in epochs)
 
 
 class Placements:
@@ -47,11 +63,21 @@ class Placements:
             return current
         if current is not None and current.epoch > held.epoch:
             raise StalePlacement(f"task {held.task_id} was placed here again since (epoch {current.epoch})")
-        path = self._path(held.task_id)
-        draft = path.with_suffix(f".{os.getpid()}")
-        draft.write_text(held.model_dump_json())
-        draft.rename(path)
+        self._write(held)
         return held
+
+    def complete(self, held: Held, base_commit: str) -> Held:
+        """Note that the workspace is made, so that a later epoch may take it over. Raises StalePlacement."""
+        self.expect(held.task_id, held.epoch)
+        held = held.model_copy(update={"base_commit": base_commit})
+        self._write(held)
+        return held
+
+    def take_over(self, held: Held, epoch: int) -> Held:
+        """Pass a place on to a later epoch of its task, with everything in it. Raises StalePlacement."""
+        self.expect(held.task_id, held.epoch)
+        first = held.first_epoch or held.epoch
+        return self.take(held.model_copy(update={"epoch": epoch, "first_epoch": first}))
 
     def expect(self, task_id: str, epoch: int) -> Held:
         """The place of exactly this epoch. Raises StalePlacement if it was given back or taken anew."""
@@ -80,6 +106,12 @@ class Placements:
     def free(self) -> int:
         """Places not taken; may be negative after the capacity was lowered."""
         return self._capacity - len(self.all())
+
+    def _write(self, held: Held) -> None:
+        path = self._path(held.task_id)
+        draft = path.with_suffix(f".{os.getpid()}")
+        draft.write_text(held.model_dump_json())
+        draft.rename(path)
 
     def _path(self, task_id: str) -> Path:
         if not task_id.isalnum():

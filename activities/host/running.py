@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 from pathlib import Path
 
 from temporalio import activity
@@ -13,13 +14,15 @@ from activities.agents.handover import handover
 from activities.agents.toolchains import Toolchains
 from activities.agents.transcript import read_transcript
 from activities.archive.contract import ArtifactStore, TaskChains
+from activities.decisions.refused import ActionRefused
 from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
 from activities.environment.layer import EnvironmentLayers
 from activities.failures import step
 from activities.host.last_words import RUN, entry_of
-from activities.host.layout import HostLayout, workspace_name
+from activities.host.layout import HostLayout
 from activities.host.pausing import TOOL_CALLS, follow
 from activities.host.placements import Held, Placements
+from activities.host.preparations import Preparations
 from activities.host.supervised import SandboxLost
 from activities.repository.mirror import Mirrors
 from activities.repository.workspace import Workspaces, objects_mount
@@ -32,7 +35,7 @@ from workflows.models.transcript import EventKind
 from workflows.models.usage import Metered
 
 _MOST_REFUSED_NAMED = 20
-_WORTH_A_RETRY = {RunEnd.NOT_STARTED, RunEnd.LOST}
+_WORTH_A_RETRY = {RunEnd.NOT_STARTED, RunEnd.LOST, RunEnd.LEASE_LAPSED}
 _TRIES = 3
 """Attempts of this step that may find the sandbox lost before the run counts as ended by it."""
 
@@ -45,6 +48,7 @@ class RunningActivities:
         *,
         layout: HostLayout,
         placements: Placements,
+        preparations: Preparations,
         sandboxes: Sandboxes,
         gateway: EgressGateway,
         mirrors: Mirrors,
@@ -60,6 +64,7 @@ class RunningActivities:
         """`allow_private`: whether agents may reach servers on this machine; for tests against stand-ins only."""
         self._layout = layout
         self._placements = placements
+        self._preparations = preparations
         self._sandboxes = sandboxes
         self._gateway = gateway
         self._mirrors = mirrors
@@ -76,7 +81,10 @@ class RunningActivities:
     @step
     async def run_agent(self, order: RunOrder) -> RunResult:
         """Run the agent to its end. An attempt after a worker's restart finds the run that goes on."""
+        self._preparations.confirm(order.task, order.prepared)
         held = self._placements.expect(order.task.id, order.prepared.placement.epoch)
+        if not re.fullmatch(rf"{re.escape(order.task.id)}-\d{{1,9}}-\d{{1,9}}", order.run_id):
+            raise ActionRefused(f"refused: {order.run_id!r} is no run of task {order.task.id}")
         adapter = self._adapters.get(order.prepared.agent)
         if adapter is None:
             raise PolicyRefusal(
@@ -97,7 +105,8 @@ class RunningActivities:
             return RunResult(run_id=order.run_id, end=RunEnd.PAUSED, metered=came_to, agent=adapter.name)
         status, output = came_to
         if status.end in _WORTH_A_RETRY and activity.info().attempt < _TRIES:
-            # Nothing of the agent's work is in doubt: the sandbox was never there, or died with its supervisor.
+            # Nothing that was finished is in doubt: the sandbox was never there, died with its supervisor, or stood
+            # still for too long. What the agent had done so far is in the workspace, where the next one begins.
             await self._sandboxes.forget(order.run_id)
             raise SandboxLost(status)
         if status.end is RunEnd.STOPPED and status.detail == TOOL_CALLS:
@@ -167,7 +176,7 @@ class RunningActivities:
                 **run_environment(order.task, order.run_id),
                 **launch.environment,
             },
-            workspace=self._workspaces.path(workspace_name(held.task_id, held.epoch)),
+            workspace=self._workspaces.path(held.workspace),
             mounts=tuple(mounts),
             limits=prepared.policy.run_limits,
             egress=egress,

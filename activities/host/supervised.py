@@ -36,8 +36,9 @@ Saw = Callable[[bytes], Awaitable[None]]
 async def supervised(sandboxes: Sandboxes, spec: SandboxSpec, saw: Saw | None = None) -> tuple[RunStatus, bytes]:
     """Start the run or find it, wait for its end, and return its status with all of its output.
 
-    Cancelled by the workflow, it stops the run. Cancelled for any other reason, it leaves the run alone: the worker may
-    be stopping, or heartbeats came late and the next attempt follows the run already.
+    Cancelled, it leaves the run alone. The worker may be stopping, or heartbeats came late and the next attempt follows
+    the run already, or the workflow takes this host for lost and will find the run here. When the run is wanted no
+    more, the release of its placement ends it.
     """
     output = bytearray()
 
@@ -54,7 +55,6 @@ async def supervised(sandboxes: Sandboxes, spec: SandboxSpec, saw: Saw | None = 
     except asyncio.CancelledError:
         if not cancelled_by_the_workflow():
             raise HandedOver(spec.run_id) from None
-        await sandboxes.stop(spec.run_id, "the task was cancelled")
         raise
     finally:
         beating.cancel()

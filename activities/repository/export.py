@@ -183,7 +183,12 @@ async def changes(git: Git, git_dir: Path, old: str, new: str) -> tuple[Change, 
 
 def _read_plain(path: Path, most: int) -> bytes:
     """A regular file that is no link, up to a size. What wrote it read hostile bytes."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise GitError(
+            "reading the workspace", f"there is no {path.name} in the result: {error.strerror}", 1
+        ) from error
     with os.fdopen(descriptor, "rb") as file:
         data = file.read(most + 1)
     if len(data) > most:

@@ -11,6 +11,7 @@ import pwd
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 _CONFIGURATION = """[core]
 \thooksPath = /dev/null
@@ -41,6 +42,7 @@ _CONFIGURATION = """[core]
 """
 _MOST_OUTPUT = 256 * 1024 * 1024
 _MOST_ERROR = 4000
+_CHUNK = 256 * 1024
 
 
 class GitError(Exception):
@@ -83,12 +85,34 @@ class Git:
         """
         code, out, error = await self._execute(arguments, git_dir, stdin, environment or {}, uid)
         if code not in accept:
-            raise GitError(purpose, error.decode(errors="replace").strip()[-_MOST_ERROR:], code)
+            raise GitError(purpose, self._told(error), code)
         return out
 
     async def line(self, *arguments: str, purpose: str, git_dir: Path | None = None, uid: int | None = None) -> str:
         """The output of a command as one stripped line."""
         return (await self.run(*arguments, purpose=purpose, git_dir=git_dir, uid=uid)).decode(errors="replace").strip()
+
+    async def write(self, *arguments: str, purpose: str, git_dir: Path, to: BinaryIO, most: int) -> bool:
+        """Write a command's output to a file. False if it is longer than `most` bytes: the rest is not made.
+
+        Raises GitError.
+        """
+        process = await self._start(arguments, git_dir, None, {}, None)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        said = asyncio.create_task(process.stderr.read())
+        try:
+            while (data := await process.stdout.read(_CHUNK)) and to.tell() <= most:
+                to.write(data)
+            if data:
+                return False
+            error = await said
+            if code := await process.wait():
+                raise GitError(purpose, error.decode(errors="replace").strip()[-_MOST_ERROR:], code)
+        finally:
+            said.cancel()
+            await _end(process)
+        return True
 
     async def exit_code(self, *arguments: str, git_dir: Path, uid: int | None = None) -> int:
         """The exit code of a command that answers by it."""
@@ -102,10 +126,26 @@ class Git:
         environment: Mapping[str, str],
         uid: int | None,
     ) -> tuple[int, bytes, bytes]:
+        process = await self._start(arguments, git_dir, stdin, environment, uid)
+        try:
+            out, error = await process.communicate(stdin)
+        except BaseException:
+            await _end(process)
+            raise
+        return process.returncode or 0, out, error
+
+    async def _start(
+        self,
+        arguments: tuple[str, ...],
+        git_dir: Path | None,
+        stdin: bytes | None,
+        environment: Mapping[str, str],
+        uid: int | None,
+    ) -> asyncio.subprocess.Process:
         drop: dict[str, object] = (
             {"user": uid, "group": group_of(uid), "extra_groups": []} if uid and os.geteuid() == 0 else {}
         )
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             "git",
             *((f"--git-dir={git_dir}",) if git_dir is not None else ()),
             # Command scope: not even the repository's own configuration can set these again.
@@ -121,14 +161,11 @@ class Git:
             limit=_MOST_OUTPUT,
             **drop,  # type: ignore[arg-type]
         )
-        try:
-            out, error = await process.communicate(stdin)
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-            raise
-        return process.returncode or 0, out, error
+
+    def _told(self, error: bytes) -> str:
+        """What git said, for people and agents: where this host keeps its own things is not for them."""
+        said = error.decode(errors="replace").replace(str(self._configuration.parent.parent), "$JOURNEYMAN_STATE")
+        return said.strip()[-_MOST_ERROR:]
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -147,6 +184,13 @@ class Git:
             "GIT_ALLOW_PROTOCOL": "file:git:https:ssh",
             "GIT_NO_LAZY_FETCH": "1",
         }
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 def group_of(uid: int) -> int:

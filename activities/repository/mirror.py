@@ -17,6 +17,8 @@ from activities.repository.locking import lock_file
 from activities.repository.ownership import git_directory, owner_of, refuse_partial
 
 TASK_BRANCHES = "refs/heads/journeyman/"
+PROPOSED = "refs/journeyman/proposed"
+"""Set in a repository once a patch was pushed to it: what was rejected stays among its objects, on no branch."""
 _MOST_BRANCHES_NAMED = 8
 
 
@@ -161,7 +163,7 @@ class Mirrors:
         (mirror.vault / "objects" / "info" / "alternates").write_text(f"{mirror.objects}\n")
 
     async def _may_copy(self, url: str) -> bool:
-        """Whether object files may be copied as they are: this user's own, with no task's work in them."""
+        """Whether object files may be copied as they are: this user's own, where no task's work ever was."""
         path = Path(url)
         if not path.is_dir() or owner_of(path) != os.geteuid():
             return False
@@ -169,6 +171,7 @@ class Mirrors:
             "for-each-ref",
             "--count=1",
             TASK_BRANCHES,
+            PROPOSED,
             purpose="looking for tasks' branches",
             git_dir=git_directory(path),
         )

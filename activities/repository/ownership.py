@@ -60,11 +60,31 @@ def owner_of(path: Path) -> int:
                 f"{part} may be written by others than the owner of {directory}; git would take their orders. Give the "
                 f"repository to one user (chown -R, chmod -R o-w)"
             )
+    _refuse_replaceable(path.resolve(), owner)
     if os.geteuid() not in {0, owner}:
         raise RepositoryRefused(
             f"{path} belongs to another user, whose configuration git would obey; use a clone of your own"
         )
     return owner
+
+
+def _refuse_replaceable(path: Path, owner: int) -> None:
+    """Whoever may rename a folder on the way to a repository can put another one in its place, also after this look."""
+    trusted = {owner, 0} | _users_outside()
+    for folder in path.parents:
+        found = folder.stat()
+        anybody = found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
+        if found.st_uid not in trusted or anybody:
+            raise RepositoryRefused(
+                f"{path} could be replaced by others, who can write {folder}; move it to a folder of its owner's"
+            )
+
+
+def _users_outside() -> set[int]:
+    """In a container with users of its own, the one id that stands for all users outside, who own what is mounted."""
+    if Path("/proc/self/uid_map").read_text().split() == ["0", "0", str(2**32 - 1)]:
+        return set()
+    return {int(Path("/proc/sys/kernel/overflowuid").read_text())}
 
 
 async def refuse_partial(git: Git, path: Path, owner: int) -> None:

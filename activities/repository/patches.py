@@ -1,11 +1,13 @@
 """Making a patch of an exported tree: the commit, what it changes, and a bundle any host can continue from."""
 
+import asyncio
 import hashlib
 import os
 import re
 import tempfile
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from activities.archive.contract import ArtifactStore
 from activities.repository.git import Git
@@ -14,7 +16,14 @@ from workflows.models.patch import Patch
 
 BOT_NAME = "Journeyman"
 BOT_MAIL = "journeyman@localhost"
-_MOST_DIFF_BYTES = 8 * 1024 * 1024
+_SHOWN_DIFF_BYTES = 8 * 1024 * 1024
+_MOST_DIFF_BYTES = 64 * 1024 * 1024
+"""Of a diff this much is made; a longer one is equal to no other."""
+SMALL_FILE_BYTES = 4 * 1024 * 1024
+SMALL_FILES = ("-c", f"core.bigFileThreshold={SMALL_FILE_BYTES}")
+"""For comparing: git holds several times a file's size to find changed lines, so a larger one counts as binary."""
+_PIECE = 256 * 1024
+_NAMES_BASE = re.compile(rb"(?m)^index [0-9a-f].*\n|(?<=^@@) .*$")
 _CONFLICT_EXIT = 1
 _MOST_CONFLICTS = 50
 
@@ -88,16 +97,24 @@ class Patches:
     async def _describe(self, mirror: Mirror, name: str, base: str, head: str) -> Patch:
         tree = await self._git.line("rev-parse", f"{head}^{{tree}}", purpose="reading a commit", git_dir=mirror.vault)
         plain = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames")
-        diff = await self._git.run(
-            *("diff-tree", "-p", "--binary", *plain, base, head), purpose="making the diff", git_dir=mirror.vault
-        )
+        with tempfile.TemporaryFile() as file:
+            whole = await self._git.write(
+                *(*SMALL_FILES, "diff-tree", "-p", "--binary", *plain, base, head),
+                purpose="making the diff",
+                git_dir=mirror.vault,
+                to=file,
+                most=_MOST_DIFF_BYTES,
+            )
+            # Beside the event loop: millions of lines take seconds.
+            shown, digest = await asyncio.to_thread(_read_diff, file)
+        if not whole:
+            digest = hashlib.sha256(f"{base} {tree}".encode()).hexdigest()
         counted = await self._git.run(
-            *("diff-tree", "-r", "--numstat", "-z", *plain, base, head), purpose="counting lines", git_dir=mirror.vault
+            *(*SMALL_FILES, "diff-tree", "-r", "--numstat", "-z", *plain, base, head),
+            purpose="counting lines",
+            git_dir=mirror.vault,
         )
         counts = [entry.split(b"\t", 2) for entry in counted.split(b"\0") if entry]
-        shown = diff
-        if len(diff) > _MOST_DIFF_BYTES:
-            shown = diff[:_MOST_DIFF_BYTES] + b"\n[the diff is longer; the bundle has all of it]\n"
         return Patch(
             base_commit=base,
             tree=tree,
@@ -106,7 +123,7 @@ class Patches:
                 await self._bundle(mirror, name, base, head), name="patch.bundle", media_type="application/x-git-bundle"
             ),
             diff=await self._artifacts.put(shown, name="patch.diff", media_type="text/x-diff"),
-            diff_sha256=diff_digest(diff),
+            diff_sha256=digest,
             files=len(counts),
             added=sum(int(added) for added, _, _ in counts if added != b"-"),
             removed=sum(int(removed) for _, removed, _ in counts if removed != b"-"),
@@ -131,14 +148,23 @@ def pack_of(bundle: bytes) -> bytes:
     return pack
 
 
-def diff_digest(diff: bytes) -> str:
+def _read_diff(file: BinaryIO) -> tuple[bytes, str]:
+    """What is shown of a diff, and its digest."""
+    file.seek(0)
+    shown = file.read(_SHOWN_DIFF_BYTES)
+    if file.read(1):
+        shown += b"\n[the diff is longer; the bundle has all of it]\n"
+    file.seek(0)
+    return shown, diff_digest(file)
+
+
+def diff_digest(diff: BinaryIO) -> str:
     """A hash of what a diff changes, the same on another base when patch and context are byte-identical.
 
     Left out is what names the base: blob ids, and the line numbers and function names of hunk headers.
     """
-    kept = (
-        b"@@" if line.startswith(b"@@ ") else line
-        for line in diff.split(b"\n")
-        if not re.match(rb"index [0-9a-f]", line)
-    )
-    return hashlib.sha256(b"\n".join(kept)).hexdigest()
+    digest = hashlib.sha256()
+    # Many whole lines at a time: a loop over each would keep the interpreter from everything else.
+    while piece := diff.read(_PIECE) + diff.readline():
+        digest.update(_NAMES_BASE.sub(b"", piece))
+    return digest.hexdigest()

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 
-from activities.egress.contract import EgressRules
+from activities.egress.contract import BrokeredService, EgressRules, Endpoint
 from activities.egress.gateway import EnvoyGateway
 from activities.sandbox.contract import PROXY_PORT, SandboxSpec
 from activities.sandbox.host import BubblewrapSandboxes
@@ -19,6 +19,8 @@ from tests.activities.egress.servers import name_server
 from tests.benchmarks.figures import Figure
 
 _REQUESTS = 200
+_Times = list[list[float]]
+"""Seconds of each request: on a connection of its own, then on one that is kept."""
 _CLIENT = """
 import http.client, json, socket, sys, time
 host, port, target, authority, requests = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5])
@@ -71,40 +73,57 @@ def _server() -> Iterator[int]:
 
 
 async def measure(state: Path) -> list[Figure]:
-    """The same client, once on the host and once inside."""
-    sandboxes = BubblewrapSandboxes(state / "runs", stage_runtime(state))
+    """The same client: on the host, inside through the allowlist, and inside through the broker."""
     with _server() as port, name_server({"bench.test": ["127.0.0.1"]}) as resolver:
-        gateway = EnvoyGateway(state / "egress", resolvers=[resolver])
-        uid = sandboxes.take_uid()
-        authority = f"bench.test:{port}"
-        egress = await gateway.open("bench", EgressRules(hosts=(authority,), allow_private=True), uid)
-        inside = ("127.0.0.1", str(PROXY_PORT), f"http://{authority}/", authority, str(_REQUESTS))
+        allowed = f"bench.test:{port}"
+        service = BrokeredService(
+            host="bench.model.internal",
+            upstream=f"http://127.0.0.1:{port}",
+            private=True,
+            credential="bench",
+            header="authorization",
+            endpoints=(Endpoint(method="GET", path="/"),),
+        )
+        sandboxes = BubblewrapSandboxes(state / "runs", stage_runtime(state))
+        gateway = EnvoyGateway(state / "egress", resolvers=[resolver], credentials={"bench": None})
         try:
-            command = ("python3", "-c", _CLIENT, *inside)
-            status, output = await sandboxes.run(SandboxSpec(run_id="bench", command=command, egress=egress, uid=uid))
-            if status.exit_code != 0:
-                raise RuntimeError(f"the client inside failed: {output.decode(errors='replace')[-500:]}")
+            through = await _inside(
+                sandboxes, gateway, "plain", EgressRules(hosts=(allowed,), allow_private=True), allowed
+            )
+            brokered = await _inside(sandboxes, gateway, "brokered", EgressRules(brokered=(service,)), service.host)
         finally:
-            await gateway.close("bench")
             await gateway.stop()
-            await sandboxes.forget("bench")
-            sandboxes.give_back_uid(uid)
-        direct = await asyncio.to_thread(
+        told = await asyncio.to_thread(
             subprocess.run,
-            ["/usr/bin/env", "python3", "-c", _CLIENT, "127.0.0.1", str(port), "/", authority, str(_REQUESTS)],
+            ["/usr/bin/env", "python3", "-c", _CLIENT, "127.0.0.1", str(port), "/", allowed, str(_REQUESTS)],
             check=True,
             capture_output=True,
         )
-    through, plain = json.loads(output), json.loads(direct.stdout)
+        direct: _Times = json.loads(told.stdout)
+    names = ("egress_new_ms", "egress_kept_ms", "egress_brokered_new_ms", "egress_brokered_kept_ms")
     return [
-        Figure(
-            name,
-            round((median(ours) - median(theirs)) * 1000, 3),
-            "ms",
-            detail=_detail(ours, theirs),
-        )
-        for name, ours, theirs in zip(("egress_new_ms", "egress_kept_ms"), through, plain, strict=True)
+        Figure(name, round((median(ours) - median(theirs)) * 1000, 3), "ms", detail=_detail(ours, theirs))
+        for name, ours, theirs in zip(names, (*through, *brokered), (*direct, *direct), strict=True)
     ]
+
+
+async def _inside(
+    sandboxes: BubblewrapSandboxes, gateway: EnvoyGateway, name: str, rules: EgressRules, authority: str
+) -> _Times:
+    uid = sandboxes.take_uid()
+    egress = await gateway.open(name, rules, uid)
+    inside = ("127.0.0.1", str(PROXY_PORT), f"http://{authority}/", authority, str(_REQUESTS))
+    spec = SandboxSpec(run_id=name, command=("python3", "-c", _CLIENT, *inside), egress=egress, uid=uid)
+    try:
+        status, output = await sandboxes.run(spec)
+        if status.exit_code != 0:
+            raise RuntimeError(f"the client inside failed: {output.decode(errors='replace')[-500:]}")
+    finally:
+        await gateway.close(name)
+        await sandboxes.forget(name)
+        sandboxes.give_back_uid(uid)
+    times: _Times = json.loads(output)
+    return times
 
 
 def _detail(ours: list[float], direct: list[float]) -> str:

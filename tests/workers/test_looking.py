@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pty
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -101,6 +102,28 @@ async def test_what_a_cancelled_agent_printed_is_kept(here: Installation, reposi
     receipt = json.loads(cancelled.out)
     assert (receipt["stage"], receipt["message"]) == ("ended", "cancelled by ada: too slow")
     assert (await typed(state, "logs", task)).out == "started\n"
+
+
+async def test_who_stops_waiting_is_told_that_the_task_goes_on(here: Installation, repository: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(str(program("journeyman")), "run", "mend add()", "--repo", str(repository)),
+        *("--agent", "waiter", "--as", "ada", "--wait"),
+        env=environment(here.settings.state),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    told = b""
+    async with asyncio.timeout(60):
+        while b"  run" not in told:
+            told += await process.stderr.read(256)
+        process.send_signal(signal.SIGINT)
+        _, rest = await process.communicate()
+    assert process.returncode == 130
+    task = told.split()[0].decode()
+    assert f"the task goes on: journeyman show {task}" in rest.decode()
+    assert (await here.view(task)).status.outcome is None
+    await here.decide(task, Action.CANCEL)
 
 
 async def test_a_diff_on_a_terminal_is_coloured_and_through_the_person_s_pager(

@@ -373,6 +373,31 @@ async def test_a_task_terminated_in_temporal_gives_its_place_back(here: Installa
     await here.reaches(kept, Stage.ENDED)
 
 
+@pytest.mark.parametrize("noticed_by", ["the sweep", "whoever looks"])
+async def test_a_task_terminated_in_temporal_ends_as_such_and_can_be_asked_for_again(
+    here: Installation, repository: Path, noticed_by: str
+) -> None:
+    client = await connect(here.settings.temporal_address, here.settings.temporal_namespace)
+    key = f"linear:{noticed_by}"
+    task = await here.ask(repository, "mender", key=key)
+    assert (await here.settles(task)).status.pull_request is not None
+    await client.get_workflow_handle(task_workflow_id(task)).terminate(reason="by hand")
+    if noticed_by == "the sweep":
+        async with asyncio.timeout(30):
+            # What Temporal lists follows what happens a moment later.
+            while task not in await here.parts.ends(client).record_all():
+                await asyncio.sleep(0.05)
+    status = (await here.view(task)).status
+    assert (status.stage, status.outcome) == (Stage.ENDED, Outcome.CANCELLED)
+    assert "terminated in Temporal: by hand" in status.message
+    assert status.patch is not None
+    assert "journeyman/" not in git(repository, "branch", "--list", "--all")
+    again = await here.ask(repository, "mender", key=key, again=True)
+    assert again != task
+    await here.decide(again, Action.CANCEL)
+    await here.reaches(again, Stage.ENDED)
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [

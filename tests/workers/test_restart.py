@@ -1,6 +1,7 @@
 """A worker that stops or dies in the middle of a run interrupts nothing: the next one finds the run and goes on."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from temporalio.client import Client
+from temporalio.worker import Worker
 
 from tests.support.repositories import make_repository
 from tests.workers.installation import FILES, Installation, configure
@@ -20,8 +23,13 @@ from workers.gateway.assembly import gateway_of
 from workers.gateway.server import serving
 from workers.parts import Parts
 from workers.settings import Settings
+from workers.temporal import connect
+from workers.worker import RUNNER, WORKFLOWS
+from workflows import queues
+from workflows.agent_task import AgentTask
 from workflows.models.decision import Action
-from workflows.models.status import Stage
+from workflows.models.intent import task_workflow_id
+from workflows.models.status import Stage, TaskStatus
 
 pytestmark = pytest.mark.xdist_group("restart")
 
@@ -53,13 +61,16 @@ class Machine:
 
 
 @asynccontextmanager
-async def split(state: Path, metrics_address: str = "") -> AsyncIterator[tuple[Installation, Machine]]:
+async def split(
+    state: Path, host_silence_seconds: float = 300, metrics_address: str = ""
+) -> AsyncIterator[tuple[Installation, Machine]]:
     """Temporal and the gateway here, the worker in a process of its own."""
     agents = configure(state)
     settings = Settings(
         state=state,
         temporal_address=f"127.0.0.1:{free_port()}",
         temporal_ui_port=free_port(),
+        host_silence_seconds=host_silence_seconds,
         metrics_address=metrics_address,
     )
     async with temporal_server(
@@ -77,6 +88,14 @@ async def split(state: Path, metrics_address: str = "") -> AsyncIterator[tuple[I
             await parts.close()
 
 
+@asynccontextmanager
+async def workflows_only(here: Installation) -> AsyncIterator[Client]:
+    """A worker that decides what is next while no host is there."""
+    client = await connect(here.settings.temporal_address, here.settings.temporal_namespace)
+    async with Worker(client, task_queue=queues.ORCHESTRATE, workflows=WORKFLOWS, workflow_runner=RUNNER):
+        yield client
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 async def test_a_run_goes_on_while_its_worker_is_restarted_and_is_not_started_again(
     state: Path, how: signal.Signals
@@ -87,33 +106,72 @@ async def test_a_run_goes_on_while_its_worker_is_restarted_and_is_not_started_ag
         task = await here.ask(repository, "waiter")
         await here.reaches(task, Stage.RUN)
         run_id = f"{task}-1-1"
-        async with asyncio.timeout(30):
-            while run_id not in here.parts.sandboxes.known_runs():
-                await asyncio.sleep(0.05)
-            while (await asyncio.to_thread(here.gateway("ada").log, task, 0)).data.count(b"started") != 1:
-                await asyncio.sleep(0.05)
+        await wait_until_started(here, task)
         code = await machine.end(how)
         assert code == (0 if how is signal.SIGTERM else -9)
         assert run_id in here.parts.sandboxes.live_runs()
         await machine.start()
         (here.agents / "waiter" / "go").touch()
-        async with asyncio.timeout(120):
-            while True:
-                try:
-                    view = await here.settles(task)
-                except CommandFailed:
-                    # Right after a death, queries may still be sent to the worker that is gone.
-                    await asyncio.sleep(0.5)
-                    continue
-                break
-        status = view.status
-        assert status.stage is Stage.REVIEW, status.message
+        status = await wait_until_reviewed(here, task)
         assert status.run is not None
         output = await here.parts.artifacts.get(status.run.output) if status.run.output else b""
         assert output.count(b"started") == 1
         assert (status.round, status.run.run_id) == (1, run_id)
         await here.decide(task, Action.REJECT)
         await here.reaches(task, Stage.ENDED)
+
+
+async def wait_until_started(here: Installation, task: str) -> None:
+    """Until the agent itself says that it has begun."""
+    run_id = f"{task}-1-1"
+    async with asyncio.timeout(30):
+        while run_id not in here.parts.sandboxes.known_runs():
+            await asyncio.sleep(0.05)
+        while (await asyncio.to_thread(here.gateway("ada").log, task, 0)).data.count(b"started") != 1:
+            await asyncio.sleep(0.05)
+
+
+async def wait_until_reviewed(here: Installation, task: str) -> TaskStatus:
+    """Until there is something to review, whatever happens to workers meanwhile."""
+    async with asyncio.timeout(120):
+        while True:
+            # Right after a death, queries may still be sent to the worker that is gone.
+            with contextlib.suppress(CommandFailed):
+                status = (await here.settles(task)).status
+                assert status.stage is Stage.REVIEW, status.message
+                return status
+            await asyncio.sleep(0.5)
+
+
+@pytest.mark.parametrize("when", ["while nobody is there", "after the worker is back"])
+async def test_what_an_agent_did_is_not_lost_when_its_host_was_silent_for_too_long(state: Path, when: str) -> None:
+    repository = make_repository(state / "till.git", FILES, bare=True)
+    async with split(state, host_silence_seconds=1.5) as (here, machine), workflows_only(here) as client:
+        await machine.start()
+        task = await here.ask(repository, "waiter")
+        await here.reaches(task, Stage.RUN)
+        await wait_until_started(here, task)
+        await machine.end(signal.SIGTERM)
+        go = here.agents / "waiter" / "go"
+        if when == "while nobody is there":
+            go.touch()
+        handle = client.get_workflow_handle_for(AgentTask.run, task_workflow_id(task))
+        async with asyncio.timeout(60):
+            while "no longer answers" not in (await handle.query(AgentTask.status)).message:
+                await asyncio.sleep(0.1)
+        await machine.start()
+        go.touch()
+        status = await wait_until_reviewed(here, task)
+        assert status.run is not None
+        assert status.run.output is not None
+        assert status.placement is not None
+        output = await here.parts.artifacts.get(status.run.output)
+        assert (output.count(b"started"), status.run.run_id, status.round) == (1, f"{task}-1-1", 1)
+        assert status.placement.epoch == 2
+        await here.decide(task, Action.REJECT)
+        await here.reaches(task, Stage.ENDED)
+        assert [run for run in here.parts.sandboxes.known_runs() if run.startswith(task)] == []
+        assert here.parts.placements.all() == []
 
 
 async def test_a_stack_that_is_stopped_and_started_again_knows_its_tasks(state: Path) -> None:

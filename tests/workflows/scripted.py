@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import uuid
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -91,12 +92,17 @@ class Script:
         self.host = host
         self.policy = TaskPolicy(hash="policy-1", feedback_rounds=1)
         self.calls: list[tuple[str, Any]] = []
+        self.proposed: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        """By task id: whether the task's pull request was asked for."""
         self.findings: Callable[[EvaluateOrder], tuple[Finding, ...]] = lambda order: ()
         self.exported: Callable[[ExportOrder], ExportResult] = lambda order: ExportResult(
             patch=a_patch(f"head-{order.round}")
         )
         self.merged: Callable[[MergeOrder], MergeResult] = lambda order: MergeResult(
             outcome=MergeOutcome.MERGED, commit=sha("merge"), base_commit=sha("merge")
+        )
+        self.reverted: Callable[[RevertOrder], RevertResult] = lambda order: RevertResult(
+            outcome=RevertOutcome.REVERTED, commit=sha("revert")
         )
         self.rebased: Callable[[RebaseOrder], RebaseResult] = lambda order: RebaseResult()
         self.run: Callable[[RunOrder], RunResult] = lambda order: RunResult(
@@ -108,7 +114,6 @@ class Script:
         self.holds_merge = asyncio.Event()
         self.holds_merge.set()
         self.entered_merge = asyncio.Event()
-        self.dies_on_run = False
         self.verifier: DecisionVerifier | None = None
         self.turns: MergeTurnActivities | None = None
         self.budget: BudgetActivities | None = None
@@ -122,6 +127,8 @@ class Script:
 
     def _note(self, name: str, order: Any) -> None:
         self.calls.append((name, order))
+        if isinstance(order, ProposeOrder):
+            self.proposed[order.task.id].set()
 
 
 class ScriptedSteps:
@@ -215,7 +222,7 @@ class ScriptedSteps:
     @activity.defn(name="revert")
     async def revert(self, order: RevertOrder) -> RevertResult:
         self.s._note("revert", order)
-        return RevertResult(outcome=RevertOutcome.REVERTED, commit=sha("revert"))
+        return self.s.reverted(order)
 
     @activity.defn(name="verify_decision")
     async def verify_decision(self, order: DecisionOrder) -> DecisionVerdict:
@@ -267,8 +274,24 @@ SHARING_STEPS = ("take_turn", "give_turn_back", "reserve_budget", "settle_budget
 
 
 @asynccontextmanager
-async def workers(client: Client, script: Script, *, prefix: str = "") -> AsyncIterator[None]:
+async def workers(client: Client, script: Script) -> AsyncIterator[None]:
     """All workers of one small installation, in this process."""
+    async with working(client, script), attending(client, script):
+        yield
+
+
+@asynccontextmanager
+async def attending(client: Client, script: Script) -> AsyncIterator[None]:
+    """The worker by which a host is known to be there."""
+    steps = ScriptedSteps(script)
+    queue = Placement(host=script.host).control_queue
+    async with Worker(client, task_queue=queue, activities=steps.all("attend"), max_heartbeat_throttle_interval=BEAT):
+        yield
+
+
+@asynccontextmanager
+async def working(client: Client, script: Script) -> AsyncIterator[None]:
+    """All others."""
     script.turns, script.budget = MergeTurnActivities(client), BudgetActivities(client)
     steps = ScriptedSteps(script)
     host = Placement(host=script.host)
@@ -277,9 +300,6 @@ async def workers(client: Client, script: Script, *, prefix: str = "") -> AsyncI
         Worker(client, task_queue=queues.API, activities=steps.all(*API_STEPS, *SHARING_STEPS)),
         Worker(client, task_queue=queues.SANDBOX, activities=steps.all("prepare")),
         Worker(client, task_queue=host.queue, activities=steps.all(*HOST_STEPS), max_heartbeat_throttle_interval=BEAT),
-        Worker(
-            client, task_queue=host.control_queue, activities=steps.all("attend"), max_heartbeat_throttle_interval=BEAT
-        ),
     ):
         yield
 

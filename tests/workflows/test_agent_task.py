@@ -9,20 +9,25 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 
 from activities.decisions.signing import DecisionSigner, DecisionVerifier
-from tests.workflows.scripted import ALICE, BOB, CAROL, Desk, Script, a_patch, sha, workers
-from workflows.models.decision import Action
+from tests.workflows.scripted import ALICE, BOB, CAROL, Desk, Script, a_patch, a_task, sha, workers
+from workflows import queues
+from workflows.models.decision import Action, Decision
 from workflows.models.evidence import Finding, Severity
+from workflows.models.intent import revert_workflow_id
 from workflows.models.patch import ExportResult
 from workflows.models.policy import TaskPolicy
-from workflows.models.pull_request import MergeOutcome, MergeResult
+from workflows.models.pull_request import MergeOutcome, MergeResult, RevertOutcome, RevertResult
 from workflows.models.run import RunEnd, RunResult
-from workflows.models.status import Outcome, Stage
+from workflows.models.status import Outcome, RevertRequest, Stage
 from workflows.models.steps import RebaseResult
+from workflows.revert_merge import RevertMerge
 
 pytestmark = pytest.mark.xdist_group("temporal")
 BLOCKER = Finding(rule="checks-fail", severity=Severity.BLOCKER, message="1 test fails")
+SOON = timedelta(milliseconds=10)
 NOTE = Finding(rule="size", severity=Severity.NOTE, message="large")
 
 
@@ -224,8 +229,9 @@ async def test_a_cancelled_task_gives_its_workspace_back_and_says_who_cancelled(
     assert script.last("record").kind == "outcome"
 
 
-async def test_a_merge_under_way_is_finished_and_known_when_somebody_cancels_in_temporal(
-    temporal: Client, script: Script, signer: DecisionSigner
+@pytest.mark.parametrize("by", ["update", "temporal"])
+async def test_a_merge_under_way_is_finished_and_known_when_somebody_cancels(
+    temporal: Client, script: Script, signer: DecisionSigner, by: str
 ) -> None:
     script.holds_merge.clear()
     desk = await Desk.start(temporal, signer)
@@ -233,8 +239,7 @@ async def test_a_merge_under_way_is_finished_and_known_when_somebody_cancels_in_
     await desk.decide(Action.APPROVE)
     await desk.decide(Action.MERGE)
     await script.entered_merge.wait()
-    assert "can't cancel" in await refusal(asyncio.ensure_future(desk.decide(Action.CANCEL)))
-    await desk.handle.cancel()
+    await (desk.decide(Action.CANCEL) if by == "update" else desk.handle.cancel())
     script.holds_merge.set()
     status = await desk.result()
     assert (status.outcome, status.merge_commit) == (Outcome.MERGED, sha("merge"))
@@ -353,6 +358,73 @@ async def test_a_refused_merge_goes_back_to_people_with_the_reason(
     assert status.message == "commit or stash calc.py"
     await desk.decide(Action.MERGE)
     assert (await desk.result()).outcome is Outcome.MERGED
+
+
+async def test_a_merge_that_git_never_takes_goes_back_to_people_in_git_s_words(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    def locked(order: object) -> MergeResult:
+        raise ApplicationError("Unable to create 'refs/heads/main.lock': File exists.", next_retry_delay=SOON)
+
+    script.merged = locked
+    desk = await Desk.start(temporal, signer)
+    await desk.reaches(Stage.REVIEW)
+    await desk.decide(Action.APPROVE)
+    await desk.decide(Action.MERGE)
+    await desk.reaches(Stage.MERGE)
+    status = await desk.reaches(Stage.APPROVED)
+    assert "main.lock': File exists" in status.message
+    script.merged = lambda order: MergeResult(outcome=MergeOutcome.MERGED, commit=sha("merge"))
+    await desk.decide(Action.MERGE)
+    assert (await desk.result()).outcome is Outcome.MERGED
+
+
+async def test_an_approved_patch_survives_a_base_it_can_t_be_laid_onto_for_now(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    def broken(order: object) -> RebaseResult:
+        raise ApplicationError("the disk is full", non_retryable=True)
+
+    base_moves_once(script)
+    script.rebased = broken
+    desk = await Desk.start(temporal, signer)
+    await desk.reaches(Stage.REVIEW)
+    await desk.decide(Action.APPROVE)
+    await desk.decide(Action.MERGE)
+    await desk.reaches(Stage.MERGE)
+    status = await desk.reaches(Stage.REVIEW)
+    assert "the disk is full" in status.message
+    await desk.decide(Action.APPROVE)
+    await desk.decide(Action.MERGE)
+    assert (await desk.result()).outcome is Outcome.MERGED
+
+
+async def test_a_revert_that_git_never_takes_says_so_in_git_s_words(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    def locked(order: object) -> RevertResult:
+        raise ApplicationError("Unable to create 'refs/heads/main.lock': File exists.", next_retry_delay=SOON)
+
+    script.reverted = locked
+    task = a_task()
+    signed = signer.sign(
+        Decision(
+            action=Action.REVERT,
+            person=BOB,
+            task_id=task.id,
+            decided_at=datetime.now(UTC),
+            expires_at=datetime.now(UTC) + timedelta(hours=1),
+        )
+    )
+    result = await temporal.execute_workflow(
+        RevertMerge.run,
+        RevertRequest(task=task, merge_commit=sha("merge"), signed=signed),
+        id=revert_workflow_id(task.id),
+        task_queue=queues.ORCHESTRATE,
+    )
+    assert result.outcome is RevertOutcome.REFUSED
+    assert "main.lock': File exists" in result.detail
+    assert script.last("record").data["result"]["outcome"] == "refused"
 
 
 async def test_a_decision_after_the_end_is_refused(temporal: Client, script: Script, signer: DecisionSigner) -> None:

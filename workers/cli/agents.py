@@ -1,7 +1,6 @@
 """Commands about agents: which command lines there are, installing them, checking that they could work."""
 
 import asyncio
-import sys
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
@@ -9,7 +8,7 @@ from cyclopts import App, Group, Parameter
 from rich.table import Table
 
 from workers.cli.client import CommandFailed
-from workers.cli.printing import out, plain, print_json
+from workers.cli.printing import out, plain, print_json, tell
 from workers.settings import load_settings
 from workflows.models.policy import PolicyRefusal
 
@@ -91,7 +90,7 @@ def check(name: str = "", *, json: _Json = False) -> None:
 
 
 def _progress(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+    tell(text)
 
 
 def _asked(look: Callable[[], _T]) -> _T:

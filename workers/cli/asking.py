@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from workers.cli.client import CommandFailed
 from workers.cli.options import As, Flag, Json, gateway
-from workers.cli.printing import out, print_json, print_tasks, print_view
+from workers.cli.printing import out, plain, print_json, print_tasks, print_view
 from workers.cli.waiting import NEEDS_YOU, wait_for
 from workers.gateway.messages import NewTask, TaskLine, TaskView
 from workflows.models.status import Outcome, Stage
@@ -86,8 +86,8 @@ def run(
     elif json:
         print_json(admitted)
     else:
-        out().print(admitted.task_id + (f"  ({admitted.message})" if admitted.message else ""))
-        out().print(f"where it stands: journeyman show {admitted.task_id}")
+        out().print(plain(admitted.task_id) + (f"  ({plain(admitted.message)})" if admitted.message else ""))
+        out().print(f"where it stands: journeyman show {plain(admitted.task_id)}")
 
 
 def tasks(

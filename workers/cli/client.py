@@ -37,6 +37,8 @@ class GatewayClient:
 
     def __init__(self, socket: Path, acting_as: str = "", *, began: float = 0, traceparent: str = "") -> None:
         """`began`: unix seconds when the command began, and `traceparent` what it is part of, for the task's trace."""
+        if not (acting_as.isascii() and acting_as.isprintable()):
+            raise CommandFailed(f"--as takes a name in plain ASCII, not {acting_as[:80]!r}", code=2)
         headers = {"x-journeyman-as": acting_as} if acting_as else {}
         headers |= {"x-journeyman-began": f"{began:.6f}"} if began else {}
         headers |= {"traceparent": traceparent} if traceparent.isascii() and traceparent.isprintable() else {}

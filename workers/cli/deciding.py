@@ -6,7 +6,7 @@ from cyclopts import Parameter
 
 from workers.cli.client import CommandFailed
 from workers.cli.options import As, Json, Message, TaskId, gateway
-from workers.cli.printing import out, print_json
+from workers.cli.printing import out, plain, print_json
 from workers.cli.waiting import wait_for
 from workers.gateway.messages import NewDecision
 from workflows.models.decision import Action, DecisionReceipt
@@ -21,21 +21,23 @@ _BACK = {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}
 def approve(task: TaskId, /, *, message: Message = "", as_: As = "", json: Json = False) -> None:
     """Approve a task's patch: exactly the head and the evidence it has now. Merging is a second decision."""
     receipt = _decide(Action.APPROVE, task, message, as_)
-    print_json(receipt) if json else out().print(f"{receipt.message}\nnext: journeyman merge {receipt.task_id}")
+    print_json(receipt) if json else out().print(
+        f"{plain(receipt.message)}\nnext: journeyman merge {plain(receipt.task_id)}"
+    )
 
 
 def request_changes(task: TaskId, /, *, message: Message = "", as_: As = "", json: Json = False) -> None:
     """Send the agent back to work with your words (-m)."""
     receipt = _decide(Action.REQUEST_CHANGES, task, message, as_)
     print_json(receipt) if json else out().print(
-        f"{receipt.message}\nthe agent works on it: journeyman logs {receipt.task_id} -f"
+        f"{plain(receipt.message)}\nthe agent works on it: journeyman logs {plain(receipt.task_id)} -f"
     )
 
 
 def reject(task: TaskId, /, *, message: Message = "", as_: As = "", json: Json = False) -> None:
     """End a task without merging; its PR is closed, its work stays in the archive."""
     receipt = _decide(Action.REJECT, task, message, as_)
-    print_json(receipt) if json else out().print(receipt.message)
+    print_json(receipt) if json else out().print(plain(receipt.message))
 
 
 def merge(task: TaskId, /, *, message: Message = "", as_: As = "", wait: bool = True, json: Json = False) -> None:
@@ -48,13 +50,15 @@ def merge(task: TaskId, /, *, message: Message = "", as_: As = "", wait: bool = 
     """
     receipt = _decide(Action.MERGE, task, message, as_)
     if not wait:
-        print_json(receipt) if json else out().print(receipt.message)
+        print_json(receipt) if json else out().print(plain(receipt.message))
         return
     view = wait_for(gateway(), receipt.task_id, quiet=json)
     if json:
         print_json(view)
     elif view.status.outcome is Outcome.MERGED:
-        out().print(f"merged as {view.status.merge_commit}\nto take it back: journeyman revert {receipt.task_id}")
+        out().print(
+            f"merged as {plain(view.status.merge_commit)}\nto take it back: journeyman revert {plain(receipt.task_id)}"
+        )
     if view.status.outcome is not Outcome.MERGED:
         raise CommandFailed(view.status.message or "it was not merged")
 
@@ -83,7 +87,7 @@ def answer(
     more = round(usd * USD) or (question.suggested_micro_usd if choice is Choice.CONTINUE else 0)
     asked = NewDecision(action=Action.ANSWER, message=message, question=question.id, choice=choice, more_micro_usd=more)
     receipt = client.decide(task, asked)
-    print_json(receipt) if json else out().print(receipt.message)
+    print_json(receipt) if json else out().print(plain(receipt.message))
 
 
 def cancel(task: TaskId, /, *, message: Message = "", as_: As = "", wait: bool = True, json: Json = False) -> None:
@@ -98,7 +102,7 @@ def cancel(task: TaskId, /, *, message: Message = "", as_: As = "", wait: bool =
     if wait:
         status = wait_for(gateway(), receipt.task_id, quiet=True, ended=True).status
         receipt = receipt.model_copy(update={"stage": status.stage, "message": status.message})
-    print_json(receipt) if json else out().print(receipt.message, markup=False)
+    print_json(receipt) if json else out().print(plain(receipt.message))
 
 
 def revert(task: TaskId, /, *, message: Message = "", as_: As = "", json: Json = False) -> None:
@@ -110,7 +114,7 @@ def revert(task: TaskId, /, *, message: Message = "", as_: As = "", json: Json =
     if json:
         print_json(result)
     elif result.outcome in _BACK:
-        out().print(f"{result.outcome} by {result.commit} in {result.seconds:.1f} s")
+        out().print(f"{result.outcome} by {plain(result.commit)} in {result.seconds:.1f} s")
     if result.outcome not in _BACK:
         in_the_way = "".join(f"\n  {line}" for line in (*result.conflicts, *result.commits_in_the_way))
         raise CommandFailed(f"{result.outcome}: {result.detail}{in_the_way}")

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from workers.cli.client import CommandFailed
 from workers.cli.options import Flag, Json, TaskId, gateway
 from workers.cli.pager import show_diff
-from workers.cli.printing import out, print_check_output, print_evidence, print_json, print_view, safe_block
+from workers.cli.printing import out, plain, print_check_output, print_evidence, print_json, print_view, safe_block
 from workers.cli.timeline import print_timeline
 from workers.cli.transcript_lines import transcript_lines
 
@@ -123,7 +123,7 @@ def open_(task: TaskId, /) -> None:
             "this gateway does not know where the Temporal UI is: set JOURNEYMAN_TEMPORAL_UI to its address, such as "
             "https://temporal.example.com, and start the gateway again"
         )
-    out().print(address)
+    out().print(plain(address))
     if sys.stdout.isatty():
         try:
             subprocess.run(["xdg-open", address], check=False, stderr=subprocess.DEVNULL)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from importlib import metadata
 
 from cyclopts import App, CycloptsError, Parameter
-from rich.console import Console
 
 from workers.cli import commands
 from workers.cli.client import CommandFailed
+from workers.cli.printing import Terminal, tell
 from workers.settings import SettingsInvalid, StateUnusable
 
 _HELP = """Run coding agents for a team: sandboxed, judged, approved, merged, and taken back if need be.
@@ -22,9 +22,9 @@ review, 5 it stands still until somebody answers or guides it, 130 interrupted."
 
 def build() -> App:
     """The whole command line."""
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
     # Most defaults are an empty text, which says nothing; where one matters the words tell it.
     shown = Parameter(show_default=False)
+    errors = Terminal(sys.stderr)
     app = App(name="journeyman", help=_HELP, version=_version, error_console=errors, default_parameter=shown)
     commands.register(app)
     return app
@@ -32,20 +32,23 @@ def build() -> App:
 
 def call(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
+    if not all(_is_text(argument) for argument in arguments):
+        tell("journeyman: an argument is not valid UTF-8: type it again, or set LANG to what the terminal uses")
+        return 2
     try:
         build()(list(arguments), exit_on_error=False, print_error=False)
     except CommandFailed as error:
-        sys.stderr.write(f"journeyman: {error}\n")
+        tell(f"journeyman: {error}")
         return error.code
     except CycloptsError as error:
         words = [*(error.command_chain or ()), "--help"]
-        sys.stderr.write(f"journeyman: {str(error).strip()}\n  how it is used: journeyman {' '.join(words)}\n")
+        tell(f"journeyman: {str(error).strip()}\n  how it is used: journeyman {' '.join(words)}")
         return 2
     except SettingsInvalid as error:
-        sys.stderr.write(f"journeyman: {error}\n")
+        tell(f"journeyman: {error}")
         return 2
     except StateUnusable as error:
-        sys.stderr.write(f"journeyman: {error}\n  mend it with: {error.mend}\n")
+        tell(f"journeyman: {error}\n  mend it with: {error.mend}")
         return 1
     except BrokenPipeError:
         return 1
@@ -68,6 +71,11 @@ def main() -> None:
     # A process that used the Temporal client can abort while the interpreter shuts down (temporalio/sdk-python issue
     # 300), so every command ends here, with its own code.
     os._exit(code)
+
+
+def _is_text(argument: str) -> bool:
+    """Bytes that are no UTF-8 come as lone surrogates, which no answer and no record could hold."""
+    return not any("\ud800" <= character <= "\udfff" for character in argument)
 
 
 def _version() -> str:

@@ -1,12 +1,14 @@
-"""How things look in a terminal. Everything that came from outside is stripped of control characters first."""
+"""How things look in a terminal. Nothing is printed that could move its cursor, change its title or hide text."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from typing import TextIO
 
 from pydantic import BaseModel
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
 
 from workers.cli.next_steps import next_steps
@@ -19,9 +21,31 @@ from workflows.models.usage import USD, Metered
 _COLOURS = {Severity.BLOCKER: "red", Severity.PERSON: "yellow", Severity.NOTE: "dim"}
 
 
-def out() -> Console:
+def visible(text: str) -> str:
+    """Text with its lines kept, and everything else that a terminal would act on spelled out."""
+    return "".join(c if c.isprintable() or c in "\n\t" else _spelled(c) for c in text)
+
+
+class Terminal(Console):
+    """A console that makes visible whatever it is given; what acts on the terminal are its own colours alone."""
+
+    def __init__(self, file: TextIO) -> None:
+        super().__init__(file=file, highlight=False, soft_wrap=True)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Called by rich for everything that is printed."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
+
+
+def out() -> Terminal:
     """Standard output, for what was asked for."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    return Terminal(sys.stdout)
+
+
+def tell(text: str) -> None:
+    """A line on standard error, for what is said besides."""
+    sys.stderr.write(f"{visible(text)}\n")
 
 
 def plain(text: str, limit: int = 500) -> str:
@@ -32,16 +56,15 @@ def plain(text: str, limit: int = 500) -> str:
 
 def safe_block(data: bytes) -> str:
     """Untrusted output with its lines kept and every other control character made visible."""
-    text = data.decode("utf-8", errors="replace")
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text if c != "\r")
+    return visible(data.decode("utf-8", errors="replace").replace("\r", ""))
 
 
 def print_json(value: BaseModel | Iterable[BaseModel]) -> None:
     """One JSON document on standard output."""
     if isinstance(value, BaseModel):
-        sys.stdout.write(value.model_dump_json(indent=2) + "\n")
+        sys.stdout.write(value.model_dump_json(indent=2, ensure_ascii=True) + "\n")
     else:
-        sys.stdout.write("[" + ",\n ".join(item.model_dump_json() for item in value) + "]\n")
+        sys.stdout.write("[" + ",\n ".join(item.model_dump_json(ensure_ascii=True) for item in value) + "]\n")
 
 
 def plural(count: int, one: str) -> str:
@@ -59,15 +82,15 @@ def print_tasks(lines: list[TaskLine]) -> None:
         stage = f"{line.outcome or line.stage}{', reverted' if line.reverted else ''}"
         if line.waits_for:
             stage += f" (waits for {line.waits_for})"
-        row = (plain(line.repository, 40), stage, plain(line.goal, 60), plain(line.requester, 20), _age(line.started))
-        table.add_row(line.task_id, *row)
+        row = (plain(line.repository, 40), plain(stage), plain(line.goal, 60), plain(line.requester, 20))
+        table.add_row(plain(line.task_id, 20), *row, _age(line.started))
     out().print(table)
 
 
 def print_view(view: TaskView, *, message: bool = True) -> None:
     """One task: what it waits for first, what can be done about it last. `message`: whether to print its message."""
     status, console = view.status, out()
-    console.print(f"[bold]{status.task.id}[/bold]  {plain(status.task.goal, 200)}")
+    console.print(f"[bold]{plain(status.task.id)}[/bold]  {plain(status.task.goal, 200)}")
     console.print(
         f"stage       {status.outcome or status.stage}"
         + (f", waits for {status.waits_for}" if status.waits_for else "")
@@ -87,14 +110,16 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
         said = f": {plain(decision.message, 200)}" if decision.message else ""
         console.print(f"decision    {decision.action} by {plain(decision.person.id)}{said}")
     if status.merge_commit:
-        console.print(f"merged as   {status.merge_commit}")
+        console.print(f"merged as   {plain(status.merge_commit)}")
     for revert in view.reverts:
-        console.print(f"revert      {revert.outcome} {revert.commit} {plain(revert.detail)} ({revert.seconds:.1f} s)")
+        console.print(
+            f"revert      {revert.outcome} {plain(revert.commit)} {plain(revert.detail)} ({revert.seconds:.1f} s)"
+        )
     if view.temporal_ui:
-        console.print(f"temporal    {view.temporal_ui}")
+        console.print(f"temporal    {plain(view.temporal_ui)}")
     print_spans(status.spans)
     for number, (command, meaning) in enumerate(next_steps(view)):
-        console.print(f"{'' if number else 'next':11} {escape(command):50} {meaning}")
+        console.print(f"{'' if number else 'next':11} {plain(command):50} {meaning}")
 
 
 def usage_line(used: Metered) -> str:
@@ -118,7 +143,10 @@ def print_spans(spans: tuple[StageSpan, ...]) -> None:
 def print_evidence(evidence: Evidence) -> None:
     """What was found out, the worst first."""
     console = out()
-    console.print(f"evidence for {evidence.head[:12]} on {evidence.base_commit[:12]}  (hash {evidence.digest()[:16]})")
+    console.print(
+        f"evidence for {plain(evidence.head[:12])} on {plain(evidence.base_commit[:12])}  "
+        f"(hash {evidence.digest()[:16]})"
+    )
     for name, run in (("base", evidence.base), ("guarded", evidence.guarded), ("patched", evidence.patched)):
         console.print(f"  {name:8} {_checks(run)}")
     if evidence.turned:
@@ -144,7 +172,7 @@ def _print_findings(findings: tuple[Finding, ...], console: Console) -> None:
         where = f" {plain(finding.path, 100)}" if finding.path else ""
         where += f":{finding.line}" if finding.line else ""
         console.print(
-            f"  [{colour}]{finding.severity:8}[/{colour}] {finding.rule}{where}: {plain(finding.message, 300)}"
+            f"  [{colour}]{finding.severity:8}[/{colour}] {plain(finding.rule)}{where}: {plain(finding.message, 300)}"
         )
 
 
@@ -155,7 +183,7 @@ def _print_question(status: TaskStatus, console: Console) -> None:
     more = f" [--usd {question.suggested_micro_usd / USD:.2f}]" if question.suggested_micro_usd else ""
     for choice in question.choices:
         amount = more if choice is Choice.CONTINUE else ""
-        console.print(f"  answer    journeyman answer {status.task.id} {choice}{escape(amount)}")
+        console.print(f"  answer    journeyman answer {plain(status.task.id)} {choice}{escape(amount)}")
     console.print(f"  until     {question.expires_at:%Y-%m-%d %H:%M} UTC; then the work is kept and the task ends")
 
 
@@ -163,7 +191,7 @@ def _print_patch(status: TaskStatus, console: Console) -> None:
     if status.patch is not None:
         patch = status.patch
         console.print(
-            f"patch       {plural(patch.files, 'file')}, +{patch.added} -{patch.removed}, head {patch.head[:12]}"
+            f"patch       {plural(patch.files, 'file')}, +{patch.added} -{patch.removed}, head {plain(patch.head[:12])}"
         )
     if status.evaluation is not None:
         blocked = " [red](blocked)[/red]" if status.evaluation.blocked else ""
@@ -197,3 +225,8 @@ def _age(started: datetime | None) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def _spelled(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -1,9 +1,9 @@
 """Waiting at a terminal for what a task comes to, with a line for each stage as it begins."""
 
-import sys
 import time
 
 from workers.cli.client import CommandFailed, GatewayClient
+from workers.cli.printing import tell
 from workers.gateway.messages import TaskView
 from workflows.models.status import Stage, StageSpan, TaskStatus
 
@@ -23,15 +23,15 @@ def wait_for(client: GatewayClient, task: str, *, quiet: bool, ended: bool = Fal
             view = client.view(task)
             status = view.status
             for line in stage_lines(status, told) if not quiet else ():
-                sys.stderr.write(f"{status.task.id}  {line}\n")
+                tell(f"{status.task.id}  {line}")
             told = len(status.spans)
             if status.stage is Stage.ENDED or (status.waits_for and not ended):
                 return view
             time.sleep(_POLL_SECONDS)
     except KeyboardInterrupt:
-        # The shell's own ^C is on the line already.
-        words = f"\njourneyman no longer waits; the task goes on: journeyman show {task}"
-        raise CommandFailed(words, code=130) from None
+        # The terminal's own ^C is on the line already.
+        tell("")
+        raise CommandFailed(f"no longer waiting; the task goes on: journeyman show {task}", code=130) from None
 
 
 def stage_lines(status: TaskStatus, shown: int) -> list[str]:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from rich.console import Console
 
 from workers.cli.client import CommandFailed, GatewayClient
-from workers.cli.printing import plain, print_evidence, safe_block
+from workers.cli.printing import Terminal, plain, print_evidence, safe_block
 from workers.cli.waiting import stage_lines
 from workers.embedded import demo_agent
 from workers.embedded.demo_repository import GOAL, create_demo_repository
@@ -54,7 +54,7 @@ wall_seconds = 120
 
 async def demonstrate(installed: Settings, *, auto: bool, as_json: bool) -> None:
     """Run the demonstration. Raises CommandFailed unless everything happened as it should."""
-    console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
+    console = Terminal(sys.stderr if as_json else sys.stdout)
     installed.prepare_state()
     state = installed.state / "demo"
     settings = Settings(

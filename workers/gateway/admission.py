@@ -9,7 +9,7 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.archive.contract import IntentIndex, TaskChains
-from activities.decisions.authority import ADMISSION
+from activities.decisions.admissions import ADMISSION
 from activities.decisions.signing import DecisionSigner, SignedAdmission
 from activities.policy.agents import choose_agent
 from activities.policy.combine import task_type_table
@@ -42,6 +42,7 @@ class Admission:
         owners: OwnersFiles,
         signer: DecisionSigner,
         traces: RequestTraces,
+        host_silence_seconds: float,
     ) -> None:
         self._temporal = temporal
         self._intents = intents
@@ -50,6 +51,7 @@ class Admission:
         self._owners = owners
         self._signer = signer
         self._traces = traces
+        self._host_silence_seconds = host_silence_seconds
 
     async def admit(self, asked: NewTask, requester: Person, request: Asked) -> Admitted:
         """Start the intent's workflow once, however often it is asked for.
@@ -115,7 +117,7 @@ class Admission:
         try:
             await self._temporal.start_workflow(
                 "AgentTask",
-                TaskOrder(task=task),
+                TaskOrder(task=task, host_silence_seconds=self._host_silence_seconds),
                 id=task_workflow_id(task.id),
                 task_queue=queues.ORCHESTRATE,
                 # An intent's workflow is started once in its life; the archive remembers what Temporal forgets.

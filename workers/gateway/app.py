@@ -1,6 +1,6 @@
 """The gateway's HTTP interface: thin, one function for each address; what it means is in the modules beside it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -9,9 +9,11 @@ from pydantic import ValidationError
 from temporalio.service import RPCError
 
 from activities.archive.objects import ArchiveError
+from activities.decisions.refused import ActionRefused
 from activities.policy.owners import OwnersFiles, PolicyFileBroken
 from activities.policy.people import accounts
 from workers.gateway.admission import Admission
+from workers.gateway.bounds import BoundedBodies
 from workers.gateway.deciding import Deciding
 from workers.gateway.messages import Admitted, NewDecision, NewTask, OutputPart, TaskLine, TaskView
 from workers.gateway.outputs import Outputs
@@ -64,6 +66,7 @@ def gateway_app(
 ) -> FastAPI:
     """Build the application."""
     app = FastAPI(title="Journeyman gateway", docs_url=None, redoc_url=None)
+    app.add_middleware(BoundedBodies)
 
     async def task_of(task: str) -> str:
         return await reading.resolve(task)
@@ -99,15 +102,11 @@ def gateway_app(
 
     @app.get("/tasks/{task}/diff")
     async def diff(task: str = known_task) -> Response:
-        patch = (await reading.view(task)).status.patch
-        data = await reading.artifact(patch.diff if patch else None, "patch")
-        return Response(data, media_type="text/x-diff")
+        return Response(await reading.diff(task), media_type="text/x-diff")
 
     @app.get("/tasks/{task}/evidence")
     async def evidence(task: str = known_task) -> Evidence:
-        evaluation = (await reading.view(task)).status.evaluation
-        data = await reading.artifact(evaluation.evidence if evaluation else None, "evidence")
-        return Evidence.model_validate_json(data)
+        return await reading.evidence(task)
 
     @app.get("/tasks/{task}/checks/{on}/{place}")
     async def check_output(on: str, place: int, task: str = known_task) -> Response:
@@ -149,6 +148,10 @@ def _answer_errors(app: FastAPI) -> None:
     async def refused(_: Request, error: Refused) -> JSONResponse:
         return _say(error.status, str(error))
 
+    @app.exception_handler(ActionRefused)
+    async def not_on_record(_: Request, error: ActionRefused) -> JSONResponse:
+        return _say(Refused.status, str(error))
+
     @app.exception_handler(RPCError)
     async def temporal_fails(_: Request, error: RPCError) -> JSONResponse:
         return _say(Unavailable.status, f"Temporal does not answer ({error.message}); nothing was lost, try again")
@@ -168,13 +171,6 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
         return _say(422, _first_problem(error.errors()))
-
-    @app.middleware("http")
-    async def bounded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        # A goal has at most 20,000 characters; nothing else that is sent here comes near a megabyte.
-        if int(request.headers.get("content-length") or 0) > 1024 * 1024:
-            return _say(413, "the request is larger than 1 MiB; shorten the goal or put the text into the repository")
-        return await call_next(request)
 
 
 def _first_problem(errors: object) -> str:

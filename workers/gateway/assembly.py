@@ -15,9 +15,18 @@ from workers.parts import Parts
 
 def gateway_of(client: Client, parts: Parts, *, temporal_ui: str) -> FastAPI:
     """The gateway's application on these parts."""
-    reading = Reading(client, parts.chains, parts.artifacts, temporal_ui)
+    reading = Reading(client, parts.chains, parts.artifacts, parts.attested, parts.ends(client), temporal_ui)
     outputs = Outputs(reading, parts.chains, parts.artifacts, parts.settings.hosts, CurrentAdapters(parts.owners))
     traces = RequestTraces(parts.spans, parts.recorder)
-    admission = Admission(client, parts.intents, parts.chains, parts.mirrors, parts.owners, parts.signer, traces)
-    deciding = Deciding(client, parts.signer, reading, parts.chains)
+    admission = Admission(
+        client,
+        parts.intents,
+        parts.chains,
+        parts.mirrors,
+        parts.owners,
+        parts.signer,
+        traces,
+        parts.settings.host_silence_seconds,
+    )
+    deciding = Deciding(client, parts.signer, reading, parts.admissions, parts.attested)
     return gateway_app(admission, deciding, reading, outputs, traces, identify_by_socket(parts.owners))

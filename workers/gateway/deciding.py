@@ -7,7 +7,8 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.archive.contract import TaskChains
+from activities.decisions.admissions import Admissions
+from activities.decisions.attested import Attested, AttestedMerge
 from activities.decisions.signing import DecisionSigner
 from workers.gateway.messages import NewDecision
 from workers.gateway.reading import Reading
@@ -17,7 +18,7 @@ from workflows.models.decision import Action, Decision, DecisionReceipt, SignedD
 from workflows.models.intent import revert_workflow_id, task_workflow_id
 from workflows.models.person import Person
 from workflows.models.pull_request import RevertResult
-from workflows.models.status import RevertRequest, TaskStatus
+from workflows.models.status import RevertRequest
 
 VALID_FOR = timedelta(days=1)
 """How long a signature counts: long enough for a merge that waits for a busy base, far too short to hoard."""
@@ -34,11 +35,14 @@ _UPDATES = {
 class Deciding:
     """Signs what authenticated people decide and delivers it."""
 
-    def __init__(self, temporal: Client, signer: DecisionSigner, reading: Reading, chains: TaskChains) -> None:
+    def __init__(
+        self, temporal: Client, signer: DecisionSigner, reading: Reading, admissions: Admissions, attested: Attested
+    ) -> None:
         self._temporal = temporal
         self._signer = signer
         self._reading = reading
-        self._chains = chains
+        self._admissions = admissions
+        self._attested = attested
 
     async def decide(self, task_id: str, asked: NewDecision, person: Person) -> DecisionReceipt:
         """Deliver a decision; a refusal comes back in the task's own words."""
@@ -46,6 +50,8 @@ class Deciding:
             raise Invalid("a revert has an address of its own")
         if asked.action is Action.REQUEST_CHANGES and not asked.message.strip():
             raise Invalid("say what should change: -m TEXT")
+        if asked.action in {Action.APPROVE, Action.MERGE}:
+            await self._refuse_unknown_evidence(task_id, asked)
         signed = self._sign(task_id, asked, person)
         handle = self._temporal.get_workflow_handle(task_workflow_id(task_id))
         try:
@@ -65,30 +71,43 @@ class Deciding:
 
     async def revert(self, task_id: str, asked: NewDecision, person: Person) -> RevertResult:
         """Take a merged task back, and wait until base is restored or it is known why not."""
-        status = await self._merged(task_id)
-        # The signature is about this merge, and none that the task may have another time.
-        wanted = asked.model_copy(update={"action": Action.REVERT, "head": status.merge_commit})
-        signed = self._sign(task_id, wanted, person)
+        merge = await self._merge_of(task_id)
+        task = await self._admissions.of(task_id)
+        about_it = asked.model_copy(update={"action": Action.REVERT, "head": merge.commit, "evidence_hash": ""})
+        signed = self._sign(task_id, about_it, person)
         handle = await self._temporal.start_workflow(
             "RevertMerge",
-            RevertRequest(task=status.task, merge_commit=status.merge_commit, signed=signed),
+            RevertRequest(task=task, merge_commit=merge.commit, signed=signed),
             id=revert_workflow_id(task_id),
             task_queue=queues.ORCHESTRATE,
             # While one is under way its result is everybody's; a later try may find a conflict resolved.
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            static_summary=f"revert {status.task.repository.name}: task {task_id}",
+            static_summary=f"revert {task.repository.name}: task {task_id}",
             result_type=RevertResult,
         )
         result: RevertResult = await handle.result()
         return result
 
-    async def _merged(self, task_id: str) -> TaskStatus:
-        status = (await self._reading.view(task_id)).status
-        if not status.merge_commit:
+    async def _merge_of(self, task_id: str) -> AttestedMerge:
+        merge = await self._attested.merge(task_id)
+        if merge is None:
+            status = (await self._reading.view(task_id)).status
             stands = f"it ended as {status.outcome}" if status.outcome else f"it is at stage {status.stage}"
             raise Refused(f"refused: task {task_id} has no merge to take back; {stands}")
-        return status
+        return merge
+
+    async def _refuse_unknown_evidence(self, task_id: str, asked: NewDecision) -> None:
+        """A decision is signed about the newest evidence only, whatever a workflow shows."""
+        if not asked.head:
+            # There was nothing to look at; the task itself says why.
+            return
+        recorded = await self._attested.evidence(task_id)
+        if not recorded or (recorded[-1].head, recorded[-1].evidence_hash) != (asked.head, asked.evidence_hash):
+            raise Refused(
+                f"refused: {asked.head[:12] or 'no commit'} with this evidence is not what was judged last for task "
+                f"{task_id}; look at it again"
+            )
 
     def _sign(self, task_id: str, asked: NewDecision, person: Person) -> SignedDecision:
         now = datetime.now(UTC)

@@ -12,7 +12,6 @@ from workers.gateway.messages import OutputPart
 from workers.gateway.reading import Reading
 from workers.gateway.refusals import NotFound, Refused
 from workflows.models.artifact import ArtifactRef
-from workflows.models.evidence import Evidence
 from workflows.models.run import RunResult
 from workflows.models.status import Stage, TaskStatus
 
@@ -47,14 +46,12 @@ class Outputs:
         data = part.data if not part.more else part.data[: part.data.rfind(b"\n") + 1]
         reader = TranscriptReader(agent, offset)
         events = await asyncio.to_thread(lambda: [*reader.feed(data), *([] if part.more else reader.finish())])
-        lines = "".join(f"{event.model_dump_json(exclude_defaults=True)}\n" for event in events)
+        lines = "".join(f"{event.model_dump_json(exclude_defaults=True, ensure_ascii=True)}\n" for event in events)
         return OutputPart(data=lines.encode(), offset=offset + len(data), more=part.more)
 
     async def check_output(self, task_id: str, on: str, place: int) -> bytes:
         """What a check printed: the one at this place on `base`, `guarded` or `patched`. Raises NotFound, Refused."""
-        evaluation = (await self._reading.view(task_id)).status.evaluation
-        found = await self._reading.artifact(evaluation.evidence if evaluation else None, "evidence")
-        evidence = Evidence.model_validate_json(found)
+        evidence = await self._reading.evidence(task_id)
         runs = {"base": evidence.base, "guarded": evidence.guarded, "patched": evidence.patched}
         outcomes = runs[on].outcomes if on in runs else ()
         if not 0 <= place < len(outcomes):

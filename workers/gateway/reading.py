@@ -1,15 +1,26 @@
 """Answering questions about tasks: from the live workflow while Temporal has it, else from the archive."""
 
 import asyncio
+import re
 from contextlib import suppress
 
-from temporalio.client import Client, WorkflowExecution, WorkflowQueryFailedError
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionStatus,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
+from temporalio.common import QueryRejectCondition
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.archive.contract import ArtifactStore, TaskChains
+from activities.decisions.attested import Attested
+from workers.ends import Ends
 from workers.gateway.messages import TaskLine, TaskView
 from workers.gateway.refusals import NotFound, Refused
 from workflows.models.artifact import ArtifactRef
+from workflows.models.evidence import Evidence
 from workflows.models.intent import task_workflow_id
 from workflows.models.pull_request import RevertOutcome, RevertResult
 from workflows.models.status import WAITS_FOR, Stage, TaskStatus
@@ -18,15 +29,26 @@ from workflows.search_attributes import OUTCOME, REPOSITORY, REQUESTER, STAGE
 
 _MOST_LINES = 200
 _QUERY_PATIENCE = 10.0
+_TASK_ID = re.compile(r"task/[a-z0-9]+")
 
 
 class Reading:
     """Read-only views of tasks."""
 
-    def __init__(self, temporal: Client, chains: TaskChains, artifacts: ArtifactStore, temporal_ui: str) -> None:
+    def __init__(
+        self,
+        temporal: Client,
+        chains: TaskChains,
+        artifacts: ArtifactStore,
+        attested: Attested,
+        ends: Ends,
+        temporal_ui: str,
+    ) -> None:
         self._temporal = temporal
         self._chains = chains
         self._artifacts = artifacts
+        self._attested = attested
+        self._ends = ends
         self._temporal_ui = temporal_ui
 
     async def resolve(self, prefix: str) -> str:
@@ -42,7 +64,8 @@ class Reading:
         if not found:
             # Visibility lags a moment behind; the workflow itself is asked last.
             with suppress(NotFound):
-                await self._live(prefix)
+                with suppress(WorkflowQueryRejectedError):
+                    await self._live(prefix)
                 return prefix
             raise NotFound(f"there is no task {prefix!r}; `journeyman tasks` lists them")
         if len(found) > 1:
@@ -56,7 +79,14 @@ class Reading:
             return TaskView(
                 status=recorded, live=False, reverts=await self._reverts(task_id), temporal_ui=self._ui(task_id)
             )
-        return TaskView(status=await self._live(task_id), live=True, temporal_ui=self._ui(task_id))
+        try:
+            return TaskView(status=await self._live(task_id), live=True, temporal_ui=self._ui(task_id))
+        except WorkflowQueryRejectedError as error:
+            # Its workflow has ended, and did not say how.
+            ended = await self._ends.record(task_id) or await self.recorded(task_id)
+            if ended is None:
+                raise NotFound(f"task {task_id} has ended, and it is not known how") from error
+            return TaskView(status=ended, live=False, temporal_ui=self._ui(task_id))
 
     async def recorded(self, task_id: str) -> TaskStatus | None:
         """The final status on record, or None while the task is open."""
@@ -69,7 +99,19 @@ class Reading:
         """The newest tasks, those that Temporal has forgotten after those it knows."""
         lines: dict[str, TaskLine] = {}
         async for execution in self._temporal.list_workflows("WorkflowType = 'AgentTask'", limit=_MOST_LINES):
+            if not _TASK_ID.fullmatch(execution.id):
+                # Somebody else's workflow of that name: this installation's have ids that it made.
+                continue
             line = await _line(execution)
+            if execution.status is not WorkflowExecutionStatus.RUNNING and line.outcome is None:
+                status = await self.recorded(line.task_id)
+                line = line.model_copy(
+                    update={
+                        "stage": Stage.ENDED,
+                        "waits_for": "",
+                        "outcome": status.outcome if status is not None else None,
+                    }
+                )
             lines[line.task_id] = line
         for task_id in await self._chains.task_ids():
             if task_id in lines or len(lines) >= _MOST_LINES:
@@ -92,6 +134,23 @@ class Reading:
                 lines[task_id] = lines[task_id].model_copy(update={"reverted": await self._is_reverted(task_id)})
         return list(lines.values())
 
+    async def diff(self, task_id: str) -> bytes:
+        """The patch as a unified diff. Raises ActionRefused if a workflow shows one that no worker made."""
+        patch = (await self.view(task_id)).status.patch
+        if patch is not None:
+            await self._attested.confirm(task_id, patch)
+        return await self.artifact(patch.diff if patch else None, "patch")
+
+    async def evidence(self, task_id: str) -> Evidence:
+        """What was found out about the patch. Raises Refused if a workflow shows what no worker found."""
+        evaluation = (await self.view(task_id)).status.evaluation
+        data = await self.artifact(evaluation.evidence if evaluation else None, "evidence")
+        evidence = Evidence.model_validate_json(data)
+        digest = evidence.digest()
+        if not any(found.evidence_hash == digest for found in await self._attested.evidence(task_id)):
+            raise Refused(f"the evidence that task {task_id} shows is not on record: do not decide by it")
+        return evidence
+
     async def artifact(self, ref: ArtifactRef | None, what: str) -> bytes:
         """An artifact's bytes. Raises Refused if there is none yet."""
         if ref is None:
@@ -102,7 +161,9 @@ class Reading:
         handle = self._temporal.get_workflow_handle(task_workflow_id(task_id))
         try:
             async with asyncio.timeout(_QUERY_PATIENCE):
-                status: TaskStatus = await handle.query("status", result_type=TaskStatus)
+                status: TaskStatus = await handle.query(
+                    "status", result_type=TaskStatus, reject_condition=QueryRejectCondition.NOT_OPEN
+                )
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 raise NotFound(f"there is no task {task_id!r}; `journeyman tasks` lists them") from error

@@ -74,6 +74,8 @@ class TaskOrder(Model):
     """What starts a task's workflow."""
 
     task: Task
+    host_silence_seconds: float = 300
+    """How long a host may be silent, and then once more, before it counts as gone and its tasks go elsewhere."""
     max_rebases: int = 10
     """How often a merge is tried again because base moved, before a person is asked."""
 

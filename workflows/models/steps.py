@@ -19,6 +19,8 @@ class PrepareOrder(Model):
     epoch: int
     resume_from: Patch | None = None
     """Continue from this patch instead of from base alone."""
+    lost_epoch: int = 0
+    """The placement before this one, whose host was silent: if this is that host, its workspace is taken over."""
 
 
 class Prepared(Model):
@@ -33,6 +35,8 @@ class Prepared(Model):
     """Hash of the environment layer that is mounted, or nothing if the repository names no set-up."""
     layer_log: ArtifactRef | None = None
     agent: str = ""
+    found_run: str = ""
+    """In a workspace that was taken over: the last run of the agent that began there, over or still going on."""
 
 
 class ContextOrder(Model):

@@ -1,29 +1,32 @@
-"""A merge needs evidence that a host recorded and decisions that hold for it, whatever the order says."""
+"""A merge needs an admitted task, evidence that a host attested and decisions that hold, whatever the order says.
+
+A revert needs the merge that was made.
+"""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.exceptions import ApplicationError
 
 from activities.archive.chains import Chains
 from activities.archive.objects import Objects
-from activities.archive.steps import RecordActivities
-from activities.decisions.authority import ADMISSION, EVIDENCE, MERGE, Authority, recorded_evidence
+from activities.decisions.admissions import ADMISSION, Admissions
+from activities.decisions.attested import EVIDENCE, WORKER, Attested, AttestedMerge, AttestedPatch
+from activities.decisions.authority import Authority
+from activities.decisions.keys import SigningKey, TrustedKeys
+from activities.decisions.refused import ActionRefused
+from activities.decisions.signed_record import SignedRecord
 from activities.decisions.signing import DecisionSigner, DecisionVerifier
-from activities.tracing.recorder import Recorder
-from activities.tracing.store import SpanStore
-from activities.tracing.traces import Traces
 from workflows.models.artifact import ArtifactRef
 from workflows.models.decision import Action, Decision, SignedDecision
-from workflows.models.evidence import Evaluation
+from workflows.models.evidence import Evaluation, Finding, Severity
 from workflows.models.intent import Intent
 from workflows.models.patch import Patch
 from workflows.models.person import Person
 from workflows.models.policy import TaskPolicy
 from workflows.models.pull_request import PullRequest
-from workflows.models.steps import MergeOrder, RecordOrder, RevertOrder
+from workflows.models.steps import MergeOrder, RevertOrder
 from workflows.models.task import Repository, Task
 
 REF = ArtifactRef(sha256="0" * 64, size=0)
@@ -40,23 +43,33 @@ class Court:
     """A record with one evaluated patch, and the people who decide about it."""
 
     def __init__(self, place: Path) -> None:
-        self.objects = Objects.open(str(place / "archive"))
-        self.chains = Chains(self.objects)
+        self.chains = Chains(Objects.open(str(place / "archive")))
         self.signer = DecisionSigner.load_or_create(place / "keys")
-        self.authority = Authority(DecisionVerifier.trusting(self.signer.public_key), self.chains)
+        verifier = DecisionVerifier.trusting(self.signer.public_key)
+        self.admissions = Admissions(self.chains, verifier)
+        self.attested = Attested(self.record(SigningKey.load_or_create(place / "keys", WORKER)))
+        self.authority = Authority(verifier, self.admissions, self.attested)
 
-    async def admitted(self, signer: DecisionSigner | None = None) -> None:
-        """Put the task on record, as a gateway does."""
-        signed = (signer or self.signer).admit(TASK)
-        await self.chains.append("t1", ADMISSION, ADMISSION, signed.model_dump(mode="json"))
+    def record(self, key: SigningKey) -> SignedRecord:
+        return SignedRecord(self.chains, key, TrustedKeys([key.public_key]))
+
+    async def admitted(self, task: Task = TASK, signer: DecisionSigner | None = None, *, under: str = "") -> None:
+        """Put a task on record, as a gateway does."""
+        signed = (signer or self.signer).admit(task)
+        await self.chains.append(under or task.id, ADMISSION, ADMISSION, signed.model_dump(mode="json"))
 
     async def evaluated(self, name: str, base: str = "b1", diff: str = "d1", **more: Any) -> tuple[Patch, Evaluation]:
-        """Put evidence about a patch on record, as a host does."""
+        """Admit the task, and put a patch and the evidence about it on record, as gateway and host do."""
+        await self.admitted()
         patch = Patch(base_commit=base, tree="t", head=f"head-{name}", bundle=REF, diff=REF, diff_sha256=diff)
-        policy, blocked = more.get("policy", POLICY), more.get("blocked", False)
-        entry = recorded_evidence(policy, patch, f"evidence-{name}", more.get("findings", ()), blocked=blocked)
-        await self.chains.append("t1", f"e-{name}", EVIDENCE, entry.model_dump(mode="json"))
-        return patch, self.evaluation(patch, name, policy)
+        await self.attested.add_patch("t1", AttestedPatch(patch=patch))
+        policy = more.get("policy", POLICY)
+        found = tuple(Finding(rule=rule, severity=Severity.NOTE, message="") for rule in more.get("findings", ()))
+        evaluation = self.evaluation(patch, name, policy).model_copy(
+            update={"findings": found, "blocked": more.get("blocked", False)}
+        )
+        await self.attested.add_evidence("t1", patch, evaluation, policy)
+        return patch, evaluation
 
     def evaluation(self, patch: Patch, name: str, policy: TaskPolicy = POLICY) -> Evaluation:
         return Evaluation(
@@ -84,14 +97,25 @@ class Court:
             approval=self.sign(Action.APPROVE, seen),
             merge=self.sign(Action.MERGE, seen),
         )
-        return await self.authority.merge_refusal(order.model_copy(update=changes))
+        try:
+            await self.authority.may_merge(order.model_copy(update=changes))
+        except ActionRefused as refused:
+            return str(refused)
+        return ""
+
+    async def revert_refusal(self, signed: SignedDecision, commit: str = "m1", task: Task = TASK) -> str:
+        """Why taking a merge back is refused."""
+        order = RevertOrder(task=task, merge_commit=commit, signed=signed, requested_at=0)
+        try:
+            await self.authority.may_revert(order)
+        except ActionRefused as refused:
+            return str(refused)
+        return ""
 
 
 @pytest.fixture
-async def court(tmp_path: Path) -> Court:
-    court = Court(tmp_path)
-    await court.admitted()
-    return court
+def court(tmp_path: Path) -> Court:
+    return Court(tmp_path)
 
 
 async def test_two_valid_decisions_about_recorded_evidence_are_enough(court: Court) -> None:
@@ -101,15 +125,70 @@ async def test_two_valid_decisions_about_recorded_evidence_are_enough(court: Cou
 
 async def test_evidence_that_no_host_recorded_is_refused(court: Court) -> None:
     patch, _ = await court.evaluated("a")
-    invented = patch.model_copy(update={"head": "head-x"})
-    assert "no host" in await court.refusal(invented, court.evaluation(invented, "x"), "x")
     assert "no host" in await court.refusal(patch, court.evaluation(patch, "other"), "a")
 
 
-async def test_a_patch_swapped_under_its_evidence_is_refused(court: Court) -> None:
+async def test_evidence_that_somebody_else_wrote_into_the_archive_is_nobodys_word(court: Court, tmp_path: Path) -> None:
+    patch, evaluation = await court.evaluated("a", blocked=True)
+    forger = Attested(court.record(SigningKey.load_or_create(tmp_path / "forger", WORKER)))
+    other = evaluation.model_copy(update={"evidence_hash": "evidence-b", "blocked": False})
+    await forger.add_evidence("t1", patch, other, TaskPolicy(hash="p1", allow_self_approval=True))
+    await court.chains.append("t1", "evidence-c", EVIDENCE, {"evidence_hash": "evidence-c", "head": patch.head})
+    assert [found.evidence_hash for found in await court.attested.evidence("t1")] == ["evidence-a"]
+    assert "no host" in await court.refusal(patch, other, "b")
+
+
+async def test_what_was_attested_for_one_task_or_as_one_thing_does_not_count_for_another(court: Court) -> None:
+    await court.evaluated("a")
+    (entry,) = [entry for entry in await court.chains.entries("t1") if entry.kind == EVIDENCE]
+    await court.chains.append("t2", entry.entry_id, EVIDENCE, entry.data)
+    await court.chains.append("t1", "as-merge", "merge", entry.data)
+    assert await court.attested.evidence("t2") == ()
+    assert await court.attested.merge("t1") is None
+
+
+@pytest.mark.parametrize("swap", [{"diff_sha256": "d2"}, {"base_commit": "b2"}, {"tree": "evil"}, {"head": "head-x"}])
+async def test_a_patch_swapped_under_its_evidence_is_refused(court: Court, swap: dict[str, str]) -> None:
     patch, evaluation = await court.evaluated("a")
-    for swap in ({"diff_sha256": "d2"}, {"base_commit": "b2"}):
-        assert "another" in await court.refusal(patch.model_copy(update=swap), evaluation, "a")
+    assert "no worker has made" in await court.refusal(patch.model_copy(update=swap), evaluation, "a")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"base": "release"},
+        {"repository": Repository(url="/elsewhere", name="r")},
+        {"intent": Intent(key="cli:1", requester=Person(id="somebody-else"))},
+    ],
+)
+async def test_a_task_that_is_not_as_it_was_admitted_is_refused(court: Court, change: dict[str, object]) -> None:
+    patch, evaluation = await court.evaluated("a")
+    task = TASK.model_copy(update=change)
+    assert "not the task" in await court.refusal(patch, evaluation, "a", task=task)
+    assert "not the task" in await court.revert_refusal(court.sign(Action.REVERT, "a", head="m1"), task=task)
+
+
+async def test_a_task_that_no_gateway_admitted_is_refused(court: Court, tmp_path: Path) -> None:
+    patch, evaluation = await court.evaluated("a")
+    task = TASK.model_copy(update={"id": "t2"})
+    assert "no gateway" in await court.refusal(patch, evaluation, "a", task=task)
+    await court.admitted(task, DecisionSigner.load_or_create(tmp_path / "forger"))
+    assert "unknown gateway" in await court.refusal(patch, evaluation, "a", task=task)
+    await court.admitted(TASK, under="t3")
+    task = TASK.model_copy(update={"id": "t3"})
+    assert "is on record for task t3" in await court.refusal(patch, evaluation, "a", task=task)
+
+
+async def test_a_merge_is_taken_back_by_a_decision_to_revert_that_very_commit(court: Court) -> None:
+    await court.evaluated("a")
+    decided = court.sign(Action.REVERT, "a", head="m1")
+    assert "no merge" in await court.revert_refusal(decided)
+    await court.attested.add_merge("t1", AttestedMerge(commit="m1", head="head-a", base="main", repository="/r"))
+    assert await court.revert_refusal(decided) == ""
+    assert "was given as revert" in await court.revert_refusal(court.sign(Action.APPROVE, "a", head="m1"))
+    assert "was merged as m1" in await court.revert_refusal(decided, "m2")
+    assert "was merged as m1" in await court.revert_refusal(court.sign(Action.REVERT, "a", head="m2"), "m2")
+    assert "about task t2" in await court.revert_refusal(court.sign(Action.REVERT, "a", head="m1", task_id="t2"))
 
 
 async def test_a_blocked_patch_is_refused_whatever_the_order_claims(court: Court) -> None:
@@ -165,51 +244,3 @@ async def test_decisions_do_not_carry_over_to_anything_new(court: Court, new: di
 async def test_decisions_about_evidence_that_was_never_recorded_are_refused(court: Court) -> None:
     patch, evaluation = await court.evaluated("a")
     assert "not on record" in await court.refusal(patch, evaluation, "zzz")
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"intent": Intent(key="cli:1", requester=Person(id="mallory"))},
-        {"repository": Repository(url="/other", name="other")},
-        {"base": "release"},
-    ],
-)
-async def test_a_task_that_is_another_one_than_was_admitted_is_refused(court: Court, change: dict[str, Any]) -> None:
-    patch, evaluation = await court.evaluated("a")
-    task = TASK.model_copy(update=change)
-    assert "another one than was admitted" in await court.refusal(patch, evaluation, "a", task=task)
-    assert "another one than was admitted" in await court.authority.task_refusal(task)
-
-
-async def test_a_task_that_no_gateway_admitted_is_refused(tmp_path: Path) -> None:
-    unknown = Court(tmp_path)
-    patch, evaluation = await unknown.evaluated("a")
-    assert "no gateway has admitted" in await unknown.refusal(patch, evaluation, "a")
-    await unknown.admitted(DecisionSigner.load_or_create(tmp_path / "forger"))
-    assert "unknown gateway" in await unknown.refusal(patch, evaluation, "a")
-
-
-async def test_only_the_merge_on_record_is_taken_back_and_by_a_decision_to_do_just_that(court: Court) -> None:
-    await court.chains.append("t1", "merge-c1", MERGE, {"commit": "c1", "head": "head-a"})
-    revert = court.sign(Action.REVERT, "a", head="c1", evidence_hash="")
-    order = RevertOrder(task=TASK, merge_commit="c1", signed=revert, requested_at=0)
-    assert await court.authority.revert_refusal(order) == ""
-    for change, words in (
-        ({"merge_commit": "c2"}, "not the merge"),
-        ({"merge_commit": "c2", "signed": court.sign(Action.REVERT, "a", head="c2")}, "not the merge"),
-        ({"signed": court.sign(Action.REVERT, "a", head="c2")}, "not the merge"),
-        ({"signed": court.sign(Action.REJECT, "a", head="c1")}, "was given as revert"),
-        ({"signed": court.sign(Action.REVERT, "a", head="c1", task_id="t2")}, "about task t2"),
-        ({"task": TASK.model_copy(update={"base": "release"})}, "another one than was admitted"),
-    ):
-        assert words in await court.authority.revert_refusal(order.model_copy(update=change))
-
-
-@pytest.mark.parametrize("kind", ["evidence", "admission", "merge", "decision", "run"])
-async def test_what_merging_trusts_is_put_on_record_by_no_workflow(court: Court, kind: str) -> None:
-    steps = RecordActivities(court.chains, court.authority, Traces(Recorder(SpanStore(court.objects))))
-    order = RecordOrder(task_id="t1", entry_id="x", kind=kind)
-    with pytest.raises(ApplicationError, match="a workflow puts no"):
-        await steps.record(order)
-    assert [entry.kind for entry in await court.chains.entries("t1")] == ["admission"]

@@ -58,5 +58,5 @@ def test_another_key_rubbish_and_an_old_signature_are_refused(tmp_path: Path) ->
 
 def test_two_gateways_started_at_once_share_one_key_that_nobody_else_can_read(tmp_path: Path) -> None:
     first, second = DecisionSigner.load_or_create(tmp_path), DecisionSigner.load_or_create(tmp_path)
-    assert first.key_id == second.key_id
+    assert first.key.key_id == second.key.key_id
     assert (tmp_path / "gateway.key").stat().st_mode & 0o077 == 0

@@ -209,13 +209,13 @@ async def test_a_check_that_somebody_stopped_is_no_evidence_and_is_run_anew(cour
     async with asyncio.timeout(30):
         while not (court.workspaces.path(f"{bench.name}.base-0") / "begun").exists():
             await asyncio.sleep(0.05)
-    await court.checks.stop(bench, "halt")
+    await court.sandboxes.stop(f"{bench.name}.base-0", "halt")
     with pytest.raises(ChecksInterrupted, match="script"):
         await judging
     quick = order.model_copy(update={"prepared": order.prepared.model_copy(update={"policy": script("true")})})
     judgement = await court.evaluator.judge(quick, bench, LimitGrades())
     assert judgement.evidence.base.passed
-    await court.evaluator.stop(bench, "the task is over")
+    await court.checks.clear(bench)
     assert not [run for run in court.sandboxes.known_runs() if run.startswith(court.name)]
 
 

@@ -108,6 +108,12 @@ def test_a_patch_nobody_can_read_blocks() -> None:
     assert rules(judged(patch_bytes=10**9)) == [("too-large", Severity.BLOCKER)]
 
 
+def test_a_patch_that_is_too_large_to_be_read_needs_a_person() -> None:
+    unread = {("too-large-to-read", Severity.PERSON), ("secrets-not-searched", Severity.PERSON)}
+    assert set(rules(judged(changes=(change("a", new_size=10**8),)))) == unread
+    assert unread < set(rules(judged(changes=(change("a", added=10**6),))))
+
+
 def test_what_no_diff_shows_needs_a_person() -> None:
     found = rules(
         judged(

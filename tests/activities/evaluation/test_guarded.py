@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.evaluation.changes import ChangeReader
+from activities.evaluation.changes import ChangeReader, is_readable
 from activities.evaluation.guarded import guarded_changes, guarded_tree
 from activities.evaluation.paths import is_guarded
 from activities.repository.git import Git
@@ -123,6 +123,20 @@ async def test_names_with_odd_bytes_are_taken_back_too(shop: Shop) -> None:
 )
 def test_paths_are_told_apart(path: str, guarded: bool) -> None:
     assert is_guarded(path) is guarded
+
+
+async def test_a_patch_of_millions_of_lines_is_not_held_in_memory(shop: Shop) -> None:
+    head = commit_files(shop.path, {"many.txt": "\n" * 3_000_000, "large.txt": "x\n" * 2_500_000})
+    reader, git_dir = ChangeReader(shop.git), shop.path / ".git"
+    changes = await reader.changes(git_dir, shop.base, head)
+    assert {change.path: (change.added, change.binary) for change in changes} == {
+        "many.txt": (3_000_000, False),
+        "large.txt": (0, True),
+    }
+    assert not is_readable(changes)
+    assert not is_readable(changes[:1])
+    assert not is_readable(changes[1:])
+    assert await reader.added_lines(git_dir, shop.base, head, changes[1:]) == ()
 
 
 async def test_added_lines_carry_their_file_and_number_whatever_the_file_is_called(shop: Shop) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -236,6 +237,14 @@ async def test_a_clean_checkout_of_base_is_updated_with_the_merge_and_the_revert
     assert git(bench.url, "status", "--porcelain") == ""
 
 
+async def test_a_rejected_patch_is_not_in_a_mirror_that_is_made_later(bench: Bench, state: Path) -> None:
+    patch, task = await bench.patch({"calc.py": MENDED}), bench.task()
+    await bench.forge.close(task, await bench.propose(task, patch), "rejected")
+    mirror = await Mirrors(state / "elsewhere", bench.git).refresh(str(bench.url))
+    assert await bench.git.exit_code("cat-file", "-e", patch.head, git_dir=mirror.path) != 0
+    assert await bench.git.exit_code("cat-file", "-e", patch.base_commit, git_dir=mirror.path) == 0
+
+
 @pytest.mark.parametrize("dirt", ["modified", "untracked in the way"])
 async def test_a_checkout_with_changes_of_a_person_is_refused_and_keeps_them(state: Path, dirt: str) -> None:
     bench = Bench(state, make_repository(state / "shop"))
@@ -292,3 +301,14 @@ async def test_the_same_patch_on_another_base_is_known_to_be_the_same(bench: Ben
     assert rebased.diff_sha256 == patch.diff_sha256
     other = await bench.patch({"calc.py": "def add(a, b):\n    return b + a\n"}, "t2")
     assert other.diff_sha256 != patch.diff_sha256
+
+
+async def test_a_removed_work_tree_that_git_still_lists_is_in_nobody_s_way(state: Path) -> None:
+    repository = make_repository(state / "shop.git", bare=True)
+    git(repository, "worktree", "add", str(state / "gone"), "main")
+    shutil.rmtree(state / "gone")
+    bench = Bench(state, repository)
+    result = await bench.merge(bench.task(), await bench.patch({"calc.py": MENDED}))
+    assert result.outcome is MergeOutcome.MERGED
+    reverted = await bench.forge.revert(bench.task(), result.commit, "Revert it\n")
+    assert reverted.outcome is RevertOutcome.REVERTED

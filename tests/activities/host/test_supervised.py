@@ -1,4 +1,4 @@
-"""A step that is over for any reason but its workflow's wish never ends the run that the next attempt will follow."""
+"""A step that is over never ends the run that the next attempt, or the next placement, will follow."""
 
 import asyncio
 
@@ -78,9 +78,9 @@ async def cancelled(details: activity.ActivityCancellationDetails) -> tuple[Endl
     return sandboxes, raised.value
 
 
-async def test_a_task_that_is_cancelled_ends_its_run() -> None:
+async def test_a_step_whose_workflow_gave_up_its_host_leaves_the_run_to_be_found() -> None:
     sandboxes, error = await cancelled(activity.ActivityCancellationDetails(cancel_requested=True))
-    assert sandboxes.stopped == ["t1-1-1"]
+    assert sandboxes.stopped == []
     assert isinstance(error, asyncio.CancelledError)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -246,3 +247,27 @@ async def test_a_full_disk_of_the_host_is_not_blamed_on_the_agent_and_a_retry_su
     finally:
         await asyncio.to_thread(lambda: subprocess.run(["umount", scratch], check=True))
     assert "big.bin" in await bench.export()
+
+
+async def test_a_patch_of_millions_of_lines_blocks_nothing_else_while_it_is_made(bench: Bench) -> None:
+    await bench.agent("for n in 1 2 3 4; do yes | head -c 3900000 > many$n.txt; done")
+    tree = await bench.exporter.export("t1-1", bench.work, bench.mirror, bench.base, bench.uid)
+    longest, going_on = 0.0, True
+
+    async def look() -> None:
+        nonlocal longest
+        while going_on:
+            before = time.monotonic()
+            await asyncio.sleep(0.01)
+            longest = max(longest, time.monotonic() - before)
+
+    looking = asyncio.create_task(look())
+    when = datetime(2026, 1, 1, tzinfo=UTC)
+    patch = await bench.patches.make(bench.mirror, "t1-1", base=bench.base, tree=tree, message="m", when=when)
+    going_on = False
+    await looking
+    assert longest < 1
+    assert patch.added == 7_800_000
+    assert patch.diff.size < 9 * 1024 * 1024
+    again = await bench.patches.make(bench.mirror, "t1-1", base=bench.base, tree=tree, message="n", when=when)
+    assert again.diff_sha256 == patch.diff_sha256

@@ -73,6 +73,17 @@ async def test_a_server_that_does_not_answer_may_be_tried_again(mirrors: Mirrors
         await mirrors.refresh("http" + "s://127.0.0.1:1/shop.git")
 
 
+async def test_a_failure_does_not_tell_where_the_host_keeps_its_things(mirrors: Mirrors, state: Path) -> None:
+    mirror = await mirrors.refresh(str(make_repository(state / "shop")))
+    (mirror.vault / "objects" / "pack").rmdir()
+    (mirror.vault / "objects" / "pack").write_text("no directory")
+    with pytest.raises(GitError) as failed:
+        await Git(state / "git").run(
+            *("index-pack", "--stdin"), purpose="taking in", git_dir=mirror.vault, stdin=b"PACK" + bytes(28)
+        )
+    assert str(state) not in str(failed.value)
+
+
 async def test_files_are_read_from_the_commit_and_links_are_not_followed(mirrors: Mirrors, state: Path) -> None:
     url = make_repository(state / "shop", {"a.txt": "hello\n"})
     (url / "link").symlink_to("/etc/passwd")

@@ -38,6 +38,21 @@ async def test_a_repository_of_which_a_stranger_owns_a_part_is_refused(
         await mirrors.branch(str(repository))
 
 
+@as_root
+@pytest.mark.parametrize("how", ["a stranger's folder", "everybody's folder"])
+async def test_a_repository_that_others_could_replace_is_refused(state: Path, how: str) -> None:
+    repository = make_repository(state / "folder" / "shop")
+    if how == "a stranger's folder":
+        os.chown(state / "folder", STRANGER, STRANGER)
+    else:
+        (state / "folder").chmod(0o777)
+    with pytest.raises(RepositoryRefused, match="could be replaced"):
+        owner_of(repository)
+    (state / "folder").chmod(0o1777)
+    os.chown(state / "folder", 0, 0)
+    assert owner_of(repository) == 0
+
+
 async def test_a_configuration_that_anybody_can_write_is_refused(state: Path) -> None:
     repository = make_repository(state / "shop")
     (repository / ".git" / "config").chmod(0o666)

@@ -1,0 +1,107 @@
+"""What the workers of this installation attest: the patches they took out of workspaces, the evidence, the merges.
+
+Each rests on the one before: a patch is judged only if a worker made it for this task, proposed and merged only with
+evidence about it, and taken back only if it was merged.
+"""
+
+from activities.decisions.refused import ActionRefused
+from activities.decisions.signed_record import SignedRecord
+from workflows.models.artifact import ArtifactRef
+from workflows.models.base import Model
+from workflows.models.evidence import CheckRun, Evaluation
+from workflows.models.patch import Patch
+from workflows.models.policy import TaskPolicy
+
+WORKER = "worker"
+"""The role whose key signs all of these."""
+PATCH = "patch"
+EVIDENCE = "evidence"
+MERGE = "merge"
+
+
+class AttestedPatch(Model):
+    """A patch, and where it came from."""
+
+    patch: Patch
+    run_id: str = ""
+    round: int = 0
+    rebased_from: str = ""
+    """Head of the patch that it was made of, if base had moved."""
+
+
+class AttestedEvidence(Model):
+    """What was found out about one head under one policy."""
+
+    evidence_hash: str
+    head: str
+    tree: str
+    base_commit: str
+    diff_sha256: str
+    policy: TaskPolicy
+    findings: tuple[str, ...] = ()
+    """Rule and path of each."""
+    blocked: bool = False
+    base_run: CheckRun | None = None
+    """Outcome on the same base, which later rounds use again."""
+
+
+class AttestedMerge(Model):
+    """A merge that was made."""
+
+    commit: str
+    head: str
+    base: str
+    """The branch."""
+    repository: str
+    """Its address."""
+
+
+class Attested:
+    """The workers' word about each task."""
+
+    def __init__(self, record: SignedRecord) -> None:
+        self._record = record
+
+    async def add_patch(self, task_id: str, made: AttestedPatch) -> None:
+        """Put on record that a patch was made for a task."""
+        patch = made.patch
+        await self._record.append(task_id, f"patch-{patch.head}", PATCH, made, (patch.bundle, patch.diff))
+
+    async def confirm(self, task_id: str, patch: Patch) -> None:
+        """Raises ActionRefused unless exactly this patch was made for the task."""
+        given = patch.model_dump()
+        if not any(made.patch.model_dump() == given for made in await self._record.read(task_id, PATCH, AttestedPatch)):
+            raise ActionRefused(f"refused: no worker has made {patch.head[:12]} for task {task_id}")
+
+    async def add_evidence(
+        self, task_id: str, patch: Patch, evaluation: Evaluation, policy: TaskPolicy
+    ) -> AttestedEvidence:
+        """Put on record what was found out about a patch."""
+        found = AttestedEvidence(
+            evidence_hash=evaluation.evidence_hash,
+            head=patch.head,
+            tree=patch.tree,
+            base_commit=patch.base_commit,
+            diff_sha256=patch.diff_sha256,
+            policy=policy,
+            findings=tuple(f"{finding.rule} {finding.path}".strip() for finding in evaluation.findings),
+            blocked=evaluation.blocked,
+            base_run=evaluation.base_run,
+        )
+        artifacts: tuple[ArtifactRef | None, ...] = (evaluation.evidence, evaluation.feedback)
+        kept = [ref for ref in artifacts if ref is not None]
+        await self._record.append(task_id, f"evidence-{evaluation.evidence_hash}", EVIDENCE, found, kept)
+        return found
+
+    async def evidence(self, task_id: str) -> tuple[AttestedEvidence, ...]:
+        """All evidence about a task's patches, the newest last."""
+        return await self._record.read(task_id, EVIDENCE, AttestedEvidence)
+
+    async def add_merge(self, task_id: str, merge: AttestedMerge) -> None:
+        """Put on record that a task's patch was merged."""
+        await self._record.append(task_id, f"merge-{merge.commit}", MERGE, merge)
+
+    async def merge(self, task_id: str) -> AttestedMerge | None:
+        """The task's merge, if there is one."""
+        merges = await self._record.read(task_id, MERGE, AttestedMerge)
+        return merges[-1] if merges else None

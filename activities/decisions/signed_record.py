@@ -1,0 +1,65 @@
+"""What one role puts on record about a task, signed, so that others can act on it without asking who wrote it.
+
+An archive may be a bucket that many can write to, and steps can be scheduled by whoever reaches Temporal. So a fact
+that a merge or a revert rests on counts only with the signature of the process that found it out. The signature is
+over the task, the kind and the statement: none of it can be used for another task or as something else.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from activities.archive.contract import TaskChains
+from activities.decisions.keys import SigningKey, TrustedKeys, Untrusted
+from workflows.models.artifact import ArtifactRef
+from workflows.models.base import Model
+
+Statement = TypeVar("Statement", bound=Model)
+
+
+class _Signed(Model):
+    statement: dict[str, object]
+    key_id: str
+    signature: str
+
+
+class SignedRecord:
+    """Writes signed entries into tasks' chains, and reads those whose signature holds."""
+
+    def __init__(self, chains: TaskChains, key: SigningKey, trusted: TrustedKeys) -> None:
+        self._chains = chains
+        self._key = key
+        self._trusted = trusted
+
+    async def append(
+        self, task_id: str, entry_id: str, kind: str, statement: Model, artifacts: Sequence[ArtifactRef] = ()
+    ) -> None:
+        """Sign and append once: a second call with the same entry_id changes nothing."""
+        stated = statement.model_dump(mode="json")
+        signature = self._key.sign(_message(task_id, kind, stated))
+        signed = _Signed(statement=stated, key_id=self._key.key_id, signature=signature)
+        await self._chains.append(task_id, entry_id, kind, signed.model_dump(mode="json"), artifacts)
+
+    async def read(self, task_id: str, kind: str, model: type[Statement]) -> tuple[Statement, ...]:
+        """Every statement of a kind whose signature holds, in order; others are nobody's word and left out."""
+        found = []
+        for entry in await self._chains.entries(task_id):
+            if entry.kind == kind and (stated := self._verified(task_id, kind, entry.data)) is not None:
+                found.append(model.model_validate(stated))
+        return tuple(found)
+
+    def _verified(self, task_id: str, kind: str, data: Mapping[str, object]) -> dict[str, object] | None:
+        try:
+            signed = _Signed.model_validate(data)
+            self._trusted.verify(signed.key_id, signed.signature, _message(task_id, kind, signed.statement))
+        except (ValidationError, Untrusted):
+            return None
+        return signed.statement
+
+
+def _message(task_id: str, kind: str, statement: Mapping[str, object]) -> bytes:
+    # No decision begins like this: what was signed as one can't pass for the other.
+    content = {"task_id": task_id, "kind": kind, "statement": statement}
+    return b"journeyman record\n" + json.dumps(content, sort_keys=True, separators=(",", ":")).encode()

@@ -1,0 +1,52 @@
+"""What this host prepared, in its own words: the steps that follow do not take it from their orders.
+
+An order comes by Temporal, where others may write. Under which policy an agent runs and is judged, on which base and
+with which environment, is what this host found when it prepared the workspace.
+"""
+
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from activities.decisions.refused import ActionRefused
+from workflows.models.base import Model
+from workflows.models.steps import Prepared
+from workflows.models.task import Task
+
+
+class _Preparation(Model):
+    task: Task
+    prepared: Prepared
+
+
+class Preparations:
+    """One note for each task that has a place on this host."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._directory = directory
+
+    def keep(self, task: Task, prepared: Prepared) -> None:
+        """Note what was prepared; it replaces the note of an earlier epoch."""
+        path = self._path(task.id)
+        draft = path.with_suffix(".draft")
+        draft.write_text(_Preparation(task=task, prepared=prepared).model_dump_json())
+        draft.rename(path)
+
+    def confirm(self, task: Task, prepared: Prepared) -> None:
+        """Raises ActionRefused unless exactly this was prepared here for exactly this task."""
+        with suppress(FileNotFoundError, ValidationError):
+            noted = _Preparation.model_validate_json(self._path(task.id).read_bytes())
+            if noted.model_dump() == _Preparation(task=task, prepared=prepared).model_dump():
+                return
+        raise ActionRefused(f"refused: this host has not prepared task {task.id} like this")
+
+    def forget(self, task_id: str) -> None:
+        """Drop a note. Idempotent."""
+        self._path(task_id).unlink(missing_ok=True)
+
+    def _path(self, task_id: str) -> Path:
+        if not task_id.isalnum():
+            raise ActionRefused(f"refused: {task_id!r} is no task id")
+        return self._directory / f"{task_id}.json"

@@ -1,0 +1,59 @@
+"""Nothing that comes from outside acts on a terminal: it can't move the cursor, set the title or hide text."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.workers.terminal import typed
+from workers.cli.main import call
+from workers.cli.printing import Terminal, print_json, print_tasks, tell
+from workers.gateway.messages import TaskLine
+from workflows.models.pull_request import RevertOutcome, RevertResult
+from workflows.models.status import Stage
+
+HOSTILE = "\x1b[2J\x1b]0;title\x07[red]\x9b2K\u202egnp.exe\r"
+
+
+def acting(text: str) -> list[str]:
+    """Characters that a terminal acts on, lines aside."""
+    return [character for character in text if not character.isprintable() and character not in "\n\t"]
+
+
+def test_a_list_of_tasks_shows_hostile_ids_and_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    print_tasks([TaskLine(task_id=HOSTILE, repository=HOSTILE, stage=Stage.RUN, requester=HOSTILE)])
+    shown = capsys.readouterr().out
+    assert acting(shown) == []
+    assert "[red]" in shown
+
+
+def test_standard_error_and_whatever_else_is_printed_are_made_visible(capsys: pytest.CaptureFixture[str]) -> None:
+    tell(f"conflict:\n  {HOSTILE}")
+    said = capsys.readouterr().err
+    assert acting(said) == []
+    assert said.startswith("conflict:\n  \\x1b[2J")
+    file = io.StringIO()
+    Terminal(file).print(HOSTILE, f"a\n{HOSTILE}", markup=False)
+    assert acting(file.getvalue()) == []
+
+
+def test_json_holds_everything_and_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json(RevertResult(outcome=RevertOutcome.CONFLICT, detail=HOSTILE))
+    text = capsys.readouterr().out
+    assert text.isascii()
+    assert acting(text) == []
+    assert json.loads(text)["detail"] == HOSTILE
+
+
+def test_a_wrong_argument_is_repeated_visibly(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["nonsense\x1b[2J"]) != 0
+    captured = capsys.readouterr()
+    assert acting(captured.out + captured.err) == []
+
+
+async def test_a_name_that_is_no_ascii_and_bytes_that_are_no_text_are_refused_as_wrong_usage(state: Path) -> None:
+    for arguments in (("approve", "x", "--as", "Zoë"), ("run", "caf\udce9", "--repo", "/tmp")):
+        answer = await typed(state, *arguments)
+        assert answer.code == 2, answer.error
+        assert "Traceback" not in answer.error
