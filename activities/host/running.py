@@ -9,6 +9,7 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.agents.adapter import PROMPT_NAME, AgentAdapter
+from activities.agents.current import CurrentAdapters
 from activities.agents.handover import handover
 from activities.agents.toolchains import Toolchains
 from activities.agents.transcript import read_transcript
@@ -17,6 +18,7 @@ from activities.decisions.refused import ActionRefused
 from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
 from activities.environment.layer import EnvironmentLayers
 from activities.failures import step
+from activities.host.last_words import RUN, entry_of
 from activities.host.layout import HostLayout
 from activities.host.pausing import TOOL_CALLS, follow
 from activities.host.placements import Held, Placements
@@ -32,7 +34,6 @@ from workflows.models.steps import RunOrder
 from workflows.models.transcript import EventKind
 from workflows.models.usage import Metered
 
-RUN = "run"
 _MOST_REFUSED_NAMED = 20
 _WORTH_A_RETRY = {RunEnd.NOT_STARTED, RunEnd.LOST, RunEnd.LEASE_LAPSED}
 _TRIES = 3
@@ -55,7 +56,7 @@ class RunningActivities:
         layers: EnvironmentLayers,
         artifacts: ArtifactStore,
         chains: TaskChains,
-        adapters: dict[str, AgentAdapter],
+        adapters: CurrentAdapters,
         toolchains: Toolchains,
         traces: Traces,
         allow_private: bool = False,
@@ -217,7 +218,7 @@ class RunningActivities:
             ref for ref in (result.transcript, result.output, result.egress, result.handover) if ref is not None
         ]
         artifacts += [order.context.prompt, order.context.manifest]
-        await self._chains.append(order.task.id, f"run-{order.run_id}", RUN, result.model_dump(mode="json"), artifacts)
+        await self._chains.append(order.task.id, entry_of(order.run_id), RUN, result.model_dump(mode="json"), artifacts)
         self._traces.run_ended(order.task, result, status, transcript.events, records)
         return result
 
