@@ -72,10 +72,14 @@ class Attested:
 
     async def run(self, task_id: str, run_id: str) -> RunResult:
         """How a run of a task ended. Raises ActionRefused if there was none of that id."""
-        for run in await self._record.read(task_id, RUN, RunResult):
+        for run in await self.runs(task_id):
             if run.run_id == run_id:
                 return run
         raise ActionRefused(f"refused: no worker has carried out run {run_id!r} of task {task_id}")
+
+    async def runs(self, task_id: str) -> tuple[RunResult, ...]:
+        """Every run of a task that has ended, in order."""
+        return await self._record.read(task_id, RUN, RunResult)
 
     async def add_patch(self, task_id: str, made: AttestedPatch) -> None:
         """Put on record that a patch was made for a task."""

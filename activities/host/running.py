@@ -9,6 +9,7 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.agents.adapter import PROMPT_NAME, AgentAdapter
+from activities.agents.current import CurrentAdapters
 from activities.agents.handover import handover
 from activities.agents.toolchains import Toolchains
 from activities.agents.transcript import read_transcript
@@ -55,7 +56,7 @@ class RunningActivities:
         layers: EnvironmentLayers,
         artifacts: ArtifactStore,
         attested: Attested,
-        adapters: dict[str, AgentAdapter],
+        adapters: CurrentAdapters,
         toolchains: Toolchains,
         traces: Traces,
         allow_private: bool = False,
