@@ -178,13 +178,13 @@ class Parts:
             patches=patches,
             layers=layers,
             owners=owners,
-            last_words=LastWords(sandboxes, artifacts, chains),
+            last_words=LastWords(sandboxes, artifacts, attested),
             toolchain=stage.root.name,
             admissions=admissions,
             attested=attested,
             preparations=preparations,
         )
-        briefing = BriefingActivities(mirrors, ContextBuilder(git, mirrors, artifacts))
+        briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, artifacts))
         running = RunningActivities(
             layout=layout,
             placements=placements,
@@ -195,7 +195,7 @@ class Parts:
             workspaces=workspaces,
             layers=layers,
             artifacts=artifacts,
-            chains=chains,
+            attested=attested,
             adapters=CurrentAdapters(owners),
             toolchains=Toolchains(state),
             traces=traces,

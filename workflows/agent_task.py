@@ -70,6 +70,8 @@ class AgentTask(ReviewDesk):
                 self.progress.end(Outcome.REJECTED, f"rejected by {chosen.decision.said_by}")
                 return
             guidance = chosen.decision.message
+        # After a request for changes there is a pull request of the rounds before, which nobody carries on.
+        await self._close(self.progress.status.message)
 
     async def _review(self) -> SignedDecision | None:
         """Wait for people. Returns what ends the review, or None when the patch is merged."""

@@ -73,11 +73,11 @@ class TaskChains(Protocol):
 class IntentIndex(Protocol):
     """The record against duplicates."""
 
-    async def claim(self, keys: Sequence[str], *, again: bool = False) -> tuple[IntentRecord, bool]:
+    async def claim(self, keys: Sequence[str], *, after: int = 0) -> tuple[IntentRecord, bool]:
         """Claim an intent by its keys, strongest first, and say whether it is new.
 
         If any key is taken, the record it leads to is returned, with False, and the other keys become aliases of it.
-        `again` makes the next attempt of an intent instead.
+        `after` names the attempt that has ended, and makes the next one instead: once, however many ask for it.
         """
         ...
 

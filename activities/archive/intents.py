@@ -32,7 +32,7 @@ class Intents:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
-    async def claim(self, keys: Sequence[str], *, again: bool = False) -> tuple[IntentRecord, bool]:
+    async def claim(self, keys: Sequence[str], *, after: int = 0) -> tuple[IntentRecord, bool]:
         """Claim an intent, or find who has it. `keys` are strongest first; see contract.IntentIndex."""
         root = keys[0]
         for weaker in reversed(keys[1:]):
@@ -42,8 +42,8 @@ class Intents:
         new = await self._create(_Claim(key=keys[0], leads_to=leads_to))
         if not new or leads_to:
             root, new = await self._root(keys[0]), False
-        if again and not new:
-            return await self._next_attempt(root)
+        if after and not new:
+            return await self._attempt_after(root, after)
         return await self._latest(root), new
 
     async def find(self, key: str) -> IntentRecord | None:
@@ -72,9 +72,9 @@ class Intents:
             claimed_at = claim.claimed_at
         return IntentRecord(key=root, task_id=task_id(root, number), attempt=number, claimed_at=claimed_at)
 
-    async def _next_attempt(self, root: str) -> tuple[IntentRecord, bool]:
-        record = await self._latest(root)
-        name = f"{_folder(root)}/attempts/{record.attempt + 1:06d}.json"
+    async def _attempt_after(self, root: str, ended: int) -> tuple[IntentRecord, bool]:
+        # By the attempt that the asker saw end, not by the latest: that one may be another asker's, a moment old.
+        name = f"{_folder(root)}/attempts/{ended + 1:06d}.json"
         new = await self._objects.create(name, _Claim(key=root, claimed_at=_now()).model_dump_json().encode())
         return await self._latest(root), new
 

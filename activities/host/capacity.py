@@ -6,6 +6,7 @@ import shutil
 
 from temporalio import activity
 
+from activities.callers import only_called_by
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested
 from activities.egress.contract import EgressGateway
@@ -27,6 +28,7 @@ from activities.repository.mirror import Mirror, Mirrors
 from activities.repository.patches import Patches
 from activities.repository.workspace import Workspaces
 from activities.sandbox.contract import Sandboxes
+from workflows.models.intent import task_workflow_id
 from workflows.models.patch import Patch
 from workflows.models.policy import PolicyRefusal, TaskPolicy
 from workflows.models.run import Placement
@@ -82,6 +84,7 @@ class CapacityActivities:
         If the placement that was lost is here after all, its workspace is taken over as it is, and what runs in it goes
         on: a host that was silent for long has lost nothing.
         """
+        only_called_by(task_workflow_id(order.task.id))
         await self._admissions.confirm(order.task)
         if order.resume_from is not None:
             await self._attested.confirm(order.task.id, order.resume_from)
@@ -221,6 +224,7 @@ class CapacityActivities:
     @step
     async def release(self, order: ReleaseOrder) -> Nothing:
         """Give back everything of a placement; what was given back already is no error."""
+        only_called_by(task_workflow_id(order.task_id))
         held = self._placements.find(order.task_id)
         if held is not None and held.epoch == order.placement.epoch:
             await self.give_back(held)

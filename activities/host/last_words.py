@@ -2,33 +2,26 @@
 
 import re
 
-from activities.archive.contract import ArtifactStore, TaskChains
+from activities.archive.contract import ArtifactStore
+from activities.decisions.attested import Attested
 from activities.egress.contract import EgressRecord
 from activities.sandbox.contract import Sandboxes
 from workflows.models.run import RunResult
-
-RUN = "run"
-"""Kind of the entry about a run in a task's chain."""
-
-
-def entry_of(run_id: str) -> str:
-    """The id of a run's entry, so that it is made once."""
-    return f"run-{run_id}"
 
 
 class LastWords:
     """Asked before a sandbox is forgotten."""
 
-    def __init__(self, sandboxes: Sandboxes, artifacts: ArtifactStore, chains: TaskChains) -> None:
+    def __init__(self, sandboxes: Sandboxes, artifacts: ArtifactStore, attested: Attested) -> None:
         self._sandboxes = sandboxes
         self._artifacts = artifacts
-        self._chains = chains
+        self._attested = attested
 
     async def keep(self, task_id: str, run_id: str, records: tuple[EgressRecord, ...]) -> None:
         """Put an agent's run that has ended on record, unless its own step has. Other sandboxes are left alone."""
         if not re.fullmatch(rf"{re.escape(task_id)}-\d+-\d+", run_id):
             return
-        if any(entry.entry_id == entry_of(run_id) for entry in await self._chains.entries(task_id)):
+        if any(run.run_id == run_id for run in await self._attested.runs(task_id)):
             return
         output = bytearray()
 
@@ -49,4 +42,4 @@ class LastWords:
             backend=self._sandboxes.backend,
         )
         artifacts = [ref for ref in (result.output, result.egress) if ref is not None]
-        await self._chains.append(task_id, entry_of(run_id), RUN, result.model_dump(mode="json"), artifacts)
+        await self._attested.add_run(task_id, result, artifacts)

@@ -13,12 +13,12 @@ from activities.agents.current import CurrentAdapters
 from activities.agents.handover import handover
 from activities.agents.toolchains import Toolchains
 from activities.agents.transcript import read_transcript
-from activities.archive.contract import ArtifactStore, TaskChains
+from activities.archive.contract import ArtifactStore
+from activities.decisions.attested import Attested
 from activities.decisions.refused import ActionRefused
 from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
 from activities.environment.layer import EnvironmentLayers
 from activities.failures import step
-from activities.host.last_words import RUN, entry_of
 from activities.host.layout import HostLayout
 from activities.host.pausing import TOOL_CALLS, follow
 from activities.host.placements import Held, Placements
@@ -55,7 +55,7 @@ class RunningActivities:
         workspaces: Workspaces,
         layers: EnvironmentLayers,
         artifacts: ArtifactStore,
-        chains: TaskChains,
+        attested: Attested,
         adapters: CurrentAdapters,
         toolchains: Toolchains,
         traces: Traces,
@@ -71,7 +71,7 @@ class RunningActivities:
         self._workspaces = workspaces
         self._layers = layers
         self._artifacts = artifacts
-        self._chains = chains
+        self._attested = attested
         self._adapters = adapters
         self._toolchains = toolchains
         self._traces = traces
@@ -218,7 +218,7 @@ class RunningActivities:
             ref for ref in (result.transcript, result.output, result.egress, result.handover) if ref is not None
         ]
         artifacts += [order.context.prompt, order.context.manifest]
-        await self._chains.append(order.task.id, entry_of(order.run_id), RUN, result.model_dump(mode="json"), artifacts)
+        await self._attested.add_run(order.task.id, result, artifacts)
         self._traces.run_ended(order.task, result, status, transcript.events, records)
         return result
 

@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from activities.sandbox import processes
+from activities.sandbox import kernel_memory, processes
 from activities.sandbox.cgroups import OVERHEAD, Cgroup
 from activities.sandbox.disk_growth import DiskGrowth, TooDeep
 from activities.sandbox.launch import Launch
@@ -85,7 +85,7 @@ class Enforcement:
         if self._cgroup and self._cgroup.holds("memory"):
             return None
         limit = self._ceilings.memory_bytes
-        in_files = held + self._scratch_bytes()
+        in_files = held + self._scratch_bytes() + kernel_memory.in_sockets(self._inside)
         used = in_files + sum(process.resident_bytes for process in everything)
         if used > limit * NEARLY:
             used = in_files + sum(processes.proportional_bytes(process.pid) for process in everything)
@@ -93,12 +93,12 @@ class Enforcement:
         return self._memory_broken() if used > limit else None
 
     def _scratch_bytes(self) -> int:
-        """What is in the sandbox's tmpfs mounts. Their mount points cannot be replaced from inside."""
+        """What is in the sandbox's tmpfs mounts, names included. Mount points cannot be replaced from inside."""
         total = 0
         for mount in self._launch.scratch:
             with contextlib.suppress(OSError):
                 status = os.statvfs(f"/proc/{self._inside}/root{mount}")
-                total += (status.f_blocks - status.f_bfree) * status.f_frsize
+                total += (status.f_blocks - status.f_bfree) * status.f_frsize + kernel_memory.names_in(status)
         return total
 
     def _broken_disk(self, held: int) -> Broken | None:

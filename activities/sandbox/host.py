@@ -23,15 +23,23 @@ class BubblewrapSandboxes:
     """Implements contract.Sandboxes. All state is on disk, so any number of these on one directory agree."""
 
     def __init__(
-        self, directory: Path, stage: Stage, *, lease_seconds: float = 60, lapse_seconds: float = 1800
+        self,
+        directory: Path,
+        stage: Stage,
+        *,
+        lease_seconds: float = 60,
+        lapse_seconds: float = 1800,
+        wake_seconds: float = 10,
+        kill_seconds: float = 30,
     ) -> None:
         """Keep runs under `directory`, which only this user may list.
 
-        A run stands still `lease_seconds` after the last `renew_lease`, and ends after `lapse_seconds`.
+        A run stands still `lease_seconds` after the last `renew_lease`, and ends after `lapse_seconds`. Its supervisor,
+        if nothing is heard of it, is told to go on after `wake_seconds` and killed after `kill_seconds`.
         """
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o700)
-        self._runs = Runs(directory, stage, LeaseTerms(lease_seconds, lapse_seconds))
+        self._runs = Runs(directory, stage, LeaseTerms(lease_seconds, lapse_seconds, wake_seconds, kill_seconds))
         self._uids = UidPool(directory / ".uids")
         self._probing = threading.Lock()
         self._enforceable: Enforceable | None = None
@@ -41,7 +49,10 @@ class BubblewrapSandboxes:
         return "bubblewrap"
 
     def grades(self) -> LimitGrades:
-        """How strongly each limit holds on this host. The first call tries them out, which takes a moment."""
+        """How strongly each limit holds on this host. Raises ProbeFailed.
+
+        The first call tries them out, which takes a moment; a probe that failed is made again by the next one.
+        """
         return self._probed().grades
 
     def _probed(self) -> Enforceable:

@@ -1,5 +1,6 @@
 """How strongly each limit holds on this host, found out by running into it, not by guessing."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -72,13 +73,21 @@ print(json.dumps({{
 """
 
 
+class ProbeFailed(Exception):
+    """It is not known how strongly limits hold here, which is no reason to say that they do not."""
+
+
 def probe(runs: Runs, take_uid: Callable[[], int | None], give_back_uid: Callable[[int | None], None]) -> Enforceable:
-    """Try every limit once: about 0.4 seconds."""
+    """Try every limit once: about 0.4 seconds. Raises ProbeFailed."""
     cgroup = _working_cgroup()
     held = set(cgroup.parents) if cgroup else set()
     if cgroup and cgroup.version == 2:
         held = set(CONTROLLERS)
-    found = _ask_sandbox(runs, take_uid, give_back_uid)
+    try:
+        found = _ask_sandbox(runs, take_uid, give_back_uid)
+    except ProbeFailed:
+        # A machine that is short of memory or time for a moment is asked once more.
+        found = _ask_sandbox(runs, take_uid, give_back_uid)
     counted = 0 < found.get("forked", 0) < PROBE_PROCESSES + 1
     grades = LimitGrades(
         wall=Grade.WATCHED,
@@ -141,7 +150,7 @@ def _working_cgroup() -> CgroupPlace | None:
 def _ask_sandbox(
     runs: Runs, take_uid: Callable[[], int | None], give_back_uid: Callable[[int | None], None]
 ) -> dict[str, Any]:
-    """Run a sandbox that tries its limits and tells; empty if none can be made here."""
+    """Run a sandbox that tries its limits and tells. Raises ProbeFailed."""
     spec = SandboxSpec(
         run_id=f"probe-{os.getpid()}-{os.urandom(4).hex()}",
         command=("python3", "-I", "-S", "-c", IN_SANDBOX),
@@ -150,6 +159,9 @@ def _ask_sandbox(
     uid = take_uid()
     try:
         launch = runs.resolve(spec, uid, Enforceable(LimitGrades()), PROBE_PROCESSES)
+        # No lease: that of this host may have run out, and it is not for a probe to renew it for the others.
+        no_lease = str(runs.directory(spec.run_id).path / "no-lease")
+        launch = dataclasses.replace(launch, lease=no_lease, lease_seconds=PROBE_SECONDS, lapse_seconds=PROBE_SECONDS)
         runs.make(spec, launch)
         runs.supervise(spec.run_id)
         while (status := runs.status(spec.run_id)) is None:
@@ -158,7 +170,14 @@ def _ask_sandbox(
         runs.remove(spec.run_id)
     finally:
         give_back_uid(uid)
-    if status.end is not RunEnd.EXITED or status.exit_code != 0:
-        return {}
-    answer = json.loads(output)
-    return answer if isinstance(answer, dict) else {}
+    said = output.decode(errors="replace").strip()
+    try:
+        answer = json.loads(said)
+    except ValueError:
+        answer = None
+    if status.end is not RunEnd.EXITED or status.exit_code != 0 or not isinstance(answer, dict):
+        raise ProbeFailed(
+            f"the probe failed: the sandbox that tries this host's limits is {status.end} (exit code "
+            f"{status.exit_code}): {status.detail or said[-500:] or 'it said nothing'}"
+        )
+    return answer

@@ -30,6 +30,8 @@ class RunDirectory:
         """Who supervises: pid, start time and boot."""
         self.sandbox = path / "sandbox.json"
         """The first process inside, as the host numbers it."""
+        self.pulse = path / "pulse"
+        """By which a supervisor that stands still is noticed."""
         self.lock = path / "lock"
         self.output = path / "output.log"
         self.arrivals = path / "output.times"

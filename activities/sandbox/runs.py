@@ -18,6 +18,7 @@ from activities.sandbox import bubblewrap, processes, run_directory, supervisor
 from activities.sandbox.cgroups import OVERHEAD, Cgroup
 from activities.sandbox.contract import RunStatus, SandboxSpec
 from activities.sandbox.launch import Ceilings, CgroupPlace, Launch
+from activities.sandbox.pulse import silence
 from activities.sandbox.run_directory import LEASE, RUN_ID, RunDirectory
 from activities.sandbox.stage import Stage
 from workflows.models.limits import LimitGrades
@@ -26,6 +27,7 @@ from workflows.models.run import RunEnd
 START_SECONDS = 30.0
 """How long a supervisor may take to come up on a machine that is busy."""
 SHORT = 0.01
+_DIED = "The run's supervisor died without a final status, or stood still and was killed."
 
 
 class BadRunId(ValueError):
@@ -64,10 +66,14 @@ class Enforceable:
 
 @dataclass(frozen=True)
 class LeaseTerms:
-    """Seconds without renewal after which a run stands still, and after which it ends."""
+    """For how long runs and their supervisors may be out of touch."""
 
     overdue_after: float
     lapses_after: float
+    wakes_after: float = 10
+    """Seconds without a supervisor's pulse after which it is told to go on, if somebody had stopped it."""
+    killed_after: float = 30
+    """Seconds without a pulse after which it is given up, and with it the run that nobody watches."""
 
 
 class Runs:
@@ -171,10 +177,22 @@ class Runs:
         """The final status, or None while the run goes on. A supervisor that died without one is noticed here."""
         directory = self.existing(run_id)
         found = _read_status(directory)
-        if found or not directory.supervisor.exists() or directory.living(directory.supervisor):
+        if found or not directory.supervisor.exists() or self._is_at_work(directory):
             return found
         # It may have ended properly between the two looks.
         return _read_status(directory) or self._lost(directory)
+
+    def _is_at_work(self, directory: RunDirectory) -> bool:
+        """Whether the run has a supervisor. One that stands still watches no limit: it is woken up, then killed."""
+        supervisor_pid = directory.living(directory.supervisor)
+        if not supervisor_pid:
+            return False
+        silent = silence(directory.pulse)
+        number = signal.SIGKILL if silent > self._terms.killed_after else signal.SIGCONT
+        if silent > min(self._terms.wakes_after, self._terms.killed_after):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(supervisor_pid, number)
+        return True
 
     def _lost(self, directory: RunDirectory) -> RunStatus | None:
         """Kill what the supervisor left, wait until it is dead, and only then say so."""
@@ -198,7 +216,7 @@ class Runs:
             time.sleep(SHORT)
         if cgroup:
             cgroup.remove()
-        return self._conclude(directory, RunEnd.LOST, "The run's supervisor died without a final status.")
+        return self._conclude(directory, RunEnd.LOST, _DIED)
 
     def _conclude(self, directory: RunDirectory, end: RunEnd, detail: str) -> RunStatus | None:
         content = run_directory.read(directory.launch) or {}

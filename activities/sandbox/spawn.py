@@ -16,6 +16,8 @@ from typing import NoReturn
 from activities.sandbox.launch import Launch
 
 PR_SET_PDEATHSIG = 1
+MOST_FILES = 16_384
+"""Open in one process of a sandbox; each may hold memory of the kernel's."""
 PR_SET_CHILD_SUBREAPER = 36
 FAILED = 125
 """Exit code of the fork itself, if it could not become bubblewrap."""
@@ -76,6 +78,7 @@ def _become(launch: Launch, supervisor: int, arguments: list[str], output: int, 
     os.umask(0o022)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _lower(resource.RLIMIT_FSIZE, launch.ceilings.file_bytes)
+    _lower_hard(resource.RLIMIT_NOFILE, MOST_FILES)
     if os.geteuid() == 0:
         if not launch.uid:
             raise PermissionError("refused to run bubblewrap with root's rights: no uid to drop to was given")
@@ -96,6 +99,13 @@ def _lower(limit: int, value: int) -> None:
     _, hard = resource.getrlimit(limit)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(limit, (value, value))
+
+
+def _lower_hard(limit: int, value: int) -> None:
+    """As `_lower`, for a limit that programs raise by themselves when they need more than is usual."""
+    soft, hard = resource.getrlimit(limit)
+    hard = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(limit, (hard if soft == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
 def _close_all_but(kept: set[int]) -> None:

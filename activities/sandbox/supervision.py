@@ -13,6 +13,7 @@ from activities.sandbox.arrivals import ArrivalLog
 from activities.sandbox.enforcement import Enforcement
 from activities.sandbox.launch import Launch
 from activities.sandbox.lease import Lease
+from activities.sandbox.pulse import Pulse
 from activities.sandbox.run_directory import RunDirectory
 from activities.sandbox.spawn import adopt_orphans, exit_code, log, reap, spawn
 
@@ -32,6 +33,7 @@ class Supervision:
         self._directory, self._launch = directory, launch
         self._enforcement = Enforcement(launch)
         self._lease = Lease(launch)
+        self._pulse = Pulse(directory.pulse)
         self._end: tuple[str, str] | None = None
         self._started = self._ticked = time.monotonic()
         self._frozen_seconds = 0.0
@@ -152,6 +154,7 @@ class Supervision:
 
     def _look(self) -> None:
         """Once a tick: requests, lease, deadline and limits."""
+        self._pulse.beat()
         now = time.monotonic()
         passed = now - self._ticked
         if passed < TICK or self._bubblewrap_status is not None:
@@ -189,6 +192,7 @@ class Supervision:
     def _kill(self) -> None:
         """Kill everything below this process until the kernel says that there is nothing left to wait for."""
         while self._collect():
+            self._pulse.beat()
             self._enforcement.kill()
             for process in processes.descendants(os.getpid()):
                 with contextlib.suppress(ProcessLookupError):
@@ -233,6 +237,7 @@ class Supervision:
         os.fsync(self._output)
         # A full disk must not turn a finished run into a lost one.
         while self._directory.path.is_dir():
+            self._pulse.beat()
             try:
                 run_directory.write(self._directory.status, status)
                 return

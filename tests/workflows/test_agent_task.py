@@ -208,6 +208,19 @@ async def test_request_changes_voids_the_approval(temporal: Client, script: Scri
     assert status.outcome is Outcome.REJECTED
 
 
+async def test_a_round_that_fails_after_changes_were_asked_for_leaves_no_open_pull_request(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    desk = await Desk.start(temporal, signer)
+    await desk.reaches(Stage.REVIEW)
+    script.run = lambda order: RunResult(run_id=order.run_id, end=RunEnd.EXITED, exit_code=3)
+    await desk.decide(Action.REQUEST_CHANGES, message="smaller, please")
+    status = await desk.result()
+    assert status.outcome is Outcome.AGENT_FAILED
+    assert script.count("close_pull_request") == 1
+    assert "exit code 3" in script.last("close_pull_request").reason
+
+
 @pytest.mark.parametrize("by", ["update", "temporal"])
 @pytest.mark.parametrize("stage", [Stage.RUN, Stage.REVIEW])
 async def test_a_cancelled_task_gives_its_workspace_back_and_says_who_cancelled(

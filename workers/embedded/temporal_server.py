@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from temporalio.client import Client
 
+from workers.embedded import bound_program
 from workers.embedded.programs import program
 from workers.temporal import connect, prepare_runtime
 from workflows import search_attributes
@@ -22,11 +25,18 @@ class TemporalNotStarted(Exception):
     """The server did not come up; the message says why and what to do."""
 
 
+class TemporalEnded(Exception):
+    """The server ended by itself, or was ended by somebody else, while it was needed."""
+
+
 @contextlib.asynccontextmanager
 async def temporal_server(
     directory: Path, address: str, ui_port: int, namespace: str, metrics_address: str = ""
 ) -> AsyncIterator[Client]:
-    """Run the server until the block ends, and give a client of it. Raises TemporalNotStarted."""
+    """Run the server until the block ends, and give a client of it. Raises TemporalNotStarted.
+
+    The server never outlives this process. When it ends first, the block is cancelled, and TemporalEnded raised.
+    """
     host, _, port = address.rpartition(":")
     for taken in (int(port), ui_port):
         _refuse_taken(host, taken)
@@ -35,7 +45,7 @@ async def temporal_server(
     attributes = [f"--search-attribute={key.name}={_kind(key)}" for key in search_attributes.ALL]
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            str(program("temporal")),
+            *(sys.executable, "-I", "-S", bound_program.__file__, str(os.getpid()), str(program("temporal"))),
             *("server", "start-dev", "--ip", host, "--port", port, "--ui-port", str(ui_port)),
             *("--db-filename", str(directory / "temporal.db"), "--namespace", namespace, "--log-level", "warn"),
             *attributes,
@@ -46,7 +56,9 @@ async def temporal_server(
             start_new_session=True,
         )
     try:
-        yield await _connected(process, address, namespace, log, metrics_address)
+        client = await _connected(process, address, namespace, log, metrics_address)
+        async with _while_it_lives(process, log):
+            yield client
     finally:
         await _stop(process)
 
@@ -58,8 +70,7 @@ async def _connected(
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.returncode is not None:
-            tail = log.read_text(errors="replace").strip().splitlines()[-3:]
-            raise TemporalNotStarted(f"the Temporal server ended at once: {' / '.join(tail)} (all of it: {log})")
+            raise TemporalNotStarted(f"the Temporal server ended at once: {_last_words(log)} (all of it: {log})")
         try:
             client = await connect(address, namespace, metrics_address)
             await client.count_workflows("WorkflowType = 'AgentTask'")
@@ -68,6 +79,39 @@ async def _connected(
         else:
             return client
     raise TemporalNotStarted(f"the Temporal server did not answer within {_START_SECONDS:.0f} s; its log is {log}")
+
+
+@contextlib.asynccontextmanager
+async def _while_it_lives(process: asyncio.subprocess.Process, log: Path) -> AsyncIterator[None]:
+    inside = asyncio.current_task()
+    assert inside is not None
+    ended = False
+
+    async def watch() -> None:
+        nonlocal ended
+        await process.wait()
+        ended = True
+        inside.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    except (asyncio.CancelledError, Exception) as error:
+        # Workers that lose their server may fail of it first, or while they are stopped.
+        if process.returncode is None:
+            raise
+        if ended:
+            inside.uncancel()
+        raise TemporalEnded(
+            f"the Temporal server ended (code {process.returncode}), and nothing works without it. Its last words: "
+            f"{_last_words(log)} (all of it: {log}). Start again: tasks go on where they were"
+        ) from error
+    finally:
+        watching.cancel()
+
+
+def _last_words(log: Path) -> str:
+    return " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:]) or "none"
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

@@ -76,9 +76,8 @@ class Admission:
             raise Invalid(
                 "--again needs the key of the intent to ask for again: pass --key, as `journeyman show` prints it"
             )
-        if asked.again:
-            await self._refuse_while_open(key)
-        record, new = await self._intents.claim([key], again=asked.again)
+        ended = await self._ended_attempt(key) if asked.again else 0
+        record, new = await self._intents.claim([key], after=ended)
         place = await self._traces.begin(record.task_id, request)
         task = Task(
             id=record.task_id,
@@ -132,12 +131,14 @@ class Admission:
             return False
         return True
 
-    async def _refuse_while_open(self, key: str) -> None:
+    async def _ended_attempt(self, key: str) -> int:
+        """The number of an intent's latest attempt. Raises Invalid if there is none, Refused while it is open."""
         known = await self._intents.find(key)
         if known is None:
             raise Invalid(f"nothing was ever asked under the key {key!r}; leave out --again")
         if not await self._outcome(known.task_id):
             raise Refused(f"task {known.task_id} of this intent is still open; wait for it, or cancel it first")
+        return known.attempt
 
     async def _outcome(self, task_id: str) -> bool:
         return any(entry.kind == "outcome" for entry in await self._chains.entries(task_id))

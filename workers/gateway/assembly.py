@@ -16,7 +16,7 @@ from workers.parts import Parts
 def gateway_of(client: Client, parts: Parts, *, temporal_ui: str) -> FastAPI:
     """The gateway's application on these parts."""
     reading = Reading(client, parts.chains, parts.artifacts, parts.attested, parts.ends(client), temporal_ui)
-    outputs = Outputs(reading, parts.chains, parts.artifacts, parts.settings.hosts, CurrentAdapters(parts.owners))
+    outputs = Outputs(reading, parts.attested, parts.artifacts, parts.settings.hosts, CurrentAdapters(parts.owners))
     traces = RequestTraces(parts.spans, parts.recorder)
     admission = Admission(
         client,

@@ -6,13 +6,12 @@ from pathlib import Path
 from activities.agents.adapter import AgentAdapter
 from activities.agents.current import CurrentAdapters
 from activities.agents.transcript import TranscriptReader
-from activities.archive.contract import ArtifactStore, TaskChains
-from activities.host.last_words import RUN
+from activities.archive.contract import ArtifactStore
+from activities.decisions.attested import Attested
 from workers.gateway.messages import OutputPart
 from workers.gateway.reading import Reading
 from workers.gateway.refusals import NotFound, Refused
 from workflows.models.artifact import ArtifactRef
-from workflows.models.run import RunResult
 from workflows.models.status import Stage, TaskStatus
 
 _PART_BYTES = 1024 * 1024
@@ -24,13 +23,13 @@ class Outputs:
     def __init__(
         self,
         reading: Reading,
-        chains: TaskChains,
+        attested: Attested,
         artifacts: ArtifactStore,
         hosts: Path,
         adapters: CurrentAdapters,
     ) -> None:
         self._reading = reading
-        self._chains = chains
+        self._attested = attested
         self._artifacts = artifacts
         self._hosts = hosts
         self._adapters = adapters
@@ -60,7 +59,7 @@ class Outputs:
 
     async def _part(self, task_id: str, offset: int, run: int) -> tuple[OutputPart, AgentAdapter]:
         view = await self._reading.view(task_id)
-        ended = await self._ended(task_id)
+        ended = await self._attested.runs(task_id)
         live = _live_run(view.status) if view.live else None
         if live is not None and live in {result.run_id for result in ended}:
             live = None
@@ -86,10 +85,6 @@ class Outputs:
         if ref is None:
             raise Refused("nothing that this run printed is on record")
         return await self._artifacts.get(ref)
-
-    async def _ended(self, task_id: str) -> list[RunResult]:
-        entries = await self._chains.entries(task_id)
-        return [RunResult.model_validate(entry.data) for entry in entries if entry.kind == RUN]
 
 
 def _live_run(status: TaskStatus) -> str | None:

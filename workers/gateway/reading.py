@@ -28,7 +28,9 @@ from workflows.presentation import GOAL_MEMO
 from workflows.search_attributes import OUTCOME, REPOSITORY, REQUESTER, STAGE
 
 _MOST_LINES = 200
-_QUERY_PATIENCE = 10.0
+_QUERY_PATIENCE = 25.0
+"""Longer than the ten seconds for which Temporal keeps a question for the worker that knew the task last: after those
+it asks any other, so that the first look after a worker's death is answered."""
 _TASK_ID = re.compile(r"task/[a-z0-9]+")
 
 

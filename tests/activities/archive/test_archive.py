@@ -108,8 +108,10 @@ async def test_an_asker_that_died_half_way_leaves_no_intent_that_leads_nowhere(
 
 async def test_asking_again_makes_one_next_attempt(objects: Objects) -> None:
     first, _ = await Intents(objects).claim(["cli:1"])
-    claims = await asyncio.gather(*(Intents(objects).claim(["cli:1"], again=True) for _ in range(2)))
-    attempts = {record.attempt for record, _ in claims}
-    assert first.attempt == 1
-    assert attempts <= {2, 3}
-    assert (await Intents(objects).claim(["cli:1"]))[0].attempt == max(attempts)
+    claims = await asyncio.gather(*(Intents(objects).claim(["cli:1"], after=first.attempt) for _ in range(5)))
+    # Also one that saw the first attempt end, and asks when the second is there already.
+    claims.append(await Intents(objects).claim(["cli:1"], after=first.attempt))
+    assert [record.attempt for record, _ in claims] == [2] * 6
+    assert sum(new for _, new in claims) == 1
+    assert (await Intents(objects).claim(["cli:1"]))[0].attempt == 2
+    assert (await Intents(objects).claim(["cli:1"], after=2))[0].attempt == 3

@@ -1,14 +1,21 @@
 """Each limit, reached on purpose by a program that does not want to end."""
 
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from activities.sandbox.contract import SandboxSpec
+from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.limits import ProbeFailed
+from activities.sandbox.runs import Enforceable, LeaseTerms, Runs
+from activities.sandbox.stage import Stage, stage_runtime
 from tests.activities.sandbox.cell import Cell
-from workflows.models.limits import MIB, Grade
+from workflows.models.limits import MIB, Grade, LimitGrades, Limits
 from workflows.models.run import RunEnd
 
 FOR_EVER = "while :; do sleep 1; done"
@@ -37,6 +44,28 @@ async def test_memory_beyond_the_limit_ends_the_run(cell: Cell, grow: str) -> No
     status, _ = await cell.python(grow, memory_bytes=96 * MIB, scratch_bytes=512 * MIB, file_bytes=1024 * MIB)
     assert status.end is RunEnd.MEMORY, status
     assert str(96 * MIB) in status.detail
+
+
+@pytest.mark.parametrize(
+    "grow",
+    [
+        "for number in range(10**7): open(f'/tmp/{number:0200}', 'w').close()",
+        "import socket\nkept = []\n"
+        "while True:\n    pair = socket.socketpair()\n    kept.append(pair)\n    pair[0].setblocking(False)\n"
+        "    try:\n        while True: pair[0].send(bytes(65536))\n    except BlockingIOError: pass",
+    ],
+    ids=["names", "sockets"],
+)
+async def test_memory_that_only_the_kernel_holds_counts_without_a_control_group(
+    cell: Cell, stage: Stage, grow: str
+) -> None:
+    limits = Limits(wall_seconds=30, memory_bytes=96 * MIB)
+    spec = SandboxSpec(run_id=f"{cell.token}-watched", command=("python3", "-c", grow), limits=limits, uid=cell.uid)
+    runs = Runs(cell.runs, stage, LeaseTerms(600, 600))
+    assert runs.make(spec, runs.launch(spec, cell.uid, Enforceable(LimitGrades())))
+    runs.lease.touch()
+    status, _ = await cell.end(spec.run_id)
+    assert status.end is RunEnd.MEMORY, status
 
 
 async def test_memory_shared_out_over_many_processes_counts_together(cell: Cell) -> None:
@@ -158,3 +187,22 @@ def test_every_promised_limit_is_graded(cell: Cell) -> None:
     grades = cell.sandboxes.grades()
     assert Grade.NONE not in {grades.wall, grades.memory, grades.processes, grades.disk, grades.output}
     assert {grades.network, grades.file, grades.scratch} == {Grade.KERNEL}
+
+
+def test_a_host_that_was_out_of_touch_for_long_still_finds_out_what_its_limits_are(state: Path, stage: Stage) -> None:
+    sandboxes = BubblewrapSandboxes(state / "runs", stage)
+    (state / "runs" / "lease").touch()
+    os.utime(state / "runs" / "lease", (time.time() - 86400,) * 2)
+    grades = sandboxes.grades()
+    assert {grades.network, grades.file, grades.scratch} == {Grade.KERNEL}
+
+
+def test_a_probe_that_fails_says_so_and_is_made_again(state: Path) -> None:
+    stage = stage_runtime(state)
+    sandboxes = BubblewrapSandboxes(state / "runs", stage)
+    away = stage.bubblewrap.rename(stage.bubblewrap.with_name("away"))
+    with pytest.raises(ProbeFailed, match="the probe failed"):
+        sandboxes.grades()
+    assert sandboxes.known_runs() == ()
+    away.rename(stage.bubblewrap)
+    assert sandboxes.grades().network is Grade.KERNEL

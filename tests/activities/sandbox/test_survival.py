@@ -116,6 +116,24 @@ async def test_a_killed_supervisor_leaves_no_process_and_the_run_is_lost(cell: C
     assert (await cell.end(run_id))[0] == status
 
 
+async def test_a_supervisor_that_somebody_stopped_is_woken_up(cell: Cell, stage: Stage) -> None:
+    run_id = await cell.start("bash", "-c", "echo working; until [ -e go ]; do sleep 0.01; done; echo done")
+    await cell.says(run_id, b"working")
+    os.kill(cell.supervisor(run_id), signal.SIGSTOP)
+    (cell.workspace / "go").touch()
+    status, output = await follow(BubblewrapSandboxes(cell.runs, stage, wake_seconds=1), run_id)
+    assert (status.end, output) == (RunEnd.EXITED, b"working\ndone\n")
+
+
+async def test_a_supervisor_that_stands_still_for_good_is_killed_and_its_run_is_lost(cell: Cell, stage: Stage) -> None:
+    run_id = await cell.start("bash", "-c", "echo working; sleep 1000")
+    await cell.says(run_id, b"working")
+    os.kill(cell.supervisor(run_id), signal.SIGSTOP)
+    status, output = await follow(BubblewrapSandboxes(cell.runs, stage, kill_seconds=1), run_id)
+    assert (status.end, output) == (RunEnd.LOST, b"working\n")
+    assert cell.processes() == []
+
+
 async def test_a_supervisor_killed_while_frozen_leaves_no_process(cell: Cell) -> None:
     run_id = await cell.start("python3", "-c", TICKING)
     await cell.says(run_id, b"\n")
