@@ -4,6 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_WORKERS ?= 2
+# uv brings certificates of its own. Behind a company's proxy those count that pip was told of, else the system's.
+export UV_SYSTEM_CERTS ?= 1
+CERTIFICATES = $${SSL_CERT_FILE:-$${PIP_CERT:-$$($(BIN)/python -m pip config get global.cert 2>/dev/null)}}
+UV = certificates="$(CERTIFICATES)"; $${certificates:+env SSL_CERT_FILE="$$certificates"} $(BIN)/uv
 
 .PHONY: setup demo test check bench format lock system-deps clean
 
@@ -11,13 +15,15 @@ setup: $(STAMP)
 
 # uv comes from the package index like everything else; the lock carries hashes and no index address.
 $(BIN)/uv:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Journeyman needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
-	$(PYTHON) -m venv $(VENV) || { echo "Python has no venv module: apt-get install python3-venv" >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' infra/requirements/bootstrap.txt)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Journeyman needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	@echo "making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "Python has no venv module: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' infra/requirements/bootstrap.txt)"
 
 $(STAMP): infra/requirements/lock.txt pyproject.toml | $(BIN)/uv
-	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes infra/requirements/lock.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@echo "installing into $(VENV) from the lock: a minute or two, the first time"
+	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes infra/requirements/lock.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: $(STAMP)
@@ -41,7 +47,7 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 
 lock: | $(BIN)/uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --extra dev \
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --extra dev \
 		--output-file infra/requirements/lock.txt pyproject.toml infra/requirements/bootstrap.txt
 
 system-deps:

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import ParamSpec, TypeVar
 
 from temporalio.exceptions import ApplicationError
@@ -10,8 +11,12 @@ from activities.archive.objects import ArchiveError
 from activities.decisions.refused import ActionRefused
 from activities.environment.checkout import SetupFailed
 from activities.host.placements import StalePlacement
+from activities.policy.owners import PolicyFileBroken
 from activities.repository.git import RepositoryRefused
 from workflows.models.policy import PolicyRefusal
+
+_UNTIL_MENDED = timedelta(minutes=1)
+"""Between looks at a file that somebody is editing."""
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -29,5 +34,7 @@ def step(function: Callable[Arguments, Awaitable[Result]]) -> Callable[Arguments
             return await function(*args, **kwargs)
         except FINAL as error:
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from error
+        except PolicyFileBroken as error:
+            raise ApplicationError(str(error), type=type(error).__name__, next_retry_delay=_UNTIL_MENDED) from error
 
     return translated

@@ -11,12 +11,13 @@ from activities.agents.adapter import TOOLCHAIN, AgentAdapter, Toolchain
 from activities.agents.configured import configured_adapter, toolchains
 from activities.agents.model_provider import Provider
 from activities.agents.toolchains import Toolchains, locked_version
-from activities.policy.documents import AgentEntry, KeySource, PlatformPolicy
+from activities.policy.agent_tables import AgentEntry, KeySource
+from activities.policy.documents import PlatformPolicy
 from activities.policy.reading import read_platform
 from activities.sandbox.contract import SandboxSpec
 from activities.sandbox.host import BubblewrapSandboxes
 from activities.sandbox.stage import stage_runtime
-from workers.doctor import Finding
+from workers.findings import Finding
 from workers.settings import Settings
 from workflows.models.limits import Limits
 from workflows.models.policy import PolicyRefusal

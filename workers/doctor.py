@@ -1,42 +1,32 @@
 """`journeyman doctor`: everything a run needs, tried rather than guessed, with the line that mends what is missing."""
 
 import asyncio
-import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel
-
+from activities.egress.contract import EgressRules
 from activities.egress.gateway import EnvoyGateway
+from activities.host.layout import HostLayout
 from activities.policy.reading import read_platform, read_security
 from activities.sandbox.contract import SandboxSpec
 from activities.sandbox.host import BubblewrapSandboxes
 from activities.sandbox.stage import stage_runtime
-from workers.cli.printing import out, plain
+from workers.agent_checks import examine_agents
 from workers.embedded.programs import program
-from workers.settings import Settings
+from workers.findings import Finding
+from workers.settings import Settings, StateUnusable
 from workflows.models.limits import Limits
+from workflows.models.policy import PolicyRefusal
 from workflows.models.run import RunEnd
 
 _LEAST_FREE_BYTES = 2 * 1024**3
 _LEAST_GIT = (2, 38)
 """`git merge-tree --write-tree` came with 2.38."""
-
-
-class Finding(BaseModel):
-    """One thing that was looked at."""
-
-    name: str
-    ok: bool
-    detail: str
-    mend: str = ""
-    """The line to type."""
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -51,24 +41,34 @@ async def examine(settings: Settings) -> list[Finding]:
         ("Temporal", "make setup", _temporal),
         ("egress gateway", "make setup", _egress),
     )
-    return [await _look(name, mend, look, settings) for name, mend, look in looks]
+    found = [await _look(name, mend, look, settings) for name, mend, look in looks]
+    return [*found, *await _agents(settings)]
 
 
-def print_report(findings: list[Finding], *, as_json: bool) -> None:
-    """The report on standard output."""
-    if as_json:
-        sys.stdout.write(json.dumps([finding.model_dump() for finding in findings], indent=2) + "\n")
-        return
-    for finding in findings:
-        mark = "[green]ok  [/green]" if finding.ok else "[red]fail[/red]"
-        out().print(f"{mark} {finding.name:16} {plain(finding.detail)}")
-        if not finding.ok:
-            out().print(f"     mend it with: {plain(finding.mend)}")
+async def _agents(settings: Settings) -> list[Finding]:
+    """Each agent that is configured. That there is none yet, the line about policy files says."""
+    try:
+        if not read_platform(settings.config_file).agents:
+            return []
+        return await examine_agents(settings)
+    except PolicyRefusal:
+        # Told as a policy file with a mistake.
+        return []
+
+
+class _Missing(Exception):
+    """Something is not as it has to be, and this line mends it better than the general one."""
+
+    def __init__(self, message: str, mend: str) -> None:
+        super().__init__(message)
+        self.mend = mend
 
 
 async def _look(name: str, mend: str, look: Callable[[Settings], Awaitable[str]], settings: Settings) -> Finding:
     try:
         return Finding(name=name, ok=True, detail=await look(settings))
+    except (_Missing, StateUnusable) as error:
+        return Finding(name=name, ok=False, detail=str(error), mend=error.mend)
     except Exception as error:  # whatever is wrong with one thing, the others are still looked at
         return Finding(name=name, ok=False, detail=str(error) or repr(error), mend=mend)
 
@@ -82,7 +82,10 @@ async def _state(settings: Settings) -> str:
 async def _disk(settings: Settings) -> str:
     free = shutil.disk_usage(settings.prepare_state()).free
     if free < _LEAST_FREE_BYTES:
-        raise RuntimeError(f"only {free / 1024**3:.1f} GiB free where {settings.state} is")
+        raise _Missing(
+            f"only {free / 1024**3:.1f} GiB free where {settings.state} is",
+            f"df -h {settings.state}   # make room there, or set JOURNEYMAN_STATE to a directory on a larger disk",
+        )
     return f"{free / 1024**3:.0f} GiB free"
 
 
@@ -90,7 +93,7 @@ async def _policy(settings: Settings) -> str:
     platform = read_platform(settings.config_file)
     read_security(settings.security_file)
     if not platform.agents:
-        return f"no agent is configured yet: add [agents.NAME] to {settings.config_file}"
+        return f"no agent is configured yet: add [agents.NAME] to {settings.config_file}, as docs/quickstart.md shows"
     return f"profile {platform.profile}, agents {', '.join(sorted(platform.agents))}"
 
 
@@ -103,16 +106,25 @@ async def _git(_: Settings) -> str:
 
 
 async def _namespaces(_: Settings) -> str:
-    switch = Path("/proc/sys/kernel/unprivileged_userns_clone")
     most = int(Path("/proc/sys/user/max_user_namespaces").read_text())
-    if most == 0 or (switch.exists() and switch.read_text().strip() == "0"):
-        raise RuntimeError("the kernel refuses user namespaces to unprivileged users")
+    if most == 0:
+        raise _Missing("the kernel allows no user namespaces", _for_good("user.max_user_namespaces=10000"))
+    switch = Path("/proc/sys/kernel/unprivileged_userns_clone")
+    if os.geteuid() and switch.exists() and switch.read_text().strip() == "0":
+        raise _Missing(
+            "the kernel refuses user namespaces to unprivileged users", _for_good("kernel.unprivileged_userns_clone=1")
+        )
     restricted = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
-    if restricted.exists() and restricted.read_text().strip() == "1":
-        raise RuntimeError(
-            "AppArmor restricts user namespaces: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+    if os.geteuid() and restricted.exists() and restricted.read_text().strip() == "1":
+        raise _Missing(
+            "AppArmor restricts user namespaces", _for_good("kernel.apparmor_restrict_unprivileged_userns=0")
         )
     return f"up to {most}"
+
+
+def _for_good(setting: str) -> str:
+    """The line that sets it now and at each start of the machine."""
+    return f"echo {setting} | sudo tee /etc/sysctl.d/60-journeyman.conf && sudo sysctl --system"
 
 
 async def _sandbox(settings: Settings) -> str:
@@ -138,13 +150,15 @@ async def _temporal(_: Settings) -> str:
 
 
 async def _egress(settings: Settings) -> str:
-    gateway = EnvoyGateway(settings.prepare_state() / "doctor-egress")
+    # As deep below the state directory as `up` and `demo` have theirs.
+    place = settings.prepare_state() / "doctor-egress"
+    gateway = EnvoyGateway(HostLayout(place / "hosts" / settings.host_id()).egress)
     try:
-        await gateway.ensure_running()
-        return "Envoy starts and answers"
+        await gateway.open("doctor", EgressRules(), None)
+        return "Envoy starts, opens a way out and answers by its rules"
     finally:
         await gateway.stop()
-        shutil.rmtree(settings.state / "doctor-egress", ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _said(*command: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from activities.agents.configured import configured_adapters
+from activities.agents.current import CurrentAdapters, CurrentKeys
 from activities.agents.toolchains import Toolchains
 from activities.archive.artifacts import Artifacts
 from activities.archive.chains import Chains
@@ -37,11 +37,12 @@ from activities.host.briefing import BriefingActivities
 from activities.host.capacity import CapacityActivities
 from activities.host.exporting import ExportingActivities
 from activities.host.judging import JudgingActivities
+from activities.host.last_words import LastWords
 from activities.host.layout import HostLayout
 from activities.host.placements import Placements
 from activities.host.preparations import Preparations
 from activities.host.running import RunningActivities
-from activities.policy.people import accounts
+from activities.policy.owners import OwnersFiles
 from activities.policy.reading import read_platform, read_security
 from activities.repository.export import Exporter
 from activities.repository.git import Git
@@ -67,10 +68,7 @@ class Parts:
 
     settings: Settings
     host: str
-    profile: str
-    people: dict[str, str]
-    """OS user name to id of the person."""
-    may_invoke: tuple[str, ...]
+    owners: OwnersFiles
     artifacts: Artifacts
     admissions: Admissions
     attested: Attested
@@ -91,11 +89,6 @@ class Parts:
     host_steps: Sequence[Step]
     control_steps: Sequence[Step]
     record_steps: Sequence[Step]
-
-    @property
-    def local_profile(self) -> bool:
-        """Whether whoever is this OS user is trusted, under any name."""
-        return self.profile == "local"
 
     def api_steps(self, client: Client) -> Sequence[Step]:
         """Steps that act on other people's servers, and those that share something between tasks through Temporal."""
@@ -127,10 +120,6 @@ class Parts:
         """What notices tasks that ended without saying so."""
         return Ends(client, self.chains, self.admissions, self.attested, self.forge, self.recorder)
 
-    async def default_branch(self, url: str) -> str:
-        """The branch a repository's HEAD names."""
-        return await self.mirrors.default_branch(url)
-
     async def close(self) -> None:
         """Write and send what is known of traces and measures; the last thing a process does with its parts."""
         await asyncio.to_thread(self.recorder.close)
@@ -146,7 +135,10 @@ class Parts:
     def load(cls, settings: Settings) -> "Parts":
         """Read the settings and policy files and build everything. Raises PolicyRefusal for an invalid file."""
         state = settings.prepare_state()
-        platform, security = read_platform(settings.config_file), read_security(settings.security_file)
+        owners = OwnersFiles(settings.config_file, settings.security_file)
+        # Told as a mistake in the file and not as a change of it: what follows reads both again.
+        read_platform(owners.platform_file)
+        read_security(owners.security_file)
         host = settings.host_id()
         settings.close_files()
         layout = HostLayout(settings.hosts / host)
@@ -154,8 +146,7 @@ class Parts:
         sandboxes = BubblewrapSandboxes(
             layout.runs, stage, lease_seconds=settings.lease_seconds, lapse_seconds=settings.lapse_seconds
         )
-        keys = {name: provider.key for name, provider in platform.providers.items()}
-        gateway = EnvoyGateway(layout.egress, credentials=keys)
+        gateway = EnvoyGateway(layout.egress, credentials=CurrentKeys(owners))
         git = Git(state / "git")
         mirrors, workspaces = Mirrors(layout.mirrors, git), Workspaces(layout.workspaces, git)
         objects = Objects.open(settings.archive_location)
@@ -186,14 +177,14 @@ class Parts:
             workspaces=workspaces,
             patches=patches,
             layers=layers,
-            platform=platform,
-            security=security,
+            owners=owners,
+            last_words=LastWords(sandboxes, artifacts, attested),
             toolchain=stage.root.name,
             admissions=admissions,
             attested=attested,
             preparations=preparations,
         )
-        briefing = BriefingActivities(mirrors, ContextBuilder(git, mirrors, artifacts))
+        briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, artifacts))
         running = RunningActivities(
             layout=layout,
             placements=placements,
@@ -204,8 +195,8 @@ class Parts:
             workspaces=workspaces,
             layers=layers,
             artifacts=artifacts,
-            chains=chains,
-            adapters=configured_adapters(platform),
+            attested=attested,
+            adapters=CurrentAdapters(owners),
             toolchains=Toolchains(state),
             traces=traces,
         )
@@ -233,9 +224,7 @@ class Parts:
         return cls(
             settings=settings,
             host=host,
-            profile=platform.profile,
-            people=accounts(platform, "os"),
-            may_invoke=security.invoke or (),
+            owners=owners,
             artifacts=artifacts,
             admissions=admissions,
             attested=attested,

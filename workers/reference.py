@@ -1,16 +1,17 @@
 """The reference pages, made from the code: `python -m workers.reference` writes them, a test keeps them true."""
 
 import inspect
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+from cyclopts import App, Parameter
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from activities.policy.documents import PlatformPolicy, SecurityPolicy, TeamPolicy
-from workers.cli import agents, machine, tasks
+from workers.cli import agents
+from workers.cli.commands import GROUPS, name_of
 from workers.settings import Settings
 from workflows import search_attributes
 from workflows.merge_turns import MergeTurns
@@ -106,7 +107,7 @@ def _commands() -> str:
     lines = [_HEAD, "# Commands\n", "`journeyman COMMAND --help` says the same. Errors go to standard error.\n"]
     lines += [
         "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 nothing is running here, 4 the task ended without a",
-        "patch to review, 130 interrupted.\n",
+        "patch to review, 5 it stands still until somebody answers or guides it, 130 interrupted.\n",
     ]
     for name, function in commands():
         lines += [f"## journeyman {name}\n", "```", _usage(name, function), "```\n", _described(function), ""]
@@ -115,36 +116,59 @@ def _commands() -> str:
 
 def commands() -> list[tuple[str, Any]]:
     """Every command, by the name one types."""
-    functions = [*tasks.COMMANDS, *machine.COMMANDS]
-    named = [(function.__name__.strip("_").replace("_", "-"), function) for function in functions]
-    return [*named, *((f"agents {function.__name__.strip('_')}", function) for function in agents.COMMANDS)]
+    named = [(name_of(function), function) for _, functions in GROUPS for function in functions]
+    return [*named, *((f"agents {name_of(function)}", function) for function in agents.COMMANDS)]
 
 
 def _usage(name: str, function: Any) -> str:
     words = [f"journeyman {name}"]
     for parameter in inspect.signature(function).parameters.values():
-        shown = "--" + parameter.name.strip("_").replace("_", "-")
+        required = parameter.default is inspect.Parameter.empty
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-            flag = "bool" in str(parameter.annotation)
-            value = "" if flag else " " + parameter.name.strip("_").upper()
-            required = parameter.default is inspect.Parameter.empty
-            words.append(f"{shown}{value}" if required else f"[{shown}{value}]")
+            word = _option(parameter)
         elif parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-            words.append(f"[{parameter.name.upper()}...]")
+            word, required = f"{parameter.name.upper()}...", False
         else:
-            optional = parameter.default is not inspect.Parameter.empty
-            words.append(f"[{parameter.name.upper()}]" if optional else parameter.name.upper())
+            word = parameter.name.upper()
+        words.append(word if required else f"[{word}]")
     return " ".join(words)
+
+
+def _option(parameter: inspect.Parameter) -> str:
+    """As one types it: what is so by default can only be taken back."""
+    name = parameter.name.strip("_").replace("_", "-")
+    if "bool" in str(parameter.annotation):
+        return f"--no-{name}" if parameter.default is True else f"--{name}"
+    choices = get_args(parameter.annotation)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return f"--{name} {'|'.join(choices)}"
+    return f"--{name} {name.upper()}"
 
 
 def _described(function: Any) -> str:
     text = inspect.getdoc(function) or ""
     head, _, parameters = text.partition("Parameters\n----------\n")
+    told = _numpy_entries(parameters)
     lines = [head.strip(), ""]
-    entries = parameters.splitlines()
-    for name, meaning in zip(entries[0::2], entries[1::2], strict=False):
-        lines.append(f"- `{name.strip()}`: {meaning.strip()}")
+    for parameter in inspect.signature(function).parameters.values():
+        shared = next((part.help for part in get_args(parameter.annotation) if isinstance(part, Parameter)), None)
+        if meaning := told.get(parameter.name) or shared:
+            option = parameter.kind is inspect.Parameter.KEYWORD_ONLY
+            lines.append(f"- `{_option(parameter) if option else parameter.name.upper()}`: {_one_line(meaning)}")
     return "\n".join(lines).strip() + "\n"
+
+
+def _numpy_entries(text: str) -> dict[str, str]:
+    """Name to meaning: a line that is not indented begins an entry."""
+    entries: dict[str, str] = {}
+    name = ""
+    for line in text.splitlines():
+        if line[:1].isspace():
+            entries[name] += line
+        elif line.strip():
+            name = line.strip()
+            entries[name] = ""
+    return entries
 
 
 def _temporal() -> str:
@@ -179,12 +203,17 @@ def _one_line(text: str | None) -> str:
     return " ".join((text or "").split()).replace("|", "\\|")
 
 
-def main() -> None:
-    """Write every page below docs/reference/, or below the directory that is given."""
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("docs/reference")
+def write(target: Path = Path("docs/reference"), /) -> None:
+    """Write every page.
+
+    Parameters
+    ----------
+    target
+        The directory they are in.
+    """
     for name, text in pages().items():
         (target / name).write_text(text)
 
 
 if __name__ == "__main__":
-    main()
+    App(name="python -m workers.reference", default_command=write)()

@@ -5,10 +5,24 @@ What agents may do is not here but in the three policy files; these settings say
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsInvalid(Exception):
+    """A JOURNEYMAN_* variable has a value that makes no sense; the message names it."""
+
+
+class StateUnusable(Exception):
+    """The state directory can't be used; `mend` is the line that helps."""
+
+    def __init__(self, message: str, mend: str) -> None:
+        super().__init__(message)
+        self.mend = mend
+
 
 ROOT_STATE = Path("/var/lib/journeyman")
 
@@ -39,6 +53,8 @@ class Settings(BaseSettings):
     temporal_namespace: str = "default"
     temporal_ui_port: int = Field(default=8233, ge=1, le=65535)
     """Port of the Temporal UI that `up` starts, on 127.0.0.1."""
+    temporal_ui: str = ""
+    """Address of the Temporal UI for a `gateway` that was started apart, such as `https://temporal.example.com`."""
     host: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,64}$")
     """Id of this host; default: made once and kept in the state directory."""
     capacity: int = Field(default=2, ge=1, le=1000)
@@ -62,6 +78,12 @@ class Settings(BaseSettings):
     def gateway_socket(self) -> Path:
         """Unix socket of the gateway, by which the command line reaches it."""
         return self.state / "gateway.sock"
+
+    @property
+    def temporal_ui_pages(self) -> str:
+        """Where the UI's pages of the namespace begin; empty if it is not known where the UI is."""
+        base = self.temporal_ui.rstrip("/")
+        return f"{base}/namespaces/{self.temporal_namespace}" if base else ""
 
     @property
     def keys(self) -> Path:
@@ -89,11 +111,18 @@ class Settings(BaseSettings):
         return self.state / "hosts"
 
     def prepare_state(self) -> Path:
-        """Make the state directory: closed to others, or as root passable (0711) for the uids of sandboxes."""
+        """Make the state directory: closed to others, or as root passable (0711) for the uids of sandboxes.
+
+        Raises StateUnusable.
+        """
         mode = 0o711 if os.geteuid() == 0 else 0o700
-        self.state.mkdir(parents=True, exist_ok=True, mode=mode)
-        self.state.chmod(mode)
-        return self.state
+        try:
+            self.state.mkdir(parents=True, exist_ok=True, mode=mode)
+            self.state.chmod(mode)
+            with tempfile.TemporaryFile(dir=self.state):
+                return self.state
+        except OSError as error:
+            raise _unusable(self.state, error) from error
 
     def close_files(self) -> None:
         """Close the files of the state directory to others: as root it is passable, and they say who may do what."""
@@ -116,3 +145,38 @@ class Settings(BaseSettings):
             finally:
                 draft.unlink()
         return path.read_text().strip()
+
+
+def load_settings() -> Settings:
+    """The settings of this installation. Raises SettingsInvalid, which names the variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        told = (
+            f"JOURNEYMAN_{'_'.join(str(part) for part in found['loc']).upper()} is {str(found['input'])[:80]!r}: "
+            f"{found['msg'][:1].lower()}{found['msg'][1:]}"
+            for found in error.errors(include_url=False)
+        )
+        raise SettingsInvalid("; ".join(told) + " (see docs/reference/settings.md)") from error
+
+
+def _unusable(state: Path, error: OSError) -> StateUnusable:
+    other = "or set JOURNEYMAN_STATE to a directory of your own"
+    nearest = next(each for each in (state, *state.parents) if each.exists())
+    if not nearest.is_dir():
+        return StateUnusable(
+            f"the state directory {state} can't be made: {nearest} is a file", f"mv {nearest} {nearest}.old   # {other}"
+        )
+    if nearest == state and state.stat().st_uid != os.geteuid():
+        return StateUnusable(
+            f"the state directory {state} belongs to another user (uid {state.stat().st_uid})",
+            f"export JOURNEYMAN_STATE=$HOME/.local/share/journeyman   # or: sudo chown -R {os.geteuid()} {state}",
+        )
+    if isinstance(error, PermissionError):
+        return StateUnusable(
+            f"the state directory {state} can't be made: {nearest} is closed to this user",
+            f"sudo install -d -o {os.geteuid()} {state}   # {other}",
+        )
+    return StateUnusable(
+        f"the state directory {state} can't be used: {error.strerror}", f"df -h {nearest}   # make room there, {other}"
+    )

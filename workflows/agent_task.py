@@ -45,7 +45,7 @@ class AgentTask(ReviewDesk):
         try:
             await workflow.wait_condition(lambda: carrying.done() or self.cancellation is not None)
             if self.cancellation is not None and not carrying.done():
-                await self._abandon(carrying, f"cancelled by {self.cancellation.decision.person.id}")
+                await self._abandon(carrying, f"cancelled by {self.cancellation.decision.said_by}")
             await carrying
         except asyncio.CancelledError:
             if self.progress.status.outcome is None:
@@ -67,9 +67,7 @@ class AgentTask(ReviewDesk):
                 return
             if chosen.decision.action is Action.REJECT:
                 await self._close(chosen.decision.message or "rejected")
-                self.progress.end(
-                    Outcome.REJECTED, f"rejected by {chosen.decision.person.id}: {chosen.decision.message}"
-                )
+                self.progress.end(Outcome.REJECTED, f"rejected by {chosen.decision.said_by}")
                 return
             guidance = chosen.decision.message
         # After a request for changes there is a pull request of the rounds before, which nobody carries on.

@@ -7,6 +7,8 @@ from workflows.models.status import TaskStatus
 from workflows.models.task import Task
 
 _GOAL_CHARS = 120
+GOAL_MEMO = "goal"
+"""Name of the memo that has the goal's beginning, for lists of tasks."""
 
 
 def as_code(text: str, limit: int = 200) -> str:
@@ -19,6 +21,11 @@ def summary(task: Task) -> str:
     """One line for the list of workflows."""
     goal = " ".join(task.goal.split())
     return f"{task.repository.name}: {goal[:_GOAL_CHARS]}"
+
+
+def memo(task: Task) -> dict[str, str]:
+    """What a list of workflows carries beside its search attributes."""
+    return {GOAL_MEMO: " ".join(task.goal.split())[:_GOAL_CHARS]}
 
 
 def details(status: TaskStatus) -> str:

@@ -24,7 +24,7 @@ from activities.agents.json_lines import TEXT_CHARS, as_message, content_of, nam
 from activities.agents.model_provider import Provider
 from activities.agents.verdict import SUMMARY_CHARS, summary_of, unfinished
 from activities.egress.contract import BrokeredService, UsageDialect
-from activities.policy.documents import AgentEntry
+from activities.policy.agent_tables import AgentEntry
 from activities.sandbox.contract import INPUT, Mount
 from workflows.models.policy import PolicyRefusal
 from workflows.models.run import RunEnd

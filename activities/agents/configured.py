@@ -6,7 +6,8 @@ from activities.agents.codex import Codex
 from activities.agents.command import CommandAdapter
 from activities.agents.model_provider import Provider
 from activities.agents.opencode import OpenCode
-from activities.policy.documents import AgentEntry, PlatformPolicy
+from activities.policy.agent_tables import AgentEntry
+from activities.policy.documents import PlatformPolicy
 from workflows.models.policy import PolicyRefusal
 
 ADAPTERS: dict[str, type[CommandAdapter] | type[ClaudeCode] | type[Codex] | type[OpenCode]] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from activities.egress.contract import BrokeredService, Endpoint, Price, UsageDialect
 from activities.egress.prices import PriceTable, micro_usd, price_table
-from activities.policy.documents import PriceEntry, ProviderEntry
+from activities.policy.agent_tables import PriceEntry, ProviderEntry
 
 PLACEHOLDER = "placeholder"
 """What command lines that want a key are given; the gateway removes it."""

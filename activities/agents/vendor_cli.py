@@ -18,7 +18,7 @@ from activities.agents.adapter import (
 from activities.agents.model_provider import Provider
 from activities.agents.verdict import judge_by_result
 from activities.egress.contract import BrokeredService, Endpoint, UsageDialect
-from activities.policy.documents import AgentEntry
+from activities.policy.agent_tables import AgentEntry
 from activities.sandbox.bubblewrap import HOME, PATH
 from activities.sandbox.contract import INPUT, Mount
 from workflows.models.policy import PolicyRefusal

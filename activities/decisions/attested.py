@@ -1,8 +1,10 @@
-"""What the workers of this installation attest: the patches they took out of workspaces, the evidence, the merges.
+"""What the workers of this installation attest: runs, the patches they took out of workspaces, evidence, merges.
 
 Each rests on the one before: a patch is judged only if a worker made it for this task, proposed and merged only with
 evidence about it, and taken back only if it was merged.
 """
+
+from collections.abc import Sequence
 
 from activities.decisions.refused import ActionRefused
 from activities.decisions.signed_record import SignedRecord
@@ -11,9 +13,11 @@ from workflows.models.base import Model
 from workflows.models.evidence import CheckRun, Evaluation
 from workflows.models.patch import Patch
 from workflows.models.policy import TaskPolicy
+from workflows.models.run import RunResult
 
 WORKER = "worker"
 """The role whose key signs all of these."""
+RUN = "run"
 PATCH = "patch"
 EVIDENCE = "evidence"
 MERGE = "merge"
@@ -61,6 +65,21 @@ class Attested:
 
     def __init__(self, record: SignedRecord) -> None:
         self._record = record
+
+    async def add_run(self, task_id: str, run: RunResult, artifacts: Sequence[ArtifactRef]) -> None:
+        """Put on record how a run ended."""
+        await self._record.append(task_id, f"run-{run.run_id}", RUN, run, artifacts)
+
+    async def run(self, task_id: str, run_id: str) -> RunResult:
+        """How a run of a task ended. Raises ActionRefused if there was none of that id."""
+        for run in await self.runs(task_id):
+            if run.run_id == run_id:
+                return run
+        raise ActionRefused(f"refused: no worker has carried out run {run_id!r} of task {task_id}")
+
+    async def runs(self, task_id: str) -> tuple[RunResult, ...]:
+        """Every run of a task that has ended, in order."""
+        return await self._record.read(task_id, RUN, RunResult)
 
     async def add_patch(self, task_id: str, made: AttestedPatch) -> None:
         """Put on record that a patch was made for a task."""

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from activities.egress.places import GatewayError
-from activities.policy.documents import KeySource
+from activities.policy.agent_tables import KeySource
 
 COMMAND_SECONDS = 15.0
 """How long a command may take to print a key."""

@@ -35,10 +35,10 @@ class Daemon:
         return state is not None and state.get("terms") == terms and self._alive(state) and self._answers()
 
     def start(self, command: Sequence[str], terms: str, identity: Mapping[str, Any]) -> None:
-        """Start it detached and wait until it answers. Raises GatewayError with the end of its log.
+        """Start it detached, in the directory of its log, and wait until it answers.
 
         `terms`: all that it was told, so that one that was told something else is replaced. `identity`: arguments of
-        Popen for its user.
+        Popen for its user. Raises GatewayError with the end of its log.
         """
         self.stop()
         if self._log.exists():

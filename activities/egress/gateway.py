@@ -26,12 +26,10 @@ from activities.egress.routes import PROBE_HOST, routes
 from activities.egress.rules import parse_rules
 from activities.egress.services import Upstream, check_services
 from activities.egress.unix_http import ask
-from activities.policy.documents import KeySource
+from activities.policy.agent_tables import KeySource
 from workflows.models.base import Model
 from workflows.models.usage import Allowance, Metered
 
-_LONGEST_SOCKET_PATH = 107
-"""sun_path in unix(7), less the closing zero."""
 _APPLY_SECONDS = 10.0
 _RESOLVE_SECONDS = 3.0
 _T = TypeVar("_T")
@@ -71,7 +69,6 @@ class EnvoyGateway:
 
         `credentials`: where the key of each brokered service's `credential` is found, None for one that takes no key.
         `authorities`: a file of certificates to verify upstreams against, else the system's.
-        Raises GatewayError if the directory's path is too long for the sockets inside.
         """
         self._places = Places(directory.absolute())
         self._resolvers = tuple(resolvers)
@@ -81,12 +78,6 @@ class EnvoyGateway:
         self._keys = Keyring(self._places, credentials or {})
         self._books = Books(self._places)
         self._turn = asyncio.Lock()
-        longest = self._directory("") / SOCKET_NAME
-        if len(os.fsencode(longest)) > _LONGEST_SOCKET_PATH:
-            raise GatewayError(
-                f"the egress gateway can't be in {directory}: its sockets would have paths of more than "
-                f"{_LONGEST_SOCKET_PATH} bytes; choose a shorter state directory"
-            )
 
     async def ensure_running(self) -> None:
         """Adopt the Envoy that runs, or start one with every listener that should be open. Raises GatewayError."""
@@ -288,15 +279,18 @@ class EnvoyGateway:
             configuration.listener(
                 _key(wanted.sandbox),
                 wanted.sandbox,
-                self._directory(wanted.sandbox) / SOCKET_NAME,
+                self._places.from_root(self._directory(wanted.sandbox) / SOCKET_NAME),
                 config / f"{_key(wanted.sandbox)}.json",
                 self._log(wanted.slot),
             )
             for wanted in each
         ]
-        _write_if_new(config / "bootstrap.json", configuration.bootstrap(self._places.admin, config))
+        _write_if_new(
+            config / "bootstrap.json", configuration.bootstrap(self._places.from_root(self._places.admin), config)
+        )
         upstreams = _distinct(each)
-        places = ClusterPlaces(self._places.secrets, self._bundle(upstreams), self._places.meter / METER_SOCKET)
+        meter = self._places.from_root(self._places.meter / METER_SOCKET)
+        places = ClusterPlaces(self._places.secrets, self._bundle(upstreams), meter)
         _write_if_new(config / "clusters.json", clusters(self._resolvers, upstreams, places))
         _write_if_new(config / "listeners.json", configuration.listeners(listeners))
         self._keys.forget_all_but({upstream.name for upstream in upstreams})

@@ -16,7 +16,7 @@ from activities.egress.configuration import discovery
 from activities.egress.credentials import CredentialError, read_key
 from activities.egress.places import Places, write_aside
 from activities.egress.services import Upstream
-from activities.policy.documents import KeySource
+from activities.policy.agent_tables import KeySource
 from workflows.models.base import Model
 
 _log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class _Written(Model):
     """What is known of the key that Envoy has: everything but the key."""
 
     owner_since: float
-    """When the gateway that wrote it was made."""
+    """When the gateway that wrote it was made, or saw its configuration change."""
     source: str
     stamp: str = ""
     """Of a file: changes whenever it does."""
@@ -41,24 +41,26 @@ class Keyring:
     """Callers hold the gateway's lock."""
 
     def __init__(self, places: Places, credentials: Mapping[str, KeySource | None]) -> None:
-        """`credentials`: by name, where its key is found; None for a service that takes no key."""
+        """`credentials`: by name, where its key is found; None for a service that takes no key. It may change."""
         self._places = places
-        self._credentials = dict(credentials)
+        self._credentials = credentials
+        self._seen = dict(credentials)
         self._since = time.time()
         self._not_before: dict[str, float] = {}
 
     def keyless(self, names: set[str]) -> tuple[str, ...]:
         """Those that stand for no key at all. Raises CredentialError for a name that is not known."""
-        if unknown := sorted(names - self._credentials.keys()):
+        known = self._now()
+        if unknown := sorted(names - known.keys()):
             raise CredentialError(
                 f"no key for {', '.join(unknown)}: add [providers.{unknown[0]}] to journeyman.toml, with `key` if it "
-                "takes one, and start the worker again"
+                "takes one"
             )
-        return tuple(sorted(name for name in names if self._credentials[name] is None))
+        return tuple(sorted(name for name in names if known[name] is None))
 
     def provide(self, upstream: Upstream) -> None:
         """Have Envoy's copy of an upstream's key up to date. Raises CredentialError if there is none to be had."""
-        source = self._credentials.get(upstream.credential)
+        source = self._now().get(upstream.credential)
         if source is None:
             return
         text = source.model_dump_json()
@@ -92,6 +94,13 @@ class Keyring:
             if path.stem not in names:
                 path.unlink()
                 self._record(path.stem).unlink(missing_ok=True)
+
+    def _now(self) -> dict[str, KeySource | None]:
+        now = dict(self._credentials)
+        if now != self._seen:
+            # Whoever has read the newer text is right, as is whoever was started last.
+            self._seen, self._since = now, time.time()
+        return now
 
     def _is_due(self, before: _Written, source: KeySource, text: str) -> bool:
         if before.source != text or source.environment:

@@ -63,6 +63,10 @@ class Places:
     def admin(self) -> Path:
         return self.logs / "admin.sock"
 
+    def from_root(self, socket: Path) -> Path:
+        """A socket as both processes are told it: relative to `root`, where they run. Paths of sockets are short."""
+        return socket.relative_to(self.root)
+
     def make(self) -> None:
         """Create what is missing, each readable by whom it concerns. Raises GatewayError if Envoy can't get there."""
         as_root = os.geteuid() == 0

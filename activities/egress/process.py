@@ -112,7 +112,7 @@ class MeterProcess:
         # Started as root it becomes its own user by itself, once it has loaded itself from wherever it is.
         command = [
             *(sys.executable, "-I", "-m", "activities.egress.metering"),
-            *(str(places.policies), str(places.usage), str(places.meter)),
+            *(str(places.policies), str(places.usage), str(places.from_root(places.meter))),
             *(str(METER_UID), str(METER_UID)),
         ]
         self._daemon.start(command, _METER_FORMAT, {})

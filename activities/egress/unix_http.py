@@ -4,6 +4,8 @@ import http.client
 import socket
 from pathlib import Path
 
+from activities.socket_paths import short
+
 TIMEOUT_SECONDS = 5.0
 
 
@@ -28,4 +30,5 @@ class _UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        with short(self._path) as path:
+            self.sock.connect(path)

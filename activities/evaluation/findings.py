@@ -9,6 +9,7 @@ from workflows.models.evidence import Finding, Severity
 
 DETECTORS: tuple[Detector, ...] = (
     outcome_findings.failing_checks,
+    outcome_findings.nothing_turned,
     outcome_findings.broken_tests,
     outcome_findings.lost_tests,
     outcome_findings.only_with_its_own_tests,

@@ -12,6 +12,8 @@ from workflows.models.evidence import CheckOutcome, Finding, Severity, TestOutco
 from workflows.models.run import RunEnd
 
 TURNED_NAMED = 200
+_TEST_FIX = "test-fix"
+"""The task type whose patches have to turn something."""
 _NOT_FOUND = (126, 127)
 """A shell's exit codes for a command that can't be executed or isn't there (POSIX, 2.8.2)."""
 _LIMITS = {
@@ -58,6 +60,22 @@ def failing_checks(judged: Judged) -> Iterator[Finding]:
         yield Finding(
             rule="check-failed", severity=Severity.BLOCKER, message=f"check {name!r} was not run on the patch"
         )
+
+
+def nothing_turned(judged: Judged) -> Iterator[Finding]:
+    """A patch that mends none of what fails on base: that is all a test-fix is for, and odd for anything else."""
+    is_fix = judged.task.task_type == _TEST_FIX
+    failing = {name for name, outcome in _by_name(judged.base).items() if not outcome.passed}
+    if not failing:
+        if is_fix and judged.policy.checks:
+            message = "every check passes on base, so nothing shows that the patch mends a test"
+            yield Finding(rule="nothing-to-turn", severity=Severity.PERSON, message=message)
+        return
+    green = {name for name, outcome in _by_name(judged.patched).items() if outcome.passed}
+    if failing & green or turned(judged.base, judged.patched):
+        return
+    message = f"nothing that fails on base passes with the patch: {_some(sorted(failing))}"
+    yield Finding(rule="nothing-turned", severity=Severity.BLOCKER if is_fix else Severity.PERSON, message=message)
 
 
 def broken_tests(judged: Judged) -> Iterator[Finding]:

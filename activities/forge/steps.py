@@ -67,7 +67,8 @@ class ForgeActivities:
         evidence = Evidence.model_validate_json(await self._artifacts.get(order.evaluation.evidence))
         if evidence.digest() != order.evaluation.evidence_hash:
             raise ActionRefused("refused: the evidence in this order is not the evidence that it names")
-        body = pull_body(task, order.patch, order.evaluation, evidence, order.run)
+        run = await self._attested.run(task.id, order.run.run_id)
+        body = pull_body(task, order.patch, order.evaluation, evidence, run)
         bundle = await self._artifacts.get(order.patch.bundle)
         return await self._forge.propose(task, order.patch, bundle, pull_title(task), body)
 

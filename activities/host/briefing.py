@@ -7,6 +7,7 @@ from temporalio import activity
 
 from activities.context.builder import ContextBuilder
 from activities.failures import step
+from activities.host.preparations import Preparations
 from activities.host.supervised import keep_beating
 from activities.repository.mirror import Mirrors
 from workflows.models.steps import ContextOrder, StartupContext
@@ -15,7 +16,8 @@ from workflows.models.steps import ContextOrder, StartupContext
 class BriefingActivities:
     """Implements `gather_context` of steps.HostSteps."""
 
-    def __init__(self, mirrors: Mirrors, builder: ContextBuilder) -> None:
+    def __init__(self, preparations: Preparations, mirrors: Mirrors, builder: ContextBuilder) -> None:
+        self._preparations = preparations
         self._mirrors = mirrors
         self._builder = builder
 
@@ -23,6 +25,7 @@ class BriefingActivities:
     @step
     async def gather_context(self, order: ContextOrder) -> StartupContext:
         """Gather the startup context from base and the task, and put prompt and manifest on record."""
+        self._preparations.confirm(order.task, order.prepared)
         beating = asyncio.create_task(keep_beating())
         try:
             mirror = self._mirrors.of(order.task.repository.url)

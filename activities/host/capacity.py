@@ -6,11 +6,13 @@ import shutil
 
 from temporalio import activity
 
+from activities.callers import only_called_by
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested
 from activities.egress.contract import EgressGateway
 from activities.environment.layer import EnvironmentLayers, Layer
 from activities.failures import step
+from activities.host.last_words import LastWords
 from activities.host.layout import HostLayout, workspace_name
 from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
@@ -20,11 +22,13 @@ from activities.policy.combine import combine
 from activities.policy.detect import detect
 from activities.policy.documents import PlatformPolicy, SecurityPolicy
 from activities.policy.grades import unmet
+from activities.policy.owners import OwnersFiles
 from activities.policy.reading import TEAM_FILE, read_team
 from activities.repository.mirror import Mirror, Mirrors
 from activities.repository.patches import Patches
 from activities.repository.workspace import Workspaces
 from activities.sandbox.contract import Sandboxes
+from workflows.models.intent import task_workflow_id
 from workflows.models.patch import Patch
 from workflows.models.policy import PolicyRefusal, TaskPolicy
 from workflows.models.run import Placement
@@ -49,8 +53,8 @@ class CapacityActivities:
         workspaces: Workspaces,
         patches: Patches,
         layers: EnvironmentLayers,
-        platform: PlatformPolicy,
-        security: SecurityPolicy,
+        owners: OwnersFiles,
+        last_words: LastWords,
         toolchain: str,
         admissions: Admissions,
         attested: Attested,
@@ -65,8 +69,8 @@ class CapacityActivities:
         self._workspaces = workspaces
         self._patches = patches
         self._layers = layers
-        self._platform = platform
-        self._security = security
+        self._owners = owners
+        self._last_words = last_words
         self._toolchain = toolchain
         self._admissions = admissions
         self._attested = attested
@@ -80,6 +84,7 @@ class CapacityActivities:
         If the placement that was lost is here after all, its workspace is taken over as it is, and what runs in it goes
         on: a host that was silent for long has lost nothing.
         """
+        only_called_by(task_workflow_id(order.task.id))
         await self._admissions.confirm(order.task)
         if order.resume_from is not None:
             await self._attested.confirm(order.task.id, order.resume_from)
@@ -101,8 +106,10 @@ class CapacityActivities:
             base = order.resume_from.base_commit
         else:
             base = await self._mirrors.resolve(mirror, task.base)
-        policy = await self._policy(mirror, base, task)
-        agent = choose_agent(self._platform, self._security, task.agent)
+        # Read for each task: owners edit these while the worker runs.
+        platform, security = self._owners.platform(), self._owners.security()
+        policy = await self._policy(mirror, base, task, platform, security)
+        agent = choose_agent(platform, security, task.agent)
         tree = await self._start_tree(mirror, base, order.resume_from)
         if found is not None:
             held = await self._take_over(found, order.epoch)
@@ -142,7 +149,7 @@ class CapacityActivities:
         if held.epoch != epoch:
             held = self._placements.take_over(held, epoch)
         for prefix in held.prefixes:
-            await self._clear(prefix, (f"{prefix}.", f"export-{prefix}"))
+            await self._clear(held, prefix, (f"{prefix}.", f"export-{prefix}"))
         return held
 
     def _last_run(self, held: Held) -> str:
@@ -151,7 +158,9 @@ class CapacityActivities:
         runs = [run_id for run_id in self._sandboxes.known_runs() if run_id.startswith(prefixes)]
         return max(runs, key=lambda run_id: int(run_id.rpartition("-")[2]), default="")
 
-    async def _policy(self, mirror: Mirror, base: str, task: Task) -> TaskPolicy:
+    async def _policy(
+        self, mirror: Mirror, base: str, task: Task, platform: PlatformPolicy, security: SecurityPolicy
+    ) -> TaskPolicy:
         paths = await self._mirrors.paths(mirror, base)
         contents: dict[str, bytes | None] = {}
         # Detection is pure and asks for files one by one; a first pass finds which, the second has them.
@@ -170,7 +179,7 @@ class CapacityActivities:
                 data = await self._mirrors.read(mirror, base, path)
                 contents[path] = data[:_READ_BYTES] if data is not None else None
         team = read_team(await self._mirrors.read(mirror, base, TEAM_FILE))
-        policy = combine(self._platform, self._security, team, detected, task)
+        policy = combine(platform, security, team, detected, task)
         if missing := unmet(policy.required_grades, await asyncio.to_thread(self._sandboxes.grades)):
             raise PolicyRefusal(
                 f"host {self._host} can't hold what policy asks for: {'; '.join(missing)}. Run it as root where "
@@ -215,6 +224,7 @@ class CapacityActivities:
     @step
     async def release(self, order: ReleaseOrder) -> Nothing:
         """Give back everything of a placement; what was given back already is no error."""
+        only_called_by(task_workflow_id(order.task_id))
         held = self._placements.find(order.task_id)
         if held is not None and held.epoch == order.placement.epoch:
             await self.give_back(held)
@@ -223,7 +233,7 @@ class CapacityActivities:
     async def give_back(self, held: Held) -> None:
         """Stop what runs for a placement, remove what it has, and free its place."""
         for prefix in held.prefixes:
-            await self._clear(prefix, (f"{prefix}-", f"{prefix}.", f"export-{prefix}"))
+            await self._clear(held, prefix, (f"{prefix}-", f"{prefix}.", f"export-{prefix}"))
             await self._workspaces.remove(prefix)
             for folder in self._layout.inputs.iterdir():
                 if folder.name.startswith(f"{prefix}-"):
@@ -232,14 +242,16 @@ class CapacityActivities:
         self._placements.give_back(held.task_id)
         self._preparations.forget(held.task_id)
 
-    async def _clear(self, prefix: str, beginnings: tuple[str, ...]) -> None:
+    async def _clear(self, held: Held, prefix: str, beginnings: tuple[str, ...]) -> None:
         """End and forget the runs of a placement whose ids begin so, and remove its checkouts for checks."""
         for run_id in self._sandboxes.known_runs():
             if run_id.startswith(beginnings):
                 with contextlib.suppress(LookupError):
                     await self._sandboxes.stop(run_id, "the task no longer needs it")
+                records = await self._gateway.close(run_id)
+                with contextlib.suppress(LookupError):
+                    await self._last_words.keep(held.task_id, run_id, records)
                     await self._sandboxes.forget(run_id)
-                await self._gateway.close(run_id)
                 await self._gateway.forget(run_id)
         for name in self._workspaces.names():
             if name.startswith(f"{prefix}."):

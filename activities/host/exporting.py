@@ -57,6 +57,7 @@ class ExportingActivities:
     async def _export(self, order: ExportOrder) -> ExportResult:
         prepared, task = order.prepared, order.task
         self._preparations.confirm(task, prepared)
+        run = await self._attested.run(task.id, order.run.run_id)
         held = self._placements.expect(task.id, prepared.placement.epoch)
         name = held.workspace
         mirror = self._mirrors.of(task.repository.url)
@@ -73,11 +74,11 @@ class ExportingActivities:
             f"{task.id}-{order.round}",
             base=base,
             tree=tree,
-            message=commit_message(task, order.run, order.context.manifest.sha256),
+            message=commit_message(task, run, order.context.manifest.sha256),
             # The time the step was first scheduled: an attempt after a crash makes the same commit again.
             when=_first_scheduled(),
         )
-        made = AttestedPatch(patch=patch, round=order.round, run_id=order.run.run_id)
+        made = AttestedPatch(patch=patch, round=order.round, run_id=run.run_id)
         await self._attested.add_patch(task.id, made)
         return ExportResult(patch=patch)
 

@@ -48,25 +48,38 @@ class JudgingActivities:
     @step
     async def evaluate(self, order: EvaluateOrder) -> Evaluation:
         """Run the checks on the three trees. An attempt after a worker's restart goes on where it was."""
+        self._preparations.confirm(order.task, order.prepared)
+        await self._attested.confirm(order.task.id, order.patch)
+        order = await self._with_what_is_known(order)
         beating = asyncio.create_task(keep_beating())
-        bench = await self._bench(order)
         try:
-            grades = await asyncio.to_thread(self._sandboxes.grades)
-            evaluation = await self._evaluator.evaluate(order, bench, grades)
-        except asyncio.CancelledError:
-            if not cancelled_by_the_workflow():
-                raise HandedOver(bench.name) from None
-            raise
+            evaluation = await self._judge(order, await self._bench(order))
         finally:
             beating.cancel()
         await self._attested.add_evidence(order.task.id, order.patch, evaluation, order.prepared.policy)
         return evaluation
 
+    async def _judge(self, order: EvaluateOrder, bench: Bench) -> Evaluation:
+        try:
+            grades = await asyncio.to_thread(self._sandboxes.grades)
+            return await self._evaluator.evaluate(order, bench, grades)
+        except asyncio.CancelledError:
+            if not cancelled_by_the_workflow():
+                raise HandedOver(bench.name) from None
+            raise
+
     async def _with_what_is_known(self, order: EvaluateOrder) -> EvaluateOrder:
-        """The order with base's earlier outcome as this record has it, since what failed there is held against less."""
-        earlier = await self._attested.evidence(order.task.id)
-        base_runs = [found.base_run for found in earlier if found.base_commit == order.patch.base_commit]
-        return order.model_copy(update={"base_run": order.base_run if order.base_run in base_runs else None})
+        """The order with the run and base's earlier outcome as workers attested them.
+
+        What a run tried to reach is part of the evidence, and what fails on base is held against nobody.
+        """
+        task, run = order.task.id, order.run
+        earlier = [found.base_run for found in await self._attested.evidence(task)]
+        known = {
+            "run": await self._attested.run(task, run.run_id) if run is not None else None,
+            "base_run": order.base_run if order.base_run in earlier else None,
+        }
+        return order.model_copy(update=known)
 
     async def _bench(self, order: EvaluateOrder) -> Bench:
         held = self._placements.expect(order.task.id, order.prepared.placement.epoch)

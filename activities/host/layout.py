@@ -1,4 +1,4 @@
-"""Where a host keeps what: one directory for each host id, short names, since unix sockets have short paths."""
+"""Where a host keeps what: one directory for each host id."""
 
 from pathlib import Path
 

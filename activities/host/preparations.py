@@ -9,8 +9,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from activities.callers import only_called_by
 from activities.decisions.refused import ActionRefused
 from workflows.models.base import Model
+from workflows.models.intent import task_workflow_id
 from workflows.models.steps import Prepared
 from workflows.models.task import Task
 
@@ -35,7 +37,8 @@ class Preparations:
         draft.rename(path)
 
     def confirm(self, task: Task, prepared: Prepared) -> None:
-        """Raises ActionRefused unless exactly this was prepared here for exactly this task."""
+        """Raises ActionRefused unless the task's own workflow asks, and exactly this was prepared here for the task."""
+        only_called_by(task_workflow_id(task.id))
         with suppress(FileNotFoundError, ValidationError):
             noted = _Preparation.model_validate_json(self._path(task.id).read_bytes())
             if noted.model_dump() == _Preparation(task=task, prepared=prepared).model_dump():

@@ -9,10 +9,12 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.agents.adapter import PROMPT_NAME, AgentAdapter
+from activities.agents.current import CurrentAdapters
 from activities.agents.handover import handover
 from activities.agents.toolchains import Toolchains
 from activities.agents.transcript import read_transcript
-from activities.archive.contract import ArtifactStore, TaskChains
+from activities.archive.contract import ArtifactStore
+from activities.decisions.attested import Attested
 from activities.decisions.refused import ActionRefused
 from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
 from activities.environment.layer import EnvironmentLayers
@@ -32,7 +34,6 @@ from workflows.models.steps import RunOrder
 from workflows.models.transcript import EventKind
 from workflows.models.usage import Metered
 
-RUN = "run"
 _MOST_REFUSED_NAMED = 20
 _WORTH_A_RETRY = {RunEnd.NOT_STARTED, RunEnd.LOST, RunEnd.LEASE_LAPSED}
 _TRIES = 3
@@ -54,8 +55,8 @@ class RunningActivities:
         workspaces: Workspaces,
         layers: EnvironmentLayers,
         artifacts: ArtifactStore,
-        chains: TaskChains,
-        adapters: dict[str, AgentAdapter],
+        attested: Attested,
+        adapters: CurrentAdapters,
         toolchains: Toolchains,
         traces: Traces,
         allow_private: bool = False,
@@ -70,7 +71,7 @@ class RunningActivities:
         self._workspaces = workspaces
         self._layers = layers
         self._artifacts = artifacts
-        self._chains = chains
+        self._attested = attested
         self._adapters = adapters
         self._toolchains = toolchains
         self._traces = traces
@@ -217,7 +218,7 @@ class RunningActivities:
             ref for ref in (result.transcript, result.output, result.egress, result.handover) if ref is not None
         ]
         artifacts += [order.context.prompt, order.context.manifest]
-        await self._chains.append(order.task.id, f"run-{order.run_id}", RUN, result.model_dump(mode="json"), artifacts)
+        await self._attested.add_run(order.task.id, result, artifacts)
         self._traces.run_ended(order.task, result, status, transcript.events, records)
         return result
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from activities.policy.documents import AgentEntry, PlatformPolicy, SecurityPolicy
+from activities.policy.agent_tables import AgentEntry
+from activities.policy.documents import PlatformPolicy, SecurityPolicy
 from workflows.models.policy import PolicyRefusal
 
 

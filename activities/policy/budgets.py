@@ -18,12 +18,15 @@ class BudgetTable(Document):
     task_most_usd: float | None = Field(default=None, ge=0)
     """What answers may raise one task's cap to."""
     task_tokens: int | None = Field(default=None, gt=0)
+    """Of prompts and of answers together."""
     task_requests: int | None = Field(default=None, gt=0)
+    """To model providers."""
     task_bytes: int | None = Field(default=None, gt=0)
     """To and from model providers."""
     requester_day_usd: float | None = Field(default=None, ge=0)
     """Of all tasks that one person asked for, on one UTC day, in one team."""
     team_day_usd: float | None = Field(default=None, ge=0)
+    """Of all tasks of one team, on one UTC day."""
     answer_seconds: float | None = Field(default=None, gt=0)
     """How long a question about a limit waits; 4 hours if no file states it. The run holds its place that long."""
 

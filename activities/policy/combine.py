@@ -70,7 +70,7 @@ def combine(
 ) -> TaskPolicy:
     """What holds for the task, with its hash. Raises PolicyRefusal, which names file, key and remedy."""
     stated = team or TeamPolicy()
-    kind = _task_type(stated, task)
+    kind = task_type_table(stated, task.task_type)
     policy = TaskPolicy(
         checks=tuple(Check(**check.model_dump()) for check in stated.checks) if stated.checks else detected.checks,
         setup=Setup(**stated.setup.model_dump()) if stated.setup else detected.setup,
@@ -116,15 +116,16 @@ def policy_hash(policy: TaskPolicy) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _task_type(team: TeamPolicy, task: Task) -> TaskTypeTable:
-    if found := team.task_types.get(task.task_type):
+def task_type_table(team: TeamPolicy, name: str) -> TaskTypeTable:
+    """What the team says of a task type. Raises PolicyRefusal for one that nobody knows."""
+    if found := team.task_types.get(name):
         return found
-    if task.task_type in TASK_TYPES:
+    if name in TASK_TYPES:
         return TaskTypeTable()
     known = ", ".join(sorted({*TASK_TYPES, *team.task_types}))
     raise PolicyRefusal(
-        f"task type {task.task_type!r} is not known: use one of {known}, or define "
-        f"[task_types.{task.task_type}] in {TEAM_FILE} on the base branch"
+        f"task type {name!r} is not known: use one of {known}, or define [task_types.{name}] in {TEAM_FILE} on the "
+        "base branch"
     )
 
 

@@ -4,205 +4,31 @@ Unknown keys are errors: a misspelt limit that is ignored is a limit that does n
 nothing; activities/policy/combine.py says what then holds.
 """
 
-from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
-from pathspec import GitIgnoreSpec
 from pydantic import AfterValidator, ByteSize, Field, field_validator, model_validator
 
-from activities.egress.contract import UsageDialect
-from activities.egress.rules import Rule, RuleRefused
+from activities.policy.agent_tables import AgentEntry, ProviderEntry
 from activities.policy.budgets import BudgetTable
 from activities.policy.document import Document
-from activities.sandbox.contract import INPUT, LAYER, WORKSPACE
-from workflows.models.limits import Grade, LimitGrades, Limits
-
-PERSON_ID = r"^[a-z0-9][a-z0-9._-]{0,63}$"
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-
-
-def _pattern(text: str) -> str:
-    if not text.strip() or text.startswith("!"):
-        raise ValueError("write a gitignore-style pattern such as `src/` or `*.md`, without a leading `!`")
-    try:
-        GitIgnoreSpec.from_lines([text])
-    except ValueError as error:
-        raise ValueError(f"{text!r} is not a gitignore-style pattern: {error}") from error
-    return text
-
-
-def _host(text: str) -> str:
-    try:
-        Rule.parse(text)
-    except RuleRefused as error:
-        raise ValueError(str(error)) from error
-    return text.strip().lower()
-
-
-def _relative(text: str) -> str:
-    path = PurePosixPath(text)
-    if not text or path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"{text!r} must be a path inside the repository, without `..`")
-    return text
-
-
-Patterns = tuple[Annotated[str, AfterValidator(_pattern)], ...]
-Hosts = tuple[Annotated[str, AfterValidator(_host)], ...]
-RelativePath = Annotated[str, AfterValidator(_relative)]
-PersonId = Annotated[str, Field(pattern=PERSON_ID)]
-Someone = Annotated[tuple[PersonId, ...], Field(min_length=1)]
-"""At least one: an empty list would read as nobody to one person and as everybody to another."""
-
-
-class LimitTable(Document):
-    """Limits of one kind of sandbox, each optional. Sizes are bytes or text such as `"512 MiB"`."""
-
-    wall_seconds: float | None = Field(default=None, gt=0)
-    memory_bytes: ByteSize | None = Field(default=None, gt=0)
-    processes: int | None = Field(default=None, gt=0)
-    cpus: float | None = Field(default=None, gt=0)
-    disk_bytes: ByteSize | None = Field(default=None, gt=0)
-    file_bytes: ByteSize | None = Field(default=None, gt=0)
-    scratch_bytes: ByteSize | None = Field(default=None, gt=0)
-    output_bytes: ByteSize | None = Field(default=None, gt=0)
-
-    def tighten(self, limits: Limits) -> Limits:
-        """The stricter of both, limit by limit."""
-        stated = self._stated()
-        return limits.model_copy(update={name: min(getattr(limits, name), value) for name, value in stated.items()})
-
-    def replace(self, limits: Limits) -> Limits:
-        """These limits, and the given ones where none is stated: only for the owner of the defaults."""
-        return limits.model_copy(update=self._stated())
-
-    def _stated(self) -> dict[str, int | float]:
-        # ByteSize is an int that shows itself in units; limits are compared and hashed as plain numbers.
-        return {name: value if isinstance(value, float) else int(value) for name, value in self if value is not None}
-
-
-class LimitTables(Document):
-    """Limits by kind of sandbox."""
-
-    run: LimitTable = LimitTable()
-    """The agent's own."""
-    check: LimitTable = LimitTable()
-    """One check of one tree."""
-    setup: LimitTable = LimitTable()
-    """Making an environment layer."""
-
-    def of(self, kind: Literal["run", "check", "setup"]) -> LimitTable:
-        """The table of one kind of sandbox."""
-        return {"run": self.run, "check": self.check, "setup": self.setup}[kind]
-
-
-class AgentMount(Document):
-    """A directory of this machine, read-only inside."""
-
-    source: Path
-    target: str
-
-    @model_validator(mode="after")
-    def _stays_out_of_the_way(self) -> "AgentMount":
-        target = PurePosixPath(self.target)
-        if not self.source.is_absolute() or not target.is_absolute() or ".." in target.parts:
-            raise ValueError("source and target must be absolute paths without `..`")
-        own = (WORKSPACE, INPUT, LAYER, "/proc", "/dev", "/sys", "/etc", "/run/egress")
-        if str(target) == "/" or any(target.is_relative_to(taken) for taken in own):
-            raise ValueError(f"target {self.target} is a place of the sandbox's own; use one such as /opt/agent")
-        return self
-
-
-class KeySource(Document):
-    """Where the gateway finds a provider's key: exactly one of the three."""
-
-    environment: str = ""
-    """Name of a variable in the environment of the worker."""
-    file: Path | None = None
-    """A file that holds the key and nothing else; read again when it changes."""
-    command: tuple[str, ...] = ()
-    """A command that prints the key, run without a shell, and again after `seconds`."""
-    seconds: float = Field(default=3000, gt=0)
-    """How long a key that a command printed may be used."""
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> "KeySource":
-        if sum(bool(source) for source in (self.environment, self.file, self.command)) != 1:
-            raise ValueError("give one of `environment`, `file` and `command`: where the gateway finds the key")
-        return self
-
-
-class PriceEntry(Document):
-    """What a model costs, in US dollars per million tokens."""
-
-    input: float = Field(ge=0)
-    """Of a prompt."""
-    output: float = Field(ge=0)
-    """Of what the model says, its reasoning included."""
-    cache_read: float | None = Field(default=None, ge=0)
-    """Left out, as `input`."""
-    cache_write: float | None = Field(default=None, ge=0)
-    """Left out, as `input`."""
-
-
-class ProviderEntry(Document):
-    """A model provider that agents reach through the gateway: `[providers.NAME]`."""
-
-    url: Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+(/[^?#\s]*)?$")]
-    """Base address, such as `https://api.anthropic.com`."""
-    key: KeySource | None = None
-    """Left out, requests carry no credential: for a model on a network of one's own."""
-    private: bool = False
-    """Whether its name may lead to a private or loopback address: for a model on a network of one's own."""
-    prices: dict[str, PriceEntry] = {}
-    """By model; beside and above the vendors' list prices that come with the program. With `private` these alone
-    count, and a provider that states none costs nothing."""
-
-
-class AgentEntry(Document):
-    """One agent that tasks may name: `[agents.NAME]`."""
-
-    adapter: str = Field(default="command", pattern=NAME)
-    """`claude-code`, `codex`, `opencode`, or `command` for any other program."""
-    command: tuple[str, ...] = ()
-    """For `command` alone, and needed there: started without a shell, each word as it is."""
-    arguments: tuple[str, ...] = ()
-    """Given to the command line beside its adapter's own."""
-    provider: str = ""
-    """Which of `[providers.NAME]` it asks; left out, `command` reaches none."""
-    model: str = ""
-    """The model's name, as the provider knows it."""
-    dialect: UsageDialect | None = None
-    """What it speaks to the provider, where the adapter leaves a choice: `opencode` and `command`, which speak
-    `openai-chat` unless told otherwise."""
-    mounts: tuple[AgentMount, ...] = ()
-    environment: dict[str, str] = {}
-    egress: Hosts = ()
-    """What this agent's sandbox may reach."""
-    credential: Literal["broker", "inside"] = "broker"
-    """`inside` puts the credential in the environment; security.toml must name the agent in `credentials_inside`."""
-
-    @model_validator(mode="after")
-    def _no_secret_in_the_environment(self) -> "AgentEntry":
-        for name, value in self.environment.items():
-            if "=" in name or "\0" in name + value or not name:
-                raise ValueError(f"environment.{name!r} is not a name and value that a process can have")
-            telling = any(word in name.upper() for word in ("API_KEY", "TOKEN", "SECRET", "PASSWORD"))
-            if telling and self.credential == "broker" and value not in ("", "placeholder"):
-                raise ValueError(
-                    f"environment.{name} looks like a credential, and none may be inside the sandbox: write "
-                    "`placeholder` and let the gateway add the real one"
-                )
-        return self
+from activities.policy.limit_tables import LimitTables
+from activities.policy.written_values import NAME, Hosts, Patterns, PersonId, RelativePath, Someone, relative
+from workflows.models.limits import Grade, LimitGrades
 
 
 class PersonEntry(Document):
     """Accounts of one person: `[people.ID]`. Requester and approver are compared by the id."""
 
     os: str = ""
+    """User name on this machine."""
     slack: str = ""
+    """Slack user id, such as `U0123ABCD`."""
     linear: str = ""
+    """Linear user id."""
     github: str = ""
+    """GitHub login."""
     mail: str = ""
+    """Address, as in commits."""
     name: str = ""
     """For display."""
 
@@ -211,6 +37,7 @@ class EgressTable(Document):
     """Names that sandboxes may reach."""
 
     hosts: Hosts | None = None
+    """Such as `pypi.org`, `*.example.com` or `example.com:8443`."""
 
 
 class EgressCeiling(Document):
@@ -224,6 +51,7 @@ class PlatformPolicy(Document):
     """`journeyman.toml`: agents, limits and defaults."""
 
     profile: Literal["local", "team"] = "local"
+    """`local`: whoever is this OS user is trusted, under any name. `team`: people are told apart by `[people]`."""
     default_agent: str = ""
     """Left out, it is the only agent there is."""
     agents: dict[Annotated[str, Field(pattern=NAME)], AgentEntry] = {}
@@ -239,10 +67,13 @@ class PlatformPolicy(Document):
     runs_per_round: int = Field(default=4, gt=0, le=50)
     """How many such runs follow each other before a person is asked."""
     max_changed_lines: int = Field(default=2000, gt=0)
+    """Of a patch, added and removed; one with more is not accepted."""
     max_patch_bytes: ByteSize = Field(default=ByteSize(5 * 1024 * 1024), gt=0)
+    """Of a patch as a diff; a larger one is not accepted."""
     allow_self_approval: bool = False
     """Whether who asked may also decide; only in the local profile, for one person alone."""
     carry_over: bool = True
+    """Whether an approval stays when base moves and nothing about the patch is new."""
     people: dict[PersonId, PersonEntry] = {}
 
     @model_validator(mode="after")
@@ -274,13 +105,20 @@ class SecurityPolicy(Document):
     forbidden: Patterns = ()
     """Paths no agent may touch in any repository."""
     max_changed_lines: int | None = Field(default=None, gt=0)
+    """The smallest that any file states counts."""
     max_patch_bytes: ByteSize | None = Field(default=None, gt=0)
+    """The smallest that any file states counts."""
     budget: BudgetTable = BudgetTable()
     feedback_rounds: int | None = Field(default=None, ge=0, le=10)
+    """The smallest that any file states counts."""
     tool_calls: int | None = Field(default=None, gt=0)
+    """The smallest that any file states counts."""
     runs_per_round: int | None = Field(default=None, gt=0, le=50)
+    """The smallest that any file states counts."""
     allow_self_approval: bool | None = None
+    """`false` forbids it, whatever the platform allows."""
     carry_over: bool | None = None
+    """`false` forbids it, whatever the platform allows."""
     invoke: Someone | None = None
     """Ids of persons who may ask for work; left out, everybody who is known."""
     approve: Someone | None = None
@@ -288,7 +126,9 @@ class SecurityPolicy(Document):
     spend: Someone | None = None
     """Ids of persons who may let a day's budget be exceeded; left out, anybody but the requester."""
     promote: Someone | None = None
+    """Ids of persons who may give a kind of task more trust."""
     halt: Someone | None = None
+    """Ids of persons who may stop all work."""
     required_grades: dict[str, Grade] = {}
     """Limit name to the least grade that a host must have, such as `memory = "kernel"`."""
     credentials_inside: tuple[str, ...] = ()
@@ -304,24 +144,33 @@ class CheckEntry(Document):
     """One command that judges a patch: `[[checks]]`."""
 
     name: str = Field(pattern=r"^[^\x00-\x1f:]{1,80}$")
+    """Shown to people, and different for each check."""
     command: Annotated[str, Field(min_length=1, max_length=4000)]
-    junit: Annotated[str, AfterValidator(lambda text: _relative(text) if text else text)] = ""
+    """Run by a shell in the root of the repository; exit code 0 is success."""
+    junit: Annotated[str, AfterValidator(lambda text: relative(text) if text else text)] = ""
+    """Path of the JUnit report that it leaves, if it leaves one."""
 
 
 class SetupTable(Document):
     """How the environment layer is made. Without commands there is none, and none is detected."""
 
     commands: tuple[str, ...] = ()
+    """Run one after the other, with the registries as the only way out."""
     lock_files: tuple[RelativePath, ...] = ()
+    """Files that decide what is installed: the layer is made anew when one changes."""
 
 
 class TaskTypeTable(Document):
     """What holds for one task type beside all else: `[task_types.NAME]`. An unknown name defines a new type."""
 
     description: str = ""
+    """What it is, for people."""
     scope: Patterns = ()
+    """Paths that it may touch; left out, those of the whole repository."""
     forbidden: Patterns = ()
+    """Paths that it may not touch."""
     max_changed_lines: int | None = Field(default=None, gt=0)
+    """The smallest that any file states counts."""
 
 
 class TeamPolicy(Document):
@@ -334,21 +183,34 @@ class TeamPolicy(Document):
     setup: SetupTable | None = None
     """Left out, it is detected."""
     check_definitions: Patterns = ()
+    """Paths that define how checks run, beside those that are known; a change there needs a person."""
     test_paths: Patterns = ()
+    """Paths of tests, beside those that are known; a patch is also judged with base's."""
     scope: Patterns = ()
+    """Paths that agents may touch; left out, all."""
     forbidden: Patterns = ()
+    """Paths that agents may not touch."""
     reviewers: tuple[PersonId, ...] = ()
+    """Ids of the only persons who may decide; left out, anybody who may at all."""
     max_changed_lines: int | None = Field(default=None, gt=0)
+    """The smallest that any file states counts."""
     max_patch_bytes: ByteSize | None = Field(default=None, gt=0)
+    """The smallest that any file states counts."""
     budget: BudgetTable = BudgetTable()
     feedback_rounds: int | None = Field(default=None, ge=0, le=10)
+    """The smallest that any file states counts."""
     tool_calls: int | None = Field(default=None, gt=0)
+    """The smallest that any file states counts."""
     runs_per_round: int | None = Field(default=None, gt=0, le=50)
+    """The smallest that any file states counts."""
     carry_over: bool | None = None
+    """`false` forbids it, whatever the platform allows."""
     allow_self_approval: bool | None = None
+    """`false` forbids it, whatever the platform allows."""
     egress: EgressTable = EgressTable()
     limits: LimitTables = LimitTables()
     required_grades: dict[str, Grade] = {}
+    """Limit name to the least grade that a host must have, such as `memory = "kernel"`."""
     task_types: dict[Annotated[str, Field(pattern=NAME)], TaskTypeTable] = {}
 
     @field_validator("required_grades")

@@ -108,7 +108,7 @@ class Git:
                 return False
             error = await said
             if code := await process.wait():
-                raise GitError(purpose, error.decode(errors="replace").strip()[-_MOST_ERROR:], code)
+                raise GitError(purpose, self._told(error), code)
         finally:
             said.cancel()
             await _end(process)

@@ -72,21 +72,14 @@ class Mirrors:
         if not branches:
             raise RepositoryRefused(f"{mirror.url} has no commit yet: push a first one, then ask again")
         if name not in branches:
-            others = ", ".join(each.removeprefix("refs/heads/") for each in branches[:_MOST_BRANCHES_NAMED])
-            raise RepositoryRefused(f"{mirror.url} has no branch {branch!r}; it has {others}")
+            raise _no_branch(mirror.url, branch, [each.removeprefix("refs/heads/") for each in branches])
         return await self._git.line(
             "rev-parse", "--verify", f"{name}^{{commit}}", purpose="reading the branch", git_dir=mirror.path
         )
 
     async def read(self, mirror: Mirror, commit: str, path: str) -> bytes | None:
         """A file's bytes at a commit, or None if there is no such regular file."""
-        entry = await self._git.run("ls-tree", "-z", commit, "--", path, purpose="reading a tree", git_dir=mirror.path)
-        kind, _, name = entry.rstrip(b"\0").partition(b"\t")
-        if not kind.startswith((b"100644 blob", b"100755 blob")) or name != path.encode():
-            return None
-        return await self._git.run(
-            "cat-file", "blob", kind.split()[2].decode(), purpose="reading a file", git_dir=mirror.path
-        )
+        return await self._read(mirror.path, commit, path)
 
     async def paths(self, mirror: Mirror, commit: str) -> tuple[str, ...]:
         """Every path of a commit's tree; names that are not UTF-8 keep their bytes as surrogates."""
@@ -95,20 +88,47 @@ class Mirrors:
         )
         return tuple(os.fsdecode(name) for name in listed.split(b"\0") if name)
 
-    async def default_branch(self, url: str) -> str:
-        """The branch a repository's HEAD names. Raises RepositoryRefused if it can't be read."""
+    async def branch(self, url: str, wanted: str = "") -> str:
+        """The branch that was asked for, else the one that HEAD names, without a mirror. Raises RepositoryRefused."""
         _refuse_odd_address(url)
         try:
             reader = await self._reader(url)
             told = await self._git.line(
-                "ls-remote", "--symref", *reader, "--", url, "HEAD", purpose="reading the repository"
+                *("ls-remote", "--symref", *reader, "--", url, "HEAD", "refs/heads/*"), purpose="reading the repository"
             )
         except GitError as error:
             raise _explained(url, error) from error
-        for line in told.splitlines():
-            if line.startswith("ref: refs/heads/"):
-                return line.split()[1].removeprefix("refs/heads/")
-        raise RepositoryRefused(f"{url} has no commit on its default branch: push a first one, or name a --base")
+        fields = [line.split("\t") for line in told.splitlines()]
+        branches = [name.removeprefix("refs/heads/") for _, name in fields if name.startswith("refs/heads/")]
+        default = next((first.removeprefix("ref: refs/heads/") for first, _ in fields if first.startswith("ref:")), "")
+        if not wanted and not default:
+            raise RepositoryRefused(f"{url} has no commit on its default branch: push a first one, or name a --base")
+        if wanted and wanted not in branches:
+            raise _no_branch(url, wanted, branches)
+        return wanted or default
+
+    async def read_ahead(self, url: str, branch: str, path: str) -> bytes | None:
+        """A file on a branch of a repository of this machine, without a mirror; None if there is none, or elsewhere.
+
+        Raises RepositoryRefused.
+        """
+        local = Path(url)
+        if not local.is_dir():
+            return None
+        owner = owner_of(local)
+        await refuse_partial(self._git, local, owner)
+        return await self._read(git_directory(local), f"refs/heads/{branch}", path, owner)
+
+    async def _read(self, git_dir: Path, revision: str, path: str, uid: int | None = None) -> bytes | None:
+        entry = await self._git.run(
+            "ls-tree", "-z", revision, "--", path, purpose="reading a tree", git_dir=git_dir, uid=uid
+        )
+        kind, _, name = entry.rstrip(b"\0").partition(b"\t")
+        if not kind.startswith((b"100644 blob", b"100755 blob")) or name != path.encode():
+            return None
+        return await self._git.run(
+            "cat-file", "blob", kind.split()[2].decode(), purpose="reading a file", git_dir=git_dir, uid=uid
+        )
 
     @contextlib.asynccontextmanager
     async def _alone(self, mirror: Mirror) -> AsyncIterator[None]:
@@ -177,6 +197,11 @@ class Mirrors:
             purpose=f"fetching {mirror.url}",
             git_dir=mirror.path,
         )
+
+
+def _no_branch(url: str, wanted: str, branches: list[str]) -> RepositoryRefused:
+    others = ", ".join(branches[:_MOST_BRANCHES_NAMED]) or "none"
+    return RepositoryRefused(f"{url} has no branch {wanted!r}; it has {others}")
 
 
 def _refuse_odd_address(url: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from activities.removal import remove
 from tests.support.agent_toolchains import shared_state
 from tests.support.model_script import Read, Script, Turn, Write
 from tests.support.model_server import ModelServer, model_server
@@ -43,7 +44,7 @@ def place() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
     path.chmod(0o711 if os.geteuid() == 0 else 0o700)
     yield path
-    shutil.rmtree(path, ignore_errors=True)
+    remove(path)
 
 
 @pytest_asyncio.fixture(scope="module")

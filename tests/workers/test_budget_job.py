@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from activities.host.layout import HostLayout
+from activities.removal import remove
 from activities.sandbox import processes
 from activities.sandbox.run_directory import RunDirectory
 from tests.support.model_script import Script, Turn, Usage
@@ -79,7 +79,7 @@ def place() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
     path.chmod(0o711 if os.geteuid() == 0 else 0o700)
     yield path
-    shutil.rmtree(path, ignore_errors=True)
+    remove(path)
 
 
 @pytest_asyncio.fixture(scope="module")

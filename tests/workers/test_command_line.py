@@ -2,52 +2,22 @@
 
 import asyncio
 import json
-import os
 import re
 import signal
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import psutil
 import pytest
 import pytest_asyncio
 
 from tests.support.repositories import git, make_repository
 from tests.workers.installation import FILES, Installation, configure, installed
+from tests.workers.terminal import environment, left_of, typed
 from workers.embedded.programs import program
 from workers.embedded.temporal_server import free_port
 
 pytestmark = pytest.mark.xdist_group("command-line")
-
-
-class Typed:
-    """What came of a command."""
-
-    def __init__(self, code: int, out: str, error: str) -> None:
-        self.code = code
-        self.out = out
-        self.error = error
-
-
-def environment(state: Path, **more: str) -> dict[str, str]:
-    base = {name: value for name, value in os.environ.items() if not name.startswith("JOURNEYMAN_")}
-    return base | {"JOURNEYMAN_STATE": str(state), "COLUMNS": "200"} | more
-
-
-async def typed(state: Path, *arguments: str, **more: str) -> Typed:
-    process = await asyncio.create_subprocess_exec(
-        str(program("journeyman")),
-        *arguments,
-        env=environment(state, **more),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(100):
-        out, error = await process.communicate()
-    assert process.returncode is not None
-    return Typed(process.returncode, out.decode(), error.decode())
 
 
 @pytest_asyncio.fixture
@@ -182,15 +152,8 @@ async def test_init_finds_the_checks_and_does_not_overwrite(state: Path) -> None
     nowhere = await typed(state, "init", str(state))
     assert nowhere.code == 1
     assert "git init" in nowhere.error
-
-
-def left_of(state: Path) -> list[str]:
-    """Processes that still name this state directory."""
-    found = []
-    for process in psutil.process_iter(["pid", "cmdline"]):
-        if str(state) in " ".join(process.info["cmdline"] or []):
-            found.append(" ".join(process.info["cmdline"]))
-    return found
+    unknown = await typed(state, "init", str(make_repository(state / "notes", {"notes.txt": "x"})))
+    assert "under [[checks]]" in unknown.out
 
 
 async def test_the_demonstration_ends_in_a_table_and_leaves_nothing(state: Path) -> None:
@@ -238,5 +201,31 @@ async def test_the_demonstration_waits_for_a_decision_and_does_what_it_is_told(s
     async with asyncio.timeout(90):
         out, _ = await process.communicate(b"n\n")
     assert process.returncode == 0, out.decode()
-    assert b"rejected: base is as it was" in out
+    assert b"rejected by grace: base is as it was" in out
     assert "return a - b" in git(state / "demo" / "till.git", "show", "main:calc.py")
+
+
+async def test_the_demonstration_goes_on_when_its_patch_is_decided_about_in_another_terminal(state: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        str(program("journeyman")),
+        "demo",
+        env=environment(state, PYTHONUNBUFFERED="1"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    seen = b""
+    async with asyncio.timeout(90):
+        while b"Approve and merge" not in seen:
+            seen += await process.stdout.read(256)
+        there = re.search(r"JOURNEYMAN_STATE=(\S+) \S+ show (\S+)", seen.decode())
+        assert there is not None
+        for command in ("approve", "merge"):
+            done = await typed(Path(there[1]), command, there[2], "--as", "grace")
+            assert done.code == 0, done.error
+        out, _ = await process.communicate(b"y\nn\n")
+    assert process.returncode == 0, out.decode()
+    assert b"not done here" in out
+    assert b"The merge stays" in out
+    assert left_of(state) == []

@@ -16,6 +16,7 @@ from tests.support.intruder import Intruder
 from tests.support.repositories import git, make_repository
 from tests.workers.installation import FILES, Installation, installed
 from workers.cli.client import CommandFailed
+from workers.sweeping import sweep
 from workers.temporal import connect
 from workflows import queues
 from workflows.models.decision import Action, SignedDecision
@@ -85,6 +86,11 @@ async def merged(here: Installation, place: Path) -> Reviewed:
     await here.decide(task, Action.APPROVE)
     await here.decide(task, Action.MERGE)
     return Reviewed((await here.reaches(task, Stage.ENDED)).status, repository)
+
+
+def place_holder_patch() -> dict[str, Any]:
+    blob = {"sha256": "0" * 64, "size": 0}
+    return {"base_commit": "b", "tree": "t", "head": "h", "bundle": blob, "diff": blob, "diff_sha256": "d"}
 
 
 def changed(document: Any, path: str, value: Any) -> Any:
@@ -157,7 +163,9 @@ async def test_a_task_that_no_gateway_admitted_reaches_no_workspace_and_no_repos
         update={"id": "forged", "repository": Repository(url=str(victim), name="victim")}
     )
     order: dict[str, Any] = {"task": forged.model_dump(mode="json"), "epoch": 1}
-    assert "no gateway has admitted" in await intruder.tries("prepare", order, queue=queues.SANDBOX)
+    assert "no gateway has admitted" in await intruder.tries(
+        "prepare", order, queue=queues.SANDBOX, under="task/forged"
+    )
     propose = reviewed.merge_order(task=order["task"]) | {
         "run": reviewed.status.run.model_dump(mode="json") if reviewed.status.run else None,
         "context": reviewed.status.context.model_dump(mode="json") if reviewed.status.context else None,
@@ -188,9 +196,16 @@ async def test_an_agent_is_not_run_and_judged_under_a_policy_of_the_orders_own(
     run = {"run_id": f"{task}-1-9", "task": status.task.model_dump(mode="json"), "prepared": prepared}
     run["context"] = status.context.model_dump(mode="json")
     host = host_queue(here.parts.host)
-    assert "has not prepared" in await intruder.tries("run_agent", run, queue=host)
-    await here.decide(task, Action.CANCEL)
-    await here.reaches(task, Stage.ENDED)
+    assert "this step is for task/" in await intruder.tries("run_agent", run, queue=host)
+    release = {"task_id": task, "placement": prepared["placement"]}
+    assert "this step is for task/" in await intruder.tries("release", release, queue=host)
+    client = await connect(here.settings.temporal_address, here.settings.temporal_namespace)
+    await client.get_workflow_handle(task_workflow_id(task)).terminate()
+    for name in ("run_agent", "export_patch", "evaluate"):
+        order = run | {"patch": place_holder_patch(), "run": {"run_id": run["run_id"], "end": "exited"}}
+        refusal = await intruder.tries(name, order, queue=host, under=task_workflow_id(task))
+        assert "has not prepared" in refusal, refusal
+    assert await sweep(client, here.parts) == [task]
 
 
 async def test_a_workflow_put_in_a_tasks_place_cannot_show_a_reviewer_another_patch(

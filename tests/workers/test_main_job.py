@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import shutil
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from activities.environment.registries import discover
+from activities.removal import remove
 from tests.support.repositories import commit_to_bare, git, make_repository
 from tests.workers.installation import FILES, Installation, installed
 from workers.cli.client import CommandFailed
@@ -45,7 +45,7 @@ def place() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
     path.chmod(0o711 if os.geteuid() == 0 else 0o700)
     yield path
-    shutil.rmtree(path, ignore_errors=True)
+    remove(path)
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workers.test_command_line import typed
+from tests.workers.terminal import typed
 from workers.cli.main import call
 from workers.cli.printing import Terminal, print_json, print_tasks, tell
 from workers.gateway.messages import TaskLine

@@ -23,6 +23,10 @@ def test_every_setting_has_a_sentence() -> None:
     assert unsaid in ([], ["temporal_namespace"])
 
 
+def test_every_key_of_a_policy_file_has_a_meaning() -> None:
+    assert [line for line in pages()["policy-files.md"].splitlines() if line.endswith("|  |")] == []
+
+
 def test_every_command_of_the_issue_is_there_with_help() -> None:
     words = (ROOT / "tests" / "workers" / "commands.txt").read_text().split()
     wanted = [word.replace(":", " ") for word in words]

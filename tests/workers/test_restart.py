@@ -127,7 +127,7 @@ async def wait_until_started(here: Installation, task: str) -> None:
     async with asyncio.timeout(30):
         while run_id not in here.parts.sandboxes.known_runs():
             await asyncio.sleep(0.05)
-        while (await asyncio.to_thread(here.gateway("ada").log, task, 0))[0].count(b"started") != 1:
+        while (await asyncio.to_thread(here.gateway("ada").log, task, 0)).data.count(b"started") != 1:
             await asyncio.sleep(0.05)
 
 

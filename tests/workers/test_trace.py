@@ -155,7 +155,7 @@ async def test_a_worker_that_ends_in_the_middle_leaves_one_trace_with_no_span_tw
         task = await here.ask(repository, "patient")
         await here.reaches(task, Stage.RUN)
         async with asyncio.timeout(30):
-            while b"tool_call" not in (await asyncio.to_thread(here.gateway("ada").log, task, 0))[0]:
+            while b"tool_call" not in (await asyncio.to_thread(here.gateway("ada").log, task, 0)).data:
                 await asyncio.sleep(0.05)
         await machine.end(how)
         await machine.start()

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
-from cyclopts import App, Parameter
+from cyclopts import App, Group, Parameter
 from rich.table import Table
 
 from workers.cli.client import CommandFailed
 from workers.cli.printing import out, plain, print_json, tell
-from workers.settings import Settings
+from workers.settings import load_settings
 from workflows.models.policy import PolicyRefusal
 
 _HELP = """The command lines that do the work: claude-code, codex, opencode.
@@ -24,7 +24,7 @@ def list_(*, json: _Json = False) -> None:
     """List the command lines there are adapters for, which are installed, and which agents use them."""
     from workers.agent_checks import list_toolchains  # noqa: PLC0415
 
-    listed = _asked(lambda: list_toolchains(Settings()))
+    listed = _asked(lambda: list_toolchains(load_settings()))
     if json:
         print_json(listed)
         return
@@ -51,7 +51,7 @@ def install(*names: str, json: _Json = False) -> None:
     from activities.agents.npm_install import install as npm_install  # noqa: PLC0415
     from workers.agent_checks import list_toolchains  # noqa: PLC0415
 
-    known, settings = toolchains(), Settings()
+    known, settings = toolchains(), load_settings()
     if unknown := [name for name in names if name not in known]:
         raise CommandFailed(f"there is no {unknown[0]!r} to install; there are {', '.join(known)}", code=2)
     used = [one.name for one in _asked(lambda: list_toolchains(settings)) if one.agents]
@@ -81,9 +81,9 @@ def check(name: str = "", *, json: _Json = False) -> None:
         One agent of journeyman.toml; left out, all of them.
     """
     from workers.agent_checks import examine_agents  # noqa: PLC0415
-    from workers.doctor import print_report  # noqa: PLC0415
+    from workers.findings import print_report  # noqa: PLC0415
 
-    findings = _asked(lambda: asyncio.run(examine_agents(Settings(), name)))
+    findings = _asked(lambda: asyncio.run(examine_agents(load_settings(), name)))
     print_report(findings, as_json=json)
     if any(not finding.ok for finding in findings):
         raise CommandFailed("something an agent needs is missing; the lines above say how to mend it")
@@ -103,9 +103,9 @@ def _asked(look: Callable[[], _T]) -> _T:
 COMMANDS = (list_, install, check)
 
 
-def register(app: App) -> None:
-    """Add these commands as `agents ...`."""
-    group = App(name="agents", help=_HELP)
+def register(app: App, group: Group, place: int) -> None:
+    """Add these commands as `agents ...`, at a place in a group of the help."""
+    ours = App(name="agents", help=_HELP, group=group, sort_key=place)
     for function in COMMANDS:
-        group.command(function, name=function.__name__.strip("_"))
-    app.command(group)
+        ours.command(function, name=function.__name__.strip("_"))
+    app.command(ours)

@@ -1,12 +1,16 @@
 """How the command line talks to the gateway: HTTP over its unix socket, with answers as models."""
 
+import os
+import weakref
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import TypeAdapter
 
-from workers.gateway.messages import Admitted, NewDecision, NewTask, TaskLine, TaskView
+from activities.socket_paths import below, open_directory
+from workers.gateway.messages import Admitted, NewDecision, NewTask, OutputPart, TaskLine, TaskView
 from workflows.models.decision import DecisionReceipt
 from workflows.models.evidence import Evidence
 from workflows.models.pull_request import RevertResult
@@ -16,6 +20,8 @@ Answer = TypeVar("Answer")
 
 _LONGEST_ANSWER = 300.0
 """Seconds; a revert on a slow forge is the longest anybody waits for."""
+
+_MADE_NO_SENSE = 422
 
 
 class CommandFailed(Exception):
@@ -37,12 +43,8 @@ class GatewayClient:
         headers |= {"x-journeyman-began": f"{began:.6f}"} if began else {}
         headers |= {"traceparent": traceparent} if traceparent.isascii() and traceparent.isprintable() else {}
         self._socket = socket
-        self._http = httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(socket)),
-            base_url="http://gateway",
-            timeout=httpx.Timeout(_LONGEST_ANSWER, connect=5),
-            headers=headers,
-        )
+        self._headers = headers
+        self._opened: httpx.Client | None = None
 
     def admit(self, asked: NewTask) -> Admitted:
         """Ask for work."""
@@ -54,32 +56,44 @@ class GatewayClient:
 
     def view(self, task: str) -> TaskView:
         """Everything about one task."""
-        return self._ask(TaskView, "GET", f"/tasks/{task}")
+        return self._ask(TaskView, "GET", _task(task))
 
     def trace(self, task: str) -> list[Span]:
         """Every span of one task that is known now."""
-        return self._ask(list[Span], "GET", f"/tasks/{task}/trace")
+        return self._ask(list[Span], "GET", f"{_task(task)}/trace")
 
-    def log(self, task: str, offset: int) -> tuple[bytes, bool]:
-        """Output from an offset, and whether more may come."""
-        response = self._send("GET", f"/tasks/{task}/log?offset={offset}")
-        return response.content, response.headers.get("x-more") == "1"
+    def log(self, task: str, offset: int, run: int = 0) -> OutputPart:
+        """What a run's program printed from an offset on; `run` counts from 1, 0 is the newest."""
+        return self._part(f"{_task(task)}/log?offset={offset}&run={run}")
+
+    def transcript(self, task: str, offset: int, run: int = 0) -> OutputPart:
+        """The same as events of the common transcript, a JSON object a line."""
+        return self._part(f"{_task(task)}/transcript?offset={offset}&run={run}")
 
     def diff(self, task: str) -> bytes:
         """The patch as a unified diff."""
-        return self._send("GET", f"/tasks/{task}/diff").content
+        return self._send("GET", f"{_task(task)}/diff").content
 
     def evidence(self, task: str) -> Evidence:
         """What was found out about the patch."""
-        return self._ask(Evidence, "GET", f"/tasks/{task}/evidence")
+        return self._ask(Evidence, "GET", f"{_task(task)}/evidence")
+
+    def check_output(self, task: str, on: str, place: int) -> bytes:
+        """What a check printed: the one at this place on `base`, `guarded` or `patched`."""
+        return self._send("GET", f"{_task(task)}/checks/{on}/{place}").content
 
     def decide(self, task: str, asked: NewDecision) -> DecisionReceipt:
         """Approve, request changes, reject, merge or cancel."""
-        return self._ask(DecisionReceipt, "POST", f"/tasks/{task}/decisions", asked)
+        return self._ask(DecisionReceipt, "POST", f"{_task(task)}/decisions", asked)
 
     def revert(self, task: str, asked: NewDecision) -> RevertResult:
         """Take a merge back and wait for the result."""
-        return self._ask(RevertResult, "POST", f"/tasks/{task}/revert", asked)
+        return self._ask(RevertResult, "POST", f"{_task(task)}/revert", asked)
+
+    def _part(self, address: str) -> OutputPart:
+        response = self._send("GET", address)
+        offset, more = int(response.headers["x-offset"]), response.headers["x-more"] == "1"
+        return OutputPart(data=response.content, offset=offset, more=more)
 
     def _ask(self, answer: type[Answer], method: str, path: str, asked: Any = None) -> Answer:
         return TypeAdapter(answer).validate_json(self._send(method, path, asked).content)
@@ -88,16 +102,48 @@ class GatewayClient:
         content = asked.model_dump_json() if asked is not None else None
         headers = {"content-type": "application/json"} if content else {}
         try:
-            response = self._http.request(method, path, content=content, headers=headers)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise CommandFailed(
-                f"nothing is running here (no gateway at {self._socket}): start it with `journeyman up`", code=3
-            ) from error
+            response = self._http().request(method, path, content=content, headers=headers)
+        except (OSError, httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise self._unreachable(error) from error
         except httpx.HTTPError as error:
             raise CommandFailed(f"the gateway did not answer ({error!r}): ask again, asking twice is safe") from error
         if response.is_error:
-            raise CommandFailed(_detail(response))
+            raise CommandFailed(_detail(response), code=2 if response.status_code == _MADE_NO_SENSE else 1)
         return response
+
+    def _http(self) -> httpx.Client:
+        if self._opened is None:
+            # Connected through the open directory, since the socket's own path may be longer than a socket's path may.
+            directory = open_directory(self._socket)
+            weakref.finalize(self, os.close, directory)
+            self._opened = httpx.Client(
+                transport=httpx.HTTPTransport(uds=below(directory, self._socket.name)),
+                base_url="http://gateway",
+                timeout=httpx.Timeout(_LONGEST_ANSWER, connect=5),
+                headers=self._headers,
+            )
+        return self._opened
+
+    def _unreachable(self, error: BaseException) -> CommandFailed:
+        reason: BaseException | None = error
+        while reason is not None:
+            if isinstance(reason, PermissionError):
+                return CommandFailed(
+                    f"the gateway at {self._socket} belongs to another user, and only that user may use it: type this "
+                    "as that user, or set JOURNEYMAN_STATE to a directory of your own",
+                    code=3,
+                )
+            reason = reason.__cause__ or reason.__context__
+        return CommandFailed(
+            f"nothing is running here (no gateway at {self._socket}): start it with `journeyman up`", code=3
+        )
+
+
+def _task(task: str) -> str:
+    """The address of a task. Raises CommandFailed for what can't be an id: it would be another address."""
+    if not task.isalnum():
+        raise CommandFailed(f"{task[:80]!r} is no task id; `journeyman tasks` lists them", code=2)
+    return f"/tasks/{quote(task, safe='')}"
 
 
 def _detail(response: httpx.Response) -> str:

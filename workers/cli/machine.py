@@ -8,13 +8,24 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
+from rich.markup import escape
 
 from workers.cli.client import CommandFailed
-from workers.cli.printing import out
-from workers.settings import Settings
+from workers.cli.options import Flag, Json
+from workers.cli.printing import out, plural
+from workers.logs import log_to
+from workers.settings import StateUnusable, load_settings
 
-Flag = Parameter(negative="")
+AGENT_EXAMPLE = """
+    [agents.mine]
+    adapter = "command"
+    command = ["python3", "/opt/agent/agent.py"]
+
+    [[agents.mine.mounts]]
+    source = "/home/me/agent"
+    target = "/opt/agent"
+"""
 
 
 def up() -> None:
@@ -26,21 +37,56 @@ def up() -> None:
     # Loaded here, so that commands which only ask the gateway stay quick.
     from workers.embedded.stack import stack, until_told  # noqa: PLC0415
 
-    settings = Settings()
+    settings = load_settings()
+    log = log_to(settings, "up")
 
     async def serve() -> None:
         async with stack(settings) as parts:
             console = out()
-            console.print(f"Journeyman is up (host {parts.host}, profile {parts.profile}, state in {settings.state})")
+            platform = parts.owners.platform()
+            console.print(f"Journeyman is up (host {parts.host}, profile {platform.profile})")
+            console.print(
+                f"State        {escape(str(settings.state))}  (log: {escape(str(log.relative_to(settings.state)))})"
+            )
             console.print(f"Temporal UI  http://127.0.0.1:{settings.temporal_ui_port}")
-            console.print("Try          journeyman run 'GOAL' --repo PATH")
-            if parts.local_profile:
+            if platform.profile == "local":
                 console.print("Profile      local: whoever is this OS user is trusted, and may act under any name")
+            if platform.agents:
+                console.print("Try          journeyman run 'GOAL' --repo PATH")
+            else:
+                console.print(
+                    f"[yellow]No agent[/yellow]     write one into {escape(str(settings.config_file))}, such as"
+                )
+                console.print(
+                    f"{AGENT_EXAMPLE}\nIt counts at once; docs/quickstart.md tells what each line means.", markup=False
+                )
             console.print("Ctrl-C stops it")
             await until_told()
-            console.print("stopping: tasks go on when it is started again")
+            console.print("\nstopping: tasks go on when it is started again")
+        if runs := parts.sandboxes.live_runs():
+            console.print(
+                f"{plural(len(runs), 'run')} of agents still at work, with the egress gateway; `journeyman up` finds "
+                "them again, `journeyman down --runs` ends them"
+            )
 
     _run(serve())
+
+
+def down(*, runs: Annotated[bool, Flag] = False) -> None:
+    """End `up` and the egress gateway that it leaves behind for runs which outlive it. State is kept.
+
+    Parameters
+    ----------
+    runs
+        End runs of agents that are at work, too; their tasks go on from their last patch when it is started again.
+    """
+    from workers.embedded.down import take_down  # noqa: PLC0415
+
+    async def end() -> None:
+        for line in await take_down(load_settings(), end_runs=runs):
+            out().print(line, markup=False)
+
+    _run(end())
 
 
 def worker(
@@ -52,17 +98,21 @@ def worker(
     from workers.temporal import connect  # noqa: PLC0415
     from workers.worker import QUEUES, working  # noqa: PLC0415
 
-    settings = Settings()
+    settings = load_settings()
     kinds = tuple(kind.strip() for kind in queues.split(",")) if queues else QUEUES
     if unknown := set(kinds) - set(QUEUES):
         raise CommandFailed(f"there is no kind of work {sorted(unknown)[0]!r}; choose from {', '.join(QUEUES)}", code=2)
+
+    log_to(settings, "worker")
 
     async def serve() -> None:
         parts = Parts.load(settings)
         client = await connect(settings.temporal_address, settings.temporal_namespace, settings.metrics_address)
         try:
             async with working(client, parts, kinds):
-                out().print(f"worker {parts.host} serves {', '.join(kinds)} at {settings.temporal_address}")
+                out().print(
+                    f"worker {parts.host} serves {', '.join(kinds)} at {settings.temporal_address}", markup=False
+                )
                 await until_told()
         finally:
             await parts.close()
@@ -78,14 +128,18 @@ def gateway() -> None:
     from workers.parts import Parts  # noqa: PLC0415
     from workers.temporal import connect  # noqa: PLC0415
 
-    settings = Settings()
+    settings = load_settings()
+
+    log_to(settings, "gateway")
 
     async def serve() -> None:
         parts = Parts.load(settings)
         client = await connect(settings.temporal_address, settings.temporal_namespace)
         try:
-            async with serving(gateway_of(client, parts, temporal_ui=""), settings.gateway_socket):
-                out().print(f"gateway serves {settings.gateway_socket}")
+            async with serving(
+                gateway_of(client, parts, temporal_ui=settings.temporal_ui_pages), settings.gateway_socket
+            ):
+                out().print(f"gateway serves {settings.gateway_socket}", markup=False)
                 await until_told()
         finally:
             await parts.close()
@@ -93,11 +147,12 @@ def gateway() -> None:
     _run(serve())
 
 
-def doctor(*, json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> None:
+def doctor(*, json: Json = False) -> None:
     """Check everything a run needs on this machine, and print for each failure the line that mends it."""
-    from workers.doctor import examine, print_report  # noqa: PLC0415
+    from workers.doctor import examine  # noqa: PLC0415
+    from workers.findings import print_report  # noqa: PLC0415
 
-    findings = asyncio.run(examine(Settings()))
+    findings = asyncio.run(examine(load_settings()))
     print_report(findings, as_json=json)
     if any(not finding.ok for finding in findings):
         raise CommandFailed("something a run needs is missing; the lines above say how to mend it")
@@ -116,13 +171,13 @@ def init(path: Path = Path(), *, force: Annotated[bool, Flag] = False) -> None:
     from workers.onboarding import onboard  # noqa: PLC0415
 
     for line in onboard(path.resolve(), force=force):
-        out().print(line)
+        out().print(line, markup=False)
 
 
 def demo(
     *,
     auto: Annotated[bool, Flag] = False,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json: Json = False,
 ) -> None:
     """Run the main job once: a sample repository with a failing test, an agent, your decision, a merge, a revert.
 
@@ -138,28 +193,19 @@ def demo(
     # A shell starts background jobs with SIGINT ignored; whoever sends it or SIGTERM still wants every clean-up.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-    _run(demonstrate(Settings(), auto=auto, as_json=json))
+    _run(demonstrate(load_settings(), auto=auto, as_json=json))
 
 
 def _run(serving: Coroutine[Any, Any, None]) -> None:
     try:
         asyncio.run(serving)
-    except CommandFailed:
+    except (CommandFailed, StateUnusable):
         raise
     except (RuntimeError, OSError) as error:
         raise CommandFailed(str(error)) from error
     except Exception as error:
-        if type(error).__module__.startswith(("workers.", "activities.")):
+        if type(error).__module__.startswith(("workers.", "activities.", "workflows.")):
             raise CommandFailed(str(error)) from error
         raise
     finally:
         sys.stdout.flush()
-
-
-COMMANDS = (up, init, worker, gateway, doctor, demo)
-
-
-def register(app: App) -> None:
-    """Add these commands."""
-    for function in COMMANDS:
-        app.command(function)

@@ -5,26 +5,28 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
-from workers.cli import agents, machine, tasks
+from workers.cli import commands
 from workers.cli.client import CommandFailed
 from workers.cli.printing import Terminal, tell
+from workers.settings import SettingsInvalid, StateUnusable
 
 _HELP = """Run coding agents for a team: sandboxed, judged, approved, merged, and taken back if need be.
 
 Begin with `journeyman up` in one terminal; then, in another, `journeyman run 'GOAL' --repo PATH`.
 
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 nothing is running here, 4 the task ended without a patch to
-review, 130 interrupted."""
+review, 5 it stands still until somebody answers or guides it, 130 interrupted."""
 
 
 def build() -> App:
     """The whole command line."""
-    app = App(name="journeyman", help=_HELP, version=_version, error_console=Terminal(sys.stderr))
-    tasks.register(app)
-    machine.register(app)
-    agents.register(app)
+    # Most defaults are an empty text, which says nothing; where one matters the words tell it.
+    shown = Parameter(show_default=False)
+    errors = Terminal(sys.stderr)
+    app = App(name="journeyman", help=_HELP, version=_version, error_console=errors, default_parameter=shown)
+    commands.register(app)
     return app
 
 
@@ -34,12 +36,20 @@ def call(arguments: Sequence[str]) -> int:
         tell("journeyman: an argument is not valid UTF-8: type it again, or set LANG to what the terminal uses")
         return 2
     try:
-        build()(list(arguments), exit_on_error=False, print_error=True)
+        build()(list(arguments), exit_on_error=False, print_error=False)
     except CommandFailed as error:
         tell(f"journeyman: {error}")
         return error.code
-    except CycloptsError:
+    except CycloptsError as error:
+        words = [*(error.command_chain or ()), "--help"]
+        tell(f"journeyman: {str(error).strip()}\n  how it is used: journeyman {' '.join(words)}")
         return 2
+    except SettingsInvalid as error:
+        tell(f"journeyman: {error}")
+        return 2
+    except StateUnusable as error:
+        tell(f"journeyman: {error}\n  mend it with: {error.mend}")
+        return 1
     except BrokenPipeError:
         return 1
     except KeyboardInterrupt:

@@ -11,8 +11,9 @@ from rich.markup import escape
 from rich.segment import Segment
 from rich.table import Table
 
+from workers.cli.next_steps import next_steps
 from workers.gateway.messages import TaskLine, TaskView
-from workflows.models.evidence import CheckRun, Evidence, Severity
+from workflows.models.evidence import CheckOutcome, CheckRun, Evidence, Finding, Severity
 from workflows.models.question import Choice
 from workflows.models.status import StageSpan, TaskStatus
 from workflows.models.usage import USD, Metered
@@ -66,29 +67,35 @@ def print_json(value: BaseModel | Iterable[BaseModel]) -> None:
         sys.stdout.write("[" + ",\n ".join(item.model_dump_json(ensure_ascii=True) for item in value) + "]\n")
 
 
+def plural(count: int, one: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{count} {one}" if count == 1 else f"{count} {one}s"
+
+
 def print_tasks(lines: list[TaskLine]) -> None:
     """A table of tasks."""
     if not lines:
         out().print("No tasks yet. Ask for one: journeyman run 'GOAL' --repo PATH")
         return
-    table = Table("task", "repository", "stage", "asked by", "age", box=None, pad_edge=False)
+    table = Table("task", "repository", "stage", "goal", "asked by", "age", box=None, pad_edge=False)
     for line in lines:
-        stage = str(line.outcome or line.stage)
-        table.add_row(
-            plain(line.task_id, 20), plain(line.repository, 40), stage, plain(line.requester, 20), _age(line.started)
-        )
+        stage = f"{line.outcome or line.stage}{', reverted' if line.reverted else ''}"
+        if line.waits_for:
+            stage += f" (waits for {line.waits_for})"
+        row = (plain(line.repository, 40), plain(stage), plain(line.goal, 60), plain(line.requester, 20))
+        table.add_row(plain(line.task_id, 20), *row, _age(line.started))
     out().print(table)
 
 
-def print_view(view: TaskView) -> None:
-    """One task: what it waits for first."""
+def print_view(view: TaskView, *, message: bool = True) -> None:
+    """One task: what it waits for first, what can be done about it last. `message`: whether to print its message."""
     status, console = view.status, out()
     console.print(f"[bold]{plain(status.task.id)}[/bold]  {plain(status.task.goal, 200)}")
     console.print(
         f"stage       {status.outcome or status.stage}"
         + (f", waits for {status.waits_for}" if status.waits_for else "")
     )
-    if status.message:
+    if status.message and message:
         console.print(f"message     {plain(status.message)}")
     _print_question(status, console)
     if status.used.requests:
@@ -111,13 +118,15 @@ def print_view(view: TaskView) -> None:
     if view.temporal_ui:
         console.print(f"temporal    {plain(view.temporal_ui)}")
     print_spans(status.spans)
+    for number, (command, meaning) in enumerate(next_steps(view)):
+        console.print(f"{'' if number else 'next':11} {plain(command):50} {meaning}")
 
 
 def usage_line(used: Metered) -> str:
     """What was used of model providers, in one line."""
     roughly = " (partly estimated)" if used.estimated else ""
     return (
-        f"{used.micro_usd / USD:.4f} USD, {used.requests} requests, {used.input_tokens} tokens in, "
+        f"{used.micro_usd / USD:.4f} USD, {plural(used.requests, 'request')}, {used.input_tokens} tokens in, "
         f"{used.output_tokens} out, {used.cache_read_tokens} cached{roughly}"
     )
 
@@ -142,17 +151,29 @@ def print_evidence(evidence: Evidence) -> None:
         console.print(f"  {name:8} {_checks(run)}")
     if evidence.turned:
         console.print(f"  [green]turned[/green]   {plain(', '.join(evidence.turned), 300)}")
-    order = list(Severity)
-    for finding in sorted(evidence.findings, key=lambda finding: order.index(finding.severity)):
-        colour = _COLOURS[finding.severity]
-        where = f" {plain(finding.path, 100)}" + (f":{finding.line}" if finding.line else "")
-        console.print(
-            f"  [{colour}]{finding.severity:8}[/{colour}] {plain(finding.rule)}{where}: {plain(finding.message, 300)}"
-        )
+    _print_findings(evidence.findings, console)
     if evidence.egress_refused:
         console.print(f"  refused hosts: {plain(', '.join(evidence.egress_refused))}")
     grades = ", ".join(f"{name} {grade}" for name, grade in evidence.grades.model_dump().items())
     console.print(f"  limits   {grades}")
+
+
+def print_check_output(outcome: CheckOutcome, on: str, output: bytes) -> None:
+    """What one check printed, below a line that says how it ended."""
+    ended = f"exit code {outcome.exit_code}" if outcome.exit_code is not None else str(outcome.end)
+    out().print(f"[bold]check {plain(outcome.name, 80)} on {on}: {ended}[/bold]")
+    sys.stdout.write(safe_block(output) if output else "(it printed nothing)\n")
+
+
+def _print_findings(findings: tuple[Finding, ...], console: Console) -> None:
+    order = list(Severity)
+    for finding in sorted(findings, key=lambda finding: order.index(finding.severity)):
+        colour = _COLOURS[finding.severity]
+        where = f" {plain(finding.path, 100)}" if finding.path else ""
+        where += f":{finding.line}" if finding.line else ""
+        console.print(
+            f"  [{colour}]{finding.severity:8}[/{colour}] {plain(finding.rule)}{where}: {plain(finding.message, 300)}"
+        )
 
 
 def _print_question(status: TaskStatus, console: Console) -> None:
@@ -170,11 +191,12 @@ def _print_patch(status: TaskStatus, console: Console) -> None:
     if status.patch is not None:
         patch = status.patch
         console.print(
-            f"patch       {patch.files} files, +{patch.added} -{patch.removed}, head {plain(patch.head[:12])}"
+            f"patch       {plural(patch.files, 'file')}, +{patch.added} -{patch.removed}, head {plain(patch.head[:12])}"
         )
     if status.evaluation is not None:
         blocked = " [red](blocked)[/red]" if status.evaluation.blocked else ""
         console.print(f"evidence    {plain(status.evaluation.summary)}{blocked}")
+        _print_findings(status.evaluation.findings, console)
     if status.pull_request is not None:
         console.print(f"proposed    {plain(status.pull_request.url)}")
 
@@ -189,7 +211,7 @@ def _checks(run: CheckRun) -> str:
             if outcome.passed
             else f"[red]{'failed' if outcome.exit_code else outcome.end}[/red]"
         )
-        tests = f", {outcome.tests} tests" if outcome.tests else ""
+        tests = f", {plural(outcome.tests, 'test')}" if outcome.tests else ""
         failed = f", failed: {plain(', '.join(outcome.failed), 200)}" if outcome.failed else ""
         parts.append(f"{plain(outcome.name, 40)} {state} in {outcome.seconds:.1f} s{tests}{failed}")
     return "; ".join(parts)

@@ -8,13 +8,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 
 from workers.cli.client import CommandFailed, GatewayClient
 from workers.cli.printing import Terminal, plain, print_evidence, safe_block
+from workers.cli.waiting import stage_lines
 from workers.embedded import demo_agent
 from workers.embedded.demo_repository import GOAL, create_demo_repository
 from workers.embedded.stack import stack
@@ -24,9 +26,16 @@ from workers.settings import Settings
 from workflows.models.decision import Action
 from workflows.models.evidence import Evidence
 from workflows.models.pull_request import RevertOutcome, RevertResult
-from workflows.models.status import Stage, TaskStatus
+from workflows.models.status import Outcome, Stage, TaskStatus
 
 _LONGEST_SECONDS = 600
+_WAITING = {Stage.REVIEW, Stage.APPROVED, Stage.GUIDANCE, Stage.ENDED}
+_CHOICES = {
+    "yes": (Action.APPROVE, Action.MERGE),
+    "no": (Action.REJECT,),
+    "changes": (Action.REQUEST_CHANGES,),
+}
+_Answer = TypeVar("_Answer")
 _CONFIGURATION = """profile = "local"
 default_agent = "demo"
 
@@ -104,36 +113,54 @@ def _main_job(settings: Settings, repository: Path, console: Console, *, auto: b
     admitted = asker.admit(NewTask(goal=GOAL, repository=str(repository), task_type="test-fix"))
     task = admitted.task_id
     console.print(f"\ntask {task}: {GOAL}")
-    command = f"JOURNEYMAN_STATE={settings.state} {sys.argv[0]}"
-    view = _follow(asker, task, console, {Stage.REVIEW, Stage.GUIDANCE, Stage.ENDED})
+    view = _follow(asker, task, console, _WAITING)
     if view.status.stage is not Stage.REVIEW:
         raise CommandFailed(f"the task did not reach review: {view.status.message}")
-    evidence = asker.evidence(task)
     console.print(f"\nTemporal UI   {view.temporal_ui}")
+    command = f"JOURNEYMAN_STATE={settings.state} {sys.argv[0]}"
     console.print(
         f"from another terminal:\n  {command} show {task}\n  {command} diff {task}\n  {command} evidence {task}\n"
     )
     sys.stderr.flush()
-    if not as_json:
-        print_evidence(evidence)
-        console.print(plain(view.status.run.summary if view.status.run else ""))
-        console.print(safe_block(asker.diff(task)), markup=False)
-    if not auto and not _asked("Approve and merge this patch as `grace`?", console):
-        decider.decide(task, _decision(Action.REJECT, view.status))
-        _follow(asker, task, console, {Stage.ENDED}, len(view.status.spans))
-        console.print("rejected: base is as it was")
+    evidence = asker.evidence(task)
+    view = _decide(asker, decider, task, console, auto=auto, quiet=as_json)
+    if view.status.outcome is not Outcome.MERGED:
+        console.print(f"{plain(view.status.message or str(view.status.outcome))}: base is as it was")
         return
-    decider.decide(task, _decision(Action.APPROVE, view.status))
-    decider.decide(task, _decision(Action.MERGE, view.status))
-    view = _follow(asker, task, console, {Stage.ENDED, Stage.APPROVED, Stage.REVIEW}, len(view.status.spans))
     merged = _tree(repository)
-    if not auto and not _asked("Merged. Take it back?", console):
-        console.print("done: the merge stays on the sample repository")
+    if not auto and not _asked("Merged. Take it back?", console, {"yes": True, "no": False}):
+        console.print(f"The merge stays in {repository}, which is yours to look at. Everything else of it ends now.")
         return
     revert = decider.revert(task, NewDecision(action=Action.REVERT))
     _report(
         view.status, evidence, revert, (before, merged, _tree(repository)), time.monotonic() - begun, console, as_json
     )
+
+
+def _decide(
+    asker: GatewayClient, decider: GatewayClient, task: str, console: Console, *, auto: bool, quiet: bool
+) -> TaskView:
+    """Have the patch decided about, here or in another terminal, until the task has ended."""
+    view, seen = asker.view(task), ""
+    while view.status.stage is not Stage.ENDED:
+        head = view.status.patch.head if view.status.patch else ""
+        if head != seen and not quiet:
+            print_evidence(asker.evidence(task))
+            console.print(plain(view.status.run.summary if view.status.run else ""))
+            console.print(safe_block(asker.diff(task)), markup=False)
+        if auto and seen:
+            raise CommandFailed(f"the patch was not merged: {view.status.message}")
+        seen = head
+        chosen = _CHOICES["yes"] if auto else _asked("Approve and merge this patch as `grace`?", console, _CHOICES)
+        words = _said("What should change?", console) if Action.REQUEST_CHANGES in chosen else ""
+        try:
+            for action in chosen:
+                decider.decide(task, _decision(action, view.status, words))
+        except CommandFailed as refused:
+            # Anybody may have decided in another terminal meanwhile: this one says how.
+            console.print(f"not done here: {plain(str(refused))}")
+        view = _follow(asker, task, console, _WAITING, len(view.status.spans))
+    return view
 
 
 def _report(
@@ -182,14 +209,13 @@ def _report(
 
 
 def _follow(client: GatewayClient, task: str, console: Console, until: set[Stage], shown: int = 0) -> TaskView:
-    """Show each stage as it passes, with the time it took."""
+    """Show each stage as it passes, until one of these."""
     begun = time.monotonic()
     while True:
         view = client.view(task)
-        spans = view.status.spans
-        for span in spans[shown:]:
-            console.print(f"  {time.monotonic() - begun:5.1f} s  {span.stage}")
-        shown = len(spans)
+        for line in stage_lines(view.status, shown):
+            console.print(f"  {line}")
+        shown = len(view.status.spans)
         if view.status.stage in until:
             return view
         if time.monotonic() - begun > _LONGEST_SECONDS:
@@ -197,22 +223,30 @@ def _follow(client: GatewayClient, task: str, console: Console, until: set[Stage
         time.sleep(0.1)
 
 
-def _decision(action: Action, status: TaskStatus) -> NewDecision:
+def _decision(action: Action, status: TaskStatus, words: str) -> NewDecision:
     return NewDecision(
         action=action,
         head=status.patch.head if status.patch else "",
         evidence_hash=status.evaluation.evidence_hash if status.evaluation else "",
+        message=words,
     )
 
 
-def _asked(question: str, console: Console) -> bool:
+def _asked(question: str, console: Console, answers: Mapping[str, _Answer]) -> _Answer:
+    """Ask until one of the answers is given; its beginning is enough."""
     while True:
-        console.print(f"{question} \\[y/n] ", end="")
-        answer = sys.stdin.readline()
-        if not answer:
-            raise CommandFailed("nobody is at the terminal to decide; `make demo AUTO=1` decides by itself")
-        if answer.strip().lower() in {"y", "yes", "n", "no"}:
-            return answer.strip().lower().startswith("y")
+        said = _said(f"{question} [{', '.join(answers)}]", console).lower()
+        meant = [answer for word, answer in answers.items() if said and word.startswith(said)]
+        if meant:
+            return meant[0]
+
+
+def _said(question: str, console: Console) -> str:
+    console.print(f"{question} ", end="", markup=False)
+    answer = sys.stdin.readline()
+    if not answer:
+        raise CommandFailed("nobody is at the terminal to decide; `make demo AUTO=1` decides by itself")
+    return answer.strip()
 
 
 def _tree(repository: Path) -> str:

@@ -2,7 +2,6 @@
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from temporalio.client import Client
@@ -12,18 +11,23 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities.archive.contract import IntentIndex, TaskChains
 from activities.decisions.admissions import ADMISSION
 from activities.decisions.signing import DecisionSigner, SignedAdmission
+from activities.policy.agents import choose_agent
+from activities.policy.combine import task_type_table
+from activities.policy.documents import TeamPolicy
+from activities.policy.owners import OwnersFiles
+from activities.policy.reading import TEAM_FILE, read_team
 from activities.repository.git import GitError, RepositoryRefused
+from activities.repository.mirror import Mirrors
+from workers.gateway.asked_before import refuse_another
 from workers.gateway.messages import Admitted, NewTask
 from workers.gateway.refusals import Forbidden, Invalid, Refused
 from workers.gateway.tracing import Asked, RequestTraces
 from workflows import presentation, queues, search_attributes
 from workflows.models.intent import Intent, task_workflow_id
 from workflows.models.person import Person
+from workflows.models.policy import PolicyRefusal
 from workflows.models.status import TaskOrder
 from workflows.models.task import Repository, Task
-
-DefaultBranch = Callable[[str], Awaitable[str]]
-"""Finds the default branch of a repository; raises an error to show if it can't be read."""
 
 
 class Admission:
@@ -34,8 +38,8 @@ class Admission:
         temporal: Client,
         intents: IntentIndex,
         chains: TaskChains,
-        default_branch: DefaultBranch,
-        may_invoke: tuple[str, ...],
+        mirrors: Mirrors,
+        owners: OwnersFiles,
         signer: DecisionSigner,
         traces: RequestTraces,
         host_silence_seconds: float,
@@ -43,20 +47,30 @@ class Admission:
         self._temporal = temporal
         self._intents = intents
         self._chains = chains
-        self._default_branch = default_branch
-        self._may_invoke = may_invoke
+        self._mirrors = mirrors
+        self._owners = owners
         self._signer = signer
         self._traces = traces
         self._host_silence_seconds = host_silence_seconds
 
     async def admit(self, asked: NewTask, requester: Person, request: Asked) -> Admitted:
-        """Start the intent's workflow once, however often it is asked for."""
-        if self._may_invoke and requester.id not in self._may_invoke:
+        """Start the intent's workflow once, however often it is asked for.
+
+        What can't come to anything is refused here: a task that fails at its first step would tell it too late.
+        """
+        security = self._owners.security()
+        if security.invoke and requester.id not in security.invoke:
             raise Forbidden(f"refused: {requester.id} may not ask for work here; security.toml names who may")
         if not asked.goal.strip():
             raise Invalid("the goal is empty: say what should be different afterwards")
         repository = self._repository(asked.repository)
-        base = asked.base or await self._base(repository.url)
+        try:
+            choose_agent(self._owners.platform(), security, asked.agent)
+            base = await self._mirrors.branch(repository.url, asked.base)
+            team = read_team(await self._mirrors.read_ahead(repository.url, base, TEAM_FILE))
+            task_type_table(team or TeamPolicy(), asked.task_type)
+        except (PolicyRefusal, RepositoryRefused, GitError) as error:
+            raise Invalid(str(error)) from error
         key = asked.key or f"cli:{time.time_ns():x}{secrets.token_hex(4)}"
         if asked.again and not asked.key:
             raise Invalid(
@@ -77,8 +91,9 @@ class Admission:
             agent=asked.agent,
             trace=place.traceparent,
         )
-        task = await self._on_record(task)
-        admitted = await self._start_once(task, new=new)
+        on_record = await self._on_record(task)
+        refuse_another(on_record, task)
+        admitted = await self._start_once(on_record, new=new)
         self._traces.admitted(task.id, place, request, requester.id, new=admitted.new)
         return admitted
 
@@ -108,6 +123,7 @@ class Admission:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 static_summary=presentation.summary(task),
+                memo=presentation.memo(task),
                 search_attributes=search_attributes.at_start(task),
                 priority=Priority(fairness_key=task.requester.id[:64]),
             )
@@ -136,9 +152,3 @@ class Admission:
         if not path.is_dir():
             raise Invalid(f"there is no directory {path}; give the path of a git repository")
         return Repository(url=str(path.resolve()), name=path.resolve().name.removesuffix(".git") or "repository")
-
-    async def _base(self, url: str) -> str:
-        try:
-            return await self._default_branch(url)
-        except (RepositoryRefused, GitError) as error:
-            raise Invalid(str(error)) from error

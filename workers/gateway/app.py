@@ -10,10 +10,13 @@ from temporalio.service import RPCError
 
 from activities.archive.objects import ArchiveError
 from activities.decisions.refused import ActionRefused
+from activities.policy.owners import OwnersFiles, PolicyFileBroken
+from activities.policy.people import accounts
 from workers.gateway.admission import Admission
 from workers.gateway.bounds import BoundedBodies
 from workers.gateway.deciding import Deciding
-from workers.gateway.messages import Admitted, NewDecision, NewTask, TaskLine, TaskView
+from workers.gateway.messages import Admitted, NewDecision, NewTask, OutputPart, TaskLine, TaskView
+from workers.gateway.outputs import Outputs
 from workers.gateway.peers import os_person
 from workers.gateway.reading import Reading
 from workers.gateway.refusals import Forbidden, Refused, Unavailable
@@ -27,8 +30,8 @@ from workflows.models.trace import Span
 Identify = Callable[[Request], Person]
 
 
-def identify_by_socket(people: dict[str, str], *, local_profile: bool) -> Identify:
-    """Who is asking: the OS user at the other end of the socket.
+def identify_by_socket(owners: OwnersFiles) -> Identify:
+    """Who is asking: the OS user at the other end of the socket, as the platform's file names people now.
 
     In the local profile the OS user is trusted and may act under another name, which the demonstration needs to be
     two people; the record then says which OS user it was.
@@ -36,14 +39,15 @@ def identify_by_socket(people: dict[str, str], *, local_profile: bool) -> Identi
 
     def identify(request: Request) -> Person:
         client = request.client.host if request.client else ""
+        platform = owners.platform()
         try:
-            person = os_person(client, people)
+            person = os_person(client, accounts(platform, "os"))
         except PermissionError as error:
             raise Forbidden(str(error)) from error
         acting_as = request.headers.get("x-journeyman-as", "")
         if not acting_as:
             return person
-        if not local_profile:
+        if platform.profile != "local":
             raise Forbidden("refused: --as works only in the local profile; decide as yourself")
         if not acting_as.isprintable() or len(acting_as) > 64:
             raise Forbidden("refused: --as takes a name of at most 64 printable characters")
@@ -53,7 +57,12 @@ def identify_by_socket(people: dict[str, str], *, local_profile: bool) -> Identi
 
 
 def gateway_app(
-    admission: Admission, deciding: Deciding, reading: Reading, traces: RequestTraces, identify: Identify
+    admission: Admission,
+    deciding: Deciding,
+    reading: Reading,
+    outputs: Outputs,
+    traces: RequestTraces,
+    identify: Identify,
 ) -> FastAPI:
     """Build the application."""
     app = FastAPI(title="Journeyman gateway", docs_url=None, redoc_url=None)
@@ -84,9 +93,12 @@ def gateway_app(
         return await reading.view(task)
 
     @app.get("/tasks/{task}/log")
-    async def log(offset: int = 0, task: str = known_task) -> Response:
-        data, more = await reading.log(task, max(0, offset))
-        return Response(data, media_type="application/octet-stream", headers={"x-more": "1" if more else "0"})
+    async def log(offset: int = 0, run: int = 0, task: str = known_task) -> Response:
+        return _part(await outputs.raw(task, max(0, offset), run))
+
+    @app.get("/tasks/{task}/transcript")
+    async def transcript(offset: int = 0, run: int = 0, task: str = known_task) -> Response:
+        return _part(await outputs.transcript(task, max(0, offset), run))
 
     @app.get("/tasks/{task}/diff")
     async def diff(task: str = known_task) -> Response:
@@ -95,6 +107,10 @@ def gateway_app(
     @app.get("/tasks/{task}/evidence")
     async def evidence(task: str = known_task) -> Evidence:
         return await reading.evidence(task)
+
+    @app.get("/tasks/{task}/checks/{on}/{place}")
+    async def check_output(on: str, place: int, task: str = known_task) -> Response:
+        return Response(await outputs.check_output(task, on, place), media_type="application/octet-stream")
 
     @app.get("/tasks/{task}/trace")
     async def trace(task: str = known_task) -> list[Span]:
@@ -120,6 +136,11 @@ def gateway_app(
     return app
 
 
+def _part(part: OutputPart) -> Response:
+    headers = {"x-more": "1" if part.more else "0", "x-offset": str(part.offset)}
+    return Response(part.data, media_type="application/octet-stream", headers=headers)
+
+
 def _answer_errors(app: FastAPI) -> None:
     """Every failure is a sentence to act on, in the same shape."""
 
@@ -134,6 +155,10 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(RPCError)
     async def temporal_fails(_: Request, error: RPCError) -> JSONResponse:
         return _say(Unavailable.status, f"Temporal does not answer ({error.message}); nothing was lost, try again")
+
+    @app.exception_handler(PolicyFileBroken)
+    async def policy_broken(_: Request, error: PolicyFileBroken) -> JSONResponse:
+        return _say(Unavailable.status, str(error))
 
     @app.exception_handler(ArchiveError)
     async def archive_fails(_: Request, error: ArchiveError) -> JSONResponse:

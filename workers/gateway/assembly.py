@@ -3,9 +3,11 @@
 from fastapi import FastAPI
 from temporalio.client import Client
 
+from activities.agents.current import CurrentAdapters
 from workers.gateway.admission import Admission
 from workers.gateway.app import gateway_app, identify_by_socket
 from workers.gateway.deciding import Deciding
+from workers.gateway.outputs import Outputs
 from workers.gateway.reading import Reading
 from workers.gateway.tracing import RequestTraces
 from workers.parts import Parts
@@ -13,20 +15,18 @@ from workers.parts import Parts
 
 def gateway_of(client: Client, parts: Parts, *, temporal_ui: str) -> FastAPI:
     """The gateway's application on these parts."""
-    reading = Reading(
-        client, parts.chains, parts.artifacts, parts.attested, parts.ends(client), parts.settings.hosts, temporal_ui
-    )
+    reading = Reading(client, parts.chains, parts.artifacts, parts.attested, parts.ends(client), temporal_ui)
+    outputs = Outputs(reading, parts.attested, parts.artifacts, parts.settings.hosts, CurrentAdapters(parts.owners))
     traces = RequestTraces(parts.spans, parts.recorder)
     admission = Admission(
         client,
         parts.intents,
         parts.chains,
-        parts.default_branch,
-        parts.may_invoke,
+        parts.mirrors,
+        parts.owners,
         parts.signer,
         traces,
         parts.settings.host_silence_seconds,
     )
     deciding = Deciding(client, parts.signer, reading, parts.admissions, parts.attested)
-    identify = identify_by_socket(parts.people, local_profile=parts.local_profile)
-    return gateway_app(admission, deciding, reading, traces, identify)
+    return gateway_app(admission, deciding, reading, outputs, traces, identify_by_socket(parts.owners))

@@ -49,6 +49,17 @@ class TaskLine(Model):
     requester: str = ""
     goal: str = ""
     started: datetime | None = None
+    reverted: bool = False
+
+
+class OutputPart(Model):
+    """A piece of what was printed."""
+
+    data: bytes
+    offset: int
+    """Where the next piece begins."""
+    more: bool
+    """Whether there is more, or may be later."""
 
 
 class TaskView(Model):

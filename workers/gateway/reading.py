@@ -3,7 +3,6 @@
 import asyncio
 import re
 from contextlib import suppress
-from pathlib import Path
 
 from temporalio.client import (
     Client,
@@ -23,12 +22,15 @@ from workers.gateway.refusals import NotFound, Refused
 from workflows.models.artifact import ArtifactRef
 from workflows.models.evidence import Evidence
 from workflows.models.intent import task_workflow_id
-from workflows.models.pull_request import RevertResult
-from workflows.models.status import Stage, TaskStatus
+from workflows.models.pull_request import RevertOutcome, RevertResult
+from workflows.models.status import WAITS_FOR, Stage, TaskStatus
+from workflows.presentation import GOAL_MEMO
 from workflows.search_attributes import OUTCOME, REPOSITORY, REQUESTER, STAGE
 
 _MOST_LINES = 200
-_QUERY_PATIENCE = 10.0
+_QUERY_PATIENCE = 25.0
+"""Longer than the ten seconds for which Temporal keeps a question for the worker that knew the task last: after those
+it asks any other, so that the first look after a worker's death is answered."""
 _TASK_ID = re.compile(r"task/[a-z0-9]+")
 
 
@@ -42,7 +44,6 @@ class Reading:
         artifacts: ArtifactStore,
         attested: Attested,
         ends: Ends,
-        hosts: Path,
         temporal_ui: str,
     ) -> None:
         self._temporal = temporal
@@ -50,7 +51,6 @@ class Reading:
         self._artifacts = artifacts
         self._attested = attested
         self._ends = ends
-        self._hosts = hosts
         self._temporal_ui = temporal_ui
 
     async def resolve(self, prefix: str) -> str:
@@ -104,11 +104,15 @@ class Reading:
             if not _TASK_ID.fullmatch(execution.id):
                 # Somebody else's workflow of that name: this installation's have ids that it made.
                 continue
-            line = _line(execution)
+            line = await _line(execution)
             if execution.status is not WorkflowExecutionStatus.RUNNING and line.outcome is None:
                 status = await self.recorded(line.task_id)
                 line = line.model_copy(
-                    update={"stage": Stage.ENDED, "outcome": status.outcome if status is not None else None}
+                    update={
+                        "stage": Stage.ENDED,
+                        "waits_for": "",
+                        "outcome": status.outcome if status is not None else None,
+                    }
                 )
             lines[line.task_id] = line
         for task_id in await self._chains.task_ids():
@@ -124,7 +128,12 @@ class Reading:
                     requester=status.task.requester.id,
                     goal=status.task.goal[:200],
                     started=status.spans[0].started if status.spans else None,
+                    reverted=await self._is_reverted(task_id),
                 )
+        async for execution in self._temporal.list_workflows("WorkflowType = 'RevertMerge'", limit=_MOST_LINES):
+            task_id = execution.id.removeprefix("revert/")
+            if task_id in lines:
+                lines[task_id] = lines[task_id].model_copy(update={"reverted": await self._is_reverted(task_id)})
         return list(lines.values())
 
     async def diff(self, task_id: str) -> bytes:
@@ -150,18 +159,6 @@ class Reading:
             raise Refused(f"there is no {what} yet; `journeyman show` says where the task stands")
         return await self._artifacts.get(ref)
 
-    async def log(self, task_id: str, offset: int) -> tuple[bytes, bool]:
-        """Output of the newest run from an offset, and whether more may come."""
-        view = await self.view(task_id)
-        status = view.status
-        if status.run is not None and status.stage is not Stage.RUN:
-            return (await self.artifact(status.run.output, "log"))[offset:], False
-        if status.placement is None:
-            return b"", view.live
-        run_id = f"{task_id}-{status.placement.epoch}-{status.runs}"
-        path = self._hosts / status.placement.host / "runs" / run_id / "output.log"
-        return await asyncio.to_thread(_read_from, path, offset), view.live
-
     async def _live(self, task_id: str) -> TaskStatus:
         handle = self._temporal.get_workflow_handle(task_workflow_id(task_id))
         try:
@@ -185,31 +182,28 @@ class Reading:
         entries = await self._chains.entries(task_id)
         return tuple(RevertResult.model_validate(entry.data["result"]) for entry in entries if entry.kind == "revert")
 
+    async def _is_reverted(self, task_id: str) -> bool:
+        return any(revert.outcome is RevertOutcome.REVERTED for revert in await self._reverts(task_id))
+
     def _ui(self, task_id: str) -> str:
         if not self._temporal_ui:
             return ""
         return f"{self._temporal_ui}/workflows/{task_workflow_id(task_id).replace('/', '%2F')}"
 
 
-def _line(execution: WorkflowExecution) -> TaskLine:
+async def _line(execution: WorkflowExecution) -> TaskLine:
     attributes = execution.typed_search_attributes
     stage = attributes.get(STAGE)
+    memo = await execution.memo()
     return TaskLine.model_validate(
         {
             "task_id": execution.id.removeprefix("task/"),
             "repository": attributes.get(REPOSITORY) or "",
             "stage": stage or Stage.PREPARE,
+            "waits_for": WAITS_FOR.get(Stage(stage), "") if stage else "",
+            "goal": memo.get(GOAL_MEMO, ""),
             "outcome": attributes.get(OUTCOME),
             "requester": attributes.get(REQUESTER) or "",
             "started": execution.start_time,
         }
     )
-
-
-def _read_from(path: Path, offset: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            return file.read(1024 * 1024)
-    except FileNotFoundError:
-        return b""

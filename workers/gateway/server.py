@@ -10,10 +10,8 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+from activities.socket_paths import short
 from workers.gateway.peers import PeerCredentialsProtocol
-
-_LONGEST_PATH = 107
-"""What fits into sockaddr_un.sun_path on Linux, less the final zero."""
 
 
 class GatewayTaken(Exception):
@@ -23,17 +21,22 @@ class GatewayTaken(Exception):
 @contextlib.asynccontextmanager
 async def serving(app: FastAPI, path: Path) -> AsyncIterator[None]:
     """Serve the application on a unix socket that only this OS user can open, until the block ends."""
-    if len(os.fsencode(path)) > _LONGEST_PATH:
-        raise GatewayTaken(f"the state directory's path is too long for a unix socket ({path}): set JOURNEYMAN_STATE")
     _refuse_if_served(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(draft))
+    with short(draft) as address:
+        listener.bind(address)
     draft.chmod(0o600)
     listener.listen(256)
     config = uvicorn.Config(
-        app, http=PeerCredentialsProtocol, log_level="warning", lifespan="off", timeout_graceful_shutdown=3
+        app,
+        http=PeerCredentialsProtocol,
+        # Where this process logs; uvicorn's own configuration would print stack traces to the terminal.
+        log_config=None,
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=3,
     )
     server = _QuietServer(config)
     running = asyncio.create_task(server.serve(sockets=[listener]))
@@ -61,7 +64,8 @@ class _QuietServer(uvicorn.Server):
 def _refuse_if_served(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as probe:
         try:
-            probe.connect(str(path))
+            with short(path) as address:
+                probe.connect(address)
         except OSError:
             return
     raise GatewayTaken(f"a gateway already serves {path}: use it, or stop it first")

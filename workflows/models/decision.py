@@ -42,6 +42,11 @@ class Decision(Model):
     expires_at: datetime
     """A signature is not accepted later than this, so that an old one can't be replayed."""
 
+    @property
+    def said_by(self) -> str:
+        """Who decided, with what they said if they said anything."""
+        return f"{self.person.id}: {self.message}" if self.message else self.person.id
+
 
 class SignedDecision(Model):
     """A decision with the gateway's Ed25519 signature over its canonical JSON."""

@@ -15,7 +15,8 @@ from activities.agents.toolchains import Toolchains
 from activities.agents.transcript import Transcript, read_transcript
 from activities.egress.contract import EgressRecord, EgressRules
 from activities.egress.gateway import EnvoyGateway
-from activities.policy.documents import AgentEntry, PlatformPolicy, ProviderEntry
+from activities.policy.agent_tables import AgentEntry, ProviderEntry
+from activities.policy.documents import PlatformPolicy
 from activities.sandbox.contract import PROXY_PORT, Mount, RunStatus, SandboxSpec
 from tests.activities.sandbox.cell import Cell
 from tests.support.model_script import Script

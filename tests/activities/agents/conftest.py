@@ -1,7 +1,6 @@
 """The real command lines in real sandboxes, through a real gateway, with a scripted model at the other end."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 from activities.egress.gateway import EnvoyGateway
-from activities.policy.documents import KeySource
+from activities.policy.agent_tables import KeySource
+from activities.removal import remove
 from activities.sandbox.host import BubblewrapSandboxes
 from activities.sandbox.stage import Stage, stage_runtime
 from tests.activities.agents.bench import Bench
@@ -29,7 +29,7 @@ def home() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
     path.chmod(0o711 if os.geteuid() == 0 else 0o700)
     yield path
-    shutil.rmtree(path, ignore_errors=True)
+    remove(path)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from activities.agents.command import SUMMARY_CHARS, TEXT_CHARS, CommandAdapter
 from activities.agents.configured import configured_adapters
 from activities.agents.plain_text import plain
 from activities.agents.transcript import LINE_BYTES, MOST_BYTES, MOST_LINES, TranscriptReader, read_transcript
-from activities.policy.documents import AgentEntry, AgentMount, PlatformPolicy
+from activities.policy.agent_tables import AgentEntry, AgentMount
+from activities.policy.documents import PlatformPolicy
 from workflows.models.policy import PolicyRefusal
 from workflows.models.run import RunEnd
 from workflows.models.transcript import EventKind, TranscriptEvent

@@ -7,7 +7,7 @@ import pytest
 from activities.agents.command import CommandAdapter
 from activities.agents.handover import MOST_CHARS, handover
 from activities.agents.tool_calls import ToolCallCount
-from activities.policy.documents import AgentEntry
+from activities.policy.agent_tables import AgentEntry
 from workflows.models.transcript import EventKind, TranscriptEvent
 
 

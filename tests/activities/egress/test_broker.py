@@ -14,7 +14,7 @@ import pytest
 from activities.egress.credentials import CredentialError
 from activities.egress.gateway import EnvoyGateway
 from activities.egress.rules import RuleRefused
-from activities.policy.documents import KeySource
+from activities.policy.agent_tables import KeySource
 from tests.activities.egress.conftest import make_directory
 from tests.activities.egress.providers import (
     HOST,

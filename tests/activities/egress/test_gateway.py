@@ -260,11 +260,6 @@ def test_a_second_address_of_a_name_is_judged_like_the_first(directory: Path) ->
     assert finished.returncode == 0, finished.stderr
 
 
-def test_a_directory_too_deep_for_sockets_is_refused_with_the_reason(tmp_path: Path) -> None:
-    with pytest.raises(GatewayError, match="shorter state directory"):
-        EnvoyGateway(tmp_path / ("d" * 100))
-
-
 @needs_root
 async def test_a_directory_envoy_can_not_enter_is_refused_with_the_remedy() -> None:
     closed = make_directory()

@@ -316,6 +316,26 @@ def test_only_exactly_bases_own_failures_are_excused(base: CheckedTree, patched:
     assert Severity.BLOCKER in {severity for _, severity in found}
 
 
+@pytest.mark.parametrize(
+    ("task_type", "base", "patched", "found"),
+    [
+        ("test-fix", tree({"a": F}), tree({"a": F}), ("nothing-turned", Severity.BLOCKER)),
+        ("bug-fix", tree({"a": F}), tree({"a": F}), ("nothing-turned", Severity.PERSON)),
+        ("test-fix", tree({}, exit_code=1), tree({}, exit_code=1), ("nothing-turned", Severity.BLOCKER)),
+        ("test-fix", GREEN, GREEN, ("nothing-to-turn", Severity.PERSON)),
+        ("test-fix", tree({"a": F, "b": F}), tree({"a": P, "b": F}), None),  # one of two is mended
+        ("test-fix", tree({}, exit_code=1), tree({}, exit_code=0), None),  # without names the check itself turned
+        ("bug-fix", GREEN, GREEN, None),
+    ],
+)
+def test_a_patch_that_mends_nothing_that_fails_does_not_pass_as_a_fix(
+    task_type: str, base: CheckedTree, patched: CheckedTree, found: tuple[str, Severity] | None
+) -> None:
+    given = judged(task={"task_type": task_type}, base=base, patched=patched, guarded=patched)
+    told = [(rule, severity) for rule, severity in rules(given) if rule.startswith("nothing-")]
+    assert told == ([found] if found else [])
+
+
 def test_a_check_that_policy_names_and_nobody_ran_blocks() -> None:
     nothing = CheckedTree(CheckRun(tree="t"))
     assert ("check-failed", Severity.BLOCKER) in rules(judged(patched=nothing, guarded=nothing, base=nothing))

@@ -95,7 +95,7 @@ async def test_files_are_read_from_the_commit_and_links_are_not_followed(mirrors
     assert await mirrors.read(mirror, commit, "link") is None
     assert await mirrors.read(mirror, commit, "nothing") is None
     assert set(await mirrors.paths(mirror, commit)) == {"a.txt", "link"}
-    assert await mirrors.default_branch(str(url)) == "main"
+    assert await mirrors.branch(str(url)) == "main"
 
 
 async def test_a_repository_that_goes_away_in_the_middle_of_a_clone_is_cloned_whole_later(

@@ -35,7 +35,7 @@ async def test_a_repository_of_which_a_stranger_owns_a_part_is_refused(
     with pytest.raises(RepositoryRefused, match="others than the owner"):
         await mirrors.refresh(str(repository))
     with pytest.raises(RepositoryRefused, match="others than the owner"):
-        await mirrors.default_branch(str(repository))
+        await mirrors.branch(str(repository))
 
 
 @as_root

@@ -1,7 +1,6 @@
 """Real sandboxes on one staged runtime. After every test, nothing of its runs may be left on the host."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from activities.removal import remove
 from activities.sandbox.host import BubblewrapSandboxes
 from activities.sandbox.stage import Stage, stage_runtime
 from tests.activities.sandbox.cell import Cell
@@ -20,7 +20,7 @@ def home() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
     path.chmod(0o711 if os.geteuid() == 0 else 0o700)
     yield path
-    shutil.rmtree(path, ignore_errors=True)
+    remove(path)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from activities.agents.command import CommandAdapter
 from activities.agents.transcript import read_transcript
 from activities.egress.contract import EgressRecord
-from activities.policy.documents import AgentEntry
+from activities.policy.agent_tables import AgentEntry
 from activities.sandbox.arrivals import Arrivals
 from activities.sandbox.contract import RunStatus
 from activities.tracing.names import ATTRIBUTES, Attribute

@@ -1,0 +1,47 @@
+"""Every command, in the groups and in the order in which help shows them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from cyclopts import App, Group
+
+from workers.cli import agents, asking, deciding, looking, machine
+
+GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
+    ("This machine", (machine.up, machine.down, machine.doctor, machine.init, machine.demo)),
+    (
+        "Tasks",
+        (asking.run, asking.tasks, looking.show, looking.logs, looking.diff, looking.evidence, looking.open_),
+    ),
+    (
+        "Decisions",
+        (
+            deciding.approve,
+            deciding.request_changes,
+            deciding.reject,
+            deciding.merge,
+            deciding.answer,
+            deciding.cancel,
+            deciding.revert,
+        ),
+    ),
+    ("More than one machine", (machine.worker, machine.gateway)),
+)
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """What one types."""
+    return function.__name__.strip("_").replace("_", "-")
+
+
+def register(app: App) -> None:
+    """Add every command."""
+    place = 0
+    for number, (title, functions) in enumerate(GROUPS):
+        group = Group(title, sort_key=number)
+        for function in functions:
+            place += 1
+            app.command(function, name=name_of(function), group=group, sort_key=place)
+        if number == 0:
+            place += 1
+            agents.register(app, group, place)

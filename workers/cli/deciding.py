@@ -1,0 +1,133 @@
+"""Commands by which a person decides about a task."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from workers.cli.client import CommandFailed
+from workers.cli.options import As, Json, Message, TaskId, gateway
+from workers.cli.printing import out, plain, print_json
+from workers.cli.waiting import wait_for
+from workers.gateway.messages import NewDecision
+from workflows.models.decision import Action, DecisionReceipt
+from workflows.models.pull_request import RevertOutcome
+from workflows.models.question import Choice
+from workflows.models.status import Outcome
+from workflows.models.usage import USD
+
+_BACK = {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}
+
+
+def approve(task: TaskId, /, *, message: Message = "", as_: As = "", json: Json = False) -> None:
+    """Approve a task's patch: exactly the head and the evidence it has now. Merging is a second decision."""
+    receipt = _decide(Action.APPROVE, task, message, as_)
+    print_json(receipt) if json else out().print(
+        f"{plain(receipt.message)}\nnext: journeyman merge {plain(receipt.task_id)}"
+    )
+
+
+def request_changes(task: TaskId, /, *, message: Message = "", as_: As = "", json: Json = False) -> None:
+    """Send the agent back to work with your words (-m)."""
+    receipt = _decide(Action.REQUEST_CHANGES, task, message, as_)
+    print_json(receipt) if json else out().print(
+        f"{plain(receipt.message)}\nthe agent works on it: journeyman logs {plain(receipt.task_id)} -f"
+    )
+
+
+def reject(task: TaskId, /, *, message: Message = "", as_: As = "", json: Json = False) -> None:
+    """End a task without merging; its PR is closed, its work stays in the archive."""
+    receipt = _decide(Action.REJECT, task, message, as_)
+    print_json(receipt) if json else out().print(plain(receipt.message))
+
+
+def merge(task: TaskId, /, *, message: Message = "", as_: As = "", wait: bool = True, json: Json = False) -> None:
+    """Merge an approved patch. If base has moved it is evaluated again first.
+
+    Parameters
+    ----------
+    wait
+        Wait until it is merged, or known why not.
+    """
+    receipt = _decide(Action.MERGE, task, message, as_)
+    if not wait:
+        print_json(receipt) if json else out().print(plain(receipt.message))
+        return
+    view = wait_for(gateway(), receipt.task_id, quiet=json)
+    if json:
+        print_json(view)
+    elif view.status.outcome is Outcome.MERGED:
+        out().print(
+            f"merged as {plain(view.status.merge_commit)}\nto take it back: journeyman revert {plain(receipt.task_id)}"
+        )
+    if view.status.outcome is not Outcome.MERGED:
+        raise CommandFailed(view.status.message or "it was not merged")
+
+
+def answer(
+    task: TaskId,
+    choice: Choice,
+    /,
+    *,
+    usd: Annotated[float, Parameter(help="With `continue`: how many US dollars more the task may use.")] = 0,
+    message: Message = "",
+    as_: As = "",
+    json: Json = False,
+) -> None:
+    """Answer the question that a task waits with, such as a budget that is used up; `show` prints it.
+
+    Parameters
+    ----------
+    choice
+        continue: let the run go on; propose: stop it and judge what there is; discard: stop and end the task.
+    """
+    client = gateway(as_)
+    question = client.view(task).status.question
+    if question is None:
+        raise CommandFailed(f"task {task} asks nothing now; `journeyman show {task}` says where it stands")
+    more = round(usd * USD) or (question.suggested_micro_usd if choice is Choice.CONTINUE else 0)
+    asked = NewDecision(action=Action.ANSWER, message=message, question=question.id, choice=choice, more_micro_usd=more)
+    receipt = client.decide(task, asked)
+    print_json(receipt) if json else out().print(plain(receipt.message))
+
+
+def cancel(task: TaskId, /, *, message: Message = "", as_: As = "", wait: bool = True, json: Json = False) -> None:
+    """Stop a task where it stands and clean up after it.
+
+    Parameters
+    ----------
+    wait
+        Wait until it has ended.
+    """
+    receipt = _decide(Action.CANCEL, task, message, as_)
+    if wait:
+        status = wait_for(gateway(), receipt.task_id, quiet=True, ended=True).status
+        receipt = receipt.model_copy(update={"stage": status.stage, "message": status.message})
+    print_json(receipt) if json else out().print(plain(receipt.message))
+
+
+def revert(task: TaskId, /, *, message: Message = "", as_: As = "", json: Json = False) -> None:
+    """Take a merged task back: base as if it had not been merged, later commits kept.
+
+    Exit code 0 if base is restored; 1 with the paths and the commits in the way if it conflicts.
+    """
+    result = gateway(as_).revert(task, NewDecision(action=Action.REVERT, message=message))
+    if json:
+        print_json(result)
+    elif result.outcome in _BACK:
+        out().print(f"{result.outcome} by {plain(result.commit)} in {result.seconds:.1f} s")
+    if result.outcome not in _BACK:
+        in_the_way = "".join(f"\n  {line}" for line in (*result.conflicts, *result.commits_in_the_way))
+        raise CommandFailed(f"{result.outcome}: {result.detail}{in_the_way}")
+
+
+def _decide(action: Action, task: str, message: str, acting_as: str) -> DecisionReceipt:
+    """Decide about exactly what the task has to show now."""
+    client = gateway(acting_as)
+    status = client.view(task).status
+    asked = NewDecision(
+        action=action,
+        head=status.patch.head if status.patch else "",
+        evidence_hash=status.evaluation.evidence_hash if status.evaluation else "",
+        message=message,
+    )
+    return client.decide(task, asked)

@@ -1,0 +1,33 @@
+"""What a person can type next about a task."""
+
+from workers.gateway.messages import TaskView
+from workflows.models.pull_request import RevertOutcome
+from workflows.models.status import Outcome, Stage
+
+_BACK = {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}
+
+
+def next_steps(view: TaskView) -> tuple[tuple[str, str], ...]:
+    """Commands, each with what it is for; the likeliest first."""
+    status = view.status
+    task = status.task.id
+    look = (f"journeyman evidence {task}", "what was found out"), (f"journeyman diff {task}", "the patch")
+    again = (f"journeyman request-changes {task} -m 'TEXT'", "back to the agent with your words")
+    reject = (f"journeyman reject {task}", "end it without merging")
+    match status.stage:
+        case Stage.REVIEW:
+            return *look, (f"journeyman approve {task}", "merging is a second decision"), again, reject
+        case Stage.APPROVED:
+            return (f"journeyman merge {task}", "land it on base"), again, reject
+        case Stage.GUIDANCE:
+            return (f"journeyman evidence {task} --output", "what the failing checks print"), again, reject
+        case Stage.QUESTION:
+            # Its answers are shown with the question.
+            return ()
+        case Stage.ENDED if status.outcome is Outcome.MERGED:
+            reverted = any(revert.outcome in _BACK for revert in view.reverts)
+            return () if reverted else ((f"journeyman revert {task}", "take it back"),)
+        case Stage.ENDED:
+            return ((f"journeyman logs {task}", "what the agent said"),) if status.runs else ()
+        case _:
+            return (f"journeyman logs {task} -f", "what the agent says"), (f"journeyman cancel {task}", "stop it")

@@ -1,0 +1,25 @@
+"""Parameters that many commands share, and the gateway they all ask."""
+
+import os
+import time
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from workers.cli.client import GatewayClient
+from workers.settings import load_settings
+
+TaskId = Annotated[str, Parameter(help="The task's id, or the beginning of it.")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document instead of text.")]
+As = Annotated[str, Parameter(name="--as", help="Act under another name; only the local profile allows it.")]
+Message = Annotated[str, Parameter(name=["--message", "-m"], help="What to say with it.")]
+Flag = Parameter(negative="")
+_BEGAN = time.time()
+"""As good as when the command began: nothing but Python itself was loaded before."""
+
+
+def gateway(acting_as: str = "") -> GatewayClient:
+    """The gateway of this installation."""
+    return GatewayClient(
+        load_settings().gateway_socket, acting_as, began=_BEGAN, traceparent=os.environ.get("TRACEPARENT", "")
+    )

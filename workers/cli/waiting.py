@@ -1,0 +1,48 @@
+"""Waiting at a terminal for what a task comes to, with a line for each stage as it begins."""
+
+import time
+
+from workers.cli.client import CommandFailed, GatewayClient
+from workers.cli.printing import tell
+from workers.gateway.messages import TaskView
+from workflows.models.status import Stage, StageSpan, TaskStatus
+
+NEEDS_YOU = 5
+"""Exit code: the task stands still until a person answers or guides it."""
+_POLL_SECONDS = 0.2
+
+
+def wait_for(client: GatewayClient, task: str, *, quiet: bool, ended: bool = False) -> TaskView:
+    """Wait until a task needs a person, or only until it has `ended`, telling of each stage on standard error.
+
+    Raises CommandFailed at Ctrl-C: the waiting ends, the task goes on.
+    """
+    told = 0
+    try:
+        while True:
+            view = client.view(task)
+            status = view.status
+            for line in stage_lines(status, told) if not quiet else ():
+                tell(f"{status.task.id}  {line}")
+            told = len(status.spans)
+            if status.stage is Stage.ENDED or (status.waits_for and not ended):
+                return view
+            time.sleep(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        # The terminal's own ^C is on the line already.
+        tell("")
+        raise CommandFailed(f"no longer waiting; the task goes on: journeyman show {task}", code=130) from None
+
+
+def stage_lines(status: TaskStatus, shown: int) -> list[str]:
+    """A line for each stage that began after the first `shown`: minutes and seconds since the task began, and round."""
+    return [
+        f"{_clock(span, status.spans[0])}  {span.stage}"
+        + (f" (round {status.round})" if span.stage is Stage.RUN and status.round > 1 else "")
+        for span in status.spans[shown:]
+    ]
+
+
+def _clock(span: StageSpan, first: StageSpan) -> str:
+    seconds = int((span.started - first.started).total_seconds())
+    return f"{seconds // 60:02d}:{seconds % 60:02d}"
