@@ -17,7 +17,7 @@ _PLAIN = ("--no-ext-diff", "--no-textconv", "--no-renames", "--no-color", "--no-
 MOST_READ_BYTES = 8 * 1024 * 1024
 """Of changed files together: more is not looked through, and a person is told so."""
 MOST_READ_LINES = 200_000
-"""Added lines; a line costs memory however short it is."""
+"""Lines that differ; a line costs memory however short it is."""
 LINE_CHARS = 4000
 """Of an added line this much is one piece; a longer line comes in several."""
 
@@ -48,12 +48,21 @@ class Change(Model):
         return self.new_mode == ABSENT
 
 
-class AddedLine(NamedTuple):
-    """A line, or a piece of a long one, that the patch adds."""
+class PatchLine(NamedTuple):
+    """A line, or a piece of a long one, that the patch adds or removes."""
 
     path: str
     line: int
+    """Its number in the new file, or in the old one if it is removed."""
     text: str
+
+
+class PatchLines(NamedTuple):
+    """The text of a patch."""
+
+    added: tuple[PatchLine, ...] = ()
+    removed: tuple[PatchLine, ...] = ()
+    """Not those of a file that is deleted as a whole."""
 
 
 class ChangeReader:
@@ -96,21 +105,19 @@ class ChangeReader:
             )
         return tuple(changes)
 
-    async def added_lines(
-        self, git_dir: Path, base: str, head: str, changes: tuple[Change, ...]
-    ) -> tuple[AddedLine, ...]:
-        """Every added line; none of them if they are too much to be held in memory, which is_readable tells before.
+    async def lines(self, git_dir: Path, base: str, head: str, changes: tuple[Change, ...]) -> PatchLines:
+        """Every line that differs; none if they are too much to be held in memory, which is_readable tells before.
 
         Files that git takes for binary are included: a NUL byte must not hide a secret.
         """
         if not is_readable(changes):
-            return ()
+            return PatchLines()
         patch = await self._git.run(
             *("diff-tree", "-r", "-p", "--text", "--unified=0", "--irreversible-delete", *_PLAIN, base, head),
-            purpose="reading added lines",
+            purpose="reading changed lines",
             git_dir=git_dir,
         )
-        return await asyncio.to_thread(lambda: tuple(_added(patch, changes)))
+        return await asyncio.to_thread(_lines, patch, changes)
 
     async def _sizes(self, git_dir: Path, blobs: list[str]) -> dict[str, int]:
         if not blobs:
@@ -126,7 +133,8 @@ class ChangeReader:
 
 def is_readable(changes: tuple[Change, ...]) -> bool:
     """Whether the text of a patch is small enough to be looked through."""
-    sizes, lines = [change.new_size for change in changes], sum(change.added for change in changes)
+    sizes = [change.new_size for change in changes]
+    lines = sum(change.added + (0 if change.is_deleted else change.removed) for change in changes)
     # Nobody has counted the lines of a file that is not small.
     return sum(sizes) <= MOST_READ_BYTES and lines <= MOST_READ_LINES and max(sizes, default=0) <= SMALL_FILE_BYTES
 
@@ -137,7 +145,15 @@ def _counts(numstat: bytes) -> Iterator[tuple[bytes, tuple[int | None, int | Non
         yield path, (None, None) if added == b"-" else (int(added), int(removed))
 
 
-def _added(patch: bytes, changes: tuple[Change, ...]) -> Iterator[AddedLine]:
+def _lines(patch: bytes, changes: tuple[Change, ...]) -> PatchLines:
+    added: list[PatchLine] = []
+    removed: list[PatchLine] = []
+    for sign, line in _signed(patch, changes):
+        (added if sign == b"+" else removed).append(line)
+    return PatchLines(tuple(added), tuple(removed))
+
+
+def _signed(patch: bytes, changes: tuple[Change, ...]) -> Iterator[tuple[bytes, PatchLine]]:
     """Lines of hunks, each with the path of its section. Sections come in the order of the changes.
 
     Names in a patch may be quoted or hold line breaks, so they are not read. Outside a hunk no line of content can
@@ -145,20 +161,24 @@ def _added(patch: bytes, changes: tuple[Change, ...]) -> Iterator[AddedLine]:
     """
     # A path whose type changed has two sections, a deletion and an addition.
     sections = [change.path for change in changes for _ in range(_sections_of(change))]
-    section, number, old_left, new_left = -1, 0, 0, 0
+    section, number, old_number, old_left, new_left = -1, 0, 0, 0, 0
     for line in patch.split(b"\n"):
         if old_left or new_left:
             if line.startswith(b"+"):
                 new_left -= 1
-                yield from _pieces(sections[section], number, line[1:].decode("utf-8", "replace"))
+                for piece in _pieces(sections[section], number, line[1:].decode("utf-8", "replace")):
+                    yield b"+", piece
                 number += 1
             elif line.startswith(b"-"):
                 old_left -= 1
+                for piece in _pieces(sections[section], old_number, line[1:].decode("utf-8", "replace")):
+                    yield b"-", piece
+                old_number += 1
         elif line.startswith(b"diff --git "):
             section += 1
         elif line.startswith(b"@@ "):
             old, new = line.split(b" ")[1:3]
-            old_left, (number, new_left) = _range(old)[1], _range(new)
+            (old_number, old_left), (number, new_left) = _range(old), _range(new)
     if section + 1 != len(sections):
         raise ValueError(f"the patch has {section + 1} sections for {len(sections)} changes")
 
@@ -174,9 +194,9 @@ def _range(text: bytes) -> tuple[int, int]:
     return int(start), int(count) if count else 1
 
 
-def _pieces(path: str, line: int, text: str) -> Iterator[AddedLine]:
+def _pieces(path: str, line: int, text: str) -> Iterator[PatchLine]:
     # Pieces overlap, so that nothing is cut in two without being whole in one of them.
     for start in range(0, max(1, len(text)), LINE_CHARS // 2):
-        yield AddedLine(path=path, line=line, text=text[start : start + LINE_CHARS])
+        yield PatchLine(path=path, line=line, text=text[start : start + LINE_CHARS])
         if start + LINE_CHARS >= len(text):
             break

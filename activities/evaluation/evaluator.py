@@ -74,7 +74,7 @@ class Evaluator:
         task, patch, policy = order.task, order.patch, order.prepared.policy
         git_dir = bench.mirror.vault
         changes = await self._reader.changes(git_dir, patch.base_commit, patch.head)
-        lines = await self._reader.added_lines(git_dir, patch.base_commit, patch.head, changes)
+        lines = await self._reader.lines(git_dir, patch.base_commit, patch.head, changes)
         base_tree = await self._tree(git_dir, patch.base_commit)
         head_tree = await self._tree(git_dir, patch.head)
         mixed_tree = await guarded_tree(self._git, git_dir, patch.head, guarded_changes(changes, policy))
@@ -90,7 +90,8 @@ class Evaluator:
             task=task,
             policy=policy,
             changes=changes,
-            added_lines=lines,
+            added_lines=lines.added,
+            removed_lines=lines.removed,
             patch_bytes=patch.diff.size,
             base=base,
             guarded=guarded,

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from activities.evaluation import outcome_findings, path_findings, secret_findings
+from activities.evaluation import outcome_findings, path_findings, secret_findings, test_text_findings
 from activities.evaluation.judged import Detector, Judged
 from workflows.models.evidence import Finding, Severity
 
@@ -14,6 +14,9 @@ DETECTORS: tuple[Detector, ...] = (
     outcome_findings.lost_tests,
     outcome_findings.only_with_its_own_tests,
     outcome_findings.missing_reports,
+    test_text_findings.deleted_tests,
+    test_text_findings.removed_tests,
+    test_text_findings.added_skips,
     secret_findings.secrets,
     path_findings.scope,
     path_findings.size,

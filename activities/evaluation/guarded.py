@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from activities.evaluation.changes import ABSENT, Change
+from activities.evaluation.check_scripts import named_files
 from activities.evaluation.paths import is_guarded
 from activities.repository.git import Git
 from workflows.models.policy import TaskPolicy
@@ -16,7 +17,8 @@ from workflows.models.policy import TaskPolicy
 
 def guarded_changes(changes: tuple[Change, ...], policy: TaskPolicy) -> tuple[Change, ...]:
     """The changes that the guarded tree takes back."""
-    return tuple(c for c in changes if is_guarded(c.path, policy.test_paths, policy.check_definitions))
+    definitions = (*policy.check_definitions, *named_files(policy.checks))
+    return tuple(c for c in changes if is_guarded(c.path, policy.test_paths, definitions))
 
 
 async def guarded_tree(git: Git, git_dir: Path, head: str, taken_back: tuple[Change, ...]) -> str:

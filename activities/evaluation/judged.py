@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from activities.evaluation.changes import AddedLine, Change
+from activities.evaluation.changes import Change, PatchLine
 from activities.evaluation.checks import CheckedTree
 from workflows.models.evidence import Finding
 from workflows.models.policy import TaskPolicy
@@ -17,7 +17,9 @@ class Judged:
     task: Task
     policy: TaskPolicy
     changes: tuple[Change, ...]
-    added_lines: tuple[AddedLine, ...]
+    added_lines: tuple[PatchLine, ...]
+    removed_lines: tuple[PatchLine, ...]
+    """Of files that are still there."""
     patch_bytes: int
     """Size of the diff."""
     base: CheckedTree

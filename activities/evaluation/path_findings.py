@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from activities.evaluation import paths
 from activities.evaluation.changes import GITLINK, SYMLINK, Change, is_readable
+from activities.evaluation.check_scripts import named_files
 from activities.evaluation.judged import Judged
 from activities.evaluation.paths import shown
 from workflows.models.evidence import Finding, Severity
@@ -63,7 +64,8 @@ def unreadable(judged: Judged) -> Iterator[Finding]:
 
 def check_definitions(judged: Judged) -> Iterator[Finding]:
     """Files that decide what the checks are. What code under test says of itself is worth nothing after that."""
-    definitions = (*paths.CHECK_DEFINITIONS, *judged.policy.check_definitions)
+    policy = judged.policy
+    definitions = (*paths.CHECK_DEFINITIONS, *policy.check_definitions, *named_files(policy.checks))
     for change in judged.changes:
         if paths.matches(change.path, definitions):
             yield _about(change, "check-definition-changed", Severity.PERSON, "defines how the checks run")

@@ -19,6 +19,8 @@ CHECK_DEFINITIONS = (
     *("tox.ini", "noxfile.py", ".coveragerc", "setup.py"),
     # Imported by every Python, or found before the module of that name that a check means to run.
     *("sitecustomize.py", "usercustomize.py", "*.pth"),
+    # Say that something is installed, and with it which plug-ins pytest and others load by themselves.
+    *("*.egg-info", "*.dist-info", "*.egg-link"),
     *("/pytest.py", "/pytest/", "/_pytest/", "/pluggy/", "/unittest.py", "/unittest/"),
     *("Makefile", "makefile", "GNUmakefile", "*.mk", "CMakeLists.txt", "Justfile", "justfile", "Taskfile.yml"),
     *("package.json", ".npmrc", ".mocharc*", "jest.config.*", "vitest.config.*", "vite.config.*", "karma.conf.*"),

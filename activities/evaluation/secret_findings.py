@@ -32,7 +32,7 @@ from detect_secrets.plugins.stripe import StripeDetector
 from detect_secrets.plugins.telegram_token import TelegramBotTokenDetector
 from detect_secrets.plugins.twilio import TwilioKeyDetector
 
-from activities.evaluation.changes import AddedLine, is_readable
+from activities.evaluation.changes import PatchLine, is_readable
 from activities.evaluation.judged import Judged
 from activities.evaluation.paths import shown
 from workflows.models.evidence import Finding, Severity
@@ -86,7 +86,7 @@ def _pieces(text: str) -> Iterator[str]:
         yield text[start : start + LIKELY_CHARS]
 
 
-def _at(line: AddedLine, rule: str, severity: Severity, message: str) -> Finding:
+def _at(line: PatchLine, rule: str, severity: Severity, message: str) -> Finding:
     return Finding(rule=rule, severity=severity, message=message, path=shown(line.path), line=line.line)
 
 

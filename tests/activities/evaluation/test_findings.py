@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from activities.evaluation.changes import AddedLine, Change
+from activities.evaluation.changes import Change, PatchLine
 from activities.evaluation.checks import CheckedTree
 from activities.evaluation.feedback import MOST_CHARS, feedback, summary
 from activities.evaluation.findings import MOST_OF_A_RULE, find
+from activities.evaluation.guarded import guarded_changes
 from activities.evaluation.judged import Judged
 from activities.evaluation.secret_findings import secrets
 from workflows.models.evidence import CheckOutcome, CheckRun, Finding, Severity, TestOutcome
@@ -23,6 +24,7 @@ from workflows.models.run import RunEnd
 from workflows.models.task import Repository, Task
 
 CHECK = Check(name="tests", command="run", junit="r.xml")
+SILENT = Check(name="tests", command="run")
 P, F, S = TestOutcome.PASSED, TestOutcome.FAILED, TestOutcome.SKIPPED
 
 
@@ -54,6 +56,7 @@ def judged(**given: Any) -> Judged:
         "policy": TaskPolicy(checks=(CHECK,)).model_copy(update=of_policy),
         "changes": (),
         "added_lines": (),
+        "removed_lines": (),
         "patch_bytes": 10,
         "base": GREEN,
         "guarded": GREEN,
@@ -80,11 +83,84 @@ def rules(given: Judged) -> list[tuple[str, Severity]]:
         ("pyproject.toml", "check-definition-changed"),
         ("conftest.py", "check-definition-changed"),
         ("scripts/check.sh", "check-definition-changed"),
+        ("evil.egg-info/entry_points.txt", "check-definition-changed"),
+        ("lib/evil-1.0.dist-info/entry_points.txt", "check-definition-changed"),
     ],
 )
 def test_files_with_effects_beyond_the_code_need_a_person(path: str, rule: str) -> None:
     policy = {"check_definitions": ("scripts/check.sh",), "setup": Setup(lock_files=("deps.lck",))}
     assert (rule, Severity.PERSON) in rules(judged(changes=(change(path),), policy=policy))
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "defines"),
+    [
+        ("./run_tests.sh", "run_tests.sh", True),
+        ("sh -e run_tests.sh --all", "run_tests.sh", True),
+        ("python3 tools/check.py src", "tools/check.py", True),
+        ("cd tools && ./check", "tools/check", True),
+        ("CONFIG=etc/[a].ini make test", "etc/[a].ini", True),
+        ("python3 -m tools.check", "tools/check.py", True),
+        ("python3 -m tools", "tools/__main__.py", True),
+        ("echo 'unclosed; ./run_tests.sh", "run_tests.sh", True),
+        ("pytest tests/test_calc.py", "tests/test_calc.py", False),
+        ("python3 -m pytest -q", "src/a.py", False),
+        ("make test", "src/test", False),
+    ],
+)
+def test_a_script_that_a_check_s_command_names_defines_the_check(command: str, path: str, defines: bool) -> None:
+    policy = {"checks": (Check(name="tests", command=command),)}
+    found = rules(judged(changes=(change(path),), policy=policy))
+    assert (("check-definition-changed", Severity.PERSON) in found) is defines
+    taken_back = guarded_changes((change(path),), TaskPolicy().model_copy(update=policy))
+    assert (len(taken_back) == 1) is (defines or path.startswith("tests/"))
+
+
+BLIND = {"base": tree({}), "guarded": tree({}), "patched": tree({}), "policy": {"checks": (SILENT,)}}
+
+
+def test_a_deleted_test_file_needs_a_person_where_no_report_names_tests() -> None:
+    gone = change("tests/test_a.py", new_mode="000000")
+    assert ("test-file-deleted", Severity.PERSON) in rules(judged(changes=(gone,), **BLIND))
+    assert rules(judged(changes=(gone,))) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("tests/test_a.py", "    async def test_add(self):"),
+        ("tests/test_a.py", "class TestAdding:"),
+        ("web/a.test.ts", "  it('adds', () => {"),
+        ("a_test.go", "func TestAdd(t *testing.T) {"),
+        ("src/lib.rs", "    #[test]"),
+        ("src/ATest.java", "    @Test"),
+    ],
+)
+def test_a_removed_test_needs_a_person_where_no_report_names_tests(path: str, text: str) -> None:
+    line = PatchLine(path, 3, text)
+    assert ("tests-removed", Severity.PERSON) in rules(judged(removed_lines=(line,), **BLIND))
+    # Moved to another file, it is no loss.
+    moved = PatchLine(f"more/{path}", 9, text)
+    assert rules(judged(removed_lines=(line,), added_lines=(moved,), **BLIND)) == []
+    assert rules(judged(removed_lines=(line,))) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("tests/test_a.py", "@pytest.mark.skipif(True, reason='x')"),
+        ("tests/test_a.py", "        self.skipTest('later')"),
+        ("web/a.test.ts", "it.skip('adds', () => {"),
+        ("web/a.test.ts", "describe.only('one', () => {"),
+        ("a_test.go", "	t.Skip()"),
+        ("src/lib.rs", "    #[ignore]"),
+        ("src/ATest.java", "    @Disabled"),
+    ],
+)
+def test_a_test_marked_as_skipped_needs_a_person_where_no_report_names_tests(path: str, text: str) -> None:
+    line = PatchLine(path, 3, text)
+    assert ("test-skip-added", Severity.PERSON) in rules(judged(added_lines=(line,), **BLIND))
+    assert rules(judged(added_lines=(line,))) == []
 
 
 def test_a_plain_change_needs_nobody() -> None:
@@ -131,7 +207,7 @@ def test_what_no_diff_shows_needs_a_person() -> None:
 
 
 def test_text_that_reads_otherwise_than_it_runs_needs_a_person() -> None:
-    lines = (AddedLine(path="a.py", line=3, text="if x:  # \u202e } \u2066"),)
+    lines = (PatchLine(path="a.py", line=3, text="if x:  # \u202e } \u2066"),)
     (found,) = find(judged(changes=(change("a.py"),), added_lines=lines))
     assert (found.rule, found.path, found.line) == ("hidden-characters", "a.py", 3)
 
@@ -148,7 +224,7 @@ SECRETS = [
 
 @pytest.mark.parametrize("text", SECRETS)
 def test_a_secret_blocks_and_is_never_repeated(text: str) -> None:
-    line = AddedLine(path="config.py", line=7, text=text + "  # pragma: allowlist secret")
+    line = PatchLine(path="config.py", line=7, text=text + "  # pragma: allowlist secret")
     (found,) = find(judged(changes=(change("config.py"),), added_lines=(line,)))
     assert (found.rule, found.severity, found.path, found.line) == ("secret", Severity.BLOCKER, "config.py", 7)
     told = found.message + (feedback((found,), GREEN, GREEN) or "")
@@ -157,9 +233,9 @@ def test_a_secret_blocks_and_is_never_repeated(text: str) -> None:
 
 
 def test_what_may_be_a_secret_needs_a_person() -> None:
-    line = AddedLine(path="a.py", line=1, text='password = "' + "correct-horse" + '-battery"')
+    line = PatchLine(path="a.py", line=1, text='password = "' + "correct-horse" + '-battery"')
     assert rules(judged(added_lines=(line,))) == [("possible-secret", Severity.PERSON)]
-    assert rules(judged(added_lines=(AddedLine(path="a.py", line=1, text="def password(self): ..."),))) == []
+    assert rules(judged(added_lines=(PatchLine(path="a.py", line=1, text="def password(self): ..."),))) == []
 
 
 def test_searching_for_secrets_asks_nobody_on_the_network() -> None:
@@ -167,8 +243,8 @@ def test_searching_for_secrets_asks_nobody_on_the_network() -> None:
         "import socket, sys\n"
         "def refuse(*_): sys.exit('asked the network')\n"
         "socket.socket.connect = refuse\n"
-        "from tests.activities.evaluation.test_findings import AddedLine, SECRETS, find, judged\n"
-        "found = find(judged(added_lines=tuple(AddedLine(path='a', line=1, text=t) for t in SECRETS)))\n"
+        "from tests.activities.evaluation.test_findings import PatchLine, SECRETS, find, judged\n"
+        "found = find(judged(added_lines=tuple(PatchLine(path='a', line=1, text=t) for t in SECRETS)))\n"
         "sys.exit(0 if len(found) == len(SECRETS) else repr(found))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
@@ -177,7 +253,7 @@ def test_searching_for_secrets_asks_nobody_on_the_network() -> None:
 
 def test_more_text_than_can_be_searched_needs_a_person() -> None:
     search = partial(secrets, most_characters=20_000)
-    lines = tuple(AddedLine(path="a", line=n, text="x" * 4000) for n in range(6))
+    lines = tuple(PatchLine(path="a", line=n, text="x" * 4000) for n in range(6))
     assert [found.rule for found in search(judged(added_lines=lines))] == ["secrets-not-searched"]
     assert list(search(judged(added_lines=lines[:5]))) == []
     huge = (change("a", new_size=10**9),)
@@ -185,7 +261,7 @@ def test_more_text_than_can_be_searched_needs_a_person() -> None:
 
 
 def test_text_made_to_be_slow_to_search_does_not_hold_up_the_host() -> None:
-    slow = tuple(AddedLine(path="a", line=n, text="password" * 500) for n in range(500))
+    slow = tuple(PatchLine(path="a", line=n, text="password" * 500) for n in range(500))
     began = time.monotonic()
     found = list(secrets(judged(added_lines=slow), most_seconds=1))
     assert ("secrets-not-searched", Severity.PERSON) in [(one.rule, one.severity) for one in found]

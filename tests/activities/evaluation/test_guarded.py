@@ -136,7 +136,7 @@ async def test_a_patch_of_millions_of_lines_is_not_held_in_memory(shop: Shop) ->
     assert not is_readable(changes)
     assert not is_readable(changes[:1])
     assert not is_readable(changes[1:])
-    assert await reader.added_lines(git_dir, shop.base, head, changes[1:]) == ()
+    assert await reader.lines(git_dir, shop.base, head, changes[1:]) == ((), ())
 
 
 async def test_added_lines_carry_their_file_and_number_whatever_the_file_is_called(shop: Shop) -> None:
@@ -151,7 +151,8 @@ async def test_added_lines_carry_their_file_and_number_whatever_the_file_is_call
     reader, git_dir = ChangeReader(shop.git), shop.path / ".git"
     changes = await reader.changes(git_dir, shop.base, head)
     found: dict[str, list[tuple[int, str]]] = {}
-    for line in await reader.added_lines(git_dir, shop.base, head, changes):
+    lines = await reader.lines(git_dir, shop.base, head, changes)
+    for line in lines.added:
         found.setdefault(line.path, []).append((line.line, line.text))
     assert found["src/a.py"] == [(1, "target")]
     assert found['we"ird\n.txt'] == [(1, "one"), (2, "two")]
