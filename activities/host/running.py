@@ -23,7 +23,7 @@ from activities.host.layout import HostLayout
 from activities.host.pausing import TOOL_CALLS, follow
 from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
-from activities.host.supervised import SandboxLost
+from activities.host.supervised import TAKEN_DOWN, SandboxLost
 from activities.repository.mirror import Mirrors
 from activities.repository.workspace import Workspaces, objects_mount
 from activities.sandbox.contract import PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
@@ -104,7 +104,8 @@ class RunningActivities:
         if isinstance(came_to, Metered):
             return RunResult(run_id=order.run_id, end=RunEnd.PAUSED, metered=came_to, agent=adapter.name)
         status, output = came_to
-        if status.end in _WORTH_A_RETRY and activity.info().attempt < _TRIES:
+        taken_down = status.end is RunEnd.STOPPED and status.detail == TAKEN_DOWN
+        if (taken_down or status.end in _WORTH_A_RETRY) and activity.info().attempt < _TRIES:
             # Nothing that was finished is in doubt: the sandbox was never there, died with its supervisor, or stood
             # still for too long. What the agent had done so far is in the workspace, where the next one begins.
             await self._sandboxes.forget(order.run_id)

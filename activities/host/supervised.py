@@ -9,6 +9,8 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.sandbox.contract import RunStatus, Sandboxes, SandboxSpec
 
 BEAT_SECONDS = 1.0
+TAKEN_DOWN = "the stack was taken down"
+"""Why a run was stopped that nobody has given up: it begins again when its host is back."""
 
 
 class HandedOver(ApplicationError):

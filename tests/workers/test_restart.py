@@ -13,6 +13,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.host.supervised import TAKEN_DOWN
 from tests.support.repositories import make_repository
 from tests.workers.installation import FILES, Installation, configure
 from workers.cli.client import CommandFailed
@@ -29,6 +30,7 @@ from workflows import queues
 from workflows.agent_task import AgentTask
 from workflows.models.decision import Action
 from workflows.models.intent import task_workflow_id
+from workflows.models.run import RunEnd
 from workflows.models.status import Stage, TaskStatus
 
 pytestmark = pytest.mark.xdist_group("restart")
@@ -119,6 +121,22 @@ async def test_a_run_goes_on_while_its_worker_is_restarted_and_is_not_started_ag
         assert (status.round, status.run.run_id) == (1, run_id)
         await here.decide(task, Action.REJECT)
         await here.reaches(task, Stage.ENDED)
+
+
+async def test_a_run_that_was_taken_down_begins_again_with_what_it_had_done(state: Path) -> None:
+    repository = make_repository(state / "till.git", FILES, bare=True)
+    async with split(state) as (here, machine):
+        await machine.start()
+        task = await here.ask(repository, "waiter")
+        await here.reaches(task, Stage.RUN)
+        await wait_until_started(here, task)
+        await machine.end(signal.SIGTERM)
+        await here.parts.sandboxes.stop(f"{task}-1-1", TAKEN_DOWN)
+        (here.agents / "waiter" / "go").touch()
+        await machine.start()
+        status = await wait_until_reviewed(here, task)
+        assert status.run is not None
+        assert (status.run.end, status.run.run_id) == (RunEnd.EXITED, f"{task}-1-1")
 
 
 async def wait_until_started(here: Installation, task: str) -> None:

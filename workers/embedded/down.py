@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 
 from activities.egress.gateway import EnvoyGateway
 from activities.host.layout import HostLayout
+from activities.host.supervised import TAKEN_DOWN
 from activities.sandbox.host import BubblewrapSandboxes
 from activities.sandbox.stage import stage_runtime
 from activities.socket_paths import short
@@ -53,7 +54,7 @@ async def take_down(settings: Settings, *, end_runs: bool) -> list[str]:
                 "what is at work, and its task goes on from its last patch"
             )
         for run in runs:
-            await sandboxes.stop(run, "the stack was taken down")
+            await sandboxes.stop(run, TAKEN_DOWN)
             told.append(f"run {run} was ended")
         await EnvoyGateway(layout.egress).stop()
         told.append("the egress gateway does not run")
