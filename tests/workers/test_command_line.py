@@ -141,6 +141,17 @@ async def test_the_doctor_names_what_is_broken_and_the_line_that_mends_it(state:
     assert "mend it with: edit" in answer.out
 
 
+async def test_the_doctor_looks_at_each_agent_too(state: Path) -> None:
+    (state / "journeyman.toml").write_text(
+        '[providers.vendor]\nurl = "https://api.example.com"\nkey = { environment = "NO_SUCH_KEY" }\n'
+        '[agents.claude]\nadapter = "claude-code"\nprovider = "vendor"\nmodel = "m"\n'
+    )
+    answer = await typed(state, "doctor")
+    assert answer.code == 1
+    assert "mend it with: journeyman agents install claude-code" in answer.out
+    assert "mend it with: export NO_SUCH_KEY=" in answer.out
+
+
 async def test_init_finds_the_checks_and_does_not_overwrite(state: Path) -> None:
     repository = make_repository(state / "till", FILES)
     first = await typed(state, "init", str(repository))

@@ -85,8 +85,13 @@ async def test_what_an_agent_did_can_be_read_run_by_run(here: Installation, repo
     assert f"next: journeyman merge {task}" in approved.out
     merged = await typed(state, "merge", task, "--as", "grace")
     assert f"journeyman revert {task}" in merged.out
+    assert "  merge\n" in merged.error
+    assert "  review\n" not in merged.error
+    later = await here.ask(repository, "idle")
+    await here.reaches(later, Stage.ENDED)
     await here.revert(task)
     listed = (await typed(state, "tasks", "--repo", str(repository), "--by", "ada")).out
+    assert listed.index(later) < listed.index(task)
     assert "merged, reverted" in listed
     assert "mend add()" in listed
 

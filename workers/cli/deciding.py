@@ -48,11 +48,12 @@ def merge(task: TaskId, /, *, message: Message = "", as_: As = "", wait: bool = 
     wait
         Wait until it is merged, or known why not.
     """
+    known = len(gateway(as_).view(task).status.spans)
     receipt = _decide(Action.MERGE, task, message, as_)
     if not wait:
         print_json(receipt) if json else out().print(plain(receipt.message))
         return
-    view = wait_for(gateway(), receipt.task_id, quiet=json)
+    view = wait_for(gateway(), receipt.task_id, quiet=json, shown=known)
     if json:
         print_json(view)
     elif view.status.outcome is Outcome.MERGED:

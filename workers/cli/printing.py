@@ -81,7 +81,8 @@ def print_tasks(lines: list[TaskLine]) -> None:
     for line in lines:
         stage = f"{line.outcome or line.stage}{', reverted' if line.reverted else ''}"
         if line.waits_for:
-            stage += f" (waits for {line.waits_for})"
+            # What exactly, its stage says; a narrow terminal has no room for more.
+            stage += " (waits for a person)"
         row = (plain(line.repository, 40), plain(stage), plain(line.goal, 60), plain(line.requester, 20))
         table.add_row(plain(line.task_id, 20), *row, _age(line.started))
     out().print(table)

@@ -12,12 +12,13 @@ NEEDS_YOU = 5
 _POLL_SECONDS = 0.2
 
 
-def wait_for(client: GatewayClient, task: str, *, quiet: bool, ended: bool = False) -> TaskView:
+def wait_for(client: GatewayClient, task: str, *, quiet: bool, ended: bool = False, shown: int = 0) -> TaskView:
     """Wait until a task needs a person, or only until it has `ended`, telling of each stage on standard error.
 
+    `shown`: how many stages are known already.
     Raises CommandFailed at Ctrl-C: the waiting ends, the task goes on.
     """
-    told = 0
+    told = shown
     try:
         while True:
             view = client.view(task)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from contextlib import suppress
+from datetime import UTC, datetime
 
 from temporalio.client import (
     Client,
@@ -28,6 +29,7 @@ from workflows.presentation import GOAL_MEMO
 from workflows.search_attributes import OUTCOME, REPOSITORY, REQUESTER, STAGE
 
 _MOST_LINES = 200
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _QUERY_PATIENCE = 25.0
 """Longer than the ten seconds for which Temporal keeps a question for the worker that knew the task last: after those
 it asks any other, so that the first look after a worker's death is answered."""
@@ -134,7 +136,7 @@ class Reading:
             task_id = execution.id.removeprefix("revert/")
             if task_id in lines:
                 lines[task_id] = lines[task_id].model_copy(update={"reverted": await self._is_reverted(task_id)})
-        return list(lines.values())
+        return sorted(lines.values(), key=lambda line: line.started or _LONG_AGO, reverse=True)
 
     async def diff(self, task_id: str) -> bytes:
         """The patch as a unified diff. Raises ActionRefused if a workflow shows one that no worker made."""

@@ -352,6 +352,23 @@ async def test_workers_that_share_a_gateway_agree_on_the_key_of_the_last_one(
             await asyncio.to_thread(post, sockets)
 
 
+async def test_another_place_of_the_key_counts_without_starting_anything_again(
+    directory: Path, resolver: str, upstream: Provider, key_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other").write_text("sk-other")
+    credentials: dict[str, KeySource | None] = {"anthropic": KeySource(file=key_file)}
+    gateway = EnvoyGateway(directory, resolvers=[resolver], credentials=credentials)
+    try:
+        sockets = await gateway.open("s", brokered(service(at(upstream))), None)
+        credentials["anthropic"] = KeySource(file=tmp_path / "other")
+        await gateway.ensure_running()
+        async with asyncio.timeout(10):
+            while not upstream.asked or upstream.asked[-1].header("x-api-key") != ["sk-other"]:
+                await asyncio.to_thread(post, sockets)
+    finally:
+        await gateway.stop()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

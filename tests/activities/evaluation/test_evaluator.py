@@ -37,7 +37,7 @@ async def test_a_patch_that_breaks_a_test_goes_back_with_what_failed(court: Cour
 
 async def test_what_was_red_before_and_stays_red_does_not_block(court: Court) -> None:
     judgement = await court.judge({"README.md": "Calculator\n"})
-    assert rules(judgement.evidence) == ["pre-existing-failures"]
+    assert rules(judgement.evidence) == ["nothing-turned", "pre-existing-failures"]
     assert not judgement.evidence.blocked
 
 
@@ -113,14 +113,14 @@ async def test_a_check_that_hangs_is_ended_and_named(court: Court) -> None:
 
 async def test_a_check_that_is_not_there_is_named_as_that(court: Court) -> None:
     judgement = await court.judge({"README.md": "x"}, policy=script("no-such-program --test"))
-    assert rules(judgement.evidence) == ["check-not-found"]
+    assert rules(judgement.evidence) == ["check-not-found", "nothing-turned"]
     assert "[setup]" in judgement.evidence.findings[0].message
     assert "fails on base too" in judgement.evidence.findings[0].message
 
 
 async def test_without_names_a_red_check_that_was_red_before_still_blocks(court: Court) -> None:
     judgement = await court.judge({"README.md": "x"}, policy=script("exit 1"))
-    assert rules(judgement.evidence) == ["check-failed"]
+    assert rules(judgement.evidence) == ["check-failed", "nothing-turned"]
 
 
 async def test_a_repository_without_checks_needs_a_person_for_every_patch(court: Court) -> None:
