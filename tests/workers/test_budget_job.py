@@ -197,5 +197,7 @@ async def test_an_agent_that_is_never_done_asks_what_to_do_with_its_work(here: I
     view = await here.settles(task)
     assert view.status.stage is Stage.REVIEW, view.status.message
     assert view.status.run is not None
-    assert (view.status.run.end, view.status.run.tool_calls) == (RunEnd.TOOL_CALLS, 5)
+    assert view.status.run.end is RunEnd.TOOL_CALLS
+    # What it began while it was being stopped counts too; it would have made a thousand.
+    assert 5 <= view.status.run.tool_calls < 200
     assert (await here.evidence(task)).patched.passed
