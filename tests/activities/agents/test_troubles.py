@@ -88,7 +88,7 @@ async def test_a_permission_that_was_denied_is_no_success_though_it_exits_with_0
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_model_that_stalls_is_ended_by_the_limit_and_said_to_have_been(bench: Bench, kind: str) -> None:
     with bench.model(Script(WORK, always=Trouble.STALL)) as model:
-        outcome = await bench.run(kind, wall_seconds=8)
+        outcome = await bench.run(kind, wall_seconds=15)
         assert model.stalled.is_set()
     assert outcome.status.end is RunEnd.DEADLINE
     assert outcome.verdict.detail.startswith("agent: it did not end in time")
