@@ -48,9 +48,17 @@ class Settings(BaseSettings):
     """The security owner's `security.toml`; default: that name in the state directory, if it is there."""
     archive: str = ""
     """Folder or object store URL of the archive; default: `archive` in the state directory."""
+    keys: Path | None = None
+    """Directory of this process's signing key and of the public keys it trusts; default: `keys` in the state
+    directory. `journeyman keys` makes them for processes that don't share one."""
+    forge: Path | None = None
+    """Directory of the local forge's pull requests, the same for the gateway and the api workers; default: `forge` in
+    the state directory."""
     temporal_address: str = "127.0.0.1:7233"
-    """Temporal's gRPC address; `up` starts a server there, `worker` and `gateway` connect to it."""
+    """Temporal's gRPC address; `up` starts a server there. Where this is not set, `worker` and `gateway` connect as
+    Temporal's own `TEMPORAL_*` variables and its configuration file say, with certificates or an API key."""
     temporal_namespace: str = "default"
+    """The namespace; where an address is not set, Temporal's own `TEMPORAL_NAMESPACE` counts before it."""
     temporal_ui_port: int = Field(default=8233, ge=1, le=65535)
     """Port of the Temporal UI that `up` starts, on 127.0.0.1."""
     temporal_ui: str = ""
@@ -79,16 +87,20 @@ class Settings(BaseSettings):
         """Unix socket of the gateway, by which the command line reaches it."""
         return self.state / "gateway.sock"
 
-    @property
-    def temporal_ui_pages(self) -> str:
-        """Where the UI's pages of the namespace begin; empty if it is not known where the UI is."""
+    def temporal_ui_pages(self, namespace: str) -> str:
+        """Where the UI's pages of a namespace begin; empty if it is not known where the UI is."""
         base = self.temporal_ui.rstrip("/")
-        return f"{base}/namespaces/{self.temporal_namespace}" if base else ""
+        return f"{base}/namespaces/{namespace}" if base else ""
 
     @property
-    def keys(self) -> Path:
-        """Directory of the gateway's signing key, closed to everybody else."""
-        return self.state / "keys"
+    def keys_location(self) -> Path:
+        """Directory of the keys, closed to everybody else."""
+        return self.keys or self.state / "keys"
+
+    @property
+    def forge_location(self) -> Path:
+        """Where the local forge keeps pull requests."""
+        return self.forge or self.state / "forge"
 
     @property
     def archive_location(self) -> str:

@@ -8,17 +8,17 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.host.placements import Held
-from workers.parts import Parts
+from workers.parts.host import HostParts
 from workflows.models.intent import task_workflow_id
 from workflows.models.status import TaskStatus
 
 
-async def sweep(client: Client, parts: Parts) -> list[str]:
+async def sweep(client: Client, host: HostParts) -> list[str]:
     """Give back every placement of this host that is over; returns the tasks it belonged to. Raises RPCError."""
     swept = []
-    for held in parts.placements.all():
-        if await _is_over(client, parts.host, held):
-            await parts.capacity.give_back(held)
+    for held in host.placements.all():
+        if await _is_over(client, host.host, held):
+            await host.capacity.give_back(held)
             swept.append(held.task_id)
     return swept
 

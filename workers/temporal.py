@@ -5,7 +5,10 @@ import functools
 from temporalio.client import Client
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
 from temporalio.converter import DataConverter
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig
+
+from workers.settings import Settings
 
 
 class _CompactPayloads(PydanticPayloadConverter):
@@ -24,6 +27,42 @@ async def connect(address: str, namespace: str, metrics_address: str = "") -> Cl
     return await Client.connect(
         address, namespace=namespace, data_converter=DATA_CONVERTER, runtime=_quiet_runtime(metrics_address)
     )
+
+
+class TemporalUnreachable(Exception):
+    """There is no way to Temporal; the message says where it was looked for, and where that was read."""
+
+
+async def connect_as_configured(settings: Settings, metrics_address: str = "") -> Client:
+    """Connect to the Temporal that the settings name, or Temporal's own variables and file. Raises TemporalUnreachable.
+
+    JOURNEYMAN_TEMPORAL_ADDRESS is a plain connection, as to what `up` starts. Without it TEMPORAL_ADDRESS,
+    TEMPORAL_API_KEY, TEMPORAL_TLS_* and the profile in Temporal's configuration file count, as for every Temporal tool:
+    https://docs.temporal.io/develop/environment-configuration.
+    """
+    config = connection(settings)
+    where = config["target_host"]
+    try:
+        return await Client.connect(**config, data_converter=DATA_CONVERTER, runtime=_quiet_runtime(metrics_address))
+    except (RuntimeError, ValueError) as error:
+        raise TemporalUnreachable(
+            f"there is no connection to Temporal at {where} (namespace {config['namespace']}): {error}. Start it, or "
+            "say where it is with JOURNEYMAN_TEMPORAL_ADDRESS, or with Temporal's own TEMPORAL_* variables"
+        ) from error
+
+
+def connection(settings: Settings) -> ClientConnectConfig:
+    """Address, namespace and credentials. Raises TemporalUnreachable if what is configured makes no sense."""
+    plain = ClientConnectConfig(target_host=settings.temporal_address, namespace=settings.temporal_namespace)
+    if "temporal_address" in settings.model_fields_set:
+        return plain
+    try:
+        return ClientConnectConfig(**{**plain, **ClientConfig.load_client_connect_config()})
+    except (RuntimeError, OSError, ValueError) as error:
+        raise TemporalUnreachable(
+            f"Temporal's own configuration can't be used: {error}. It is in TEMPORAL_* variables and in the file that "
+            "TEMPORAL_CONFIG_FILE names"
+        ) from error
 
 
 def prepare_runtime(metrics_address: str) -> None:

@@ -1,4 +1,4 @@
-"""The worker: every queue this process serves, from one set of parts."""
+"""The worker: every queue this process serves, each with the parts it needs and no others."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,9 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.host.placements import PlaceSupplier
 from activities.tracing.steps import TracedSteps
-from workers.parts import Parts
+from workers.parts.api import api_steps
+from workers.parts.host import HostParts
+from workers.parts.shared import SharedParts
 from workers.repeating import repeat
 from workers.sweeping import sweep
 from workflows import queues
@@ -36,14 +38,16 @@ RUNNER = SandboxedWorkflowRunner(
     restrictions=SandboxRestrictions.default.with_passthrough_modules(*(f"workflows.{name}" for name in _PURE))
 )
 """What is pure is the same for every task: importing it anew for each one took half of a workflow's time."""
-QUEUES = ("orchestrate", "api", "host")
+SHARED_QUEUES = ("orchestrate", "api")
+"""Kinds of work that any worker can do."""
+QUEUES = (*SHARED_QUEUES, "host")
 _log = logging.getLogger(__name__)
 
 
-def build(client: Client, parts: Parts, serve: Sequence[str] = QUEUES) -> list[Worker]:
-    """The Temporal workers for the named kinds of work."""
+def build(client: Client, shared: SharedParts, host: HostParts | None, serve: Sequence[str]) -> list[Worker]:
+    """The Temporal workers for the named kinds of work, and for a host's if there is one."""
     workers: list[Worker] = []
-    traced = [TracedSteps(parts.recorder, parts.host)]
+    traced = [TracedSteps(shared.recorder, shared.host)]
     if "orchestrate" in serve:
         workers.append(
             Worker(
@@ -51,22 +55,22 @@ def build(client: Client, parts: Parts, serve: Sequence[str] = QUEUES) -> list[W
                 task_queue=queues.ORCHESTRATE,
                 workflows=WORKFLOWS,
                 workflow_runner=RUNNER,
-                max_cached_workflows=parts.settings.cached_workflows,
+                max_cached_workflows=shared.settings.cached_workflows,
                 graceful_shutdown_timeout=GRACE,
                 interceptors=traced,
             )
         )
     if "api" in serve:
-        workers.append(_activities(client, queues.API, parts.api_steps(client), traced, slots=50))
-    if "host" in serve:
+        workers.append(_activities(client, queues.API, api_steps(client, shared), traced, slots=50))
+    if host is not None:
         workers += [
             Worker(
                 client,
                 task_queue=queues.SANDBOX,
-                activities=parts.placement_steps,
+                activities=host.placement_steps,
                 tuner=WorkerTuner.create_composite(
                     workflow_supplier=FixedSizeSlotSupplier(1),
-                    activity_supplier=PlaceSupplier(parts.placements),
+                    activity_supplier=PlaceSupplier(host.placements),
                     local_activity_supplier=FixedSizeSlotSupplier(1),
                     nexus_supplier=FixedSizeSlotSupplier(1),
                 ),
@@ -74,10 +78,8 @@ def build(client: Client, parts: Parts, serve: Sequence[str] = QUEUES) -> list[W
                 graceful_shutdown_timeout=GRACE,
                 interceptors=traced,
             ),
-            _activities(
-                client, host_queue(parts.host), parts.host_steps, traced, slots=parts.settings.capacity * 2 + 2
-            ),
-            _activities(client, host_control_queue(parts.host), parts.control_steps, traced, slots=1000),
+            _activities(client, host_queue(host.host), host.host_steps, traced, slots=shared.settings.capacity * 2 + 2),
+            _activities(client, host_control_queue(host.host), host.control_steps, traced, slots=1000),
         ]
     return workers
 
@@ -97,14 +99,20 @@ def _activities(
 
 
 @contextlib.asynccontextmanager
-async def working(client: Client, parts: Parts, serve: Sequence[str] = QUEUES) -> AsyncIterator[None]:
-    """Serve the queues until the block ends; then hand over what is running."""
+async def working(
+    client: Client, shared: SharedParts, host: HostParts | None, serve: Sequence[str] = SHARED_QUEUES
+) -> AsyncIterator[None]:
+    """Serve the queues, and a host's own if there is one, until the block ends; then hand over what is running."""
     async with contextlib.AsyncExitStack() as stack:
-        if "host" in serve:
-            await parts.gateway.ensure_running()
-            for chore in _chores(client, parts):
-                stack.callback(asyncio.create_task(chore).cancel)
-        workers = build(client, parts, serve)
+        chores: list[Coroutine[None, None, None]] = []
+        if "api" in serve:
+            chores.append(_look_for_ends(client, shared))
+        if host is not None:
+            await host.gateway.ensure_running()
+            chores += _host_chores(client, host)
+        for chore in chores:
+            stack.callback(asyncio.create_task(chore).cancel)
+        workers = build(client, shared, host, serve)
         for worker in workers:
             await stack.enter_async_context(worker)
         # All at once: one that goes on alone would take a place on a host whose other queues nobody serves any more.
@@ -116,23 +124,30 @@ async def _stop_all(workers: Sequence[Worker]) -> None:
     await asyncio.gather(*(worker.shutdown() for worker in workers))
 
 
-def _chores(client: Client, parts: Parts) -> tuple[Coroutine[None, None, None], ...]:
+def _look_for_ends(client: Client, shared: SharedParts) -> Coroutine[None, None, None]:
+    """What whoever reaches the forge does beside its steps."""
+    ends = shared.ends(client)
+
+    async def look() -> None:
+        for task in await ends.record_all():
+            _log.warning("task %s ended without an outcome: one was put on record", task)
+
+    return repeat("look for tasks that have ended without an outcome", look, SWEEP_SECONDS)
+
+
+def _host_chores(client: Client, host: HostParts) -> list[Coroutine[None, None, None]]:
     """What a host does beside its steps, for as long as it serves."""
 
     async def renew_lease() -> None:
         await client.service_client.check_health(timeout=timedelta(seconds=LEASE_CHECK_SECONDS))
-        parts.sandboxes.renew_lease()
-
-    ends = parts.ends(client)
+        host.sandboxes.renew_lease()
 
     async def give_back() -> None:
-        for task in await ends.record_all():
-            _log.warning("task %s ended without an outcome: one was put on record", task)
-        for task in await sweep(client, parts):
+        for task in await sweep(client, host):
             _log.warning("task %s no longer needed its workspace here: it was given back", task)
 
-    return (
+    return [
         repeat("renew the lease of this host's runs, which freeze without it", renew_lease, LEASE_CHECK_SECONDS),
-        repeat("keep the egress gateway up", parts.gateway.ensure_running, GATEWAY_CHECK_SECONDS),
-        repeat("look for tasks that have ended and what they left", give_back, SWEEP_SECONDS),
-    )
+        repeat("keep the egress gateway up", host.gateway.ensure_running, GATEWAY_CHECK_SECONDS),
+        repeat("look for workspaces that no task needs", give_back, SWEEP_SECONDS),
+    ]

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -20,6 +20,10 @@ class UnknownKey(Untrusted):
     """It may be a good signature, by somebody who may not sign here."""
 
 
+class KeyUnusable(Exception):
+    """A key file can't be used; the message says which, and what to do."""
+
+
 class SigningKey:
     """A private key and its name."""
 
@@ -33,10 +37,10 @@ class SigningKey:
 
         The public half is kept beside it as `<role>.pub`, to be given to those who verify.
         """
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        directory.chmod(0o700)
         path = directory / f"{role}.key"
         if not path.exists():
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            directory.chmod(0o700)
             draft = directory / f"{role}.key.{os.getpid()}"
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
@@ -48,9 +52,12 @@ class SigningKey:
                 pass
             finally:
                 draft.unlink()
-        path.chmod(0o600)
-        key = cls(Ed25519PrivateKey.from_private_bytes(path.read_bytes()))
-        path.with_suffix(PUBLIC_SUFFIX).write_text(key.public_key.hex() + "\n")
+        _close(path)
+        key = cls(_private_key(path))
+        public, text = path.with_suffix(PUBLIC_SUFFIX), key.public_key.hex() + "\n"
+        # Where keys are mounted read-only there is nothing to write: both halves are there.
+        if not public.exists() or public.read_text() != text:
+            public.write_text(text)
         return key
 
     @property
@@ -64,20 +71,32 @@ class SigningKey:
 
 
 class TrustedKeys:
-    """The public keys whose signatures count."""
+    """The public keys whose signatures count, read again when one signs that is not known yet."""
 
-    def __init__(self, public_keys: Iterable[bytes]) -> None:
-        keys = [Ed25519PublicKey.from_public_bytes(raw) for raw in public_keys]
-        self._keys: Mapping[str, Ed25519PublicKey] = {_key_id(key): key for key in keys}
+    def __init__(self, read: Callable[[], Iterable[bytes]]) -> None:
+        self._read = read
+        self._keys = self._loaded()
 
     @classmethod
-    def with_folder(cls, own: bytes, folder: Path) -> "TrustedKeys":
-        """Our own key, and those of other machines: each a `.pub` file that somebody put into the folder."""
-        others = [bytes.fromhex(path.read_text().strip()) for path in sorted(folder.glob(f"*{PUBLIC_SUFFIX}"))]
-        return cls([own, *others])
+    def of_role(cls, directory: Path, role: str) -> "TrustedKeys":
+        """That of this installation, `<role>.pub`, and those of other machines: files in `<role>s/` beside it."""
+
+        def read() -> Iterable[bytes]:
+            own = directory / f"{role}{PUBLIC_SUFFIX}"
+            others = sorted((directory / f"{role}s").glob(f"*{PUBLIC_SUFFIX}"))
+            return [_public_key(path) for path in (own, *others) if path.exists()]
+
+        return cls(read)
+
+    def _loaded(self) -> Mapping[str, Ed25519PublicKey]:
+        keys = [Ed25519PublicKey.from_public_bytes(raw) for raw in self._read()]
+        return {_key_id(key): key for key in keys}
 
     def verify(self, key_id: str, signature: str, message: bytes) -> None:
         """Raises Untrusted unless one of these keys signed exactly this."""
+        if key_id not in self._keys:
+            # Made or brought here since: a gateway may start after the worker that trusts it.
+            self._keys = self._loaded()
         key = self._keys.get(key_id)
         if key is None:
             raise UnknownKey(f"{key_id} is not a key that is trusted here")
@@ -85,6 +104,34 @@ class TrustedKeys:
             key.verify(base64.b64decode(signature, validate=True), message)
         except (InvalidSignature, ValueError) as error:
             raise Untrusted("the signature does not fit") from error
+
+
+def _close(path: Path) -> None:
+    """Make a private key readable by its owner alone. Raises KeyUnusable for one that others own or can read."""
+    found = path.stat()
+    if found.st_uid not in {0, os.geteuid()}:
+        raise KeyUnusable(f"{path} belongs to uid {found.st_uid}: who owns a signing key can sign; chown it")
+    if found.st_mode & 0o077:
+        try:
+            path.chmod(0o600)
+        except OSError as error:
+            raise KeyUnusable(f"{path} can be read by others, and not be closed: {error.strerror}") from error
+
+
+def _private_key(path: Path) -> Ed25519PrivateKey:
+    try:
+        return Ed25519PrivateKey.from_private_bytes(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise KeyUnusable(f"{path} can't be read as a signing key ({error}): put back the 32 bytes it had") from error
+
+
+def _public_key(path: Path) -> bytes:
+    try:
+        raw = bytes.fromhex(path.read_text().strip())
+        Ed25519PublicKey.from_public_bytes(raw)
+    except (OSError, ValueError) as error:
+        raise KeyUnusable(f"{path} is no public key ({error}): copy the other machine's .pub file again") from error
+    return raw
 
 
 def _key_id(key: Ed25519PublicKey) -> str:

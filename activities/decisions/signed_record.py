@@ -26,17 +26,18 @@ class _Signed(Model):
 
 
 class SignedRecord:
-    """Writes signed entries into tasks' chains, and reads those whose signature holds."""
+    """Reads those entries of tasks' chains whose signature holds; writes them where there is a key to sign with."""
 
-    def __init__(self, chains: TaskChains, key: SigningKey, trusted: TrustedKeys) -> None:
+    def __init__(self, chains: TaskChains, trusted: TrustedKeys, key: SigningKey | None = None) -> None:
         self._chains = chains
-        self._key = key
         self._trusted = trusted
+        self._key = key
 
     async def append(
         self, task_id: str, entry_id: str, kind: str, statement: Model, artifacts: Sequence[ArtifactRef] = ()
     ) -> None:
         """Sign and append once: a second call with the same entry_id changes nothing."""
+        assert self._key is not None, "who only reads the record has no key to sign with"
         stated = statement.model_dump(mode="json")
         signature = self._key.sign(_message(task_id, kind, stated))
         signed = _Signed(statement=stated, key_id=self._key.key_id, signature=signature)

@@ -69,7 +69,7 @@ class DecisionVerifier:
     @classmethod
     def trusting(cls, *public_keys: bytes) -> "DecisionVerifier":
         """A verifier for these gateways."""
-        return cls(TrustedKeys(public_keys))
+        return cls(TrustedKeys(lambda: public_keys))
 
     def verify(self, signed: SignedDecision, now: datetime) -> None:
         """Raises SignatureRefused unless a known gateway signed exactly this and it has not expired."""

@@ -15,7 +15,8 @@ from tests.support.repositories import make_repository
 from tests.workers.installation import FILES, Installation, configure
 from workers.embedded.programs import program
 from workers.embedded.temporal_server import free_port, temporal_server
-from workers.parts import Parts
+from workers.parts.host import HostParts
+from workers.parts.shared import SharedParts
 from workers.settings import Settings
 from workflows.models.decision import Action
 from workflows.models.status import Stage
@@ -32,7 +33,7 @@ async def measure(state: Path) -> list[Figure]:
         state / "temporal", settings.temporal_address, settings.temporal_ui_port, settings.temporal_namespace
     )
     async with server, _process("worker", settings) as worker, _process("gateway", settings) as gateway:
-        parts = Parts.load(settings)
+        parts = HostParts.load(SharedParts.load(settings))
         installation = Installation(settings, parts, agents)
         await _task(installation, repository)
         processes = {

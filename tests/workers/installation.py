@@ -9,7 +9,7 @@ from workers.cli.client import GatewayClient
 from workers.embedded.stack import stack
 from workers.embedded.temporal_server import free_port
 from workers.gateway.messages import NewDecision, NewTask, TaskView
-from workers.parts import Parts
+from workers.parts.host import HostParts
 from workers.settings import Settings
 from workflows.models.decision import Action, DecisionReceipt
 from workflows.models.evidence import Evidence
@@ -59,7 +59,7 @@ FILES = {
 class Installation:
     """What a person at a terminal of this machine can do."""
 
-    def __init__(self, settings: Settings, parts: Parts, agents: Path) -> None:
+    def __init__(self, settings: Settings, parts: HostParts, agents: Path) -> None:
         self.settings = settings
         self.parts = parts
         self.agents = agents

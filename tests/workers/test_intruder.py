@@ -141,7 +141,7 @@ async def test_nothing_that_a_merge_rests_on_can_be_recorded(
     here: Installation, intruder: Intruder, reviewed: Reviewed
 ) -> None:
     task = reviewed.status.task.id
-    before = await here.parts.chains.entries(task)
+    before = await here.parts.shared.chains.entries(task)
     for kind in ("evidence", "admission", "patch", "merge", "decision"):
         entry: dict[str, Any] = {"task_id": task, "entry_id": f"forged-{kind}", "kind": kind, "data": {}}
         assert "no workflow may put" in await intruder.tries("record", entry)
@@ -151,7 +151,7 @@ async def test_nothing_that_a_merge_rests_on_can_be_recorded(
     assert "this step is for task/" in await intruder.tries("record", outcome)
     astray = changed(outcome, "data.task.id", "../x") | {"task_id": "../x"}
     assert "no task id" in await intruder.tries("record", astray, under="task/../x")
-    assert await here.parts.chains.entries(task) == before
+    assert await here.parts.shared.chains.entries(task) == before
 
 
 async def test_a_task_that_no_gateway_admitted_reaches_no_workspace_and_no_repository(

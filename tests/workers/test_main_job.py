@@ -385,7 +385,7 @@ async def test_a_task_terminated_in_temporal_ends_as_such_and_can_be_asked_for_a
     if noticed_by == "the sweep":
         async with asyncio.timeout(30):
             # What Temporal lists follows what happens a moment later.
-            while task not in await here.parts.ends(client).record_all():
+            while task not in await here.parts.shared.ends(client).record_all():
                 await asyncio.sleep(0.05)
     status = (await here.view(task)).status
     assert (status.stage, status.outcome) == (Stage.ENDED, Outcome.CANCELLED)
@@ -433,7 +433,7 @@ async def test_a_goal_with_shell_metacharacters_reaches_the_agent_as_it_is(
     task = await here.ask(repository, "mender", goal=goal)
     status = (await here.settles(task)).status
     assert status.context is not None
-    prompt = (await here.parts.artifacts.get(status.context.prompt)).decode()
+    prompt = (await here.parts.shared.artifacts.get(status.context.prompt)).decode()
     assert goal in prompt
     assert not Path("/tmp/jm-pwned").exists()
     await here.decide(task, Action.REJECT)

@@ -22,7 +22,8 @@ from workers.embedded.stack import stack
 from workers.embedded.temporal_server import free_port, temporal_server
 from workers.gateway.assembly import gateway_of
 from workers.gateway.server import serving
-from workers.parts import Parts
+from workers.parts.host import HostParts
+from workers.parts.shared import SharedParts
 from workers.settings import Settings
 from workers.temporal import connect
 from workers.worker import RUNNER, WORKFLOWS
@@ -78,16 +79,16 @@ async def split(
     async with temporal_server(
         state / "temporal", settings.temporal_address, settings.temporal_ui_port, settings.temporal_namespace
     ) as client:
-        parts = await asyncio.to_thread(Parts.load, settings)
+        parts = await asyncio.to_thread(lambda: HostParts.load(SharedParts.load(settings)))
         machine = Machine(settings)
         try:
-            async with serving(gateway_of(client, parts, temporal_ui=""), settings.gateway_socket):
+            async with serving(gateway_of(client, parts.shared, temporal_ui=""), settings.gateway_socket):
                 yield Installation(settings, parts, agents), machine
         finally:
             if machine.worker is not None and machine.worker.returncode is None:
                 await machine.end(signal.SIGKILL)
             await parts.shut_down()
-            await parts.close()
+            await parts.shared.close()
 
 
 @asynccontextmanager
@@ -116,7 +117,7 @@ async def test_a_run_goes_on_while_its_worker_is_restarted_and_is_not_started_ag
         (here.agents / "waiter" / "go").touch()
         status = await wait_until_reviewed(here, task)
         assert status.run is not None
-        output = await here.parts.artifacts.get(status.run.output) if status.run.output else b""
+        output = await here.parts.shared.artifacts.get(status.run.output) if status.run.output else b""
         assert output.count(b"started") == 1
         assert (status.round, status.run.run_id) == (1, run_id)
         await here.decide(task, Action.REJECT)
@@ -183,7 +184,7 @@ async def test_what_an_agent_did_is_not_lost_when_its_host_was_silent_for_too_lo
         assert status.run is not None
         assert status.run.output is not None
         assert status.placement is not None
-        output = await here.parts.artifacts.get(status.run.output)
+        output = await here.parts.shared.artifacts.get(status.run.output)
         assert (output.count(b"started"), status.run.run_id, status.round) == (1, f"{task}-1-1", 1)
         assert status.placement.epoch == 2
         await here.decide(task, Action.REJECT)

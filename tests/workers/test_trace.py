@@ -110,7 +110,7 @@ async def test_one_trace_holds_everything_from_the_command_line_to_the_revert(st
             printed = json.loads(await command(here, "show", task, "--timeline", "--json"))
             status = view.status
             assert status.run is not None and status.run.output is not None
-            output = (await here.parts.artifacts.get(status.run.output)).decode()
+            output = (await here.parts.shared.artifacts.get(status.run.output)).decode()
 
     place = trace_of(task, status.task.trace)
     assert {span.trace_id for span in spans} == {place.trace_id}

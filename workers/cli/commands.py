@@ -5,7 +5,7 @@ from typing import Any
 
 from cyclopts import App, Group
 
-from workers.cli import agents, asking, deciding, looking, machine
+from workers.cli import agents, apart, asking, deciding, looking, machine
 
 GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
     ("This machine", (machine.up, machine.down, machine.doctor, machine.init, machine.demo)),
@@ -25,7 +25,7 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
             deciding.revert,
         ),
     ),
-    ("More than one machine", (machine.worker, machine.gateway)),
+    ("Parts that run apart", (apart.worker, apart.gateway, apart.setup_namespace, apart.keys)),
 )
 
 

@@ -3,19 +3,17 @@
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from cyclopts import Parameter
 from rich.markup import escape
 
 from workers.cli.client import CommandFailed
 from workers.cli.options import Flag, Json
 from workers.cli.printing import out, plural
+from workers.cli.serving import run_to_its_end
 from workers.logs import log_to
-from workers.settings import StateUnusable, load_settings
+from workers.settings import load_settings
 
 AGENT_EXAMPLE = """
     [agents.mine]
@@ -43,7 +41,7 @@ def up() -> None:
     async def serve() -> None:
         async with stack(settings) as parts:
             console = out()
-            platform = parts.owners.platform()
+            platform = parts.shared.owners.platform()
             console.print(f"Journeyman is up (host {parts.host}, profile {platform.profile})")
             console.print(
                 f"State        {escape(str(settings.state))}  (log: {escape(str(log.relative_to(settings.state)))})"
@@ -69,7 +67,7 @@ def up() -> None:
                 "them again, `journeyman down --runs` ends them"
             )
 
-    _run(serve())
+    run_to_its_end(serve())
 
 
 def down(*, runs: Annotated[bool, Flag] = False) -> None:
@@ -86,65 +84,7 @@ def down(*, runs: Annotated[bool, Flag] = False) -> None:
         for line in await take_down(load_settings(), end_runs=runs):
             out().print(line, markup=False)
 
-    _run(end())
-
-
-def worker(
-    *, queues: Annotated[str, Parameter(help="Kinds of work, with commas: orchestrate, api, host.")] = ""
-) -> None:
-    """Run a worker against the Temporal server at JOURNEYMAN_TEMPORAL_ADDRESS until it is asked to end."""
-    from workers.embedded.stack import until_told  # noqa: PLC0415
-    from workers.parts import Parts  # noqa: PLC0415
-    from workers.temporal import connect  # noqa: PLC0415
-    from workers.worker import QUEUES, working  # noqa: PLC0415
-
-    settings = load_settings()
-    kinds = tuple(kind.strip() for kind in queues.split(",")) if queues else QUEUES
-    if unknown := set(kinds) - set(QUEUES):
-        raise CommandFailed(f"there is no kind of work {sorted(unknown)[0]!r}; choose from {', '.join(QUEUES)}", code=2)
-
-    log_to(settings, "worker")
-
-    async def serve() -> None:
-        parts = Parts.load(settings)
-        client = await connect(settings.temporal_address, settings.temporal_namespace, settings.metrics_address)
-        try:
-            async with working(client, parts, kinds):
-                out().print(
-                    f"worker {parts.host} serves {', '.join(kinds)} at {settings.temporal_address}", markup=False
-                )
-                await until_told()
-        finally:
-            await parts.close()
-
-    _run(serve())
-
-
-def gateway() -> None:
-    """Run the gateway on its unix socket until it is asked to end."""
-    from workers.embedded.stack import until_told  # noqa: PLC0415
-    from workers.gateway.assembly import gateway_of  # noqa: PLC0415
-    from workers.gateway.server import serving  # noqa: PLC0415
-    from workers.parts import Parts  # noqa: PLC0415
-    from workers.temporal import connect  # noqa: PLC0415
-
-    settings = load_settings()
-
-    log_to(settings, "gateway")
-
-    async def serve() -> None:
-        parts = Parts.load(settings)
-        client = await connect(settings.temporal_address, settings.temporal_namespace)
-        try:
-            async with serving(
-                gateway_of(client, parts, temporal_ui=settings.temporal_ui_pages), settings.gateway_socket
-            ):
-                out().print(f"gateway serves {settings.gateway_socket}", markup=False)
-                await until_told()
-        finally:
-            await parts.close()
-
-    _run(serve())
+    run_to_its_end(end())
 
 
 def doctor(*, json: Json = False) -> None:
@@ -193,19 +133,4 @@ def demo(
     # A shell starts background jobs with SIGINT ignored; whoever sends it or SIGTERM still wants every clean-up.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-    _run(demonstrate(load_settings(), auto=auto, as_json=json))
-
-
-def _run(serving: Coroutine[Any, Any, None]) -> None:
-    try:
-        asyncio.run(serving)
-    except (CommandFailed, StateUnusable):
-        raise
-    except (RuntimeError, OSError) as error:
-        raise CommandFailed(str(error)) from error
-    except Exception as error:
-        if type(error).__module__.startswith(("workers.", "activities.", "workflows.")):
-            raise CommandFailed(str(error)) from error
-        raise
-    finally:
-        sys.stdout.flush()
+    run_to_its_end(demonstrate(load_settings(), auto=auto, as_json=json))

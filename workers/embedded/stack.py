@@ -10,7 +10,8 @@ from filelock import FileLock, Timeout
 from workers.embedded.temporal_server import temporal_server
 from workers.gateway.assembly import gateway_of
 from workers.gateway.server import serving
-from workers.parts import Parts
+from workers.parts.host import HostParts
+from workers.parts.shared import SharedParts
 from workers.settings import Settings
 from workers.worker import working
 
@@ -20,8 +21,8 @@ class AlreadyUp(Exception):
 
 
 @contextlib.asynccontextmanager
-async def stack(settings: Settings, *, leave_nothing: bool = False) -> AsyncIterator[Parts]:
-    """Start everything, give the parts, stop everything. Raises AlreadyUp, TemporalNotStarted or GatewayTaken.
+async def stack(settings: Settings, *, leave_nothing: bool = False) -> AsyncIterator[HostParts]:
+    """Start everything, give the host's parts, stop everything. Raises AlreadyUp, TemporalNotStarted or GatewayTaken.
 
     `leave_nothing`: also end runs and the egress gateway, which otherwise go on for a while, to be found again.
     """
@@ -35,7 +36,7 @@ async def stack(settings: Settings, *, leave_nothing: bool = False) -> AsyncIter
         ) from taken
     try:
         # Unpacking and loading what sandboxes need takes a second or two, and so does the server: side by side.
-        loading = asyncio.create_task(asyncio.to_thread(Parts.load, settings))
+        loading = asyncio.create_task(asyncio.to_thread(lambda: HostParts.load(SharedParts.load(settings))))
         async with temporal_server(
             settings.state / "temporal",
             settings.temporal_address,
@@ -43,17 +44,18 @@ async def stack(settings: Settings, *, leave_nothing: bool = False) -> AsyncIter
             settings.temporal_namespace,
             settings.metrics_address,
         ) as client:
-            parts = await loading
+            host = await loading
+            shared = host.shared
             ui = f"http://127.0.0.1:{settings.temporal_ui_port}/namespaces/{settings.temporal_namespace}"
-            app = gateway_of(client, parts, temporal_ui=ui)
+            app = gateway_of(client, shared, temporal_ui=ui)
             try:
-                async with working(client, parts), serving(app, settings.gateway_socket):
-                    yield parts
+                async with working(client, shared, host), serving(app, settings.gateway_socket):
+                    yield host
             finally:
                 # The egress gateway outlives this process only for runs that do.
-                if leave_nothing or not parts.sandboxes.live_runs():
-                    await parts.shut_down()
-                await parts.close()
+                if leave_nothing or not host.sandboxes.live_runs():
+                    await host.shut_down()
+                await shared.close()
     finally:
         lock.release()
 

@@ -4,17 +4,19 @@ from fastapi import FastAPI
 from temporalio.client import Client
 
 from activities.agents.current import CurrentAdapters
+from activities.decisions.signing import DecisionSigner
 from workers.gateway.admission import Admission
 from workers.gateway.app import gateway_app, identify_by_socket
 from workers.gateway.deciding import Deciding
 from workers.gateway.outputs import Outputs
 from workers.gateway.reading import Reading
 from workers.gateway.tracing import RequestTraces
-from workers.parts import Parts
+from workers.parts.shared import SharedParts
 
 
-def gateway_of(client: Client, parts: Parts, *, temporal_ui: str) -> FastAPI:
-    """The gateway's application on these parts."""
+def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastAPI:
+    """The gateway's application on these parts, with its signing key: made the first time, and nobody else's."""
+    signer = DecisionSigner.load_or_create(parts.settings.keys_location)
     reading = Reading(client, parts.chains, parts.artifacts, parts.attested, parts.ends(client), temporal_ui)
     outputs = Outputs(reading, parts.attested, parts.artifacts, parts.settings.hosts, CurrentAdapters(parts.owners))
     traces = RequestTraces(parts.spans, parts.recorder)
@@ -24,9 +26,9 @@ def gateway_of(client: Client, parts: Parts, *, temporal_ui: str) -> FastAPI:
         parts.chains,
         parts.mirrors,
         parts.owners,
-        parts.signer,
+        signer,
         traces,
         parts.settings.host_silence_seconds,
     )
-    deciding = Deciding(client, parts.signer, reading, parts.admissions, parts.attested)
+    deciding = Deciding(client, signer, reading, parts.admissions, parts.attested)
     return gateway_app(admission, deciding, reading, outputs, traces, identify_by_socket(parts.owners))

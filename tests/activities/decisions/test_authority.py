@@ -51,7 +51,7 @@ class Court:
         self.authority = Authority(verifier, self.admissions, self.attested)
 
     def record(self, key: SigningKey) -> SignedRecord:
-        return SignedRecord(self.chains, key, TrustedKeys([key.public_key]))
+        return SignedRecord(self.chains, TrustedKeys(lambda: [key.public_key]), key)
 
     async def admitted(self, task: Task = TASK, signer: DecisionSigner | None = None, *, under: str = "") -> None:
         """Put a task on record, as a gateway does."""

@@ -1,0 +1,124 @@
+"""Commands for an installation whose parts run apart: on several machines, or each in a container."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from workers.cli.client import CommandFailed
+from workers.cli.printing import out
+from workers.cli.serving import run_to_its_end
+from workers.logs import log_to
+from workers.settings import load_settings
+
+
+def worker(
+    *, queues: Annotated[str, Parameter(help="Kinds of work, with commas: orchestrate, api, host.")] = ""
+) -> None:
+    """Run a worker against a Temporal server until it is asked to end.
+
+    The server is the one at JOURNEYMAN_TEMPORAL_ADDRESS; without that, where Temporal's own TEMPORAL_* variables or its
+    configuration file say.
+    """
+    # Loaded here, so that commands which only ask the gateway stay quick.
+    from workers.embedded.stack import until_told  # noqa: PLC0415
+    from workers.namespace import check  # noqa: PLC0415
+    from workers.parts.host import HostParts  # noqa: PLC0415
+    from workers.parts.shared import SharedParts  # noqa: PLC0415
+    from workers.temporal import connect_as_configured  # noqa: PLC0415
+    from workers.worker import QUEUES, working  # noqa: PLC0415
+
+    settings = load_settings()
+    kinds = tuple(kind.strip() for kind in queues.split(",")) if queues else QUEUES
+    if unknown := set(kinds) - set(QUEUES):
+        raise CommandFailed(f"there is no kind of work {sorted(unknown)[0]!r}; choose from {', '.join(QUEUES)}", code=2)
+    log_to(settings, "worker")
+
+    async def serve() -> None:
+        shared = SharedParts.load(settings)
+        host = HostParts.load(shared) if "host" in kinds else None
+        client = await connect_as_configured(settings, settings.metrics_address)
+        await check(client)
+        try:
+            async with working(client, shared, host, kinds):
+                where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
+                out().print(f"worker {shared.host} serves {', '.join(kinds)} at {where}", markup=False)
+                await until_told()
+        finally:
+            await shared.close()
+
+    run_to_its_end(serve())
+
+
+def gateway() -> None:
+    """Run the gateway on its unix socket until it is asked to end. It finds Temporal as `worker` does."""
+    from workers.embedded.stack import until_told  # noqa: PLC0415
+    from workers.gateway.assembly import gateway_of  # noqa: PLC0415
+    from workers.gateway.server import serving  # noqa: PLC0415
+    from workers.parts.shared import SharedParts  # noqa: PLC0415
+    from workers.temporal import connect_as_configured  # noqa: PLC0415
+
+    settings = load_settings()
+    log_to(settings, "gateway")
+
+    async def serve() -> None:
+        shared = SharedParts.load(settings)
+        client = await connect_as_configured(settings)
+        app = gateway_of(client, shared, temporal_ui=settings.temporal_ui_pages(client.namespace))
+        try:
+            async with serving(app, settings.gateway_socket):
+                out().print(f"gateway serves {settings.gateway_socket}", markup=False)
+                await until_told()
+        finally:
+            await shared.close()
+
+    run_to_its_end(serve())
+
+
+def setup_namespace(*, retention_days: Annotated[int, Parameter(show_default=True)] = 30) -> None:
+    """Make the Temporal namespace, if it is not there, and the search attributes that tasks need. Safe to repeat.
+
+    `up` does this for the server that it starts.
+
+    Parameters
+    ----------
+    retention_days
+        How long a namespace that is made keeps tasks that have ended; the archive keeps them for good.
+    """
+    from workers.namespace import set_up  # noqa: PLC0415
+    from workers.temporal import connect_as_configured  # noqa: PLC0415
+
+    if retention_days < 1:
+        raise CommandFailed("--retention-days is at least 1", code=2)
+
+    async def prepare() -> None:
+        client = await connect_as_configured(load_settings())
+        done = await set_up(client, timedelta(days=retention_days))
+        for line in done or [f"the namespace {client.namespace} has everything it needs"]:
+            out().print(line, markup=False)
+
+    run_to_its_end(prepare())
+
+
+def keys(directory: Path) -> None:
+    """Make signing keys for a gateway and for workers that don't share a state directory. Safe to repeat.
+
+    Each gets a directory of its own, for JOURNEYMAN_KEYS: `gateway` and `worker`, with its private key, and the public
+    half of the other's. Whoever has the gateway's can decide anything; whoever has the workers' can attest anything.
+
+    Parameters
+    ----------
+    directory
+        Where to make the two.
+    """
+    from activities.decisions.attested import WORKER  # noqa: PLC0415
+    from activities.decisions.pairing import pair  # noqa: PLC0415
+    from activities.decisions.signing import GATEWAY  # noqa: PLC0415
+
+    async def make() -> None:
+        for made in await asyncio.to_thread(pair, directory, GATEWAY, WORKER):
+            out().print(f"JOURNEYMAN_KEYS={made.directory}   # of every {made.role}", markup=False)
+
+    run_to_its_end(make())

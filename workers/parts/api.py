@@ -1,0 +1,44 @@
+"""The steps that act on other people's servers, and those that share something between tasks through Temporal."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from temporalio.client import Client
+
+from activities.archive.steps import RecordActivities
+from activities.budget import BudgetActivities
+from activities.decisions.authority import Authority
+from activities.forge.steps import ForgeActivities
+from activities.forge.turns import MergeTurnActivities
+from workers.parts.shared import SharedParts
+
+
+def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any]]:
+    """All of them; they need no host and no sandbox."""
+    attested = shared.attesting()
+    authority = Authority(shared.verifier, shared.admissions, attested)
+    turns, budget = MergeTurnActivities(client), BudgetActivities(client)
+    forge = ForgeActivities(
+        shared.forge,
+        shared.admissions,
+        attested,
+        authority,
+        shared.artifacts,
+        shared.mirrors,
+        shared.patches,
+        whose_turn=turns.whose,
+    )
+    record = RecordActivities(shared.chains, authority, attested, shared.traces)
+    return [
+        forge.propose,
+        forge.rebase,
+        forge.merge,
+        forge.close_pull_request,
+        forge.revert,
+        turns.take_turn,
+        turns.give_turn_back,
+        budget.reserve_budget,
+        budget.settle_budget,
+        record.verify_decision,
+        record.record,
+    ]

@@ -1,0 +1,142 @@
+"""The parts of a machine that runs agents: its workspaces, its sandboxes and their way out."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from activities.agents.current import CurrentAdapters, CurrentKeys
+from activities.agents.toolchains import Toolchains
+from activities.context.builder import ContextBuilder
+from activities.egress.gateway import EnvoyGateway
+from activities.environment.layer import EnvironmentLayers
+from activities.environment.registries import discover
+from activities.evaluation.checks import CheckRunner
+from activities.evaluation.evaluator import Evaluator
+from activities.host.attending import Attending
+from activities.host.briefing import BriefingActivities
+from activities.host.capacity import CapacityActivities
+from activities.host.exporting import ExportingActivities
+from activities.host.judging import JudgingActivities
+from activities.host.last_words import LastWords
+from activities.host.placements import Placements
+from activities.host.preparations import Preparations
+from activities.host.running import RunningActivities
+from activities.repository.export import Exporter
+from activities.repository.workspace import Workspaces
+from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.stage import stage_runtime
+from workers.parts.shared import SharedParts
+
+Step = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class HostParts:
+    """What a host has beside what all share."""
+
+    shared: SharedParts
+    placements: Placements
+    capacity: CapacityActivities
+    sandboxes: BubblewrapSandboxes
+    gateway: EnvoyGateway
+    placement_steps: Sequence[Step]
+    host_steps: Sequence[Step]
+    control_steps: Sequence[Step]
+
+    @property
+    def host(self) -> str:
+        """The host's id."""
+        return self.shared.host
+
+    async def shut_down(self) -> None:
+        """End every run of this host and its egress gateway: for a stack that is not coming back."""
+        for run_id in self.sandboxes.live_runs():
+            with contextlib.suppress(LookupError):
+                await self.sandboxes.stop(run_id, "the stack was taken down")
+        await self.gateway.stop()
+
+    @classmethod
+    def load(cls, shared: SharedParts) -> "HostParts":
+        """Build everything; unpacks what sandboxes execute, which takes a second or two the first time."""
+        settings, layout, git, mirrors = shared.settings, shared.layout, shared.git, shared.mirrors
+        stage = stage_runtime(settings.prepare_state())
+        sandboxes = BubblewrapSandboxes(
+            layout.runs, stage, lease_seconds=settings.lease_seconds, lapse_seconds=settings.lapse_seconds
+        )
+        gateway = EnvoyGateway(layout.egress, credentials=CurrentKeys(shared.owners))
+        workspaces = Workspaces(layout.workspaces, git)
+        attested = shared.attesting()
+        placements = Placements(layout.placements, settings.capacity)
+        preparations = Preparations(layout.preparations)
+        layers = EnvironmentLayers(layout.layers, sandboxes, gateway, discover)
+        capacity = CapacityActivities(
+            host=shared.host,
+            layout=layout,
+            placements=placements,
+            sandboxes=sandboxes,
+            gateway=gateway,
+            mirrors=mirrors,
+            workspaces=workspaces,
+            patches=shared.patches,
+            layers=layers,
+            owners=shared.owners,
+            last_words=LastWords(sandboxes, shared.artifacts, attested),
+            toolchain=stage.root.name,
+            admissions=shared.admissions,
+            attested=attested,
+            preparations=preparations,
+        )
+        briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, shared.artifacts))
+        running = RunningActivities(
+            layout=layout,
+            placements=placements,
+            preparations=preparations,
+            sandboxes=sandboxes,
+            gateway=gateway,
+            mirrors=mirrors,
+            workspaces=workspaces,
+            layers=layers,
+            artifacts=shared.artifacts,
+            attested=attested,
+            adapters=CurrentAdapters(shared.owners),
+            toolchains=Toolchains(settings.state),
+            traces=shared.traces,
+        )
+        exporting = ExportingActivities(
+            git=git,
+            placements=placements,
+            preparations=preparations,
+            mirrors=mirrors,
+            workspaces=workspaces,
+            exporter=Exporter(sandboxes, git, layout.scratch),
+            patches=shared.patches,
+            attested=attested,
+        )
+        checks = CheckRunner(sandboxes, workspaces, shared.artifacts, shared.traces.check_ended)
+        judging = JudgingActivities(
+            placements=placements,
+            preparations=preparations,
+            sandboxes=sandboxes,
+            mirrors=mirrors,
+            patches=shared.patches,
+            layers=layers,
+            evaluator=Evaluator(git, checks, shared.artifacts),
+            attested=attested,
+        )
+        return cls(
+            shared=shared,
+            placements=placements,
+            capacity=capacity,
+            sandboxes=sandboxes,
+            gateway=gateway,
+            placement_steps=[capacity.prepare],
+            host_steps=[
+                briefing.gather_context,
+                running.run_agent,
+                exporting.export_patch,
+                judging.evaluate,
+                capacity.release,
+            ],
+            control_steps=[Attending().attend],
+        )

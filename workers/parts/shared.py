@@ -1,0 +1,115 @@
+"""The parts that every process has: the record, the repositories, and the keys whose signatures count.
+
+No private key is among them: a gateway signs with its own, workers with theirs, and each has only the other's public
+half. So a worker that was taken over can't decide anything, nor a gateway attest anything.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from temporalio.client import Client
+
+from activities.archive.artifacts import Artifacts
+from activities.archive.chains import Chains
+from activities.archive.intents import Intents
+from activities.archive.objects import Objects
+from activities.decisions.admissions import Admissions
+from activities.decisions.attested import WORKER, Attested
+from activities.decisions.keys import SigningKey, TrustedKeys
+from activities.decisions.signed_record import SignedRecord
+from activities.decisions.signing import GATEWAY, DecisionVerifier
+from activities.forge.contract import Forge
+from activities.forge.local import LocalForge
+from activities.host.layout import HostLayout
+from activities.policy.owners import OwnersFiles
+from activities.policy.reading import read_platform, read_security
+from activities.repository.git import Git
+from activities.repository.mirror import Mirrors
+from activities.repository.patches import Patches
+from activities.tracing.forge import TracedForge
+from activities.tracing.otlp import OtlpSender, is_configured
+from activities.tracing.recorder import Recorder
+from activities.tracing.store import SpanStore
+from activities.tracing.traces import Traces
+from workers.ends import Ends
+from workers.settings import Settings
+
+
+@dataclass(frozen=True)
+class SharedParts:
+    """What a worker and a gateway have in common."""
+
+    settings: Settings
+    host: str
+    layout: HostLayout
+    owners: OwnersFiles
+    git: Git
+    mirrors: Mirrors
+    artifacts: Artifacts
+    patches: Patches
+    chains: Chains
+    intents: Intents
+    forge: Forge
+    verifier: DecisionVerifier
+    admissions: Admissions
+    workers: TrustedKeys
+    """Whose word about runs, patches, evidence and merges counts."""
+    spans: SpanStore
+    recorder: Recorder
+    traces: Traces
+
+    @property
+    def attested(self) -> Attested:
+        """What workers have put on record, to be read."""
+        return Attested(SignedRecord(self.chains, self.workers))
+
+    def attesting(self) -> Attested:
+        """The same, to be added to: with the worker's key of this installation, made if missing."""
+        key = SigningKey.load_or_create(self.settings.keys_location, WORKER)
+        return Attested(SignedRecord(self.chains, self.workers, key))
+
+    def ends(self, client: Client) -> Ends:
+        """What notices tasks that ended without saying so."""
+        return Ends(client, self.chains, self.admissions, self.attested, self.forge, self.recorder)
+
+    async def close(self) -> None:
+        """Write and send what is known of traces and measures; the last thing a process does with its parts."""
+        await asyncio.to_thread(self.recorder.close)
+
+    @classmethod
+    def load(cls, settings: Settings) -> "SharedParts":
+        """Read the settings and policy files and build everything. Raises PolicyRefusal for an invalid file."""
+        state = settings.prepare_state()
+        owners = OwnersFiles(settings.config_file, settings.security_file)
+        # Told as a mistake in the file and not as a change of it: what follows reads both again.
+        read_platform(owners.platform_file)
+        read_security(owners.security_file)
+        host = settings.host_id()
+        settings.close_files()
+        layout = HostLayout(settings.hosts / host)
+        git = Git(state / "git")
+        objects = Objects.open(settings.archive_location)
+        artifacts, chains = Artifacts(objects), Chains(objects)
+        spans = SpanStore(objects)
+        sender = OtlpSender(settings.otlp_endpoint, host) if is_configured(settings.otlp_endpoint) else None
+        recorder = Recorder(spans, sender)
+        verifier = DecisionVerifier(TrustedKeys.of_role(settings.keys_location, GATEWAY))
+        return cls(
+            settings=settings,
+            host=host,
+            layout=layout,
+            owners=owners,
+            git=git,
+            mirrors=Mirrors(layout.mirrors, git),
+            artifacts=artifacts,
+            patches=Patches(git, artifacts),
+            chains=chains,
+            intents=Intents(objects),
+            forge=TracedForge(LocalForge(git, settings.forge_location), recorder),
+            verifier=verifier,
+            admissions=Admissions(chains, verifier),
+            workers=TrustedKeys.of_role(settings.keys_location, WORKER),
+            spans=spans,
+            recorder=recorder,
+            traces=Traces(recorder),
+        )
