@@ -46,9 +46,12 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate
 lock: | $(BIN)/uv
-	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --extra dev \
-		--output-file infra/requirements/lock.txt pyproject.toml infra/requirements/bootstrap.txt
+	$(COMPILE) --extra dev --output-file infra/requirements/lock.txt pyproject.toml infra/requirements/bootstrap.txt
+	$(COMPILE) --constraint infra/requirements/lock.txt --output-file infra/requirements/runtime.txt pyproject.toml
+	$(COMPILE) --constraint infra/requirements/lock.txt --output-file infra/requirements/build.txt \
+		infra/requirements/build.in
 
 system-deps:
 	infra/system-deps

@@ -1,6 +1,7 @@
 """What all tests share: one real Temporal server a test process, and short directories that dropped uids can pass."""
 
 import os
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from activities.removal import remove
 from workers.embedded.programs import program
 from workers.temporal import DATA_CONVERTER
 from workflows import search_attributes
+
+# Started in the background by a shell, this process ignores SIGINT, and so would every command that a test interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest_asyncio.fixture(scope="session")

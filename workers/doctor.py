@@ -15,6 +15,7 @@ from activities.host.layout import HostLayout
 from activities.policy.reading import read_platform, read_security
 from activities.sandbox.contract import SandboxSpec
 from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.limits import ProbeFailed
 from activities.sandbox.stage import stage_runtime
 from workers.agent_checks import examine_agents
 from workers.embedded.programs import program
@@ -136,13 +137,22 @@ async def _sandbox(settings: Settings) -> str:
         status, output = await sandboxes.run(spec)
         await sandboxes.forget(run_id)
         grades = await asyncio.to_thread(sandboxes.grades)
+    except ProbeFailed as error:
+        raise _cannot_start(str(error)) from error
     finally:
         shutil.rmtree(settings.state / "doctor", ignore_errors=True)
     if status.end is not RunEnd.EXITED or output.strip() != b"1000":
-        raise RuntimeError(f"a sandbox could not be started: {status.detail or output.decode(errors='replace')}")
+        raise _cannot_start(status.detail or output.decode(errors="replace"))
     held = ", ".join(f"{name} {grade}" for name, grade in grades.model_dump().items())
     dropped = "root drops to a uid of each sandbox's own; " if os.geteuid() == 0 else ""
     return f"bubblewrap works; {dropped}limits: {held}"
+
+
+def _cannot_start(why: str) -> Exception:
+    found = f"a sandbox could not be started: {why}"
+    if any(Path(mark).exists() for mark in ("/run/.containerenv", "/.dockerenv")):
+        return _Missing(found, "give this container what the service `host` of infra/compose/compose.yaml has")
+    return RuntimeError(found)
 
 
 async def _temporal(_: Settings) -> str:

@@ -8,11 +8,15 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, RegisterNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from workflows import search_attributes
 
 _NOT_OURS_TO_SEE = {RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED}
 """How servers answer that keep this to their own tools, as Temporal Cloud does."""
+
+_LEARNT_SECONDS = 60.0
+"""A server's parts learn of a new namespace from time to time, by default every ten seconds."""
 
 
 class NamespaceNotReady(Exception):
@@ -78,8 +82,19 @@ async def _make(client: Client, retention: timedelta) -> list[str]:
             namespace=client.namespace, workflow_execution_retention_period=kept, description="Journeyman"
         )
         await client.workflow_service.register_namespace(request)
+        await _until_known(client)
         return [f"made the namespace {client.namespace}, which keeps what has ended for {retention.days} days"]
     return []
+
+
+@retry(
+    retry=retry_if_exception(lambda error: isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND),
+    stop=stop_after_delay(_LEARNT_SECONDS),
+    wait=wait_fixed(0.5),
+    reraise=True,
+)
+async def _until_known(client: Client) -> None:
+    await _there(client)
 
 
 async def _add_attributes(client: Client) -> list[str]:

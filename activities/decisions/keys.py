@@ -39,19 +39,13 @@ class SigningKey:
         """
         path = directory / f"{role}.key"
         if not path.exists():
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            directory.chmod(0o700)
-            draft = directory / f"{role}.key.{os.getpid()}"
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(Ed25519PrivateKey.generate().private_bytes_raw())
             try:
-                # A link can't replace: the first of two processes wins and the other reads the winner's key.
-                path.hardlink_to(draft)
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
+                _make(path)
+            except OSError as error:
+                raise KeyUnusable(
+                    f"there is no key {path}, and none can be made there ({error.strerror}): make keys with "
+                    "`journeyman keys`, and set JOURNEYMAN_KEYS"
+                ) from error
         _close(path)
         key = cls(_private_key(path))
         public, text = path.with_suffix(PUBLIC_SUFFIX), key.public_key.hex() + "\n"
@@ -104,6 +98,22 @@ class TrustedKeys:
             key.verify(base64.b64decode(signature, validate=True), message)
         except (InvalidSignature, ValueError) as error:
             raise Untrusted("the signature does not fit") from error
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.parent.chmod(0o700)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(Ed25519PrivateKey.generate().private_bytes_raw())
+    try:
+        # A link can't replace: the first of two processes wins and the other reads the winner's key.
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
 
 
 def _close(path: Path) -> None:

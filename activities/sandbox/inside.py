@@ -43,6 +43,9 @@ def main() -> None:
     """Set up, then replace this process by the command."""
     processes, gateway, port, command = int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[6:]
     if processes:
+        _, most = resource.getrlimit(resource.RLIMIT_NPROC)
+        # Where we were given less, by a container's engine say, less it is: only root could have more.
+        processes = processes if most == resource.RLIM_INFINITY else min(processes, most)
         resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
     if gateway != "-":
         open_way_out(gateway, port)

@@ -56,13 +56,11 @@ FILES = {
 }
 
 
-class Installation:
-    """What a person at a terminal of this machine can do."""
+class Terminal:
+    """What a person at a terminal of the gateway's machine can do."""
 
-    def __init__(self, settings: Settings, parts: HostParts, agents: Path) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.parts = parts
-        self.agents = agents
 
     def gateway(self, person: str) -> GatewayClient:
         return GatewayClient(self.settings.gateway_socket, person)
@@ -114,6 +112,15 @@ class Installation:
 
     async def revert(self, task: str, person: str = "grace") -> RevertResult:
         return await asyncio.to_thread(self.gateway(person).revert, task, NewDecision(action=Action.REVERT))
+
+
+class Installation(Terminal):
+    """The same, where everything runs on one machine and can be looked into."""
+
+    def __init__(self, settings: Settings, parts: HostParts, agents: Path) -> None:
+        super().__init__(settings)
+        self.parts = parts
+        self.agents = agents
 
 
 def configure(state: Path, configuration: str = "") -> Path:

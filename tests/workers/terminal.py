@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -13,13 +14,13 @@ from workers.embedded.programs import program
 from workers.embedded.temporal_server import free_port
 
 
+@dataclass(frozen=True)
 class Typed:
     """What came of a command."""
 
-    def __init__(self, code: int, out: str, error: str) -> None:
-        self.code = code
-        self.out = out
-        self.error = error
+    code: int
+    out: str
+    error: str
 
 
 def environment(state: Path, **more: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from workers.cli.client import CommandFailed
 from workers.cli.printing import out
-from workers.cli.serving import run_to_its_end
+from workers.cli.serving import asked_to_end, run_to_its_end
 from workers.logs import log_to
 from workers.settings import load_settings
 
@@ -23,7 +23,6 @@ def worker(
     configuration file say.
     """
     # Loaded here, so that commands which only ask the gateway stay quick.
-    from workers.embedded.stack import until_told  # noqa: PLC0415
     from workers.namespace import check  # noqa: PLC0415
     from workers.parts.host import HostParts  # noqa: PLC0415
     from workers.parts.shared import SharedParts  # noqa: PLC0415
@@ -44,9 +43,12 @@ def worker(
         try:
             async with working(client, shared, host, kinds):
                 where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
-                out().print(f"worker {shared.host} serves {', '.join(kinds)} at {where}", markup=False)
-                await until_told()
+                with asked_to_end() as asked:
+                    out().print(f"worker {shared.host} serves {', '.join(kinds)} at {where}", markup=False)
+                    await asked.wait()
         finally:
+            if host is not None:
+                await host.leave()
             await shared.close()
 
     run_to_its_end(serve())
@@ -54,7 +56,6 @@ def worker(
 
 def gateway() -> None:
     """Run the gateway on its unix socket until it is asked to end. It finds Temporal as `worker` does."""
-    from workers.embedded.stack import until_told  # noqa: PLC0415
     from workers.gateway.assembly import gateway_of  # noqa: PLC0415
     from workers.gateway.server import serving  # noqa: PLC0415
     from workers.parts.shared import SharedParts  # noqa: PLC0415
@@ -69,8 +70,9 @@ def gateway() -> None:
         app = gateway_of(client, shared, temporal_ui=settings.temporal_ui_pages(client.namespace))
         try:
             async with serving(app, settings.gateway_socket):
-                out().print(f"gateway serves {settings.gateway_socket}", markup=False)
-                await until_told()
+                with asked_to_end() as asked:
+                    out().print(f"gateway serves {settings.gateway_socket}", markup=False)
+                    await asked.wait()
         finally:
             await shared.close()
 

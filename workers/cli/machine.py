@@ -1,8 +1,6 @@
 """Commands about this machine and this installation: start it, check it, bring a repository to it."""
 
 import asyncio
-import os
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +9,7 @@ from rich.markup import escape
 from workers.cli.client import CommandFailed
 from workers.cli.options import Flag, Json
 from workers.cli.printing import out, plural
-from workers.cli.serving import run_to_its_end
+from workers.cli.serving import asked_to_end, run_to_its_end
 from workers.logs import log_to
 from workers.settings import load_settings
 
@@ -33,7 +31,7 @@ def up() -> None:
     supervisors for a while, and are found again.
     """
     # Loaded here, so that commands which only ask the gateway stay quick.
-    from workers.embedded.stack import stack, until_told  # noqa: PLC0415
+    from workers.embedded.stack import stack  # noqa: PLC0415
 
     settings = load_settings()
     log = log_to(settings, "up")
@@ -58,8 +56,9 @@ def up() -> None:
                 console.print(
                     f"{AGENT_EXAMPLE}\nIt counts at once; docs/quickstart.md tells what each line means.", markup=False
                 )
-            console.print("Ctrl-C stops it")
-            await until_told()
+            with asked_to_end() as asked:
+                console.print("Ctrl-C stops it")
+                await asked.wait()
             console.print("\nstopping: tasks go on when it is started again")
         if runs := parts.sandboxes.live_runs():
             console.print(
@@ -130,7 +129,4 @@ def demo(
     """
     from workers.embedded.demo import demonstrate  # noqa: PLC0415
 
-    # A shell starts background jobs with SIGINT ignored; whoever sends it or SIGTERM still wants every clean-up.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     run_to_its_end(demonstrate(load_settings(), auto=auto, as_json=json))

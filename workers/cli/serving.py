@@ -1,16 +1,37 @@
-"""Running what a command serves, with every failure that we have words for told in them."""
+"""Running what a command serves until it is asked to end, with every failure that we have words for told in them."""
 
 import asyncio
+import contextlib
+import os
+import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from workers.cli.client import CommandFailed
 from workers.settings import StateUnusable
 
 
+@contextlib.contextmanager
+def asked_to_end() -> Iterator[asyncio.Event]:
+    """What is set when this process is asked to end, from before it says that it serves."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked.set)
+    try:
+        yield asked
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
 def run_to_its_end(serving: Coroutine[Any, Any, None]) -> None:
     """Run it. Raises CommandFailed and StateUnusable."""
+    # A shell starts background jobs with SIGINT ignored; whoever sends it or SIGTERM still wants every clean-up, and
+    # may do so before what is served listens for signals itself.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
         asyncio.run(serving)
     except (CommandFailed, StateUnusable):

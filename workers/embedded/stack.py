@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import AsyncIterator
 
 from filelock import FileLock, Timeout
@@ -52,22 +51,7 @@ async def stack(settings: Settings, *, leave_nothing: bool = False) -> AsyncIter
                 async with working(client, shared, host), serving(app, settings.gateway_socket):
                     yield host
             finally:
-                # The egress gateway outlives this process only for runs that do.
-                if leave_nothing or not host.sandboxes.live_runs():
-                    await host.shut_down()
+                await (host.shut_down() if leave_nothing else host.leave())
                 await shared.close()
     finally:
         lock.release()
-
-
-async def until_told() -> None:
-    """Return when this process is asked to end."""
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
-    try:
-        await told.wait()
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)

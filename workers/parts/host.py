@@ -56,6 +56,11 @@ class HostParts:
                 await self.sandboxes.stop(run_id, "the stack was taken down")
         await self.gateway.stop()
 
+    async def leave(self) -> None:
+        """End the egress gateway unless runs outlive this process: then it goes on with them."""
+        if not self.sandboxes.live_runs():
+            await self.gateway.stop()
+
     @classmethod
     def load(cls, shared: SharedParts) -> "HostParts":
         """Build everything; unpacks what sandboxes execute, which takes a second or two the first time."""

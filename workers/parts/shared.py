@@ -6,6 +6,7 @@ half. So a worker that was taken over can't decide anything, nor a gateway attes
 
 import asyncio
 from dataclasses import dataclass
+from functools import cached_property
 
 from temporalio.client import Client
 
@@ -49,7 +50,6 @@ class SharedParts:
     patches: Patches
     chains: Chains
     intents: Intents
-    forge: Forge
     verifier: DecisionVerifier
     admissions: Admissions
     workers: TrustedKeys
@@ -57,6 +57,11 @@ class SharedParts:
     spans: SpanStore
     recorder: Recorder
     traces: Traces
+
+    @cached_property
+    def forge(self) -> Forge:
+        """Where patches land; made for those who act on it, since not every process can write there."""
+        return TracedForge(LocalForge(self.git, self.settings.forge_location), self.recorder)
 
     @property
     def attested(self) -> Attested:
@@ -105,7 +110,6 @@ class SharedParts:
             patches=Patches(git, artifacts),
             chains=chains,
             intents=Intents(objects),
-            forge=TracedForge(LocalForge(git, settings.forge_location), recorder),
             verifier=verifier,
             admissions=Admissions(chains, verifier),
             workers=TrustedKeys.of_role(settings.keys_location, WORKER),
