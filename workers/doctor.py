@@ -13,9 +13,9 @@ from activities.egress.contract import EgressRules
 from activities.egress.gateway import EnvoyGateway
 from activities.host.layout import HostLayout
 from activities.policy.reading import read_platform, read_security
+from activities.sandbox.backend import ProbeFailed
 from activities.sandbox.contract import SandboxSpec
 from activities.sandbox.host import BubblewrapSandboxes
-from activities.sandbox.limits import ProbeFailed
 from activities.sandbox.stage import stage_runtime
 from workers.agent_checks import examine_agents
 from workers.embedded.programs import program

@@ -42,9 +42,13 @@ def discover() -> CgroupPlace | None:
 
 def _own_paths() -> dict[str, str]:
     """This process's path in each hierarchy; version 2's under the empty name."""
+    return _paths_of("self")
+
+
+def _paths_of(process: int | str) -> dict[str, str]:
     paths: dict[str, str] = {}
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
+        for line in Path(f"/proc/{process}/cgroup").read_text().splitlines():
             _, names, path = line.split(":", 2)
             paths.update(dict.fromkeys(names.split(","), path))
     return paths
@@ -83,9 +87,14 @@ def _words(file: Path) -> set[str]:
 class Cgroup:
     """The cgroup of one sandbox. Methods other than `create` accept that it, or a part of it, is not there."""
 
-    def __init__(self, place: CgroupPlace, name: str) -> None:
-        self.version = place.version
-        self._parts = {part: Path(parent) / f"journeyman-{name}" for part, parent in place.parents.items()}
+    def __init__(self, version: int, parts: dict[str, Path]) -> None:
+        self.version = version
+        self._parts = parts
+
+    @classmethod
+    def of(cls, place: CgroupPlace, name: str) -> "Cgroup":
+        """The one of this name; `create` makes it."""
+        return cls(place.version, {part: Path(parent) / f"journeyman-{name}" for part, parent in place.parents.items()})
 
     def _part(self, controller: str) -> Path | None:
         return self._parts.get(UNIFIED if self.version == 2 else controller)

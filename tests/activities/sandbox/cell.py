@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from activities.sandbox import processes, run_directory
 from activities.sandbox.cgroups import Cgroup
 from activities.sandbox.contract import Mount, RunStatus, SandboxSpec
-from activities.sandbox.host import BubblewrapSandboxes
-from activities.sandbox.launch import Launch
+from activities.sandbox.host import HostSandboxes
+from activities.sandbox.launch import BubblewrapLaunch, Launch
 from activities.sandbox.run_directory import RunDirectory
 from activities.sandbox.uids import SHARED
 from workflows.models.limits import MIB, Limits
@@ -38,7 +38,7 @@ async def eventually(look: Callable[[], T], what: str, seconds: float = PATIENCE
 class Cell:
     """One workspace, and runs in it that are told apart by a variable in their environment."""
 
-    def __init__(self, sandboxes: BubblewrapSandboxes, home: Path, name: str) -> None:
+    def __init__(self, sandboxes: HostSandboxes, home: Path, name: str) -> None:
         self.sandboxes = sandboxes
         self.runs = home / "runs"
         self.token = f"{name[:40]}-{os.urandom(4).hex()}"
@@ -122,8 +122,9 @@ class Cell:
         for run_id in self.run_ids():
             content = run_directory.read(self.directory(run_id).launch)
             launch = Launch.from_json(content) if content else None
-            if launch and launch.cgroup:
-                found += [path for path in Cgroup(launch.cgroup, launch.mark).directories() if Path(path).exists()]
+            place = BubblewrapLaunch.of(launch).cgroup if launch and launch.backend == "bubblewrap" else None
+            if launch and place:
+                found += [path for path in Cgroup.of(place, launch.mark).directories() if Path(path).exists()]
         return found
 
     def processes(self) -> list[str]:
@@ -184,7 +185,7 @@ class Cell:
         await asyncio.to_thread(lambda: subprocess.run(["rm", "-rf", self.workspace], check=True))
 
 
-async def follow(sandboxes: BubblewrapSandboxes, run_id: str, offset: int = 0) -> tuple[RunStatus, bytes]:
+async def follow(sandboxes: HostSandboxes, run_id: str, offset: int = 0) -> tuple[RunStatus, bytes]:
     """Follow a run to its end, by whichever of the objects on its directory."""
     output = bytearray()
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from activities.sandbox.backend import Enforceable, ProbeFailed
+from activities.sandbox.bubblewrap_backend import BubblewrapBackend
 from activities.sandbox.contract import SandboxSpec
 from activities.sandbox.host import BubblewrapSandboxes
-from activities.sandbox.limits import ProbeFailed
-from activities.sandbox.runs import Enforceable, LeaseTerms, Runs
+from activities.sandbox.runs import LeaseTerms, Runs
 from activities.sandbox.stage import Stage, stage_runtime
 from tests.activities.sandbox.cell import Cell
 from workflows.models.limits import MIB, Grade, LimitGrades, Limits
@@ -61,7 +62,7 @@ async def test_memory_that_only_the_kernel_holds_counts_without_a_control_group(
 ) -> None:
     limits = Limits(wall_seconds=30, memory_bytes=96 * MIB)
     spec = SandboxSpec(run_id=f"{cell.token}-watched", command=("python3", "-c", grow), limits=limits, uid=cell.uid)
-    runs = Runs(cell.runs, stage, LeaseTerms(600, 600))
+    runs = Runs(cell.runs, BubblewrapBackend(stage), LeaseTerms(600, 600))
     assert runs.make(spec, runs.launch(spec, cell.uid, Enforceable(LimitGrades())))
     runs.lease.touch()
     status, _ = await cell.end(spec.run_id)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from activities.sandbox.bubblewrap import UndroppedRoot, check_uid
 from activities.sandbox.contract import SandboxSpec
 from activities.sandbox.host import BubblewrapSandboxes
 from activities.sandbox.runs import BadRunId, RunStillGoing, RunUnknown
 from activities.sandbox.stage import Stage
+from activities.sandbox.uids import UndroppedRoot, check_uid
 from tests.activities.sandbox.cell import TOKEN, Cell, eventually
 from workflows.models.run import RunEnd
 

@@ -14,11 +14,13 @@ import pytest
 import pytest_asyncio
 
 from activities.sandbox import processes
-from activities.sandbox.bubblewrap import UndroppedRoot
+from activities.sandbox.backend import Enforceable
+from activities.sandbox.bubblewrap_backend import BubblewrapBackend
 from activities.sandbox.contract import SandboxSpec
 from activities.sandbox.host import BubblewrapSandboxes
-from activities.sandbox.runs import Enforceable, LeaseTerms, Runs
+from activities.sandbox.runs import LeaseTerms, Runs
 from activities.sandbox.stage import Stage
+from activities.sandbox.uids import UndroppedRoot
 from tests.activities.sandbox.cell import Cell, eventually, follow
 from workflows.models.limits import LimitGrades
 from workflows.models.run import RunEnd
@@ -82,7 +84,7 @@ async def test_a_run_that_ended_while_no_worker_was_there_keeps_its_result(cell:
 
 async def test_a_run_recorded_by_a_worker_that_died_before_starting_it_is_started(cell: Cell, stage: Stage) -> None:
     spec = cell.spec("echo", "late but whole")
-    runs = Runs(cell.runs, stage, LeaseTerms(LONG, LONG))
+    runs = Runs(cell.runs, BubblewrapBackend(stage), LeaseTerms(LONG, LONG))
     assert runs.make(spec, runs.launch(spec, cell.uid, Enforceable(LimitGrades())))
     runs.lease.touch()
     status, output = await cell.end(spec.run_id)
@@ -92,7 +94,7 @@ async def test_a_run_recorded_by_a_worker_that_died_before_starting_it_is_starte
 async def test_a_launch_as_root_without_a_uid_starts_nothing(cell: Cell, stage: Stage, as_root: None) -> None:
     # Past the check at the start: the supervisor has one of its own.
     spec = cell.spec("id")
-    runs = Runs(cell.runs, stage, LeaseTerms(LONG, LONG))
+    runs = Runs(cell.runs, BubblewrapBackend(stage), LeaseTerms(LONG, LONG))
     runs.make(spec, runs.launch(spec, None, Enforceable(LimitGrades())))
     runs.lease.touch()
     status, output = await cell.end(spec.run_id)
