@@ -182,7 +182,14 @@ class HostSandboxes:
 
     def live_runs(self) -> tuple[str, ...]:
         """Ids of the runs on this host that have not ended."""
-        return tuple(run_id for run_id in self._runs.known() if self._runs.status(run_id) is None)
+        return tuple(run_id for run_id in self._runs.known() if self._is_live(run_id))
+
+    def _is_live(self, run_id: str) -> bool:
+        try:
+            return self._runs.status(run_id) is None
+        except OSError:
+            # Its supervisor died, and what it left can't be cleared up now.
+            return True
 
     def known_runs(self) -> tuple[str, ...]:
         """Ids of all runs on this host that were not forgotten."""

@@ -46,6 +46,10 @@ def main() -> int:
 
 def _confinement(directory: RunDirectory, launch: Launch) -> Confinement:
     """Loaded here: a supervisor loads only what its own backend needs."""
+    if launch.backend.startswith("container"):
+        from activities.sandbox.container.confinement import ContainerConfinement  # noqa: PLC0415
+
+        return ContainerConfinement(directory, launch)
     from activities.sandbox.bubblewrap_confinement import BubblewrapConfinement  # noqa: PLC0415
 
     return BubblewrapConfinement(launch)

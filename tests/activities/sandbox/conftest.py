@@ -1,4 +1,4 @@
-"""Real sandboxes on one staged runtime. After every test, nothing of its runs may be left on the host."""
+"""Real sandboxes of each backend on one staged runtime. After every test, nothing of its runs may be on the host."""
 
 import os
 import tempfile
@@ -9,9 +9,13 @@ import pytest
 import pytest_asyncio
 
 from activities.removal import remove
-from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.backend import Backend
+from activities.sandbox.bubblewrap_backend import BubblewrapBackend
+from activities.sandbox.container.backend import ContainerBackend
+from activities.sandbox.host import HostSandboxes
 from activities.sandbox.stage import Stage, stage_runtime
 from tests.activities.sandbox.cell import Cell
+from tests.support.podman import BASE, Podman, serving, why_not
 
 
 @pytest.fixture(scope="session")
@@ -29,14 +33,34 @@ def stage(home: Path) -> Stage:
 
 
 @pytest.fixture(scope="session")
-def sandboxes(home: Path, stage: Stage) -> BubblewrapSandboxes:
+def podman() -> Iterator[Podman]:
+    if reason := why_not():
+        pytest.skip(reason)
+    with serving() as podman:
+        yield podman
+
+
+@pytest.fixture(scope="session", params=["bubblewrap", "container"])
+def backend(request: pytest.FixtureRequest, stage: Stage) -> Backend:
+    """Each backend in turn. A test that is about one of them alone names it by parametrising this one."""
+    if request.param == "bubblewrap":
+        return BubblewrapBackend(stage)
+    podman: Podman = request.getfixturevalue("podman")
+    return ContainerBackend(stage, socket=str(podman.socket), image=BASE)
+
+
+@pytest.fixture(scope="session")
+def sandboxes(home: Path, backend: Backend) -> HostSandboxes:
     """One for all tests that need no lease terms of their own: it finds out once what this host enforces."""
-    return BubblewrapSandboxes(home / "runs", stage)
+    return HostSandboxes(home / backend.name, backend)
 
 
 @pytest_asyncio.fixture
-async def cell(sandboxes: BubblewrapSandboxes, home: Path, request: pytest.FixtureRequest) -> AsyncIterator[Cell]:
-    cell = Cell(sandboxes, home, request.function.__name__.removeprefix("test_"))
+async def cell(
+    sandboxes: HostSandboxes, backend: Backend, home: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[Cell]:
+    engine: Podman | None = request.getfixturevalue("podman") if backend.name == "container" else None
+    cell = Cell(sandboxes, home / backend.name, request.function.__name__.removeprefix("test_"), engine)
     yield cell
     await cell.close()
 
