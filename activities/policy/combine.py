@@ -15,6 +15,7 @@ from the base commit, tightens both. Per key, what happens to a stricter and a l
     allow_self_approval          all must allow it                 refused
     reviewers                    within security's `approve`       refused
     egress.hosts                 within what the platform grants   refused
+    image                        within what the platform allows   refused
     checks, setup                the team's, else detected         the repository owner's own
 
 A number is taken by its minimum, since a smaller number that another owner set explains itself in the evidence. A name
@@ -102,6 +103,7 @@ def combine(
             team=stated.team or task.repository.name,
         ),
         egress_hosts=_egress(platform, security, stated, task),
+        image=_image(platform, stated),
         required_grades=_grades(platform, security, stated),
         run_limits=_limits("run", Limits(), platform, security, stated),
         check_limits=_limits("check", Limits(wall_seconds=CHECK_SECONDS), platform, security, stated),
@@ -177,6 +179,24 @@ def _egress(platform: PlatformPolicy, security: SecurityPolicy, team: TeamPolicy
                 f"{agent.name!r}; take it out, or ask the platform owner"
             )
     return tuple(sorted(set(team.egress.hosts)))
+
+
+def _image(platform: PlatformPolicy, team: TeamPolicy) -> str:
+    image, sandbox = team.image, platform.sandbox
+    if image is None:
+        return ""
+    if sandbox.backend != "container":
+        raise PolicyRefusal(
+            f"{TEAM_FILE}: `image` names {image!r}, but sandboxes here have the host's own system (journeyman.toml: "
+            f"sandbox.backend is {sandbox.backend!r}); take it out, or ask the platform owner for containers"
+        )
+    if not sandbox.container.allows(image):
+        allowed = ", ".join(sandbox.container.images) or "no other than its own"
+        raise PolicyRefusal(
+            f"{TEAM_FILE}: `image` names {image!r}, which `sandbox.container.images` of journeyman.toml does not allow "
+            f"(it allows {allowed}); name one of those, or ask the platform owner"
+        )
+    return image
 
 
 def _covered(host: str, allowed: tuple[str, ...]) -> bool:

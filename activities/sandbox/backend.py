@@ -61,7 +61,3 @@ class Backend(Protocol):
     def system_of(self, image: str, trial: Trial) -> str:
         """Names exactly the system of runs with this image. Raises ImageRefused."""
         ...
-
-    def clear(self, launch: Launch) -> bool:
-        """Kill and remove what a supervisor that died left of a run. True when nothing is left of it."""
-        ...

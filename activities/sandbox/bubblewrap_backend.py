@@ -47,10 +47,12 @@ class BubblewrapBackend:
         self.check(SandboxSpec(run_id="image", command=("true",), image=image))
         return ""
 
-    def clear(self, launch: Launch) -> bool:
-        place = BubblewrapLaunch.of(launch).cgroup
-        if place is None:
-            return True
-        cgroup = Cgroup.of(place, launch.mark)
-        cgroup.kill()
-        return not cgroup.processes() and cgroup.remove(0)
+
+def clear(launch: Launch) -> bool:
+    """As clearing.clear."""
+    place = BubblewrapLaunch.of(launch).cgroup
+    if place is None:
+        return True
+    cgroup = Cgroup.of(place, launch.mark)
+    cgroup.kill()
+    return not cgroup.processes() and cgroup.remove(0)

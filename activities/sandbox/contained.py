@@ -19,7 +19,7 @@ import select
 import signal
 import sys
 
-PLACE = "/run/journeyman"
+PLACE = "/run/supervisor"
 """Where the run's own directory is inside."""
 PR_SET_DUMPABLE = 4
 UNWATCHED = 125

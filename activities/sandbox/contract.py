@@ -19,6 +19,10 @@ PROXY_PORT = 3128
 """Inside, 127.0.0.1 at this port leads to the egress gateway, if there is one."""
 
 
+IMAGE = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}"
+"""What may name an image, as a pattern; it becomes part of an address of an engine's."""
+
+
 class ZeroByte(ValueError):
     """A value of a spec would be taken for more than one argument."""
 

@@ -7,6 +7,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+CONTAINER = "container"
+"""Begins the name of a backend whose sandboxes are containers."""
+
 
 @dataclass(frozen=True)
 class Ceilings:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from activities.sandbox import processes, run_directory, supervisor
 from activities.sandbox.backend import Backend, Enforceable
+from activities.sandbox.clearing import clear
 from activities.sandbox.contract import RunStatus, SandboxSpec
 from activities.sandbox.launch import Ceilings, Launch
 from activities.sandbox.pulse import silence
@@ -200,7 +201,7 @@ class Runs:
         launch = Launch.from_json(run_directory.read(directory.launch) or {})
         deadline = time.monotonic() + START_SECONDS
         while True:
-            cleared = self._backend.clear(launch)
+            cleared = clear(launch)
             inside = directory.living(directory.sandbox)
             marked = [process.pid for process in processes.with_argument(launch.mark)]
             left = {*marked, *([inside] if inside else [])}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from activities.sandbox import run_directory
 from activities.sandbox.confinement import Confinement
-from activities.sandbox.launch import Launch
+from activities.sandbox.launch import CONTAINER, Launch
 from activities.sandbox.run_directory import RunDirectory
 from activities.sandbox.supervision import Supervision
 
@@ -46,7 +46,7 @@ def main() -> int:
 
 def _confinement(directory: RunDirectory, launch: Launch) -> Confinement:
     """Loaded here: a supervisor loads only what its own backend needs."""
-    if launch.backend.startswith("container"):
+    if launch.backend.startswith(CONTAINER):
         from activities.sandbox.container.confinement import ContainerConfinement  # noqa: PLC0415
 
         return ContainerConfinement(directory, launch)

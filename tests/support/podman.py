@@ -35,7 +35,17 @@ class Podman:
     def build(self, name: str, *lines: str) -> str:
         """An image made of the base and these lines."""
         self._built.add(name)
-        self.run("build", "--network", "none", "--tag", name, "-", given="\n".join((f"FROM {BASE}", *lines)).encode())
+        self.run(
+            "build",
+            "--format",
+            "docker",
+            "--network",
+            "none",
+            "--tag",
+            name,
+            "-",
+            given="\n".join((f"FROM {BASE}", *lines)).encode(),
+        )
         return name
 
     def forget_images(self) -> None:

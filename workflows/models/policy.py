@@ -53,6 +53,8 @@ class TaskPolicy(Model):
     """How often a failing evaluation goes back to the agent before a person is asked."""
     egress_hosts: tuple[str, ...] = ()
     """Names the agent's sandbox may reach, each `host` or `host:port` or `*.suffix`."""
+    image: str = ""
+    """Where sandboxes are containers: the image that the team named; empty, the platform's."""
     required_grades: dict[str, str] = {}
     """Limit name to the least grade that is accepted, such as {"memory": "kernel"}."""
     budget: Budget = Budget()

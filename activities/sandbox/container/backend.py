@@ -7,15 +7,20 @@ from typing import Any
 
 from activities.sandbox.backend import Enforceable, ProbeFailed, Trial
 from activities.sandbox.container.creation import creation, files, scratch
-from activities.sandbox.container.engine import Address, Engine, EngineRefused, EngineUnavailable, NoSuchThing, plain
-from activities.sandbox.container.launch import NAME, ContainerLaunch
+from activities.sandbox.container.engine import (
+    Address,
+    Engine,
+    EngineRefused,
+    EngineUnavailable,
+    Image,
+    NoSuchThing,
+    plain,
+)
+from activities.sandbox.container.launch import ContainerLaunch
 from activities.sandbox.container.probe import look_into, probe
-from activities.sandbox.contract import ImageRefused, SandboxSpec
-from activities.sandbox.launch import Launch
+from activities.sandbox.contract import IMAGE, ImageRefused, SandboxSpec
+from activities.sandbox.launch import CONTAINER, Launch
 from activities.sandbox.stage import Stage
-
-REFERENCE = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}"
-"""What may name an image."""
 
 
 class ContainerBackend:
@@ -27,12 +32,12 @@ class ContainerBackend:
         `runtime` is the engine's name of an OCI runtime; empty, it is the engine's default.
         """
         self._stage, self._socket, self._image, self._runtime = stage, socket, image, runtime
-        self.name = f"{NAME}+{runtime}" if runtime else NAME
+        self.name = f"{CONTAINER}+{runtime}" if runtime else CONTAINER
         self._finding = threading.Lock()
         self._engine: Engine | None = None
         self._address: Address | None = None
         self._rootless = False
-        self._accepted: dict[str, str] = {}
+        self._accepted: set[str] = set()
         """Image ids that were looked into."""
 
     def check(self, spec: SandboxSpec) -> None:
@@ -49,7 +54,6 @@ class ContainerBackend:
             self._stage,
             address,
             mark=mark,
-            # By its id: a name can be given to another image at any time.
             image=self._image_of(spec.image),
             user=user,
             rootless=self._rootless,
@@ -64,21 +68,11 @@ class ContainerBackend:
             raise ProbeFailed(f"the probe failed: {error}") from error
 
     def system_of(self, image: str, trial: Trial) -> str:
-        identity = self._image_of(image)
+        identity = self._image_of(image).identity
         if identity not in self._accepted:
             look_into(image or self._image, image, trial)
-            self._accepted[identity] = identity
+            self._accepted.add(identity)
         return identity
-
-    def clear(self, launch: Launch) -> bool:
-        """Raises EngineUnavailable."""
-        engine = Engine(ContainerLaunch.of(launch).engine)
-        try:
-            for container in engine.marked(launch.mark):
-                engine.remove(container)
-            return not engine.marked(launch.mark)
-        except EngineRefused:
-            return False  # It is in between two states; asked again, the engine goes on.
 
     def _found(self) -> tuple[Engine, Address]:
         """The engine, asked once who it is. Raises EngineUnavailable and EngineRefused."""
@@ -99,10 +93,10 @@ class ContainerBackend:
                 self._engine, self._address = engine, address
             return self._engine, self._address
 
-    def _image_of(self, image: str) -> str:
-        """The id of an image on this host. Raises ImageRefused."""
-        reference = image or self._image
-        if not re.fullmatch(REFERENCE, reference):
+    def _image_of(self, name: str) -> Image:
+        """An image on this host; the platform's own if none is named. Raises ImageRefused."""
+        reference = name or self._image
+        if not re.fullmatch(IMAGE, reference):
             raise ImageRefused(f"{plain(reference, 100)!r} can't be the name of an image.")
         engine, _ = self._found()
         try:
@@ -112,12 +106,21 @@ class ContainerBackend:
                 f"the engine of this host has no image {reference!r}, and none is fetched for a task: pull or build it "
                 f"there, for example with `podman pull {reference}` or `docker pull {reference}`"
             ) from None
-        settings = found.get("Config")
-        if isinstance(settings, dict) and settings.get("Volumes"):
-            named = plain(", ".join(map(str, settings["Volumes"])), 200)
+        if found.volumes:
+            named = plain(", ".join(found.volumes), 200)
             raise ImageRefused(
                 f"image {reference!r} declares volumes ({named}): they would be storage on this host without a limit. "
                 "Build it without VOLUME"
             )
-        identity: str = found["Id"]
-        return identity
+        return found
+
+
+def clear(launch: Launch) -> bool:
+    """As clearing.clear. Raises EngineUnavailable."""
+    engine = Engine(ContainerLaunch.of(launch).engine)
+    try:
+        for container in engine.marked(launch.mark):
+            engine.remove(container)
+        return not engine.marked(launch.mark)
+    except EngineRefused:
+        return False  # It is in between two states; asked again, the engine goes on.

@@ -16,7 +16,7 @@ from activities.sandbox.bubblewrap import (
     environment,
 )
 from activities.sandbox.cgroups import OVERHEAD, PERIOD
-from activities.sandbox.container.engine import MARK, RUN, Address
+from activities.sandbox.container.engine import MARK, RUN, Address, Image
 from activities.sandbox.container.launch import bind
 from activities.sandbox.contract import PROXY_PORT, WORKSPACE, SandboxSpec, refuse_zero_bytes
 from activities.sandbox.python_runtime import VENV
@@ -44,14 +44,22 @@ def scratch(spec: SandboxSpec) -> tuple[str, ...]:
 
 
 def creation(
-    spec: SandboxSpec, stage: Stage, address: Address, *, mark: str, image: str, user: int, rootless: bool, runtime: str
+    spec: SandboxSpec,
+    stage: Stage,
+    address: Address,
+    *,
+    mark: str,
+    image: Image,
+    user: int,
+    rootless: bool,
+    runtime: str,
 ) -> dict[str, Any]:
     """The container of a run. Raises ZeroByte."""
     gateway = SOCKET if spec.egress else "-"
     program = [f"{VENV}/bin/python3", "-I", "-S", f"{INSIDE}/contained.py", mark, "0", gateway, str(PROXY_PORT), "--"]
     refuse_zero_bytes(*spec.command, *(mount.target for mount in spec.mounts))
     body = {
-        "Image": image,
+        "Image": image.identity,
         "Entrypoint": program[:1],
         "Cmd": [*program[1:], *spec.command],
         "User": f"{user}:{user}",
@@ -59,8 +67,6 @@ def creation(
         "Env": [],
         "Hostname": "sandbox",
         "Labels": {MARK: mark, RUN: spec.run_id},
-        # The image's health check would run beside the command.
-        "Healthcheck": {"Test": ["NONE"]},
         "StopSignal": "SIGKILL",
         "StopTimeout": 0,
         "NetworkDisabled": False,
@@ -81,6 +87,9 @@ def creation(
             **_limits(spec),
         },
     }
+    if image.has_health_check:
+        # It would run beside the command. Only where there is one: Podman wants systemd to take one away.
+        body["Healthcheck"] = {"Test": ["NONE"]}
     if rootless:
         # Else our own user, to whom the workspace belongs, would be root inside.
         body["HostConfig"]["UsernsMode"] = "keep-id"  # type: ignore[index]

@@ -47,6 +47,16 @@ class Address:
 
 
 @dataclass(frozen=True)
+class Image:
+    """What an engine says of an image."""
+
+    identity: str
+    """Of exactly this content: a name can be given to another image at any time."""
+    volumes: tuple[str, ...]
+    has_health_check: bool
+
+
+@dataclass(frozen=True)
 class State:
     """What an engine says of a container."""
 
@@ -87,13 +97,19 @@ class Engine:
             options = self._api.info().get("SecurityOptions") or ()
         return any("rootless" in str(option) for option in options)
 
-    def image(self, reference: str) -> dict[str, Any]:
-        """What it knows of an image: `Id`, checked, and the rest as it came. Raises NoSuchThing."""
+    def image(self, reference: str) -> Image:
+        """What it knows of an image. Raises NoSuchThing."""
         with _told(self._socket):
             found = self._api.inspect_image(reference)
         if not isinstance(found, dict) or not _IMAGE_ID.fullmatch(str(found.get("Id", ""))):
             raise EngineRefused(f"The engine names no image for {plain(reference)}.")
-        return {**found, "Id": "sha256:" + str(found["Id"]).removeprefix("sha256:")}
+        told = found.get("Config")
+        settings: dict[str, Any] = told if isinstance(told, dict) else {}
+        return Image(
+            identity="sha256:" + str(found["Id"]).removeprefix("sha256:"),
+            volumes=tuple(map(str, settings.get("Volumes") or ())),
+            has_health_check=bool(settings.get("Healthcheck")),
+        )
 
     def create(self, body: dict[str, Any]) -> str:
         """Make a container and return its id."""

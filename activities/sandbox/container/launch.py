@@ -11,8 +11,6 @@ from typing import Any
 from activities.sandbox.container.engine import Address
 from activities.sandbox.launch import Launch
 
-NAME = "container"
-
 
 @dataclass(frozen=True)
 class ContainerLaunch:

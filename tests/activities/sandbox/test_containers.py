@@ -30,6 +30,7 @@ async def test_nothing_that_an_image_says_of_itself_changes_a_sandbox(cell: Cell
         "USER root",
         "WORKDIR /var",
         "STOPSIGNAL SIGUSR1",
+        "HEALTHCHECK --interval=1s CMD touch /work/planted",
     )
     code = """
 import json, os
@@ -38,6 +39,7 @@ print(json.dumps([sorted(os.environ), os.getuid(), os.getcwd(), os.path.expandus
     spec = cell.spec("python3", "-I", "-S", "-c", code).model_copy(update={"image": image})
     _, output = await cell.sandboxes.run(spec)
     assert b"planted" not in output
+    assert not (cell.workspace / "planted").exists()
     assert b"SECRET_OF_THE_IMAGE" not in output
     assert f'{cell.inside_uid}, "/work", "/home/agent"]'.encode() in output
 
@@ -100,7 +102,7 @@ def attempt(action):
     except OSError:
         return False
 held = [attempt(lambda path=path: os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK)))
-        for name in ("report", "hold", "output") for path in (f"/run/journeyman/{name}",)]
+        for name in ("report", "hold", "output") for path in (f"/run/supervisor/{name}",)]
 inside = [attempt(lambda name=name: os.close(os.open(f"/proc/1/{name}", flags)))
           for name, flags in (("mem", os.O_RDWR), ("environ", os.O_RDONLY))]
 looked = attempt(lambda: os.listdir("/proc/1/fd"))

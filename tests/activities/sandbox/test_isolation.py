@@ -63,7 +63,7 @@ def writable(path):
     except OSError:
         return False
 paths = ["/", "/usr", "/usr/bin/env", "/etc", "/etc/passwd", "/opt", "/opt/journeyman/python/bin", "/dev", "/run",
-         "/opt/journeyman/inside/inside.py", "/home", "/var", "/run/lock", "/sys", "/root", "/run/journeyman",
+         "/opt/journeyman/inside/inside.py", "/home", "/var", "/run/lock", "/sys", "/root", "/run/supervisor",
          "/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern",
          "/proc/sys/kernel/hostname", "/proc/sys/vm/drop_caches", "/proc/sys/net/ipv4/ip_forward"]
 for directory, _, files in os.walk("/proc/sys"):
@@ -130,7 +130,7 @@ print(json.dumps([sorted({target(link) for link in glob.glob("/proc/%s/fd/*" % w
     finally:
         os.close(directory)
     # In a container, output leads through a pipe whose name is gone.
-    output = "/run/journeyman/output (deleted)"
+    output = "/run/supervisor/output (deleted)"
     assert set(own) <= {"/dev/null", "pipe", output, "/proc/" + own[0].split("/")[-1]} | {p for p in own if "/fd" in p}
     assert not any(str(home) in path or path == "/" for path in everyones)
 
