@@ -29,10 +29,15 @@ LAST_LOOK_MILLISECONDS = 5000
 
 
 def open_place() -> tuple[int, int]:
-    """Open the FIFOs: ours to report by and to be held by. Standard output and error lead to the supervisor."""
-    report = os.open(f"{PLACE}/report", os.O_WRONLY | os.O_CLOEXEC)
+    """Open the FIFOs: ours to report by and to be held by. Standard output and error lead to the supervisor.
+
+    In this order, and without waiting: raises OSError if the supervisor died before we were here. If it can hear a
+    report, it was there to hold us before, and its end will be seen.
+    """
     hold = os.open(f"{PLACE}/hold", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    output = os.open(f"{PLACE}/output", os.O_WRONLY)
+    report = os.open(f"{PLACE}/report", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    output = os.open(f"{PLACE}/output", os.O_WRONLY | os.O_NONBLOCK)
+    os.set_blocking(output, True)
     nowhere = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nowhere, 0), (output, 1), (output, 2)):
         os.dup2(source, target)

@@ -244,8 +244,12 @@ class Runs:
         directory = self.directory(run_id)
         if not directory.path.is_dir():
             return
-        if self.status(run_id) is None and directory.supervisor.exists():
+        status = self.status(run_id)
+        if status is None and directory.supervisor.exists():
             raise RunStillGoing(run_id)
+        if status and status.end in {RunEnd.LOST, RunEnd.NOT_STARTED}:
+            # An engine may have gone on with what a supervisor asked for before it died or gave up.
+            clear(Launch.from_json(run_directory.read(directory.launch) or {}))
         aside = self.path / f".removing-{os.urandom(6).hex()}"
         directory.path.rename(aside)
         shutil.rmtree(aside)

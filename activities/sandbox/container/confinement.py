@@ -176,15 +176,17 @@ class ContainerConfinement:
             self._count()
             self._last_broken = self._enforcement.broken_in_kernel()
         self._place.let_go()
-        if self._engine is None or not self._container:
+        if self._engine is None:
             return True
         try:
-            if self.exit_code is None:
+            if self._container and (self.exit_code is None or self._cgroup is None):
                 with contextlib.suppress(OSError):
                     self._state()
-            if not self.started:
+            if self._container and not self.started:
                 self._failed = self._failed or self._engine.said(self._container)
-            self._engine.remove(self._container)
+            # One whose making was given up may be there all the same.
+            for container in [self._container] if self._container else self._engine.marked(self._launch.mark):
+                self._engine.remove(container)
             return True
         except OSError as error:
             log(f"the container can't be removed yet: {error}")

@@ -162,6 +162,19 @@ async def test_a_run_goes_on_while_its_engine_is_restarted_and_its_container_is_
         await cell.close()
 
 
+@pytest.mark.parametrize("seconds", [0, 0.05, 0.1, 0.15, 0.2, 0.25])
+async def test_no_container_is_left_whenever_a_supervisor_is_killed_while_it_makes_one(
+    cell: Cell, seconds: float
+) -> None:
+    run_id = await cell.start("sleep", "1000")
+    await asyncio.sleep(seconds)
+    os.kill(cell.supervisor(run_id), signal.SIGKILL)
+    assert (await cell.end(run_id))[0].end is RunEnd.LOST
+    await cell.sandboxes.forget(run_id)
+    # By nobody's asking: neither the run nor its supervisor is known any more.
+    await eventually(lambda: cell.containers() == [], "nothing is left")
+
+
 async def test_a_lost_run_is_not_called_over_while_its_engine_can_not_be_asked(stage: Stage, state: Path) -> None:
     with serving() as engine:
         backend = ContainerBackend(stage, socket=str(engine.socket), image=BASE)
