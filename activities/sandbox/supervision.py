@@ -14,6 +14,8 @@ from activities.sandbox.pulse import Pulse
 from activities.sandbox.run_directory import RunDirectory
 from activities.sandbox.spawn import log
 
+STARTING_SECONDS = 120.0
+"""Until a sandbox whose first process is not there is given up; engines are slow on a machine that is busy."""
 TICK = 0.1
 """Seconds between two looks at requests, lease and limits."""
 CHUNK = 65536
@@ -113,6 +115,7 @@ class Supervision:
 
     def _note_the_start(self) -> None:
         if self._confinement.started and not self._started_at:
+            self._started, self._frozen_seconds = time.monotonic(), 0.0
             self._started_at = self._now()
             if self._confinement.inside:
                 self._directory.identify(self._directory.sandbox, self._confinement.inside)
@@ -134,7 +137,10 @@ class Supervision:
         frozen = self._confinement.frozen
         if frozen:
             self._frozen_seconds += passed
-        elif now - self._started - self._frozen_seconds > self._launch.ceilings.wall_seconds:
+        elif not self._confinement.started:
+            if now - self._started > STARTING_SECONDS:
+                self._conclude("not-started", f"The sandbox was not there after {STARTING_SECONDS:g} seconds.")
+        elif self._ran() > self._launch.ceilings.wall_seconds:
             self._conclude("deadline", f"It ran longer than {self._launch.ceilings.wall_seconds:g} seconds.")
         if self._lease.lapsed():
             self._conclude("lease-lapsed", self._lease.explanation())
@@ -160,6 +166,10 @@ class Supervision:
         # A limit that ended the command itself is the reason, although the command ended first.
         if broken := self._confinement.broken_at_the_end():
             self._conclude(*broken)
+
+    def _ran(self) -> float:
+        """Seconds that count against the deadline: neither an engine's slowness nor the time it stood still does."""
+        return time.monotonic() - self._started - self._frozen_seconds
 
     def _now(self) -> float:
         """Unix seconds."""

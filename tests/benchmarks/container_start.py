@@ -12,7 +12,7 @@ from activities.sandbox.contract import SandboxSpec
 from activities.sandbox.host import HostSandboxes
 from activities.sandbox.stage import stage_runtime
 from tests.benchmarks.figures import Figure, median, spread
-from tests.support.podman import BASE, Podman, serving, why_not
+from tests.support.engines import BASE, Engine, Podman, serving
 
 _RUNS = 20
 _SAY_WHEN = ("bash", "-c", "echo $EPOCHREALTIME")
@@ -20,10 +20,10 @@ _SAY_WHEN = ("bash", "-c", "echo $EPOCHREALTIME")
 
 async def measure(state: Path) -> list[Figure]:
     """Alternate between both. Nothing where there is no Podman."""
-    if reason := why_not():
+    if reason := Podman.why_not():
         sys.stderr.write(f"containers are not measured: {reason}\n")
         return []
-    with serving() as podman:
+    with serving("podman") as podman:
         stage = stage_runtime(state)
         backend = ContainerBackend(stage, socket=str(podman.socket), image=BASE)
         sandboxes = HostSandboxes(state / "runs", backend)
@@ -66,7 +66,7 @@ async def _ours(sandboxes: HostSandboxes, gateway: EnvoyGateway, run_id: str) ->
     return float(output.decode().strip().replace(",", ".")) - began, over
 
 
-def _bare(podman: Podman) -> float:
+def _bare(podman: Engine) -> float:
     began = time.time()
     said = podman.run("run", "--rm", "--network", "none", BASE, *_SAY_WHEN)
     return float(said.strip().replace(",", ".")) - began

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from activities.removal import remove
-from tests.support.podman import BASE, Podman, serving, why_not
+from tests.support.engines import BASE, ENGINES, HERE, Engine, serving
 from tests.support.repositories import commit_to_bare, git, make_repository
 from tests.workers.installation import FILES, Installation, installed
 from workers.doctor import examine
@@ -18,10 +18,7 @@ from workflows.models.limits import Grade
 from workflows.models.pull_request import RevertOutcome
 from workflows.models.status import Outcome, Stage
 
-pytestmark = [
-    pytest.mark.skipif(bool(why_not()), reason=why_not() or "can be tried"),
-    pytest.mark.xdist_group("container-job"),
-]
+pytestmark = pytest.mark.xdist_group("container-job")
 IMAGE = "localhost/journeyman-test-till:latest"
 TEAM = f"""
 image = "{IMAGE}"
@@ -46,20 +43,22 @@ memory_bytes = "256 MiB"
 """
 
 
-@pytest.fixture(scope="module")
-def podman() -> Iterator[Podman]:
-    with serving() as podman:
+@pytest.fixture(scope="module", params=HERE)
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    if reason := ENGINES[request.param].why_not():
+        pytest.skip(reason)
+    with serving(request.param) as engine:
         script = "/usr/local/bin/of-the-image"
-        podman.build(IMAGE, f"RUN printf '#!/bin/sh\\ntrue\\n' > {script} && chmod 755 {script}")
-        yield podman
+        engine.build(IMAGE, f"RUN printf '#!/bin/sh\\ntrue\\n' > {script} && chmod 755 {script}")
+        yield engine
 
 
 @pytest_asyncio.fixture(scope="module")
-async def here(podman: Podman) -> AsyncIterator[Installation]:
+async def here(engine: Engine) -> AsyncIterator[Installation]:
     place = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
     place.chmod(0o711 if os.geteuid() == 0 else 0o700)
     try:
-        async with installed(place, configuration=CONFIGURATION.format(socket=podman.socket, base=BASE)) as here:
+        async with installed(place, configuration=CONFIGURATION.format(socket=engine.socket, base=BASE)) as here:
             yield here
     finally:
         remove(place)
@@ -71,7 +70,7 @@ def repository(state: Path) -> Path:
 
 
 async def test_a_task_in_containers_is_reviewed_merged_and_taken_back(
-    here: Installation, repository: Path, podman: Podman
+    here: Installation, repository: Path, engine: Engine
 ) -> None:
     task = await here.ask(repository, "mender", acceptance=["add(2, 3) is 5"])
     view = await here.settles(task)
@@ -85,7 +84,7 @@ async def test_a_task_in_containers_is_reviewed_merged_and_taken_back(
     await here.decide(task, Action.APPROVE)
     await here.decide(task, Action.MERGE)
     assert (await here.reaches(task, Stage.ENDED)).status.outcome is Outcome.MERGED
-    assert [run for run in podman.runs() if task in run] == []
+    assert [run for run in engine.runs() if task in run] == []
     assert "a + b" in git(repository, "show", "main:calc.py")
     assert (await here.revert(task)).outcome is RevertOutcome.REVERTED
 
@@ -116,9 +115,9 @@ async def test_a_team_that_names_an_image_nobody_allowed_is_refused_with_whom_to
 
 
 async def test_a_task_whose_image_has_no_git_is_refused_before_an_agent_works_for_nothing(
-    here: Installation, repository: Path, podman: Podman
+    here: Installation, repository: Path, engine: Engine
 ) -> None:
-    image = podman.build("localhost/journeyman-test-gitless:latest", "RUN rm /usr/bin/git")
+    image = engine.build("localhost/journeyman-test-gitless:latest", "RUN rm /usr/bin/git")
     commit_to_bare(repository, {".journeyman/team.toml": f'image = "{image}"\n'})
     view = await here.settles(await here.ask(repository, "mender"))
     assert view.status.stage is Stage.ENDED

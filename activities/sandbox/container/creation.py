@@ -78,7 +78,7 @@ def creation(
             "Privileged": False,
             "CapDrop": ["ALL"],
             "Mounts": [*_runtime(stage), *_task(spec)],
-            "Tmpfs": _in_memory(spec, address),
+            "Tmpfs": _in_memory(spec, address, user),
             "ShmSize": SHARED_MEMORY_BYTES,
             "RestartPolicy": {"Name": "no"},
             # What the init says before it has its supervisor's ear, and nothing that comes after.
@@ -129,12 +129,17 @@ def _task(spec: SandboxSpec) -> list[dict[str, Any]]:
     return mounts
 
 
-def _in_memory(spec: SandboxSpec, address: Address) -> dict[str, str]:
-    """Every tmpfs but /dev/shm. Podman would fill some with what the image has there, and with its modes."""
+def _in_memory(spec: SandboxSpec, address: Address, user: int) -> dict[str, str]:
+    """Every tmpfs but /dev/shm.
+
+    Where an image has a directory of that name, a runtime gives the tmpfs that one's mode, so each belongs to who
+    writes there. Podman would also fill it with what the image has.
+    """
+    owned = "U,notmpcopyup" if address.podman else f"uid={user},gid={user}"
     fresh = ",notmpcopyup" if address.podman else ""
-    open_to_all = f"rw,exec,nosuid,nodev,size={spec.limits.scratch_bytes},mode=1777{fresh}"
+    writable = f"rw,exec,nosuid,nodev,size={spec.limits.scratch_bytes},mode=1777,{owned}"
     places = dict.fromkeys(place for place in scratch(spec) if place != SHARED_MEMORY)
-    return dict.fromkeys(places, open_to_all) | {"/run": f"ro,nosuid,nodev,size={SMALL},mode=0755{fresh}"}
+    return dict.fromkeys(places, writable) | {"/run": f"ro,nosuid,nodev,size={SMALL},mode=0755{fresh}"}
 
 
 def _security(stage: Stage, address: Address) -> dict[str, Any]:

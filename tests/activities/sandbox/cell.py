@@ -19,15 +19,15 @@ from activities.sandbox.host import HostSandboxes
 from activities.sandbox.launch import BubblewrapLaunch, Launch
 from activities.sandbox.run_directory import RunDirectory
 from activities.sandbox.uids import SHARED
-from tests.support.podman import Podman
+from tests.support.engines import HERE, Engine
 from workflows.models.limits import MIB, Limits
 from workflows.models.run import RunEnd
 
 T = TypeVar("T")
 PATIENCE = 20.0
 TOKEN = "JM_CELL"
-bubblewrap_alone = pytest.mark.parametrize("backend", ["bubblewrap"], indirect=True)
-container_alone = pytest.mark.parametrize("backend", ["container"], indirect=True)
+bubblewrap_alone = pytest.mark.parametrize("kind", ["bubblewrap"], indirect=True)
+container_alone = pytest.mark.parametrize("kind", HERE, indirect=True)
 SMALL: dict[str, Any] = {"wall_seconds": 30, "scratch_bytes": 32 * MIB}
 
 
@@ -43,7 +43,7 @@ async def eventually(look: Callable[[], T], what: str, seconds: float = PATIENCE
 class Cell:
     """One workspace, and runs in it that are told apart by a variable in their environment."""
 
-    def __init__(self, sandboxes: HostSandboxes, runs: Path, name: str, engine: Podman | None = None) -> None:
+    def __init__(self, sandboxes: HostSandboxes, runs: Path, name: str, engine: Engine | None = None) -> None:
         self.sandboxes = sandboxes
         self.runs = runs
         self.engine = engine

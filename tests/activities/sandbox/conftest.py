@@ -15,7 +15,7 @@ from activities.sandbox.container.backend import ContainerBackend
 from activities.sandbox.host import HostSandboxes
 from activities.sandbox.stage import Stage, stage_runtime
 from tests.activities.sandbox.cell import Cell
-from tests.support.podman import BASE, Podman, serving, why_not
+from tests.support.engines import BASE, ENGINES, HERE, Engine, serving
 
 
 @pytest.fixture(scope="session")
@@ -32,35 +32,44 @@ def stage(home: Path) -> Stage:
     return stage_runtime(home)
 
 
+@pytest.fixture(scope="session", params=["bubblewrap", *HERE])
+def kind(request: pytest.FixtureRequest) -> str:
+    """What makes sandboxes: bubblewrap, or one of the engines that are here."""
+    name: str = request.param
+    return name
+
+
 @pytest.fixture(scope="session")
-def podman() -> Iterator[Podman]:
-    if reason := why_not():
+def engine(kind: str) -> Iterator[Engine | None]:
+    """The engine, where sandboxes are containers."""
+    if kind == "bubblewrap":
+        yield None
+        return
+    if reason := ENGINES[kind].why_not():
         pytest.skip(reason)
-    with serving() as podman:
-        yield podman
-
-
-@pytest.fixture(scope="session", params=["bubblewrap", "container"])
-def backend(request: pytest.FixtureRequest, stage: Stage) -> Backend:
-    """Each backend in turn. A test that is about one of them alone names it by parametrising this one."""
-    if request.param == "bubblewrap":
-        return BubblewrapBackend(stage)
-    podman: Podman = request.getfixturevalue("podman")
-    return ContainerBackend(stage, socket=str(podman.socket), image=BASE)
+    with serving(kind) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")
-def sandboxes(home: Path, backend: Backend) -> HostSandboxes:
+def backend(engine: Engine | None, stage: Stage) -> Backend:
+    """Each backend in turn. A test that is about one of them alone says so by parametrising `kind`."""
+    if engine is None:
+        return BubblewrapBackend(stage)
+    return ContainerBackend(stage, socket=str(engine.socket), image=BASE)
+
+
+@pytest.fixture(scope="session")
+def sandboxes(home: Path, kind: str, backend: Backend) -> HostSandboxes:
     """One for all tests that need no lease terms of their own: it finds out once what this host enforces."""
-    return HostSandboxes(home / backend.name, backend)
+    return HostSandboxes(home / kind, backend)
 
 
 @pytest_asyncio.fixture
 async def cell(
-    sandboxes: HostSandboxes, backend: Backend, home: Path, request: pytest.FixtureRequest
+    sandboxes: HostSandboxes, engine: Engine | None, kind: str, home: Path, request: pytest.FixtureRequest
 ) -> AsyncIterator[Cell]:
-    engine: Podman | None = request.getfixturevalue("podman") if backend.name == "container" else None
-    cell = Cell(sandboxes, home / backend.name, request.function.__name__.removeprefix("test_"), engine)
+    cell = Cell(sandboxes, home / kind, request.function.__name__.removeprefix("test_"), engine)
     yield cell
     await cell.close()
 

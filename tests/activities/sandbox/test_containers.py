@@ -14,15 +14,15 @@ from activities.sandbox.contract import ImageRefused
 from activities.sandbox.host import HostSandboxes
 from activities.sandbox.stage import Stage
 from tests.activities.sandbox.cell import Cell, container_alone, eventually, follow
-from tests.support.podman import BASE, Podman, serving
+from tests.support.engines import BASE, Engine, serving
 from workflows.models.run import RunEnd
 
 pytestmark = [container_alone, pytest.mark.usefixtures("backend")]
 LOUD = "localhost/journeyman-test-loud:latest"
 
 
-async def test_nothing_that_an_image_says_of_itself_changes_a_sandbox(cell: Cell, podman: Podman) -> None:
-    image = podman.build(
+async def test_nothing_that_an_image_says_of_itself_changes_a_sandbox(cell: Cell, engine: Engine) -> None:
+    image = engine.build(
         LOUD,
         "ENV LD_DEBUG=none PYTHONPATH=/planted SECRET_OF_THE_IMAGE=x HOME=/nowhere",
         'ENTRYPOINT ["sh", "-c", "echo planted"]',
@@ -44,14 +44,22 @@ print(json.dumps([sorted(os.environ), os.getuid(), os.getcwd(), os.path.expandus
     assert f'{cell.inside_uid}, "/work", "/home/agent"]'.encode() in output
 
 
+async def test_an_image_that_has_directories_of_ours_locks_no_run_out_of_them(cell: Cell, engine: Engine) -> None:
+    ours = "/work /home/agent /var/tmp /run/egress /run/task /opt/journeyman/layer"
+    image = engine.build("localhost/journeyman-test-crowded:latest", f"RUN mkdir -p {ours} && chmod 0700 {ours} /tmp")
+    script = "for place in /work ~ /tmp /var/tmp /dev/shm; do echo kept > $place/x; cat $place/x; done"
+    spec = cell.spec("sh", "-c", script).model_copy(update={"image": image, "workspace": None})
+    assert (await cell.sandboxes.run(spec))[1] == b"kept\n" * 5
+
+
 @pytest.mark.parametrize(
     "name",
     ["", "-v", "a b", "../../etc", "http://evil.example/x?y", "x\n", "x\0y", "ü", "a" * 300, "containers/json?all=1#"],
 )
 def test_the_name_of_an_image_leads_nowhere_else_in_the_engine(
-    backend: Backend, stage: Stage, podman: Podman, name: str, state: Path
+    backend: Backend, stage: Stage, engine: Engine, name: str, state: Path
 ) -> None:
-    other = ContainerBackend(stage, socket=str(podman.socket), image=name)
+    other = ContainerBackend(stage, socket=str(engine.socket), image=name)
     with pytest.raises(ImageRefused, match=r"can't be the name of an image"):
         HostSandboxes(state / "runs", other).system_of("")
 
@@ -73,22 +81,22 @@ async def test_an_image_that_is_not_there_is_refused_with_how_to_get_it(cell: Ce
     ids=["no git", "volumes", "no C library"],
 )
 async def test_an_image_that_can_not_do_a_whole_task_is_refused_before_the_task_begins(
-    cell: Cell, podman: Podman, request: pytest.FixtureRequest, lines: list[str], told: str
+    cell: Cell, engine: Engine, request: pytest.FixtureRequest, lines: list[str], told: str
 ) -> None:
     name = "localhost/journeyman-test-" + "".join(filter(str.isalnum, request.node.callspec.id.lower()))
-    podman.build(name, *lines)
+    engine.build(name, *lines)
     with pytest.raises(ImageRefused, match=told):
         await asyncio.to_thread(cell.sandboxes.system_of, name)
 
 
 async def test_the_system_that_an_image_is_has_the_same_name_until_the_image_changes(
-    cell: Cell, podman: Podman
+    cell: Cell, engine: Engine
 ) -> None:
     name = "localhost/journeyman-test-moving"
-    podman.build(name, "RUN touch /one")
+    engine.build(name, "RUN touch /one")
     first = await asyncio.to_thread(cell.sandboxes.system_of, name)
     assert await asyncio.to_thread(cell.sandboxes.system_of, name) == first
-    podman.build(name, "RUN touch /other")
+    engine.build(name, "RUN touch /other")
     assert await asyncio.to_thread(cell.sandboxes.system_of, name) != first
 
 
@@ -118,20 +126,19 @@ sys.exit(9)
     assert (status.end, status.exit_code) == (RunEnd.EXITED, 9)
 
 
-async def test_a_frozen_run_is_frozen_by_the_engine_not_only_told_to_stop(cell: Cell, podman: Podman) -> None:
+async def test_a_frozen_run_is_frozen_by_the_engine_not_only_told_to_stop(cell: Cell, engine: Engine) -> None:
     run_id = await cell.start("bash", "-c", "trap '' CONT TERM; echo working; while :; do sleep 0.01; done")
     await cell.says(run_id, b"working")
     await cell.sandboxes.freeze(run_id)
-    await eventually(lambda: podman.run("ps", "--filter", "status=paused", "--quiet").split(), "it is paused")
+    await eventually(lambda: engine.run("ps", "--filter", "status=paused", "--quiet").split(), "it is paused")
     await cell.sandboxes.thaw(run_id)
-    await eventually(lambda: not podman.run("ps", "--filter", "status=paused", "--quiet").split(), "it goes on")
+    await eventually(lambda: not engine.run("ps", "--filter", "status=paused", "--quiet").split(), "it goes on")
 
 
-async def test_a_container_that_somebody_removes_ends_its_run_and_says_so(cell: Cell, podman: Podman) -> None:
+async def test_a_container_that_somebody_removes_ends_its_run_and_says_so(cell: Cell, engine: Engine) -> None:
     run_id = await cell.start("bash", "-c", "echo working; sleep 1000")
     await cell.says(run_id, b"working")
-    (container,) = podman.run("ps", "--filter", f"label=org.journeyman.run={run_id}", "--quiet").split()
-    podman.run("rm", "--force", "--time", "0", container)
+    engine.remove(run_id)
     status, output = await cell.end(run_id)
     assert (status.end, output) == (RunEnd.LOST, b"working\n")
     assert "Somebody outside ended the container" in status.detail
@@ -144,9 +151,9 @@ def test_an_engine_that_is_not_there_is_named_with_what_to_do(backend: Backend, 
 
 
 async def test_a_run_goes_on_while_its_engine_is_restarted_and_its_container_is_gone_afterwards(
-    stage: Stage, state: Path, podman: Podman
+    stage: Stage, state: Path, kind: str
 ) -> None:
-    with serving() as engine:
+    with serving(kind) as engine:
         sandboxes = HostSandboxes(state / "runs", ContainerBackend(stage, socket=str(engine.socket), image=BASE))
         cell = Cell(sandboxes, state / "runs", "engine", engine)
         run_id = await cell.start("bash", "-c", "echo before; until [ -e go ]; do sleep 0.02; done; echo after")
@@ -175,8 +182,10 @@ async def test_no_container_is_left_whenever_a_supervisor_is_killed_while_it_mak
     await eventually(lambda: cell.containers() == [], "nothing is left")
 
 
-async def test_a_lost_run_is_not_called_over_while_its_engine_can_not_be_asked(stage: Stage, state: Path) -> None:
-    with serving() as engine:
+async def test_a_lost_run_is_not_called_over_while_its_engine_can_not_be_asked(
+    stage: Stage, state: Path, kind: str
+) -> None:
+    with serving(kind) as engine:
         backend = ContainerBackend(stage, socket=str(engine.socket), image=BASE)
         sandboxes = HostSandboxes(state / "runs", backend)
         cell = Cell(sandboxes, state / "runs", "lost", engine)

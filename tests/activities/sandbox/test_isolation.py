@@ -18,7 +18,7 @@ from tests.activities.sandbox.cell import TOKEN, Cell
 from workflows.models.run import RunEnd
 
 SYSTEM = {"bin", "lib", "lib32", "lib64", "libx32", "sbin"}
-OF_AN_IMAGE = {"boot", "media", "mnt", "srv", "sys", "var"}
+OF_AN_IMAGE = {".dockerenv", "boot", "media", "mnt", "srv", "sys", "var"}
 """Empty, or the image's own: a container's root is all of it."""
 OURS = {"dev", "etc", "home", "opt", "proc", "tmp", "usr", "work", "run"}
 NO_PERMISSION, NO_CALL = errno.EPERM, errno.ENOSYS

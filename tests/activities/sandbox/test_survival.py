@@ -20,7 +20,7 @@ from activities.sandbox.runs import LeaseTerms, Runs
 from activities.sandbox.stage import Stage
 from activities.sandbox.uids import UndroppedRoot
 from tests.activities.sandbox.cell import Cell, eventually, follow
-from tests.support.podman import BASE
+from tests.support.engines import BASE, Engine
 from workflows.models.limits import LimitGrades
 from workflows.models.run import RunEnd
 
@@ -240,11 +240,14 @@ class LeasedCell(Cell):
 
 
 @pytest_asyncio.fixture
-async def leased(state: Path, backend: Backend, request: pytest.FixtureRequest) -> AsyncIterator[LeasedCell]:
+async def leased(
+    state: Path, backend: Backend, engine: Engine | None, request: pytest.FixtureRequest
+) -> AsyncIterator[LeasedCell]:
     lapse: float = request.param
-    sandboxes = HostSandboxes(state / "runs", backend, lease_seconds=0.4, lapse_seconds=lapse)
+    # An engine takes longer than bubblewrap to begin, and nothing is said before.
+    lease = 0.4 if engine is None else 1.5
+    sandboxes = HostSandboxes(state / "runs", backend, lease_seconds=lease, lapse_seconds=lapse)
     await asyncio.to_thread(sandboxes.grades)
-    engine = request.getfixturevalue("podman") if backend.name == "container" else None
     cell = LeasedCell(sandboxes, state / "runs", request.function.__name__.removeprefix("test_"), engine)
     yield cell
     await cell.close()
