@@ -87,8 +87,13 @@ def _words(file: Path) -> set[str]:
 
 
 def of_process(pid: int) -> "Cgroup | None":
-    """The cgroup that somebody else made around a process, to be read: where its limits are. None if it is not seen."""
-    paths, mounts = _paths_of(pid), _mounts((*CONTROLLERS, FREEZER, CPU_ACCOUNT))
+    """The cgroup that somebody else made around a process, to be read: where its limits are.
+
+    None if it is not seen, or is our own: an engine without root may have none to give.
+    """
+    own = _own_paths()
+    paths = {name: path for name, path in _paths_of(pid).items() if path != own.get(name)}
+    mounts = _mounts((*CONTROLLERS, FREEZER, CPU_ACCOUNT))
     unified = mounts.get(UNIFIED)
     if unified and "" in paths and (found := _inner(unified, paths[""])):
         # An engine may put its limits one above the processes.

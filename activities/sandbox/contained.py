@@ -15,6 +15,7 @@ starts, the supervisor takes their names away, so that nobody else inside can op
 import contextlib
 import ctypes
 import os
+import resource
 import select
 import signal
 import sys
@@ -61,6 +62,17 @@ def close_to_others() -> None:
         raise OSError(ctypes.get_errno(), "the init can't be closed to the command")
 
 
+def lower_limits() -> None:
+    """What an engine may have left out: Podman without root does."""
+    with open(f"{PLACE}/limits") as file:  # noqa: PTH123
+        for line in file:
+            name, value = line.split()
+            kind, most = getattr(resource, name), int(value)
+            _, hard = resource.getrlimit(kind)
+            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.setrlimit(kind, (most, most))
+
+
 def start(*ours: int) -> int:
     """Start the command in a process of its own, without descriptors that are ours, and return its id."""
     pid = os.fork()
@@ -69,6 +81,7 @@ def start(*ours: int) -> int:
         for descriptor in ours:
             os.close(descriptor)
         os.setsid()
+        lower_limits()
         sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120  -I leaves it out
         import inside  # type: ignore[import-not-found]  # noqa: PLC0415  beside this file, inside
 

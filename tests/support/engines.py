@@ -1,5 +1,6 @@
 """Real container engines that serve on a socket of their own, for as long as a test process lasts."""
 
+import getpass
 import os
 import shutil
 import signal
@@ -122,7 +123,14 @@ class Podman(Engine):
     @staticmethod
     def why_not() -> str:
         """Why it can't be tried here; empty if it can."""
-        return containers.why_not()
+        if os.geteuid() == 0:
+            return containers.why_not()
+        lacking = [each for each in ("podman", "runc", "newuidmap") if shutil.which(each) is None]
+        if lacking:
+            return f"not installed: {', '.join(lacking)}"
+        user, ranges = getpass.getuser(), Path("/etc/subuid")
+        known = ranges.read_text().splitlines() if ranges.exists() else []
+        return "" if any(line.startswith(f"{user}:") for line in known) else f"{user} has no subordinate uids"
 
     def service(self) -> list[str]:
         return ["podman", "system", "service", "--time=0", f"unix://{self.socket}"]
@@ -182,8 +190,9 @@ def _with_argument(text: str) -> list[int]:
 
 
 ENGINES: dict[str, type[Podman] | type[Docker]] = {"podman": Podman, "docker": Docker}
-HERE = [name for name, kind in ENGINES.items() if not kind.why_not()] or ["podman"]
-"""Those that can be tried here; where none can, tests of the first say why."""
+HERE = [name for name, kind in ENGINES.items() if not kind.why_not()]
+"""Those that can be tried here."""
+WHY_NONE = "; ".join(f"{name}: {kind.why_not()}" for name, kind in ENGINES.items()) if not HERE else ""
 
 
 @contextmanager

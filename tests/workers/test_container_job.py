@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from activities.removal import remove
-from tests.support.engines import BASE, ENGINES, HERE, Engine, serving
+from tests.support.engines import BASE, HERE, WHY_NONE, Engine, serving
 from tests.support.repositories import commit_to_bare, git, make_repository
 from tests.workers.installation import FILES, Installation, installed
 from workers.doctor import examine
@@ -18,6 +18,8 @@ from workflows.models.limits import Grade
 from workflows.models.pull_request import RevertOutcome
 from workflows.models.status import Outcome, Stage
 
+if not HERE:
+    pytest.skip(WHY_NONE, allow_module_level=True)
 pytestmark = pytest.mark.xdist_group("container-job")
 IMAGE = "localhost/journeyman-test-till:latest"
 TEAM = f"""
@@ -45,8 +47,6 @@ memory_bytes = "256 MiB"
 
 @pytest.fixture(scope="module", params=HERE)
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    if reason := ENGINES[request.param].why_not():
-        pytest.skip(reason)
     with serving(request.param) as engine:
         script = "/usr/local/bin/of-the-image"
         engine.build(IMAGE, f"RUN printf '#!/bin/sh\\ntrue\\n' > {script} && chmod 755 {script}")
@@ -79,7 +79,8 @@ async def test_a_task_in_containers_is_reviewed_merged_and_taken_back(
     assert not evidence.base.passed
     assert evidence.patched.passed
     assert any("test_add" in name for name in evidence.turned)
-    assert {evidence.grades.memory, evidence.grades.processes, evidence.grades.network} == {Grade.KERNEL}
+    assert evidence.grades == here.parts.sandboxes.grades()
+    assert evidence.grades.network is Grade.KERNEL
     assert evidence.layer
     await here.decide(task, Action.APPROVE)
     await here.decide(task, Action.MERGE)
@@ -114,6 +115,15 @@ async def test_a_team_that_names_an_image_nobody_allowed_is_refused_with_whom_to
     assert "`sandbox.container.images` of journeyman.toml does not allow" in view.status.message
 
 
+async def test_a_policy_that_asks_for_more_than_containers_give_is_refused_with_what_is_missing(
+    here: Installation, repository: Path
+) -> None:
+    commit_to_bare(repository, {".journeyman/team.toml": '[required_grades]\ndisk = "kernel"\n'})
+    view = await here.settles(await here.ask(repository, "mender"))
+    assert view.status.stage is Stage.ENDED
+    assert "can't hold what policy asks for with container: disk must be enforced" in view.status.message
+
+
 async def test_a_task_whose_image_has_no_git_is_refused_before_an_agent_works_for_nothing(
     here: Installation, repository: Path, engine: Engine
 ) -> None:
@@ -128,7 +138,7 @@ async def test_doctor_names_the_backend_and_how_strongly_its_limits_hold(here: I
     found = {finding.name: finding for finding in await examine(here.settings)}
     assert found["sandbox"].ok, found["sandbox"]
     assert found["sandbox"].detail.startswith("container works; ")
-    assert "memory kernel" in found["sandbox"].detail
+    assert f"memory {here.parts.sandboxes.grades().memory}" in found["sandbox"].detail
     assert found["user namespaces"].detail == "not needed: sandboxes are containers"
 
 

@@ -53,6 +53,7 @@ class ContainerConfinement:
         self._gone = False
         self._cpu = 0.0
         self._stands_still = False
+        self._signals = False
         self.started = False
         self.inside = 0
         self.frozen = False
@@ -153,20 +154,25 @@ class ContainerConfinement:
     def keep_frozen(self, wanted: bool) -> None:
         """By the engine; where it has no freezer, process by process."""
         self.frozen = wanted
-        if wanted == self._stands_still or not self._engine or not self.started:
+        if not self._engine or not self.started:
             return
-        try:
-            self._engine.freeze(self._container, wanted)
+        if wanted != self._stands_still:
+            try:
+                self._engine.freeze(self._container, wanted)
+            except OSError as error:
+                log(f"the engine can't freeze or thaw, so signals are sent: {error}")
+                # For good: what a signal has stopped, no engine lets go on.
+                self._signals = True
             self._stands_still = wanted
-        except OSError as error:
-            if self._is_time():
-                log(f"the engine can't freeze or thaw: {error}")
-            self._signal(signal.SIGSTOP if wanted else signal.SIGCONT)
+        if self._signals:
+            self._signal(wanted)
 
-    def _signal(self, number: int) -> None:
+    def _signal(self, stop: bool) -> None:
+        """Every time it is asked for: what is forked at the last moment is stopped by the next call."""
         for process in processes.descendants(self.inside) if self.inside else ():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, number)
+            if stop == (process.state != "T"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGSTOP if stop else signal.SIGCONT)
 
     def kill(self) -> bool:
         """Look a last time, let the init end everything, and have the engine remove the container."""

@@ -106,6 +106,7 @@ def files(spec: SandboxSpec, user: int) -> dict[str, str]:
         "environment": "".join(f"{name}={value}\0" for name, value in variables.items()),
         "passwd": f"root:x:0:0:root:/:/bin/sh\nagent:x:{user}:{user}:agent:{HOME}:/bin/sh\n",
         "group": f"root:x:0:\nagent:x:{user}:\n",
+        "limits": f"RLIMIT_FSIZE {spec.limits.file_bytes}\nRLIMIT_CORE 0\n",
     }
 
 

@@ -94,8 +94,10 @@ class Engine:
     def is_rootless(self) -> bool:
         """Whether the engine itself runs without root's rights."""
         with _told(self._socket):
-            options = self._api.info().get("SecurityOptions") or ()
-        return any("rootless" in str(option) for option in options)
+            told = self._api.info()
+        options = [str(option) for option in told.get("SecurityOptions") or ()]
+        # Podman has a field for it, Docker an option among others.
+        return told.get("Rootless") is True or any("rootless" in option for option in options)
 
     def image(self, reference: str) -> Image:
         """What it knows of an image. Raises NoSuchThing."""
