@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from workers.cli.client import CommandFailed
+from workers.cli.egress_lines import print_egress
 from workers.cli.options import Flag, Json, TaskId, gateway
 from workers.cli.pager import show_diff
 from workers.cli.printing import out, plain, print_check_output, print_evidence, print_json, print_view, safe_block
@@ -113,6 +114,22 @@ def evidence(
         print_check_output(outcomes[place], on, client.check_output(task, on, place))
     if not chosen:
         raise CommandFailed("no check was run on it, so there is no output")
+
+
+def egress(task: TaskId, /, *, run: int = 0, refused: Annotated[bool, Flag] = False, json: Json = False) -> None:
+    """Show every request that the agent made at its way out: what went through by which rule, what was refused.
+
+    Requests of a run that goes on come when it has ended.
+
+    Parameters
+    ----------
+    run
+        Which run of the agent, 1 for the first; left out, all.
+    refused
+        Only what was refused.
+    """
+    records = [record for record in gateway().egress(task, run) if not (refused and record.allowed)]
+    print_json(records) if json else print_egress(records)
 
 
 def open_(task: TaskId, /) -> None:

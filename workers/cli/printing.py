@@ -154,7 +154,7 @@ def print_evidence(evidence: Evidence) -> None:
         console.print(f"  [green]turned[/green]   {plain(', '.join(evidence.turned), 300)}")
     _print_findings(evidence.findings, console)
     if evidence.egress_refused:
-        console.print(f"  refused hosts: {plain(', '.join(evidence.egress_refused))}")
+        console.print(f"  refused hosts: {plain(', '.join(evidence.egress_refused))}  (journeyman egress --refused)")
     grades = ", ".join(f"{name} {grade}" for name, grade in evidence.grades.model_dump().items())
     console.print(f"  limits   {grades}")
 

@@ -10,6 +10,7 @@ from temporalio.service import RPCError
 
 from activities.archive.objects import ArchiveError
 from activities.decisions.refused import ActionRefused
+from activities.egress.contract import EgressRecord
 from activities.policy.owners import OwnersFiles, PolicyFileBroken
 from activities.policy.people import accounts
 from workers.gateway.admission import Admission
@@ -111,6 +112,10 @@ def gateway_app(
     @app.get("/tasks/{task}/checks/{on}/{place}")
     async def check_output(on: str, place: int, task: str = known_task) -> Response:
         return Response(await outputs.check_output(task, on, place), media_type="application/octet-stream")
+
+    @app.get("/tasks/{task}/egress")
+    async def egress(run: int = 0, task: str = known_task) -> list[EgressRecord]:
+        return await outputs.egress(task, max(0, run))
 
     @app.get("/tasks/{task}/trace")
     async def trace(task: str = known_task) -> list[Span]:

@@ -8,6 +8,7 @@ from activities.agents.current import CurrentAdapters
 from activities.agents.transcript import TranscriptReader
 from activities.archive.contract import ArtifactStore
 from activities.decisions.attested import Attested
+from activities.egress.contract import EgressRecord
 from workers.gateway.messages import OutputPart
 from workers.gateway.reading import Reading
 from workers.gateway.refusals import NotFound, Refused
@@ -56,6 +57,19 @@ class Outputs:
         if not 0 <= place < len(outcomes):
             raise NotFound(f"there is no check {place} on {on}; `journeyman evidence {task_id}` shows those there are")
         return await self._reading.artifact(outcomes[place].output, "output of that check")
+
+    async def egress(self, task_id: str, run: int) -> list[EgressRecord]:
+        """Every request that a run made at its way out, in order; `run` counts from 1, 0 is all that have ended."""
+        await self._reading.view(task_id)
+        ended = await self._attested.runs(task_id)
+        if run and not 1 <= run <= len(ended):
+            there = f"{len(ended)} of its runs have" if len(ended) != 1 else "one of its runs has"
+            raise NotFound(f"run {run} of task {task_id} has not ended, or never was; {there} ended")
+        found: list[EgressRecord] = []
+        for result in ended if not run else ended[run - 1 : run]:
+            lines = (await self._artifacts.get(result.egress)).splitlines() if result.egress is not None else []
+            found += [EgressRecord.model_validate_json(line) for line in lines]
+        return found
 
     async def _part(self, task_id: str, offset: int, run: int) -> tuple[OutputPart, AgentAdapter]:
         view = await self._reading.view(task_id)
