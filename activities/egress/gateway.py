@@ -103,6 +103,10 @@ class EnvoyGateway:
         """Remove the records of a sandbox that was closed."""
         await self._alone(lambda: self._forget(sandbox))
 
+    def known_keys(self) -> frozenset[str]:
+        """Keys that went through this process's hands: for taking them out of whatever is kept or shown."""
+        return self._keys.known()
+
     async def _alone(self, work: Callable[[], _T]) -> _T:
         """Run blocking work in a thread, one at a time in this process, and one at a time on this directory."""
 

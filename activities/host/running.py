@@ -24,6 +24,7 @@ from activities.host.pausing import TOOL_CALLS, follow
 from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
 from activities.host.supervised import TAKEN_DOWN, SandboxLost
+from activities.redaction.redactor import Redactor
 from activities.repository.mirror import Mirrors
 from activities.repository.workspace import Workspaces, objects_mount
 from activities.sandbox.contract import PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
@@ -55,6 +56,7 @@ class RunningActivities:
         workspaces: Workspaces,
         layers: EnvironmentLayers,
         artifacts: ArtifactStore,
+        redactor: Redactor,
         attested: Attested,
         adapters: CurrentAdapters,
         toolchains: Toolchains,
@@ -71,6 +73,7 @@ class RunningActivities:
         self._workspaces = workspaces
         self._layers = layers
         self._artifacts = artifacts
+        self._redactor = redactor
         self._attested = attested
         self._adapters = adapters
         self._toolchains = toolchains
@@ -197,10 +200,10 @@ class RunningActivities:
         result = RunResult(
             run_id=order.run_id,
             end=status.end,
-            detail="; ".join(part for part in (verdict.detail, status.detail) if part),
+            detail=self._redactor.text("; ".join(part for part in (verdict.detail, status.detail) if part)),
             exit_code=status.exit_code,
             succeeded=verdict.succeeded,
-            summary=verdict.summary,
+            summary=self._redactor.text(verdict.summary),
             transcript=await self._artifacts.put(
                 transcript.lines, name="transcript.jsonl", media_type="application/jsonl"
             ),

@@ -10,6 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested, AttestedMerge
 from activities.decisions.signing import DecisionSigner
+from activities.redaction.redactor import Redactor
 from workers.gateway.messages import NewDecision
 from workers.gateway.reading import Reading
 from workers.gateway.refusals import Invalid, Refused
@@ -22,6 +23,7 @@ from workflows.models.status import RevertRequest
 
 VALID_FOR = timedelta(days=1)
 """How long a signature counts: long enough for a merge that waits for a busy base, far too short to hoard."""
+_REDACTOR = Redactor()
 _UPDATES = {
     Action.APPROVE: "approve",
     Action.REQUEST_CHANGES: "request_changes",
@@ -118,7 +120,8 @@ class Deciding:
                 task_id=task_id,
                 head=asked.head,
                 evidence_hash=asked.evidence_hash,
-                message=asked.message,
+                # Into the history and the archive goes no credential that somebody pasted.
+                message=_REDACTOR.text(asked.message),
                 question=asked.question,
                 choice=asked.choice,
                 more_micro_usd=asked.more_micro_usd,

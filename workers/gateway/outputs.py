@@ -9,6 +9,7 @@ from activities.agents.transcript import TranscriptReader
 from activities.archive.contract import ArtifactStore
 from activities.decisions.attested import Attested
 from activities.egress.contract import EgressRecord
+from activities.redaction.redactor import Redactor
 from workers.gateway.messages import OutputPart
 from workers.gateway.reading import Reading
 from workers.gateway.refusals import NotFound, Refused
@@ -16,6 +17,7 @@ from workflows.models.artifact import ArtifactRef
 from workflows.models.status import Stage, TaskStatus
 
 _PART_BYTES = 1024 * 1024
+_REDACTOR = Redactor()
 
 
 class Outputs:
@@ -93,7 +95,7 @@ class Outputs:
             return _cut(data[offset:], offset, more=False), agent
         assert live is not None and view.status.placement is not None
         path = self._hosts / view.status.placement.host / "runs" / live / "output.log"
-        return _cut(await asyncio.to_thread(_read_from, path, offset), offset, more=True), agent
+        return _cut(await asyncio.to_thread(_read_lines, path, offset), offset, more=True), agent
 
     async def _archived(self, ref: ArtifactRef | None) -> bytes:
         if ref is None:
@@ -114,10 +116,13 @@ def _cut(data: bytes, offset: int, *, more: bool) -> OutputPart:
     return OutputPart(data=part, offset=offset + len(part), more=more or len(data) > len(part))
 
 
-def _read_from(path: Path, offset: int) -> bytes:
+def _read_lines(path: Path, offset: int) -> bytes:
+    """Whole lines, so that a secret is not cut in two and missed; the redacted text is as long as what is there."""
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            return file.read(_PART_BYTES)
+            data = file.read(_PART_BYTES)
     except FileNotFoundError:
         return b""
+    lines = data[: data.rfind(b"\n") + 1]
+    return _REDACTOR.output(lines or (data if len(data) == _PART_BYTES else b""))
