@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     Temporal's own `TEMPORAL_*` variables and its configuration file say, with certificates or an API key."""
     temporal_namespace: str = "default"
     """The namespace; where an address is not set, Temporal's own `TEMPORAL_NAMESPACE` counts before it."""
+    payload_keys: Path | None = None
+    """File of the keys with which everything that Temporal keeps is encrypted, the newest first, the same for all
+    processes; `journeyman payload-key` makes its lines. Left out, Temporal's server can read it."""
     temporal_ui_port: int = Field(default=8233, ge=1, le=65535)
     """Port of the Temporal UI that `up` starts, on 127.0.0.1."""
     temporal_ui: str = ""

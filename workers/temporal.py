@@ -1,6 +1,7 @@
 """The one way this system connects to Temporal."""
 
 import functools
+from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
@@ -8,6 +9,7 @@ from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig
 
+from workers.payloads import encrypting
 from workers.settings import Settings
 
 
@@ -22,10 +24,16 @@ DATA_CONVERTER = DataConverter(payload_converter_class=_CompactPayloads)
 """Used by every client, worker and replayer."""
 
 
-async def connect(address: str, namespace: str, metrics_address: str = "") -> Client:
-    """Connect now. Raises RuntimeError if nothing answers at the address, or the one for metrics can't be had."""
+async def connect(address: str, namespace: str, metrics_address: str = "", payload_keys: Path | None = None) -> Client:
+    """Connect now. Raises RuntimeError if nothing answers at the address, or the one for metrics can't be had.
+
+    With `payload_keys`, everything that Temporal keeps is encrypted; raises PayloadKeysBroken if they can't be used.
+    """
     return await Client.connect(
-        address, namespace=namespace, data_converter=DATA_CONVERTER, runtime=_quiet_runtime(metrics_address)
+        address,
+        namespace=namespace,
+        data_converter=encrypting(DATA_CONVERTER, payload_keys),
+        runtime=_quiet_runtime(metrics_address),
     )
 
 
@@ -42,8 +50,9 @@ async def connect_as_configured(settings: Settings, metrics_address: str = "") -
     """
     config = connection(settings)
     where = config["target_host"]
+    converter = encrypting(DATA_CONVERTER, settings.payload_keys)
     try:
-        return await Client.connect(**config, data_converter=DATA_CONVERTER, runtime=_quiet_runtime(metrics_address))
+        return await Client.connect(**config, data_converter=converter, runtime=_quiet_runtime(metrics_address))
     except (RuntimeError, ValueError) as error:
         raise TemporalUnreachable(
             f"there is no connection to Temporal at {where} (namespace {config['namespace']}): {error}. Start it, or "

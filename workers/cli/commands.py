@@ -34,7 +34,10 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
             deciding.revert,
         ),
     ),
-    ("Parts that run apart", (apart.worker, apart.gateway, apart.setup_namespace, apart.keys)),
+    (
+        "Parts that run apart",
+        (apart.worker, apart.gateway, apart.setup_namespace, apart.keys, apart.payload_key, apart.codec),
+    ),
 )
 
 

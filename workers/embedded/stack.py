@@ -42,6 +42,7 @@ async def stack(settings: Settings, *, leave_nothing: bool = False) -> AsyncIter
             settings.temporal_ui_port,
             settings.temporal_namespace,
             settings.metrics_address,
+            settings.payload_keys,
         ) as client:
             host = await loading
             shared = host.shared

@@ -14,7 +14,8 @@ from temporalio.client import Client
 
 from workers.embedded import bound_program
 from workers.embedded.programs import program
-from workers.temporal import connect, prepare_runtime
+from workers.payloads import encrypting
+from workers.temporal import DATA_CONVERTER, connect, prepare_runtime
 from workflows import search_attributes
 
 _START_SECONDS = 60.0
@@ -31,12 +32,19 @@ class TemporalEnded(Exception):
 
 @contextlib.asynccontextmanager
 async def temporal_server(
-    directory: Path, address: str, ui_port: int, namespace: str, metrics_address: str = ""
+    directory: Path,
+    address: str,
+    ui_port: int,
+    namespace: str,
+    metrics_address: str = "",
+    payload_keys: Path | None = None,
 ) -> AsyncIterator[Client]:
     """Run the server until the block ends, and give a client of it. Raises TemporalNotStarted.
 
     The server never outlives this process. When it ends first, the block is cancelled, and TemporalEnded raised.
     """
+    # What is wrong with the keys no waiting for the server mends.
+    encrypting(DATA_CONVERTER, payload_keys)
     host, _, port = address.rpartition(":")
     for taken in (int(port), ui_port):
         _refuse_taken(host, taken)
@@ -56,7 +64,7 @@ async def temporal_server(
             start_new_session=True,
         )
     try:
-        client = await _connected(process, address, namespace, log, metrics_address)
+        client = await _connected(process, address, namespace, log, metrics_address, payload_keys)
         async with _while_it_lives(process, log):
             yield client
     finally:
@@ -64,7 +72,12 @@ async def temporal_server(
 
 
 async def _connected(
-    process: asyncio.subprocess.Process, address: str, namespace: str, log: Path, metrics_address: str
+    process: asyncio.subprocess.Process,
+    address: str,
+    namespace: str,
+    log: Path,
+    metrics_address: str,
+    payload_keys: Path | None,
 ) -> Client:
     prepare_runtime(metrics_address)
     deadline = time.monotonic() + _START_SECONDS
@@ -72,7 +85,7 @@ async def _connected(
         if process.returncode is not None:
             raise TemporalNotStarted(f"the Temporal server ended at once: {_last_words(log)} (all of it: {log})")
         try:
-            client = await connect(address, namespace, metrics_address)
+            client = await connect(address, namespace, metrics_address, payload_keys)
             await client.count_workflows("WorkflowType = 'AgentTask'")
         except Exception:
             await asyncio.sleep(0.05)

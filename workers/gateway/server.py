@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import uvicorn
 from fastapi import FastAPI
@@ -28,20 +29,8 @@ async def serving(app: FastAPI, path: Path) -> AsyncIterator[None]:
     with short(draft) as address:
         listener.bind(address)
     draft.chmod(0o600)
-    listener.listen(256)
-    config = uvicorn.Config(
-        app,
-        http=PeerCredentialsProtocol,
-        # Where this process logs; uvicorn's own configuration would print stack traces to the terminal.
-        log_config=None,
-        log_level="warning",
-        lifespan="off",
-        timeout_graceful_shutdown=3,
-    )
-    server = _QuietServer(config)
-    running = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started and not running.done():
-        await asyncio.sleep(0.01)
+    server, running = _serve(app, listener, PeerCredentialsProtocol)
+    await _begun(server, running)
     # Visible only now: whoever finds the socket is answered.
     draft.rename(path)
     try:
@@ -51,6 +40,47 @@ async def serving(app: FastAPI, path: Path) -> AsyncIterator[None]:
             path.unlink()
         server.should_exit = True
         await running
+
+
+@contextlib.asynccontextmanager
+async def serving_on_port(app: FastAPI, port: int) -> AsyncIterator[None]:
+    """Serve the application on 127.0.0.1 until the block ends. Raises GatewayTaken."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise GatewayTaken(f"port {port} on 127.0.0.1 can't be had ({error.strerror}): choose another") from error
+    server, running = _serve(app, listener, "auto")
+    await _begun(server, running)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await running
+
+
+def _serve(
+    app: FastAPI, listener: socket.socket, protocol: type[asyncio.Protocol] | Literal["auto"]
+) -> tuple[uvicorn.Server, asyncio.Task[None]]:
+    listener.listen(256)
+    config = uvicorn.Config(
+        app,
+        http=protocol,
+        # Where this process logs; uvicorn's own configuration would print stack traces to the terminal.
+        log_config=None,
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=3,
+    )
+    server = _QuietServer(config)
+    return server, asyncio.create_task(server.serve(sockets=[listener]))
+
+
+async def _begun(server: uvicorn.Server, running: asyncio.Task[None]) -> None:
+    while not server.started and not running.done():
+        await asyncio.sleep(0.01)
 
 
 class _QuietServer(uvicorn.Server):
