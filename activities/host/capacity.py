@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+from collections.abc import Awaitable, Callable
 
 from temporalio import activity
 
@@ -11,6 +12,7 @@ from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested
 from activities.egress.contract import EgressGateway
 from activities.environment.layer import EnvironmentLayers, Layer
+from activities.environment.registries import RegistryAccess
 from activities.failures import step
 from activities.host.last_words import LastWords
 from activities.host.layout import HostLayout, workspace_name
@@ -18,9 +20,10 @@ from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
 from activities.host.supervised import keep_beating
 from activities.policy.agents import choose_agent
-from activities.policy.combine import combine
+from activities.policy.combine import combine, policy_hash
 from activities.policy.detect import detect
 from activities.policy.documents import PlatformPolicy, SecurityPolicy
+from activities.policy.egress import with_registries
 from activities.policy.grades import unmet
 from activities.policy.owners import OwnersFiles
 from activities.policy.reading import TEAM_FILE, read_team
@@ -30,7 +33,7 @@ from activities.repository.workspace import Workspaces
 from activities.sandbox.contract import Sandboxes
 from workflows.models.intent import task_workflow_id
 from workflows.models.patch import Patch
-from workflows.models.policy import PolicyRefusal, TaskPolicy
+from workflows.models.policy import EgressProfile, PolicyRefusal, TaskPolicy
 from workflows.models.run import Placement
 from workflows.models.steps import Nothing, Prepared, PrepareOrder, ReleaseOrder
 from workflows.models.task import Task
@@ -59,6 +62,7 @@ class CapacityActivities:
         admissions: Admissions,
         attested: Attested,
         preparations: Preparations,
+        registries: Callable[[], Awaitable[RegistryAccess]],
     ) -> None:
         self._host = host
         self._layout = layout
@@ -75,6 +79,7 @@ class CapacityActivities:
         self._admissions = admissions
         self._attested = attested
         self._preparations = preparations
+        self._registries = registries
 
     @activity.defn(name="prepare")
     @step
@@ -180,6 +185,11 @@ class CapacityActivities:
                 contents[path] = data[:_READ_BYTES] if data is not None else None
         team = read_team(await self._mirrors.read(mirror, base, TEAM_FILE))
         policy = combine(platform, security, team, detected, task)
+        if policy.egress_profile is EgressProfile.REGISTRY:
+            access = await self._registries()
+            hosts = with_registries(policy.egress_hosts, access.hosts, security)
+            policy = policy.model_copy(update={"egress_hosts": hosts})
+            policy = policy.model_copy(update={"hash": policy_hash(policy)})
         if missing := unmet(policy.required_grades, await asyncio.to_thread(self._sandboxes.grades)):
             raise PolicyRefusal(
                 f"host {self._host} can't hold what policy asks for: {'; '.join(missing)}. Run it as root where "

@@ -95,6 +95,7 @@ class HostParts:
             admissions=shared.admissions,
             attested=attested,
             preparations=preparations,
+            registries=discover,
         )
         briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, artifacts))
         running = RunningActivities(
@@ -112,6 +113,7 @@ class HostParts:
             adapters=CurrentAdapters(shared.owners),
             toolchains=Toolchains(settings.state),
             traces=shared.traces,
+            registries=discover,
         )
         exporting = ExportingActivities(
             git=git,
