@@ -118,18 +118,21 @@ class EnvoyGateway:
         async with self._turn:
             return await asyncio.to_thread(locked)
 
-    def _ensure_running(self) -> None:
+    def _ensure_running(self, opening: str = "") -> None:
         each = self._open_list.all()
         for upstream in distinct_upstreams(each):
             self._keys.refresh(upstream)
-        self._write_configuration()
+        changed = self._write_configuration()
         # Where nothing is brokered nothing is metered, and where no host is allowed no tunnel is looked at.
         if any(opened.rules.brokered or opened.rules.hosts for opened in each) and not self._meter.is_live():
             self._meter.start()
-        if not self._process.is_live():
+        started = not self._process.is_live()
+        if started:
             self._process.start()
         for opened in each:
-            self._wait_for_rules(opened)
+            # With many open, asking those that nothing changed for would be most of the work.
+            if started or opened.sandbox == opening or opened.key in changed:
+                self._wait_for_rules(opened)
 
     def _stop(self) -> None:
         self._process.stop()
@@ -150,7 +153,7 @@ class EnvoyGateway:
         directory = self._open_list.make_directory(opened)
         self._open_list.keep(opened)
         try:
-            self._ensure_running()
+            self._ensure_running(opening=sandbox)
             self._wait_for_upstreams(opened)
         except GatewayError:
             if before is None:
@@ -239,13 +242,17 @@ class EnvoyGateway:
         with contextlib.suppress(OSError):
             wait_for(resolved, _RESOLVE_SECONDS)
 
-    def _write_configuration(self) -> None:
-        """Bring every file that Envoy and the meter read up to what should be open; those that are right stay."""
+    def _write_configuration(self) -> set[str]:
+        """Bring every file that Envoy and the meter read up to what should be open; those that are right stay.
+
+        Returns the keys of those whose rules are others than they were.
+        """
         config = self._places.config
         each = self._open_list.all()
         self._books.write_policies({opened.key: opened.rules for opened in each})
-        for opened in each:
-            _write_if_new(config / f"{opened.key}.json", self._routes(opened)[0])
+        changed = {
+            opened.key for opened in each if _write_if_new(config / f"{opened.key}.json", self._routes(opened)[0])
+        }
         listeners = [
             configuration.listener(
                 opened.key,
@@ -265,6 +272,7 @@ class EnvoyGateway:
         _write_if_new(config / "clusters.json", clusters(self._resolvers, upstreams, places))
         _write_if_new(config / "listeners.json", configuration.listeners(listeners))
         self._keys.forget_all_but({upstream.name for upstream in upstreams})
+        return changed
 
     def _bundle(self, upstreams: Sequence[Upstream]) -> Path:
         if not any(upstream.tls for upstream in upstreams):
@@ -276,7 +284,9 @@ class EnvoyGateway:
         return routes(opened.key, parse_rules(opened.rules), brokered, opened.rules.allow_private)
 
 
-def _write_if_new(path: Path, content: configuration.Json) -> None:
+def _write_if_new(path: Path, content: configuration.Json) -> bool:
     text = json.dumps(content, sort_keys=True)
-    if not path.exists() or path.read_text() != text:
-        write_aside(path, text)
+    if path.exists() and path.read_text() == text:
+        return False
+    write_aside(path, text)
+    return True
