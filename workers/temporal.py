@@ -1,6 +1,7 @@
 """The one way this system connects to Temporal."""
 
 import functools
+import os
 from pathlib import Path
 
 from temporalio.client import Client
@@ -54,9 +55,10 @@ async def connect_as_configured(settings: Settings, metrics_address: str = "") -
     try:
         return await Client.connect(**config, data_converter=converter, runtime=_quiet_runtime(metrics_address))
     except (RuntimeError, ValueError) as error:
+        tls = " (does the server speak TLS, and should it?)" if "InvalidContentType" in str(error) else ""
         raise TemporalUnreachable(
-            f"there is no connection to Temporal at {where} (namespace {config['namespace']}): {error}. Start it, or "
-            "say where it is with JOURNEYMAN_TEMPORAL_ADDRESS, or with Temporal's own TEMPORAL_* variables"
+            f"there is no connection to Temporal at {where} (namespace {config['namespace']}): {error}{tls}. Start it, "
+            "or say where it is with JOURNEYMAN_TEMPORAL_ADDRESS, or with Temporal's own TEMPORAL_* variables"
         ) from error
 
 
@@ -65,6 +67,9 @@ def connection(settings: Settings) -> ClientConnectConfig:
     plain = ClientConnectConfig(target_host=settings.temporal_address, namespace=settings.temporal_namespace)
     if "temporal_address" in settings.model_fields_set:
         return plain
+    named = os.environ.get("TEMPORAL_CONFIG_FILE")
+    if named and not Path(named).exists():
+        raise TemporalUnreachable(f"TEMPORAL_CONFIG_FILE names {named}, and there is no such file")
     try:
         return ClientConnectConfig(**{**plain, **ClientConfig.load_client_connect_config()})
     except (RuntimeError, OSError, ValueError) as error:

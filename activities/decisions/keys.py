@@ -54,6 +54,22 @@ class SigningKey:
             public.write_text(text)
         return key
 
+    @classmethod
+    def load(cls, directory: Path, role: str, trusts: str) -> "SigningKey":
+        """Read a key that was made before, and make sure that it is known who is trusted. Raises KeyUnusable.
+
+        For a directory that somebody named: a new key there would be one that nobody else knows.
+        """
+        path = directory / f"{role}.key"
+        if not path.exists():
+            raise KeyUnusable(f"JOURNEYMAN_KEYS: there is no {path}: make keys with `journeyman keys`")
+        if not any(directory.glob(f"{trusts}s/*{PUBLIC_SUFFIX}")) and not (directory / f"{trusts}.pub").exists():
+            raise KeyUnusable(
+                f"JOURNEYMAN_KEYS: {directory} has no public key of a {trusts}, so nothing of theirs would count: put "
+                f"one into {directory / f'{trusts}s'}, as `journeyman keys` does"
+            )
+        return cls.load_or_create(directory, role)
+
     @property
     def public_key(self) -> bytes:
         """What verifiers are given; 32 bytes."""

@@ -41,6 +41,7 @@ def worker(
         host = HostParts.load(shared) if "host" in kinds else None
         client = await connect_as_configured(settings, settings.metrics_address)
         await check(client)
+        await shared.probe()
         try:
             async with working(client, shared, host, kinds):
                 where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
@@ -57,8 +58,9 @@ def worker(
 
 def gateway() -> None:
     """Run the gateway on its unix socket until it is asked to end. It finds Temporal as `worker` does."""
-    from workers.gateway.assembly import gateway_of  # noqa: PLC0415
+    from workers.gateway.assembly import gateway_of, members_of  # noqa: PLC0415
     from workers.gateway.server import serving  # noqa: PLC0415
+    from workers.namespace import check  # noqa: PLC0415
     from workers.parts.shared import SharedParts  # noqa: PLC0415
     from workers.temporal import connect_as_configured  # noqa: PLC0415
 
@@ -68,9 +70,11 @@ def gateway() -> None:
     async def serve() -> None:
         shared = SharedParts.load(settings)
         client = await connect_as_configured(settings)
+        await check(client)
+        await shared.probe()
         app = gateway_of(client, shared, temporal_ui=settings.temporal_ui_pages(client.namespace))
         try:
-            async with serving(app, settings.gateway_socket):
+            async with serving(app, settings.gateway_socket, members_of(shared)):
                 with asked_to_end() as asked:
                     out().print(f"gateway serves {settings.gateway_socket}", markup=False)
                     await asked.wait()
@@ -123,6 +127,7 @@ def keys(directory: Path) -> None:
     async def make() -> None:
         for made in await asyncio.to_thread(pair, directory, GATEWAY, WORKER):
             out().print(f"JOURNEYMAN_KEYS={made.directory}   # of every {made.role}", markup=False)
+        out().print("keys that were there are as they were; what is printed is where each part finds its own")
 
     run_to_its_end(make())
 

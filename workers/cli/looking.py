@@ -11,7 +11,16 @@ from workers.cli.client import CommandFailed
 from workers.cli.egress_lines import print_egress
 from workers.cli.options import Flag, Json, TaskId, gateway
 from workers.cli.pager import show_diff
-from workers.cli.printing import out, plain, print_check_output, print_evidence, print_json, print_view, safe_block
+from workers.cli.printing import (
+    out,
+    plain,
+    print_check_output,
+    print_evidence,
+    print_json,
+    print_view,
+    safe_block,
+    tell,
+)
 from workers.cli.timeline import print_timeline
 from workers.cli.transcript_lines import transcript_lines
 
@@ -44,7 +53,7 @@ def logs(
     raw: Annotated[bool, Flag] = False,
     json: Json = False,
 ) -> None:
-    """Show what the agent said and did, readable; control characters are made visible.
+    """Show what the agent said and did, readable. Control characters are taken out; --raw spells them out.
 
     Parameters
     ----------
@@ -58,6 +67,7 @@ def logs(
         The common transcript, a JSON object a line.
     """
     client, offset = gateway(), 0
+    printed = False
     while True:
         part = client.log(task, offset, run) if raw else client.transcript(task, offset, run)
         if raw:
@@ -67,6 +77,12 @@ def logs(
             sys.stdout.writelines(f"{line}\n" for line in (lines if json else transcript_lines(lines)))
         sys.stdout.flush()
         moved, offset = part.offset > offset, part.offset
+        printed = printed or moved
+        if not moved and not printed and not part.more:
+            tell("nothing: no run of its agent has printed anything that is on record")
+        elif not moved and not printed:
+            printed = True
+            tell("nothing yet; of a run on another machine than the gateway's the output comes once it has ended")
         if not moved and not (follow and part.more):
             return
         if not moved:

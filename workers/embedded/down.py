@@ -57,7 +57,7 @@ async def take_down(settings: Settings, *, end_runs: bool) -> list[str]:
             await sandboxes.stop(run, TAKEN_DOWN)
             told.append(f"run {run} was ended")
         await EnvoyGateway(layout.egress).stop()
-        told.append("the egress gateway does not run")
+        told.append("nothing of it runs any more: no run, no egress gateway")
     finally:
         lock.release()
     return told

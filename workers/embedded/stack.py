@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from filelock import FileLock, Timeout
 
 from workers.embedded.temporal_server import temporal_server
-from workers.gateway.assembly import gateway_of
+from workers.gateway.assembly import gateway_of, members_of
 from workers.gateway.server import serving
 from workers.parts.host import HostParts
 from workers.parts.shared import SharedParts
@@ -46,10 +46,11 @@ async def stack(settings: Settings, *, leave_nothing: bool = False) -> AsyncIter
         ) as client:
             host = await loading
             shared = host.shared
+            await shared.probe()
             ui = f"http://127.0.0.1:{settings.temporal_ui_port}/namespaces/{settings.temporal_namespace}"
             app = gateway_of(client, shared, temporal_ui=ui)
             try:
-                async with working(client, shared, host), serving(app, settings.gateway_socket):
+                async with working(client, shared, host), serving(app, settings.gateway_socket, members_of(shared)):
                     yield host
             finally:
                 await (host.shut_down() if leave_nothing else host.leave())

@@ -6,7 +6,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.archive.objects import ArchiveError
 from activities.decisions.refused import ActionRefused
@@ -159,6 +159,12 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RPCError)
     async def temporal_fails(_: Request, error: RPCError) -> JSONResponse:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return _say(
+                Unavailable.status,
+                f"Temporal does not have what it should ({error.message}): was its database replaced? A namespace is "
+                "made with `journeyman setup-namespace`; what has ended is in the archive",
+            )
         return _say(Unavailable.status, f"Temporal does not answer ({error.message}); nothing was lost, try again")
 
     @app.exception_handler(PolicyFileBroken)

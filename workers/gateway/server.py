@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import grp
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -19,16 +20,26 @@ class GatewayTaken(Exception):
     """Another gateway serves this state directory."""
 
 
+class UnknownGroup(Exception):
+    """The group that may reach the gateway is none of this machine, or not one to give a file to."""
+
+
 @contextlib.asynccontextmanager
-async def serving(app: FastAPI, path: Path) -> AsyncIterator[None]:
-    """Serve the application on a unix socket that only this OS user can open, until the block ends."""
+async def serving(app: FastAPI, path: Path, group: str = "") -> AsyncIterator[None]:
+    """Serve the application on a unix socket until the block ends.
+
+    Only this OS user can open it, and the members of the group if one is given. Raises GatewayTaken and UnknownGroup.
+    """
+    members = _group_id(group) if group else None
     _refuse_if_served(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
     with short(draft) as address:
         listener.bind(address)
-    draft.chmod(0o600)
+    if members is not None:
+        os.chown(draft, -1, members)
+    draft.chmod(0o600 if members is None else 0o660)
     server, running = _serve(app, listener, PeerCredentialsProtocol)
     await _begun(server, running)
     # Visible only now: whoever finds the socket is answered.
@@ -89,6 +100,18 @@ class _QuietServer(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]
         yield
+
+
+def _group_id(name: str) -> int:
+    try:
+        found = grp.getgrnam(name).gr_gid
+    except KeyError as error:
+        raise UnknownGroup(f"JOURNEYMAN_GATEWAY_GROUP: there is no group {name!r}: groupadd {name}") from error
+    if os.geteuid() != 0 and found not in os.getgroups():
+        raise UnknownGroup(
+            f"JOURNEYMAN_GATEWAY_GROUP: the gateway's user is not in the group {name!r}: usermod -aG {name} USER"
+        )
+    return found
 
 
 def _refuse_if_served(path: Path) -> None:

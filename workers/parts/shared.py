@@ -45,6 +45,7 @@ class SharedParts:
     layout: HostLayout
     owners: OwnersFiles
     git: Git
+    objects: Objects
     mirrors: Mirrors
     artifacts: Artifacts
     patches: Patches
@@ -70,12 +71,20 @@ class SharedParts:
 
     def attesting(self) -> Attested:
         """The same, to be added to: with the worker's key of this installation, made if missing."""
-        key = SigningKey.load_or_create(self.settings.keys_location, WORKER)
+        directory = self.settings.keys
+        if directory is None:
+            key = SigningKey.load_or_create(self.settings.keys_location, WORKER)
+        else:
+            key = SigningKey.load(directory, WORKER, GATEWAY)
         return Attested(SignedRecord(self.chains, self.workers, key))
 
     def ends(self, client: Client) -> Ends:
         """What notices tasks that ended without saying so."""
         return Ends(client, self.chains, self.admissions, self.attested, self.forge, self.recorder)
+
+    async def probe(self) -> None:
+        """Raises ArchiveError if the archive can't be used, before any work depends on it."""
+        await self.objects.probe()
 
     async def close(self) -> None:
         """Write and send what is known of traces and measures; the last thing a process does with its parts."""
@@ -85,7 +94,8 @@ class SharedParts:
     def load(cls, settings: Settings) -> "SharedParts":
         """Read the settings and policy files and build everything. Raises PolicyRefusal for an invalid file."""
         state = settings.prepare_state()
-        owners = OwnersFiles(settings.config_file, settings.security_file)
+        settings.refuse_missing_files()
+        owners = OwnersFiles.at(settings.config_file, settings.security_file)
         # Told as a mistake in the file and not as a change of it: what follows reads both again.
         read_platform(owners.platform_file)
         read_security(owners.security_file)
@@ -105,6 +115,7 @@ class SharedParts:
             layout=layout,
             owners=owners,
             git=git,
+            objects=objects,
             mirrors=Mirrors(layout.mirrors, git),
             artifacts=artifacts,
             patches=Patches(git, artifacts),
