@@ -95,6 +95,7 @@ class HostParts:
             admissions=shared.admissions,
             attested=attested,
             preparations=preparations,
+            policies=shared.policies,
             registries=discover,
         )
         briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, artifacts))

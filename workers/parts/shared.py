@@ -19,9 +19,11 @@ from activities.decisions.attested import WORKER, Attested
 from activities.decisions.keys import SigningKey, TrustedKeys
 from activities.decisions.signed_record import SignedRecord
 from activities.decisions.signing import GATEWAY, DecisionVerifier
+from activities.decisions.withdrawals import Withdrawals
 from activities.forge.contract import Forge
 from activities.forge.local import LocalForge
 from activities.host.layout import HostLayout
+from activities.policy.current import CurrentPolicy
 from activities.policy.owners import OwnersFiles
 from activities.policy.reading import read_platform, read_security
 from activities.repository.git import Git
@@ -53,6 +55,8 @@ class SharedParts:
     intents: Intents
     verifier: DecisionVerifier
     admissions: Admissions
+    withdrawals: Withdrawals
+    policies: CurrentPolicy
     workers: TrustedKeys
     """Whose word about runs, patches, evidence and merges counts."""
     spans: SpanStore
@@ -103,6 +107,7 @@ class SharedParts:
         settings.close_files()
         layout = HostLayout(settings.hosts / host)
         git = Git(state / "git")
+        mirrors = Mirrors(layout.mirrors, git)
         objects = Objects.open(settings.archive_location)
         artifacts, chains = Artifacts(objects), Chains(objects)
         spans = SpanStore(objects)
@@ -116,13 +121,15 @@ class SharedParts:
             owners=owners,
             git=git,
             objects=objects,
-            mirrors=Mirrors(layout.mirrors, git),
+            mirrors=mirrors,
             artifacts=artifacts,
             patches=Patches(git, artifacts),
             chains=chains,
             intents=Intents(objects),
             verifier=verifier,
             admissions=Admissions(chains, verifier),
+            withdrawals=Withdrawals(chains, verifier),
+            policies=CurrentPolicy(mirrors, owners),
             workers=TrustedKeys.of_role(settings.keys_location, WORKER),
             spans=spans,
             recorder=recorder,
