@@ -112,7 +112,7 @@ class EnvoyGateway:
 
         def locked() -> _T:
             self._places.make()
-            with FileLock(self._places.kept / "lock", timeout=120):
+            with FileLock(self._places.kept / "lock", timeout=120, mode=0o600):
                 return work()
 
         async with self._turn:

@@ -115,7 +115,11 @@ class EnvironmentLayers:
         if (layer := self._found(key)) is not None:
             return layer
         async with AsyncFileLock(
-            self._directory / "locks" / f"{key}.lock", poll_interval=0.1, thread_local=False, run_in_executor=False
+            self._directory / "locks" / f"{key}.lock",
+            poll_interval=0.1,
+            thread_local=False,
+            run_in_executor=False,
+            mode=0o600,
         ):
             if (layer := self._found(key)) is None:
                 manifest = LayerManifest(

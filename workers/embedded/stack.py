@@ -26,7 +26,7 @@ async def stack(settings: Settings, *, leave_nothing: bool = False) -> AsyncIter
     `leave_nothing`: also end runs and the egress gateway, which otherwise go on for a while, to be found again.
     """
     settings.prepare_state()
-    lock = FileLock(settings.state / "up.lock")
+    lock = FileLock(settings.state / "up.lock", mode=0o600)
     try:
         lock.acquire(timeout=0)
     except Timeout as taken:
