@@ -9,7 +9,16 @@ export UV_SYSTEM_CERTS ?= 1
 CERTIFICATES = $${SSL_CERT_FILE:-$${PIP_CERT:-$$($(BIN)/python -m pip config get global.cert 2>/dev/null)}}
 UV = certificates="$(CERTIFICATES)"; $${certificates:+env SSL_CERT_FILE="$$certificates"} $(BIN)/uv
 
-.PHONY: setup demo test check bench format lock system-deps clean
+.PHONY: help setup demo test check bench format lock system-deps clean
+
+help:
+	@echo "make demo       set up, then run the main job once (AUTO=1 decides by itself, JSON=1 prints one object)"
+	@echo "make test       set up, then run the tests (PYTEST_ARGS=… for pytest)"
+	@echo "make setup      the locked environment in $(VENV)"
+	@echo "make check      format, lint, types, import contracts"
+	@echo "make bench      measure; BENCH=\"overhead egress\" some of it"
+	@echo "make lock       write the locks anew"
+	@echo "make system-deps  Debian packages that some tests and the container image use"
 
 setup: $(STAMP)
 

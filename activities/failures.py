@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.archive.objects import ArchiveError
 from activities.decisions.refused import ActionRefused
+from activities.egress.credentials import KeyNotSet
 from activities.environment.checkout import SetupFailed
 from activities.host.placements import StalePlacement
 from activities.policy.owners import PolicyFileBroken
@@ -21,7 +22,7 @@ _UNTIL_MENDED = timedelta(minutes=1)
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-FINAL = (ActionRefused, ArchiveError, PolicyRefusal, RepositoryRefused, SetupFailed, StalePlacement)
+FINAL = (ActionRefused, ArchiveError, KeyNotSet, PolicyRefusal, RepositoryRefused, SetupFailed, StalePlacement)
 """Raised about the world as it is; everything else may be weather, and is tried again."""
 
 

@@ -42,7 +42,7 @@ async def examine(settings: Settings) -> list[Finding]:
         ("git", "apt-get install git   # 2.38 or newer", _git),
         ("user namespaces", "sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000", _namespaces),
         ("sandbox", "make setup   # then read the line above; a sandbox must start as an unprivileged user", _sandbox),
-        ("Temporal", "make setup", _temporal),
+        ("Temporal dev server", "make setup", _temporal),
         ("egress gateway", "make setup", _egress),
     )
     found = [await _look(name, mend, look, settings) for name, mend, look in looks]
@@ -94,6 +94,7 @@ async def _disk(settings: Settings) -> str:
 
 
 async def _policy(settings: Settings) -> str:
+    settings.refuse_missing_files()
     platform = read_platform(settings.config_file)
     read_security(settings.security_file)
     if not platform.agents:
@@ -160,7 +161,8 @@ def _cannot_start(settings: Settings, backend: Backend, why: str) -> Exception:
     found = f"a sandbox could not be started: {why}"
     if backend.name.startswith(CONTAINER):
         return _Missing(found, f"edit [sandbox.container] in {settings.config_file}   # see docs/how-to/containers.md")
-    if any(Path(mark).exists() for mark in ("/run/.containerenv", "/.dockerenv")):
+    # Set by our image; the marks that engines leave are not there with a read-only root, or are in virtual machines.
+    if os.environ.get("container"):  # noqa: SIM112  as engines and systemd call it
         return _Missing(found, "give this container what the service `host` of infra/compose/compose.yaml has")
     return RuntimeError(found)
 

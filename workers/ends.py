@@ -11,10 +11,10 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, W
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.archive.contract import TaskChains
-from activities.archive.steps import OUTCOME
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested
 from activities.decisions.refused import ActionRefused
+from activities.decisions.withdrawals import OUTCOME
 from activities.forge.contract import Forge
 from activities.repository.git import GitError, RepositoryRefused
 from activities.tracing.recorder import Recorder

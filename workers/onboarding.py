@@ -17,7 +17,10 @@ _AGENTS_FILE_CHARS = 40_000
 def onboard(path: Path, *, force: bool) -> Iterator[str]:
     """Write .journeyman/team.toml and say what was found, a line at a time. Raises CommandFailed."""
     if not (path / ".git").exists():
-        raise CommandFailed(f"{path} is not a git work tree: run it in one, or `git init` first")
+        raise CommandFailed(
+            f"{path} is not a git work tree: run it in one, or `git init` first; of a bare one, run it in a clone "
+            "and push"
+        )
     target = path / TEAM_FILE
     if target.exists() and not force:
         read_team(target.read_bytes())

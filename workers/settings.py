@@ -7,8 +7,9 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -40,7 +41,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="JOURNEYMAN_", frozen=True, use_attribute_docstrings=True)
 
-    state: Path = Field(default_factory=default_state)
+    state: Annotated[Path, AfterValidator(Path.absolute)] = Field(default_factory=default_state)
     """Directory of everything this installation keeps."""
     config: Path | None = None
     """The platform's `journeyman.toml`; default: that name in the state directory, if it is there."""
@@ -54,13 +55,22 @@ class Settings(BaseSettings):
     forge: Path | None = None
     """Directory of the local forge's pull requests, the same for the gateway and the api workers; default: `forge` in
     the state directory."""
-    temporal_address: str = "127.0.0.1:7233"
+    temporal_address: str = Field(default="127.0.0.1:7233", pattern=r"^[^\s/]+:\d{1,5}$")
     """Temporal's gRPC address; `up` starts a server there. Where this is not set, `worker` and `gateway` connect as
     Temporal's own `TEMPORAL_*` variables and its configuration file say, with certificates or an API key."""
     temporal_namespace: str = "default"
     """The namespace; where an address is not set, Temporal's own `TEMPORAL_NAMESPACE` counts before it."""
+    payload_keys: Path | None = None
+    """File of the keys with which everything that Temporal keeps is encrypted, the newest first, the same for all
+    processes; `journeyman payload-key` makes its lines. Left out, Temporal's server can read it."""
     temporal_ui_port: int = Field(default=8233, ge=1, le=65535)
     """Port of the Temporal UI that `up` starts, on 127.0.0.1."""
+    socket: Path | None = None
+    """Unix socket by which commands reach the gateway; default: `gateway.sock` in the state directory. One that several
+    OS users share is in a directory that all of them can enter, such as `/run/journeyman/gateway.sock`."""
+    gateway_group: str = ""
+    """OS group whose members may reach the gateway, each as the person that `[people]` says; only with
+    `profile = "team"`. Left out, only the gateway's own OS user may."""
     temporal_ui: str = ""
     """Address of the Temporal UI for a `gateway` that was started apart, such as `https://temporal.example.com`."""
     host: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,64}$")
@@ -85,7 +95,7 @@ class Settings(BaseSettings):
     @property
     def gateway_socket(self) -> Path:
         """Unix socket of the gateway, by which the command line reaches it."""
-        return self.state / "gateway.sock"
+        return self.socket or self.state / "gateway.sock"
 
     def temporal_ui_pages(self, namespace: str) -> str:
         """Where the UI's pages of a namespace begin; empty if it is not known where the UI is."""
@@ -121,6 +131,18 @@ class Settings(BaseSettings):
     def hosts(self) -> Path:
         """Directory with one directory per host id."""
         return self.state / "hosts"
+
+    def refuse_missing_files(self) -> None:
+        """Raises SettingsInvalid for a policy file that a variable names and that is not there.
+
+        Taken for one that nobody wrote, it would drop every rule in it.
+        """
+        for name, file in (("CONFIG", self.config), ("SECURITY", self.security)):
+            if file is not None and not file.exists():
+                raise SettingsInvalid(
+                    f"JOURNEYMAN_{name} names {file}, and there is no such file: its rules would not hold. Write it (it"
+                    " may be empty), or leave the variable out"
+                )
 
     def prepare_state(self) -> Path:
         """Make the state directory: closed to others, or as root passable (0711) for the uids of sandboxes.

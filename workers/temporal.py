@@ -1,6 +1,8 @@
 """The one way this system connects to Temporal."""
 
 import functools
+import os
+from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
@@ -8,6 +10,7 @@ from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig
 
+from workers.payloads import encrypting
 from workers.settings import Settings
 
 
@@ -22,10 +25,16 @@ DATA_CONVERTER = DataConverter(payload_converter_class=_CompactPayloads)
 """Used by every client, worker and replayer."""
 
 
-async def connect(address: str, namespace: str, metrics_address: str = "") -> Client:
-    """Connect now. Raises RuntimeError if nothing answers at the address, or the one for metrics can't be had."""
+async def connect(address: str, namespace: str, metrics_address: str = "", payload_keys: Path | None = None) -> Client:
+    """Connect now. Raises RuntimeError if nothing answers at the address, or the one for metrics can't be had.
+
+    With `payload_keys`, everything that Temporal keeps is encrypted; raises PayloadKeysBroken if they can't be used.
+    """
     return await Client.connect(
-        address, namespace=namespace, data_converter=DATA_CONVERTER, runtime=_quiet_runtime(metrics_address)
+        address,
+        namespace=namespace,
+        data_converter=encrypting(DATA_CONVERTER, payload_keys),
+        runtime=_quiet_runtime(metrics_address),
     )
 
 
@@ -42,12 +51,14 @@ async def connect_as_configured(settings: Settings, metrics_address: str = "") -
     """
     config = connection(settings)
     where = config["target_host"]
+    converter = encrypting(DATA_CONVERTER, settings.payload_keys)
     try:
-        return await Client.connect(**config, data_converter=DATA_CONVERTER, runtime=_quiet_runtime(metrics_address))
+        return await Client.connect(**config, data_converter=converter, runtime=_quiet_runtime(metrics_address))
     except (RuntimeError, ValueError) as error:
+        tls = " (does the server speak TLS, and should it?)" if "InvalidContentType" in str(error) else ""
         raise TemporalUnreachable(
-            f"there is no connection to Temporal at {where} (namespace {config['namespace']}): {error}. Start it, or "
-            "say where it is with JOURNEYMAN_TEMPORAL_ADDRESS, or with Temporal's own TEMPORAL_* variables"
+            f"there is no connection to Temporal at {where} (namespace {config['namespace']}): {error}{tls}. Start it, "
+            "or say where it is with JOURNEYMAN_TEMPORAL_ADDRESS, or with Temporal's own TEMPORAL_* variables"
         ) from error
 
 
@@ -56,6 +67,9 @@ def connection(settings: Settings) -> ClientConnectConfig:
     plain = ClientConnectConfig(target_host=settings.temporal_address, namespace=settings.temporal_namespace)
     if "temporal_address" in settings.model_fields_set:
         return plain
+    named = os.environ.get("TEMPORAL_CONFIG_FILE")
+    if named and not Path(named).exists():
+        raise TemporalUnreachable(f"TEMPORAL_CONFIG_FILE names {named}, and there is no such file")
     try:
         return ClientConnectConfig(**{**plain, **ClientConfig.load_client_connect_config()})
     except (RuntimeError, OSError, ValueError) as error:

@@ -78,6 +78,7 @@ class Landing:
                     turn = turn or await self._take_turn()
                     continue
                 if voided := await self._catch_up_or_say_why():
+                    voided = f"{voided}; what was approved no longer counts, look at it again"
                     blocked = self._conflicted or self._progress.evaluation.blocked
                     self._desk.open_review(Stage.GUIDANCE if blocked else Stage.REVIEW, voided)
                     return False

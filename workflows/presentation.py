@@ -19,8 +19,7 @@ def as_code(text: str, limit: int = 200) -> str:
 
 def summary(task: Task) -> str:
     """One line for the list of workflows."""
-    goal = " ".join(task.goal.split())
-    return f"{task.repository.name}: {goal[:_GOAL_CHARS]}"
+    return f"{as_code(task.repository.name, 60)}: {as_code(task.goal, _GOAL_CHARS)}"
 
 
 def memo(task: Task) -> dict[str, str]:

@@ -9,6 +9,7 @@ from workflows.models.pull_request import RevertOutcome, RevertResult
 from workflows.models.status import RevertRequest
 from workflows.models.steps import RecordOrder, RevertOrder
 from workflows.models.trace import StepPlace, revert_context, trace_of
+from workflows.presentation import as_code
 from workflows.steps import ForgeSteps, RecordSteps
 
 
@@ -62,5 +63,5 @@ class RevertMerge:
             retry_policy=timeouts.PATIENT,
             summary=f"record: {result.outcome}",
         )
-        workflow.set_current_details(f"**{result.outcome}** `{result.commit[:12]}` {result.detail}")
+        workflow.set_current_details(f"**{result.outcome}** `{result.commit[:12]}` {as_code(result.detail, 400)}")
         return result

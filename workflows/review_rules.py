@@ -129,7 +129,7 @@ def approval_carries_over(
     if not same_patch:
         return "the patch is not byte-identical on the new base"
     if new_policy_hash != policy.hash:
-        return "the policy on base has changed"
+        return "the policy has changed: an owner's file, or the team's on base"
     if added := sorted(new_findings - old_findings):
         return f"the new base brings findings: {', '.join(added)}"
     return ""

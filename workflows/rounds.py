@@ -98,7 +98,8 @@ class Rounds:
                 self._progress.end(Outcome.NO_CHANGES, "the agent ended without changing anything git would track")
                 return _CameTo.END
             evaluation = await self.evaluate(prepared, exported.patch, run)
-            if not evaluation.blocked or chosen is not None:
+            # Blocked by what no agent can mend, there is nothing to tell one either: a person has to.
+            if not evaluation.blocked or chosen is not None or evaluation.feedback is None:
                 return _CameTo.REVIEW
             feedback, guidance = evaluation.feedback, ""
         return _CameTo.REVIEW

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import obstore
-from obstore.exceptions import AlreadyExistsError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
+
+_SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "file", "memory")
+_PROBE = "probe"
 
 
 class ArchiveError(Exception):
@@ -20,11 +23,30 @@ class Objects:
     @classmethod
     def open(cls, location: str) -> "Objects":
         """Open a folder (created if missing) or an object store's URL such as `s3://bucket/prefix`."""
-        if "://" in location:
-            return cls(from_url(location))
+        scheme, colon, _ = location.partition("://")
+        if colon:
+            if scheme not in _SCHEMES:
+                raise ArchiveError(f"the archive can't be at {location}: there are {', '.join(_SCHEMES)}, and folders")
+            try:
+                return cls(from_url(location))
+            except BaseError as error:
+                raise ArchiveError(f"the archive can't be at {location}: {str(error).splitlines()[0]}") from error
         folder = Path(location)
+        if not folder.is_absolute():
+            raise ArchiveError(
+                f"the archive can't be at {location!r}: give a folder's full path, or an address such as s3://BUCKET"
+            )
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return cls(LocalStore(folder))
+
+    async def probe(self) -> None:
+        """Raises ArchiveError unless something can be put there and is found: before any work depends on it."""
+        try:
+            await self.create(_PROBE, b"")
+            if await self.read(_PROBE) is None:
+                raise ArchiveError("what was put into the archive is not found there")
+        except (BaseError, OSError) as error:
+            raise ArchiveError(f"the archive can't be used: {str(error).splitlines()[0][:300]}") from error
 
     async def create(self, name: str, data: bytes) -> bool:
         """Create the object and return True, or return False if there is one by that name."""

@@ -9,8 +9,9 @@ from temporalio import activity
 from activities.archive.contract import TaskChains
 from activities.callers import only_called_by
 from activities.decisions.attested import Attested
-from activities.decisions.authority import DECISION, Authority
+from activities.decisions.authority import Authority
 from activities.decisions.refused import ActionRefused
+from activities.decisions.withdrawals import OUTCOME, Withdrawals
 from activities.failures import step
 from activities.tracing.task_spans import RevertRecord
 from activities.tracing.traces import Traces
@@ -18,15 +19,17 @@ from workflows.models.intent import revert_workflow_id, task_workflow_id
 from workflows.models.status import Outcome, TaskStatus
 from workflows.models.steps import DecisionOrder, DecisionVerdict, Nothing, RecordOrder
 
-OUTCOME = "outcome"
 REVERT = "revert"
 
 
 class RecordActivities:
     """Implements steps.RecordSteps."""
 
-    def __init__(self, chains: TaskChains, authority: Authority, attested: Attested, traces: Traces) -> None:
+    def __init__(
+        self, chains: TaskChains, decided: Withdrawals, authority: Authority, attested: Attested, traces: Traces
+    ) -> None:
         self._chains = chains
+        self._decided = decided
         self._authority = authority
         self._attested = attested
         self._traces = traces
@@ -38,9 +41,7 @@ class RecordActivities:
         only_called_by(task_workflow_id(order.task.id))
         if reason := await self._authority.refusal(order.signed, order.task, order.policy):
             return DecisionVerdict(valid=False, refusal=reason)
-        await self._chains.append(
-            order.task.id, f"decision-{order.signed.signature[:32]}", DECISION, order.signed.model_dump(mode="json")
-        )
+        await self._decided.put(order.signed)
         return DecisionVerdict(valid=True)
 
     @activity.defn(name="record")

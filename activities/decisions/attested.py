@@ -21,6 +21,7 @@ RUN = "run"
 PATCH = "patch"
 EVIDENCE = "evidence"
 MERGE = "merge"
+USED = "used"
 
 
 class AttestedPatch(Model):
@@ -58,6 +59,13 @@ class AttestedMerge(Model):
     """The branch."""
     repository: str
     """Its address."""
+
+
+class UsedDecision(Model):
+    """A decision that was answered with a refusal."""
+
+    signature: str
+    why: str
 
 
 class Attested:
@@ -119,6 +127,14 @@ class Attested:
     async def add_merge(self, task_id: str, merge: AttestedMerge) -> None:
         """Put on record that a task's patch was merged."""
         await self._record.append(task_id, f"merge-{merge.commit}", MERGE, merge)
+
+    async def add_used(self, task_id: str, signature: str, why: str) -> None:
+        """Put on record that a decision came to nothing."""
+        await self._record.append(task_id, f"used-{signature[:32]}", USED, UsedDecision(signature=signature, why=why))
+
+    async def used(self, task_id: str) -> frozenset[str]:
+        """Signatures of the decisions that came to nothing."""
+        return frozenset(used.signature for used in await self._record.read(task_id, USED, UsedDecision))
 
     async def merge(self, task_id: str) -> AttestedMerge | None:
         """The task's merge, if there is one."""

@@ -5,13 +5,17 @@ the workers signed: which task was admitted, which evidence exists for this head
 approval of an earlier head carries over to it, and which merge there is to take back.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested, AttestedEvidence, AttestedMerge
 from activities.decisions.refused import ActionRefused
 from activities.decisions.signing import DecisionVerifier, SignatureRefused
-from workflows.models.decision import Action, SignedDecision
+from activities.decisions.withdrawals import Withdrawals
+from activities.policy.documents import SecurityPolicy
+from activities.policy.owners import PolicyFileBroken
+from workflows.models.decision import Action, Decision, SignedDecision
 from workflows.models.evidence import Evaluation
 from workflows.models.patch import Patch
 from workflows.models.policy import TaskPolicy
@@ -19,16 +23,24 @@ from workflows.models.steps import MergeOrder, RevertOrder
 from workflows.models.task import Task
 from workflows.review_rules import approval_carries_over, authority_refusal
 
-DECISION = "decision"
-
 
 class Authority:
     """Answers whether decisions hold, and what they are about."""
 
-    def __init__(self, verifier: DecisionVerifier, admissions: Admissions, attested: Attested) -> None:
+    def __init__(
+        self,
+        verifier: DecisionVerifier,
+        admissions: Admissions,
+        attested: Attested,
+        withdrawals: Withdrawals,
+        security: Callable[[], SecurityPolicy],
+    ) -> None:
+        """`security`: the security owner's file as it is now, whatever a task was prepared under."""
         self._verifier = verifier
         self._admissions = admissions
         self._attested = attested
+        self._withdrawals = withdrawals
+        self._security = security
 
     async def refusal(self, signed: SignedDecision, task: Task, policy: TaskPolicy) -> str:
         """Why a decision does not count: its signature, its age, or who made it. Empty if it does."""
@@ -37,20 +49,43 @@ class Authority:
             self._verifier.verify(signed, datetime.now(UTC))
         except (ActionRefused, SignatureRefused) as refused:
             return str(refused)
-        return authority_refusal(signed.decision, admitted, policy)
+        return authority_refusal(signed.decision, admitted, policy) or self._owner_refusal(signed.decision, admitted)
+
+    def _owner_refusal(self, decision: Decision, task: Task) -> str:
+        """Who was taken off a list decides no more, also about what was judged while they were on it."""
+        if decision.action not in {Action.APPROVE, Action.MERGE}:
+            return ""
+        try:
+            security = self._security()
+        except PolicyFileBroken as broken:
+            return f"refused: nobody can decide while {broken}"
+        if security.approve is not None and decision.person.id not in security.approve:
+            names = ", ".join(sorted(security.approve)[:5])
+            return f"refused: `approve` in security.toml does not name {decision.person.id} now; ask one of {names}"
+        if decision.person.is_same_person(task.requester) and security.allow_self_approval is False:
+            return f"refused: {decision.person.id} asked for this task, and security.toml has somebody else decide"
+        return ""
 
     async def may_publish(self, patch: Patch, evaluation: Evaluation, task: Task) -> AttestedEvidence:
-        """The evidence that lets a patch be seen by others. Raises ActionRefused if there is none, or it blocks."""
+        """The evidence that lets a patch be seen by others.
+
+        Raises ActionRefused if there is none, it blocks, or something was judged since; or if somebody ended the task.
+        """
         await self._attested.confirm(task.id, patch)
-        current = _find(await self._attested.evidence(task.id), patch.head, evaluation.evidence_hash)
+        recorded = await self._attested.evidence(task.id)
+        current = _find(recorded, patch.head, evaluation.evidence_hash)
         if current is None:
             raise ActionRefused("refused: no host has put this evidence for this head on record")
+        if current != recorded[-1]:
+            raise ActionRefused("refused: another head or other evidence was judged since; look at that")
+        if ended := await self._withdrawals.ended(task.id):
+            raise ActionRefused(f"refused: {ended}")
         if current.blocked:
             raise ActionRefused("refused: a finding blocks this patch")
         return current
 
-    async def may_merge(self, order: MergeOrder) -> Task:
-        """The task whose patch may be merged, as it was admitted. Raises ActionRefused."""
+    async def may_merge(self, order: MergeOrder) -> tuple[Task, AttestedEvidence]:
+        """The task whose patch may be merged, as it was admitted, and what it was judged by. Raises ActionRefused."""
         task = await self._admissions.confirm(order.task)
         current = await self.may_publish(order.patch, order.evaluation, task)
         recorded = await self._attested.evidence(task.id)
@@ -64,7 +99,21 @@ class Authority:
                 raise ActionRefused(f"refused: the decision to {action} is about evidence that is not on record")
             if reason := _carry_over_refusal(seen, current):
                 raise ActionRefused(f"refused: the decision to {action} was about {seen.head[:12]}; {reason}")
-        return task
+        if against := await self._withdrawals.since(order.approval.decision):
+            raise ActionRefused(
+                f"refused: {against.person.id} decided to {against.action} after it was approved by "
+                f"{order.approval.decision.person.id}; it has to be looked at again"
+            )
+        await self._refuse_used(task, order.merge)
+        return task, current
+
+    async def _refuse_used(self, task: Task, signed: SignedDecision) -> None:
+        """A decision that was answered with a refusal is not carried out later behind everybody's back."""
+        if signed.signature in await self._attested.used(task.id):
+            raise ActionRefused(
+                f"refused: this decision to {signed.decision.action} was answered already; decide again if you still "
+                "want it"
+            )
 
     async def may_revert(self, order: RevertOrder) -> tuple[Task, AttestedMerge]:
         """The task and the merge of it that may be taken back. Raises ActionRefused."""
@@ -73,6 +122,7 @@ class Authority:
         if reason := await self.refusal(order.signed, order.task, TaskPolicy()):
             raise ActionRefused(reason)
         task = await self._admissions.of(order.task.id)
+        await self._refuse_used(task, order.signed)
         merge = await self._attested.merge(task.id)
         if merge is None:
             raise ActionRefused(f"refused: there is no merge of task {task.id} on record")

@@ -51,8 +51,24 @@ class SigningKey:
         public, text = path.with_suffix(PUBLIC_SUFFIX), key.public_key.hex() + "\n"
         # Where keys are mounted read-only there is nothing to write: both halves are there.
         if not public.exists() or public.read_text() != text:
-            public.write_text(text)
+            write_public(public, key.public_key)
         return key
+
+    @classmethod
+    def load(cls, directory: Path, role: str, trusts: str) -> "SigningKey":
+        """Read a key that was made before, and make sure that it is known who is trusted. Raises KeyUnusable.
+
+        For a directory that somebody named: a new key there would be one that nobody else knows.
+        """
+        path = directory / f"{role}.key"
+        if not path.exists():
+            raise KeyUnusable(f"JOURNEYMAN_KEYS: there is no {path}: make keys with `journeyman keys`")
+        if not any(directory.glob(f"{trusts}s/*{PUBLIC_SUFFIX}")) and not (directory / f"{trusts}.pub").exists():
+            raise KeyUnusable(
+                f"JOURNEYMAN_KEYS: {directory} has no public key of a {trusts}, so nothing of theirs would count: put "
+                f"one into {directory / f'{trusts}s'}, as `journeyman keys` does"
+            )
+        return cls.load_or_create(directory, role)
 
     @property
     def public_key(self) -> bytes:
@@ -65,22 +81,35 @@ class SigningKey:
 
 
 class TrustedKeys:
-    """The public keys whose signatures count, read again when one signs that is not known yet."""
+    """The public keys whose signatures count: those that are there now, not those that were when a process began."""
 
-    def __init__(self, read: Callable[[], Iterable[bytes]]) -> None:
+    def __init__(self, read: Callable[[], Iterable[bytes]], stamp: Callable[[], object] = lambda: None) -> None:
+        """`stamp`: something else whenever what `read` gives may be."""
         self._read = read
+        self._stamp = stamp
+        self._seen = stamp()
         self._keys = self._loaded()
 
     @classmethod
     def of_role(cls, directory: Path, role: str) -> "TrustedKeys":
         """That of this installation, `<role>.pub`, and those of other machines: files in `<role>s/` beside it."""
 
-        def read() -> Iterable[bytes]:
-            own = directory / f"{role}{PUBLIC_SUFFIX}"
-            others = sorted((directory / f"{role}s").glob(f"*{PUBLIC_SUFFIX}"))
-            return [_public_key(path) for path in (own, *others) if path.exists()]
+        folder = directory / f"{role}s"
 
-        return cls(read)
+        def files() -> list[Path]:
+            own = directory / f"{role}{PUBLIC_SUFFIX}"
+            return [path for path in (own, *sorted(folder.glob(f"*{PUBLIC_SUFFIX}"))) if path.exists()]
+
+        def read() -> Iterable[bytes]:
+            found = files()
+            for path in {directory, folder, *found}:
+                _refuse_others(path)
+            return [_public_key(path) for path in found]
+
+        def stamp() -> object:
+            return [(path, (facts := path.stat()).st_mtime_ns, facts.st_ino, facts.st_size) for path in files()]
+
+        return cls(read, stamp)
 
     def _loaded(self) -> Mapping[str, Ed25519PublicKey]:
         keys = [Ed25519PublicKey.from_public_bytes(raw) for raw in self._read()]
@@ -88,9 +117,9 @@ class TrustedKeys:
 
     def verify(self, key_id: str, signature: str, message: bytes) -> None:
         """Raises Untrusted unless one of these keys signed exactly this."""
-        if key_id not in self._keys:
-            # Made or brought here since: a gateway may start after the worker that trusts it.
-            self._keys = self._loaded()
+        if (stamp := self._stamp()) != self._seen:
+            # Made, brought here or taken away since: a gateway may start after the worker that trusts it.
+            self._seen, self._keys = stamp, self._loaded()
         key = self._keys.get(key_id)
         if key is None:
             raise UnknownKey(f"{key_id} is not a key that is trusted here")
@@ -98,6 +127,27 @@ class TrustedKeys:
             key.verify(base64.b64decode(signature, validate=True), message)
         except (InvalidSignature, ValueError) as error:
             raise Untrusted("the signature does not fit") from error
+
+
+def write_public(path: Path, key: bytes) -> None:
+    """Write a public half at once: others read it meanwhile."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(key.hex() + "\n")
+    draft.chmod(0o644)
+    draft.replace(path)
+
+
+def _refuse_others(path: Path) -> None:
+    """Raises KeyUnusable for what says who is trusted, and could be written by somebody else."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return
+    if found.st_uid not in {0, os.geteuid()} or found.st_mode & 0o022:
+        raise KeyUnusable(
+            f"{path} belongs to uid {found.st_uid} with mode {found.st_mode & 0o777:o}: whoever can write there says "
+            "who is trusted: make it yours, and closed to writing by others"
+        )
 
 
 def _make(path: Path) -> None:

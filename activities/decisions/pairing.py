@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from activities.decisions.keys import PUBLIC_SUFFIX, SigningKey
+from activities.decisions.keys import PUBLIC_SUFFIX, SigningKey, TrustedKeys, write_public
 
 
 @dataclass(frozen=True)
@@ -26,5 +26,9 @@ def pair(directory: Path, *roles: str) -> tuple[RoleKeys, ...]:
         for other in set(roles) - {each.role}:
             trusted = each.directory / f"{other}s"
             trusted.mkdir(exist_ok=True, mode=0o700)
-            (trusted / f"{other}{PUBLIC_SUFFIX}").write_text(keys[other].public_key.hex() + "\n")
+            write_public(trusted / f"{other}{PUBLIC_SUFFIX}", keys[other].public_key)
+    for each in made:
+        for other in set(roles) - {each.role}:
+            # Raises for what somebody else could write to, or had planted there before.
+            TrustedKeys.of_role(each.directory, other)
     return tuple(made)

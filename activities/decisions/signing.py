@@ -40,6 +40,11 @@ class DecisionSigner:
         self.key = key
 
     @classmethod
+    def load(cls, directory: Path) -> "DecisionSigner":
+        """With the gateway's key in a directory that somebody made for it. Raises KeyUnusable."""
+        return cls(SigningKey.load(directory, GATEWAY, "worker"))
+
+    @classmethod
     def load_or_create(cls, directory: Path) -> "DecisionSigner":
         """With the gateway's key in a directory, made if missing."""
         return cls(SigningKey.load_or_create(directory, GATEWAY))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from activities.egress import rate
+from activities.egress.metering.tunnels import LOOK, TUNNEL
 
 Json = dict[str, Any]
 
@@ -22,6 +23,7 @@ TYPE = "type.googleapis.com/"
 FORWARD_FILTER = "envoy.filters.http.dynamic_forward_proxy"
 ADMIT_FILTER = "envoy.filters.http.ext_authz"
 METER_FILTER = "envoy.filters.http.ext_proc"
+TUNNEL_FILTER = "journeyman.tunnel"
 METER = "meter"
 """Name of the meter's cluster."""
 UNDECLARED_RULE = "undeclared"
@@ -69,6 +71,7 @@ def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> 
         "local_reply_config": {"mappers": _local_replies()},
         "http_filters": [
             rate.requests(),
+            _tunnels(),
             *_metering(),
             {
                 "name": FORWARD_FILTER,
@@ -99,6 +102,33 @@ def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> 
                 ]
             }
         ],
+    }
+
+
+def _tunnels() -> Json:
+    """Shows the meter's process how a tunnel begins, on the routes of tunnels; without it, none goes on."""
+    look = [{"key": LOOK, "value": TUNNEL}]
+    return {
+        "name": TUNNEL_FILTER,
+        "disabled": True,
+        "typed_config": {
+            "@type": TYPE + "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor",
+            "grpc_service": {"envoy_grpc": {"cluster_name": METER}, "initial_metadata": look},
+            "failure_mode_allow": False,
+            "status_on_error": {"code": "ServiceUnavailable"},
+            "message_timeout": f"{_METER_SECONDS}s",
+            "processing_mode": {
+                "request_header_mode": "SEND",
+                "response_header_mode": "SKIP",
+                "request_body_mode": "STREAMED",
+                "response_body_mode": "NONE",
+                "request_trailer_mode": "SKIP",
+                "response_trailer_mode": "SKIP",
+            },
+            "forward_rules": {"allowed_headers": {"patterns": [{"exact": ":authority"}]}},
+            "mutation_rules": {"disallow_all": {"value": True}},
+            "route_cache_action": "RETAIN",
+        },
     }
 
 

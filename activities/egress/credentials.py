@@ -16,12 +16,16 @@ class CredentialError(GatewayError):
     """A key can't be had; the message says from where, why, and what to do."""
 
 
+class KeyNotSet(CredentialError):
+    """A key that this process could have only from its own environment, which does not change while it lives."""
+
+
 def read_key(name: str, source: KeySource) -> str:
     """The key of a provider as its source gives it now. Raises CredentialError."""
     if source.environment:
         found = os.environ.get(source.environment)
         if found is None:
-            raise CredentialError(
+            raise KeyNotSet(
                 f"no key for {name}: the worker's environment has no variable {source.environment}; set it and "
                 "start the worker again"
             )

@@ -47,6 +47,7 @@ class Keyring:
         self._seen = dict(credentials)
         self._since = time.time()
         self._not_before: dict[str, float] = {}
+        self._known: set[str] = set()
 
     def keyless(self, names: set[str]) -> tuple[str, ...]:
         """Those that stand for no key at all. Raises CredentialError for a name that is not known."""
@@ -66,6 +67,7 @@ class Keyring:
         text = source.model_dump_json()
         before = self._written(upstream.name)
         if before is not None and not self._is_due(before, source, text):
+            self._remember(upstream)
             return
         stamp = _stamp(source)
         key = read_key(upstream.credential, source)
@@ -77,6 +79,16 @@ class Keyring:
         renew = time.time() + source.seconds * _RENEW_AT if source.command else None
         written = _Written(owner_since=self._since, source=text, stamp=stamp, renew=renew)
         write_aside(self._record(upstream.name), written.model_dump_json())
+        self._remember(upstream)
+
+    def known(self) -> frozenset[str]:
+        """Every key that this process has handed to Envoy, or found there: for those who take secrets out of text."""
+        return frozenset(self._known)
+
+    def _remember(self, upstream: Upstream) -> None:
+        content = json.loads(secret_file(self._places.secrets, upstream.name).read_text())
+        (secret,) = content["resources"]
+        self._known.add(secret["generic_secret"]["secret"]["inline_string"].removeprefix(upstream.prefix))
 
     def refresh(self, upstream: Upstream) -> None:
         """As `provide`, but a key that can't be renewed is left as it is, and the reason goes to the log."""

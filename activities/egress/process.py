@@ -17,7 +17,7 @@ from activities.egress.unix_http import ask
 
 METER_SOCKET = "meter.sock"
 _METER_READY = "ready.sock"
-_METER_FORMAT = "1"
+_METER_FORMAT = "2"
 """Of what worker and meter tell each other in files. Another one replaces a meter that runs, and cuts its streams."""
 
 

@@ -1,5 +1,6 @@
 """From Envoy's access log to records. Everything in it may have been chosen by the sandbox."""
 
+import contextlib
 import json
 import os
 import stat
@@ -11,6 +12,7 @@ from typing import Any
 from activities.egress.configuration import DENIED_DETAILS, UNDECLARED_RULE
 from activities.egress.contract import EgressRecord
 from activities.egress.metering.ledger import Entry
+from activities.egress.metering.tunnels import OTHER_NAME_DETAILS
 from activities.egress.rate import OVER_RATE_DETAILS
 from activities.egress.routes import PROBE_RULE, REFUSED_RULE
 
@@ -22,6 +24,8 @@ HELD_RULE = "held"
 """A request for which a sandbox's allowance had no room until its client gave up or the sandbox closed."""
 OVER_RATE_RULE = "over the rate"
 """Stands for about a hundred requests that were refused because there were too many at once."""
+OTHER_NAME_RULE = "another name in TLS"
+"""A tunnel that was allowed, and cut when it turned out to be meant for another name, or to be no TLS at all."""
 MOST_RECORDS = 100_000
 MOST_LOG_BYTES = 128 * 1024 * 1024
 _LONGEST_LINE = 16 * 1024
@@ -41,6 +45,12 @@ def read_log(path: Path) -> Iterator[bytes]:
         while left > 0 and (line := file.readline(_LONGEST_LINE)):
             left -= len(line)
             yield line
+
+
+def empty_log(path: Path) -> None:
+    """Empty a log in Envoy's own directory without following a link there. Envoy appends, so it starts over."""
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC))
 
 
 def parse_log(lines: Iterable[bytes], sandbox: str) -> tuple[EgressRecord, ...]:
@@ -114,7 +124,9 @@ def _record(entry: dict[str, Any], sandbox: str) -> EgressRecord:
         host, path = inside, _text(entry.get("declared")) + "".join(path.partition("?")[1:])
         if not request and not status:
             rule = HELD_RULE
-    if details == OVER_RATE_DETAILS:
+    if details.startswith(OTHER_NAME_DETAILS):
+        allowed, shown = False, OTHER_NAME_RULE
+    elif details == OVER_RATE_DETAILS:
         allowed, shown = False, OVER_RATE_RULE
     elif rule and rule not in (REFUSED_RULE, UNDECLARED_RULE):
         denied = details.startswith(DENIED_DETAILS)

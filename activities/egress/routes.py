@@ -12,6 +12,7 @@ from activities.egress.configuration import (
     METER_FILTER,
     ROUTE_FACTS,
     STREAM_IDLE,
+    TUNNEL_FILTER,
     TYPE,
     UNDECLARED_RULE,
     Json,
@@ -179,6 +180,10 @@ def _route(rule: Rule, port: int, connect: bool, allow_private: bool, suffix: st
     if connect:
         action["upgrade_configs"] = [{"upgrade_type": "CONNECT", "connect_config": {}}]
         match = {"connect_matcher": {}, "headers": authority}
+        overrides[TUNNEL_FILTER] = {
+            "@type": TYPE + "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute",
+            "overrides": {},
+        }
     return {"name": rule.text, "match": match, "route": action, "typed_per_filter_config": overrides}
 
 

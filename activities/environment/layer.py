@@ -118,7 +118,11 @@ class EnvironmentLayers:
         if (layer := self._found(key)) is not None:
             return layer
         async with AsyncFileLock(
-            self._directory / "locks" / f"{key}.lock", poll_interval=0.1, thread_local=False, run_in_executor=False
+            self._directory / "locks" / f"{key}.lock",
+            poll_interval=0.1,
+            thread_local=False,
+            run_in_executor=False,
+            mode=0o600,
         ):
             if (layer := self._found(key)) is None:
                 manifest = LayerManifest(
@@ -250,19 +254,13 @@ async def _handled(work: Callable[_P, _T], *arguments: _P.args, **named: _P.kwar
 
 def _environment(access: RegistryAccess) -> dict[str, str]:
     proxy = f"http://127.0.0.1:{PROXY_PORT}"
-    variables = {
+    return {
         "JOURNEYMAN_LAYER": LAYER,
         **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), proxy),
         "PIP_NO_CACHE_DIR": "1",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PIP_NO_INPUT": "1",
-        "NPM_CONFIG_UPDATE_NOTIFIER": "false",
         "CI": "true",
+        **access.inside(CERTIFICATES),
     }
-    if access.certificates is not None:
-        named = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "NPM_CONFIG_CAFILE")
-        variables |= dict.fromkeys(named, CERTIFICATES)
-    return variables | access.environment
 
 
 def _failure(status: RunStatus, output: bytes, records: Sequence[EgressRecord]) -> str:

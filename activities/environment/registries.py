@@ -48,6 +48,18 @@ class RegistryAccess(Model):
     allow_private: bool = False
     """Whether a registry may have a private address: for one on the team's own network."""
 
+    def inside(self, certificates: str) -> dict[str, str]:
+        """Variables for a sandbox that may reach them; `certificates`: where that file is inside."""
+        variables = {
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_NO_INPUT": "1",
+            "NPM_CONFIG_UPDATE_NOTIFIER": "false",
+        }
+        if self.certificates is not None:
+            named = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "NPM_CONFIG_CAFILE")
+            variables |= dict.fromkeys(named, certificates)
+        return variables | self.environment
+
 
 async def discover(hosts: Sequence[str] = (), *, allow_private: bool = False) -> RegistryAccess:
     """Ask pip and npm, if they are there, where they fetch from. `hosts`, if any, are taken instead of theirs."""

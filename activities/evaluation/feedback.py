@@ -2,6 +2,7 @@
 
 from activities.agents.plain_text import plain
 from activities.evaluation.checks import CheckedTree
+from activities.evaluation.outcome_findings import CHECK_NEVER_FOUND
 from workflows.models.evidence import CheckRun, Finding, Severity
 
 MOST_CHARS = 16_000
@@ -10,9 +11,12 @@ OUTPUT_CHARS = 4_000
 
 
 def feedback(findings: tuple[Finding, ...], patched: CheckedTree, guarded: CheckedTree) -> str | None:
-    """Plain text for the next round; None if nothing blocks. Output in it was written by code under test."""
+    """Plain text for the next round; None if nothing blocks, or nothing that another round could mend.
+
+    Output in it was written by code under test.
+    """
     blockers = [finding for finding in findings if finding.severity is Severity.BLOCKER]
-    if not blockers:
+    if all(finding.rule == CHECK_NEVER_FOUND for finding in blockers):
         return None
     parts = ["Your patch was not accepted:", *(f"- {_line(finding)}" for finding in blockers)]
     concerns = [finding for finding in findings if finding.severity is Severity.PERSON]

@@ -15,6 +15,8 @@ TURNED_NAMED = 200
 _TEST_FIX = "test-fix"
 """The task type whose patches have to turn something."""
 _NOT_FOUND = (126, 127)
+CHECK_NEVER_FOUND = "check-never-found"
+"""Rule of a check whose command is on base no more than on the patch: nothing that an agent may change mends it."""
 """A shell's exit codes for a command that can't be executed or isn't there (POSIX, 2.8.2)."""
 _LIMITS = {
     RunEnd.DEADLINE: "did not end within {wall:g} s",
@@ -140,7 +142,9 @@ def _failure(judged: Judged, before: CheckOutcome | None, outcome: CheckOutcome)
     if outcome.exit_code in _NOT_FOUND:
         setup = "" if judged.has_layer else "; no set-up installed anything, see [setup] in .journeyman/team.toml"
         message = f"check {outcome.name!r} could not be started: its command is not there{setup}{red}"
-        return Finding(rule="check-not-found", severity=Severity.BLOCKER, message=message)
+        absent = before is not None and before.exit_code in _NOT_FOUND
+        rule = CHECK_NEVER_FOUND if absent else "check-not-found"
+        return Finding(rule=rule, severity=Severity.BLOCKER, message=message)
     failed = _failed(judged, outcome)
     named = f": {_some(failed)}" if failed else ""
     message = f"check {outcome.name!r} failed with exit code {outcome.exit_code}{named}{red}"

@@ -22,7 +22,17 @@ CHECK_DEFINITIONS = (
     # Say that something is installed, and with it which plug-ins pytest and others load by themselves.
     *("*.egg-info", "*.dist-info", "*.egg-link"),
     *("/pytest.py", "/pytest/", "/_pytest/", "/pluggy/", "/unittest.py", "/unittest/"),
-    *("Makefile", "makefile", "GNUmakefile", "*.mk", "CMakeLists.txt", "Justfile", "justfile", "Taskfile.yml"),
+    # What installs put there, and what is run from there.
+    *("node_modules/", ".venv/", "venv/", "vendor/bin/", ".bundle/", "/bin/rspec", "/bin/rails", ".yarn/"),
+    *("pytest.py", "_pytest/", "iniconfig.py"),
+    *("Makefile", "makefile", "GNUmakefile", "*.mk", "CMakeLists.txt", "*.cmake"),
+    *("Justfile", "justfile", ".justfile", "Taskfile.y*ml", "dodo.py", "tasks.py", "fabfile.py", "meson.build"),
+    *("BUILD", "BUILD.bazel", "WORKSPACE*", "MODULE.bazel", "*.bzl", ".bazelrc", "build.sbt", "mix.exs"),
+    *("ruff.toml", ".ruff.toml", "mypy.ini", ".mypy.ini", "pyrightconfig.json", ".flake8", ".pylintrc", "pylintrc"),
+    *(".eslintrc*", "eslint.config.*", "biome.json*", ".golangci.*", ".rubocop*.yml", "clippy.toml", ".clippy.toml"),
+    *("phpunit.xml*", "*.csproj", "Directory.Build.*", "*.sln", "global.json", "nuget.config"),
+    *(".env", ".tool-versions", ".python-version", ".node-version", ".nvmrc", ".ruby-version", ".config/nextest.toml"),
+    *(".yarnrc*", ".pnpmfile.*", "pnpm-workspace.yaml", "bunfig.toml", "deno.json*", "turbo.json", "nx.json"),
     *("package.json", ".npmrc", ".mocharc*", "jest.config.*", "vitest.config.*", "vite.config.*", "karma.conf.*"),
     *("playwright.config.*", "cypress.config.*", "babel.config.*", ".babelrc*", "tsconfig*.json", ".nycrc*"),
     *("go.mod", "go.work", "Cargo.toml", "build.rs", ".cargo/", "rust-toolchain*"),

@@ -1,40 +1,14 @@
-"""Secrets in what a patch adds. A finding says where and of which kind, and never repeats the secret.
-
-detect-secrets' detectors are asked directly: its scanner honours comments that switch it off, which an agent can
-write, and can be configured to try what it found against the vendor's server.
-"""
+"""Secrets in what a patch adds. A finding says where and of which kind, and never repeats the secret."""
 
 from collections.abc import Iterator
-from functools import cache
 from time import monotonic
 
-from detect_secrets.plugins.artifactory import ArtifactoryDetector
-from detect_secrets.plugins.aws import AWSKeyDetector
-from detect_secrets.plugins.azure_storage_key import AzureStorageKeyDetector
 from detect_secrets.plugins.base import BasePlugin
-from detect_secrets.plugins.basic_auth import BasicAuthDetector
-from detect_secrets.plugins.cloudant import CloudantDetector
-from detect_secrets.plugins.discord import DiscordBotTokenDetector
-from detect_secrets.plugins.github_token import GitHubTokenDetector
-from detect_secrets.plugins.gitlab_token import GitLabTokenDetector
-from detect_secrets.plugins.jwt import JwtTokenDetector
-from detect_secrets.plugins.keyword import KeywordDetector
-from detect_secrets.plugins.mailchimp import MailchimpDetector
-from detect_secrets.plugins.npm import NpmDetector
-from detect_secrets.plugins.openai import OpenAIDetector
-from detect_secrets.plugins.private_key import PrivateKeyDetector
-from detect_secrets.plugins.pypi_token import PypiTokenDetector
-from detect_secrets.plugins.sendgrid import SendGridDetector
-from detect_secrets.plugins.slack import SlackDetector
-from detect_secrets.plugins.softlayer import SoftlayerDetector
-from detect_secrets.plugins.square_oauth import SquareOAuthDetector
-from detect_secrets.plugins.stripe import StripeDetector
-from detect_secrets.plugins.telegram_token import TelegramBotTokenDetector
-from detect_secrets.plugins.twilio import TwilioKeyDetector
 
 from activities.evaluation.changes import PatchLine, is_readable
 from activities.evaluation.judged import Judged
 from activities.evaluation.paths import shown
+from activities.redaction.detectors import certain, likely
 from workflows.models.evidence import Finding, Severity
 
 MOST_CHARACTERS = 4 * 1024 * 1024
@@ -43,14 +17,6 @@ MOST_SECONDS = 60
 """Text can be made so that searching it takes long; then too a person is told."""
 LIKELY_CHARS = 400
 """Detectors that are often wrong are also slow on long lines: by the square of the length."""
-_CERTAIN: tuple[type[BasePlugin], ...] = (
-    *(AWSKeyDetector, AzureStorageKeyDetector, BasicAuthDetector, CloudantDetector, DiscordBotTokenDetector),
-    *(GitHubTokenDetector, GitLabTokenDetector, JwtTokenDetector, MailchimpDetector, NpmDetector, OpenAIDetector),
-    *(PrivateKeyDetector, PypiTokenDetector, SendGridDetector, SlackDetector, SoftlayerDetector),
-    *(SquareOAuthDetector, StripeDetector, TelegramBotTokenDetector, TwilioKeyDetector),
-)
-_LIKELY: tuple[type[BasePlugin], ...] = (ArtifactoryDetector, KeywordDetector)
-"""These go by what a value is called or how it begins, and are often wrong."""
 
 
 def secrets(
@@ -65,11 +31,10 @@ def secrets(
         if left < 0 or monotonic() > until:
             searched = False
             break
-        certain, likely = _detectors()
-        if kind := _kind(certain, line.text):
+        if kind := _kind(certain(), line.text):
             message = f"looks like a secret ({kind}): take it out, and have it revoked if it is real"
             yield _at(line, "secret", Severity.BLOCKER, message)
-        elif kind := next((kind for piece in _pieces(line.text) if (kind := _kind(likely, piece))), ""):
+        elif kind := next((kind for piece in _pieces(line.text) if (kind := _kind(likely(), piece))), ""):
             message = f"looks like a secret ({kind}): take it out, or confirm that it is none"
             yield _at(line, "possible-secret", Severity.PERSON, message)
     if not searched:
@@ -88,8 +53,3 @@ def _pieces(text: str) -> Iterator[str]:
 
 def _at(line: PatchLine, rule: str, severity: Severity, message: str) -> Finding:
     return Finding(rule=rule, severity=severity, message=message, path=shown(line.path), line=line.line)
-
-
-@cache
-def _detectors() -> tuple[tuple[BasePlugin, ...], tuple[BasePlugin, ...]]:
-    return tuple(kind() for kind in _CERTAIN), tuple(kind() for kind in _LIKELY)

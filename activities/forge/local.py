@@ -114,7 +114,7 @@ class LocalForge:
                     return RevertResult(
                         outcome=RevertOutcome.CONFLICT, detail=detail, conflicts=conflicts, commits_in_the_way=later
                     )
-                commit = await place.commit(tree, (tip,), f"{message.rstrip()}\n\n{REVERTS}: {merge_commit}\n")
+                commit = await place.commit(tree, (tip,), await place.with_trailer(message, REVERTS, merge_commit))
                 try:
                     if await place.move(task.base, tip, commit):
                         return RevertResult(outcome=RevertOutcome.REVERTED, commit=commit)

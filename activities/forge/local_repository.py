@@ -102,6 +102,14 @@ class LocalRepository:
                 return commit
         return None
 
+    async def with_trailer(self, message: str, name: str, value: str) -> str:
+        """A commit message with one more trailer, in the block of those that it has."""
+        trailer = f"--trailer={name}: {value}"
+        told = await self.run(
+            "interpret-trailers", "--if-exists=add", trailer, purpose="adding a trailer", stdin=message.encode()
+        )
+        return told.decode()
+
     async def commit(self, tree: str, parents: tuple[str, ...], message: str) -> str:
         """Make a commit, on no branch yet."""
         resolved = (

@@ -14,6 +14,7 @@ from activities.decisions.refused import ActionRefused
 from activities.failures import step
 from activities.forge.attribution import merge_message, pull_body, pull_title, revert_message
 from activities.forge.contract import Forge
+from activities.policy.current import CurrentPolicy
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
 from workflows.models.evidence import Evidence
@@ -47,6 +48,7 @@ class ForgeActivities:
         artifacts: ArtifactStore,
         mirrors: Mirrors,
         patches: Patches,
+        policies: CurrentPolicy,
         whose_turn: WhoseTurn,
     ) -> None:
         self._forge = forge
@@ -56,12 +58,14 @@ class ForgeActivities:
         self._artifacts = artifacts
         self._mirrors = mirrors
         self._patches = patches
+        self._policies = policies
         self._whose_turn = whose_turn
 
     @activity.defn(name="propose")
     @step
     async def propose(self, order: ProposeOrder) -> PullRequest:
         """Push the branch and create, adopt or update its pull request."""
+        only_called_by(task_workflow_id(order.task.id))
         task = await self._admissions.confirm(order.task)
         await self._authority.may_publish(order.patch, order.evaluation, task)
         evidence = Evidence.model_validate_json(await self._artifacts.get(order.evaluation.evidence))
@@ -80,6 +84,9 @@ class ForgeActivities:
         await self._attested.confirm(task.id, order.patch)
         mirror = await self._mirrors.refresh(task.repository.url)
         new_base = await self._mirrors.resolve(mirror, task.base)
+        if new_base == order.patch.base_commit:
+            # Not base has moved but what holds for it: the patch is what it was, and is judged again.
+            return RebaseResult(patch=order.patch)
         rebased = await self._patches.rebase(mirror, f"{task.id}-rebased", order.patch, new_base)
         if not isinstance(rebased, Patch):
             return RebaseResult(conflicts=rebased)
@@ -91,9 +98,15 @@ class ForgeActivities:
     async def merge(self, order: MergeOrder) -> MergeResult:
         """Merge, if signatures and the record allow it; the last look before it happens is here."""
         try:
-            task = await self._authority.may_merge(order)
+            task, judged = await self._authority.may_merge(order)
         except ActionRefused as refused:
             return MergeResult(outcome=MergeOutcome.REFUSED, detail=str(refused))
+        mirror = await self._mirrors.refresh(task.repository.url)
+        policy = await self._policies.of(mirror, order.patch.base_commit, task)
+        if policy.hash != judged.policy.hash:
+            # Judged again, under what holds now, as if base had moved.
+            detail = "the owners' policy files say something else than when it was judged"
+            return MergeResult(outcome=MergeOutcome.BASE_MOVED, detail=detail)
         if (other := await self._whose_turn(task)) not in {"", task.id}:
             return MergeResult(outcome=MergeOutcome.QUEUED, detail=f"it is the turn of task {other}")
         message = merge_message(task, order.evaluation.evidence_hash, order.approval, order.merge)
@@ -103,6 +116,8 @@ class ForgeActivities:
                 commit=result.commit, head=order.patch.head, base=task.base, repository=task.repository.url
             )
             await self._attested.add_merge(task.id, merge)
+        if result.outcome is MergeOutcome.REFUSED:
+            await self._attested.add_used(task.id, order.merge.signature, result.detail)
         return result
 
     @activity.defn(name="close_pull_request")
@@ -124,4 +139,6 @@ class ForgeActivities:
         except ActionRefused as refused:
             return RevertResult(outcome=RevertOutcome.REFUSED, detail=str(refused))
         result = await self._forge.revert(task, merge.commit, revert_message(task, merge.commit, order.signed))
+        if result.outcome in {RevertOutcome.REFUSED, RevertOutcome.CONFLICT}:
+            await self._attested.add_used(task.id, order.signed.signature, result.detail)
         return result.model_copy(update={"seconds": round(max(0.0, time.time() - order.requested_at), 3)})

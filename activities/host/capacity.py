@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+from collections.abc import Awaitable, Callable
 
 from temporalio import activity
 
@@ -11,6 +12,7 @@ from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested
 from activities.egress.contract import EgressGateway
 from activities.environment.layer import EnvironmentLayers, Layer
+from activities.environment.registries import RegistryAccess
 from activities.failures import step
 from activities.host.last_words import LastWords
 from activities.host.layout import HostLayout, workspace_name
@@ -18,24 +20,21 @@ from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
 from activities.host.supervised import keep_beating
 from activities.policy.agents import choose_agent
-from activities.policy.combine import combine
-from activities.policy.detect import detect
-from activities.policy.documents import PlatformPolicy, SecurityPolicy
+from activities.policy.current import CurrentPolicy
+from activities.policy.documents import SecurityPolicy
+from activities.policy.egress import with_registries
 from activities.policy.grades import unmet
 from activities.policy.owners import OwnersFiles
-from activities.policy.reading import TEAM_FILE, read_team
 from activities.repository.mirror import Mirror, Mirrors
 from activities.repository.patches import Patches
 from activities.repository.workspace import Workspaces
 from activities.sandbox.contract import ImageRefused, Sandboxes
 from workflows.models.intent import task_workflow_id
 from workflows.models.patch import Patch
-from workflows.models.policy import PolicyRefusal, TaskPolicy
+from workflows.models.policy import EgressProfile, PolicyRefusal, TaskPolicy
 from workflows.models.run import Placement
 from workflows.models.steps import Nothing, Prepared, PrepareOrder, ReleaseOrder
 from workflows.models.task import Task
-
-_READ_BYTES = 256 * 1024
 
 
 class CapacityActivities:
@@ -59,6 +58,8 @@ class CapacityActivities:
         admissions: Admissions,
         attested: Attested,
         preparations: Preparations,
+        policies: CurrentPolicy,
+        registries: Callable[[], Awaitable[RegistryAccess]],
     ) -> None:
         self._host = host
         self._layout = layout
@@ -75,6 +76,8 @@ class CapacityActivities:
         self._admissions = admissions
         self._attested = attested
         self._preparations = preparations
+        self._policies = policies
+        self._registries = registries
 
     @activity.defn(name="prepare")
     @step
@@ -108,7 +111,7 @@ class CapacityActivities:
             base = await self._mirrors.resolve(mirror, task.base)
         # Read for each task: owners edit these while the worker runs.
         platform, security = self._owners.platform(), self._owners.security()
-        policy = await self._policy(mirror, base, task, platform, security)
+        policy = await self._policy(mirror, base, task, security)
         system = await self._system(policy.image)
         agent = choose_agent(platform, security, task.agent)
         tree = await self._start_tree(mirror, base, order.resume_from)
@@ -159,28 +162,13 @@ class CapacityActivities:
         runs = [run_id for run_id in self._sandboxes.known_runs() if run_id.startswith(prefixes)]
         return max(runs, key=lambda run_id: int(run_id.rpartition("-")[2]), default="")
 
-    async def _policy(
-        self, mirror: Mirror, base: str, task: Task, platform: PlatformPolicy, security: SecurityPolicy
-    ) -> TaskPolicy:
-        paths = await self._mirrors.paths(mirror, base)
-        contents: dict[str, bytes | None] = {}
-        # Detection is pure and asks for files one by one; a first pass finds which, the second has them.
-        while True:
-            wanted: set[str] = set()
-
-            def note(path: str, wanted: set[str] = wanted) -> bytes | None:
-                if path not in contents:
-                    wanted.add(path)
-                return contents.get(path)
-
-            detected = detect(paths, note)
-            if not wanted:
-                break
-            for path in wanted:
-                data = await self._mirrors.read(mirror, base, path)
-                contents[path] = data[:_READ_BYTES] if data is not None else None
-        team = read_team(await self._mirrors.read(mirror, base, TEAM_FILE))
-        policy = combine(platform, security, team, detected, task)
+    async def _policy(self, mirror: Mirror, base: str, task: Task, security: SecurityPolicy) -> TaskPolicy:
+        policy = await self._policies.of(mirror, base, task)
+        if policy.egress_profile is EgressProfile.REGISTRY:
+            # Under the same hash: which registries a machine has is no owner's word.
+            access = await self._registries()
+            hosts = with_registries(policy.egress_hosts, access.hosts, security)
+            policy = policy.model_copy(update={"egress_hosts": hosts})
         if missing := unmet(policy.required_grades, await asyncio.to_thread(self._sandboxes.grades)):
             raise PolicyRefusal(
                 f"host {self._host} can't hold what policy asks for with {self._sandboxes.backend}: "

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from temporalio import activity
@@ -18,17 +20,19 @@ from activities.decisions.attested import Attested
 from activities.decisions.refused import ActionRefused
 from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
 from activities.environment.layer import EnvironmentLayers
+from activities.environment.registries import RegistryAccess
 from activities.failures import step
 from activities.host.layout import HostLayout
 from activities.host.pausing import TOOL_CALLS, follow
 from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
 from activities.host.supervised import TAKEN_DOWN, SandboxLost
+from activities.redaction.redactor import Redactor
 from activities.repository.mirror import Mirrors
 from activities.repository.workspace import Workspaces, objects_mount
-from activities.sandbox.contract import PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
+from activities.sandbox.contract import INPUT, PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
 from activities.tracing.traces import Traces, run_environment
-from workflows.models.policy import PolicyRefusal
+from workflows.models.policy import EgressProfile, PolicyRefusal
 from workflows.models.run import RunEnd, RunResult
 from workflows.models.steps import RunOrder
 from workflows.models.transcript import EventKind
@@ -36,6 +40,7 @@ from workflows.models.usage import Metered
 
 _MOST_REFUSED_NAMED = 20
 _WORTH_A_RETRY = {RunEnd.NOT_STARTED, RunEnd.LOST, RunEnd.LEASE_LAPSED}
+_CERTIFICATES = "certificates.pem"
 _TRIES = 3
 """Attempts of this step that may find the sandbox lost before the run counts as ended by it."""
 
@@ -55,10 +60,12 @@ class RunningActivities:
         workspaces: Workspaces,
         layers: EnvironmentLayers,
         artifacts: ArtifactStore,
+        redactor: Redactor,
         attested: Attested,
         adapters: CurrentAdapters,
         toolchains: Toolchains,
         traces: Traces,
+        registries: Callable[[], Awaitable[RegistryAccess]],
         allow_private: bool = False,
     ) -> None:
         """`allow_private`: whether agents may reach servers on this machine; for tests against stand-ins only."""
@@ -71,10 +78,12 @@ class RunningActivities:
         self._workspaces = workspaces
         self._layers = layers
         self._artifacts = artifacts
+        self._redactor = redactor
         self._attested = attested
         self._adapters = adapters
         self._toolchains = toolchains
         self._traces = traces
+        self._registries = registries
         self._allow_private = allow_private
 
     @activity.defn(name="run_agent")
@@ -93,13 +102,14 @@ class RunningActivities:
         if order.stop:
             return await self._conclude(order, adapter, *await self._stopped(order))
         inputs = await self._lay_out_input(order, held)
+        reached = await self._registries_inside(order, inputs, held)
         egress = await self._gateway.open(order.run_id, self._egress(order, adapter), held.uid)
         await self._gateway.grant(order.run_id, order.allowance)
         if not (await self._gateway.metered(order.run_id)).held:
             # The first time there is no run yet; later, this one may stand still.
             with contextlib.suppress(LookupError):
                 await self._sandboxes.thaw(order.run_id)
-        spec = self._spec(order, held, adapter, inputs, egress)
+        spec = self._spec(order, held, adapter, inputs, egress, reached)
         came_to = await follow(self._sandboxes, self._gateway, spec, adapter, order.prepared.policy.tool_calls)
         if isinstance(came_to, Metered):
             return RunResult(run_id=order.run_id, end=RunEnd.PAUSED, metered=came_to, agent=adapter.name)
@@ -134,9 +144,10 @@ class RunningActivities:
 
     def _egress(self, order: RunOrder, adapter: AgentAdapter) -> EgressRules:
         """What the agent may reach: what policy names, and its model provider."""
+        policy = order.prepared.policy
         return EgressRules(
-            hosts=order.prepared.policy.egress_hosts,
-            brokered=adapter.services,
+            hosts=policy.egress_hosts,
+            brokered=() if policy.egress_profile is EgressProfile.NONE else adapter.services,
             allowance=order.allowance,
             allow_private=self._allow_private,
         )
@@ -157,7 +168,24 @@ class RunningActivities:
         await asyncio.to_thread(write)
         return folder
 
-    def _spec(self, order: RunOrder, held: Held, adapter: AgentAdapter, inputs: Path, egress: Path) -> SandboxSpec:
+    async def _registries_inside(self, order: RunOrder, inputs: Path, held: Held) -> dict[str, str]:
+        """How package managers inside are told of the registries that they may reach; nothing if they may not."""
+        if order.prepared.policy.egress_profile is not EgressProfile.REGISTRY:
+            return {}
+        access = await self._registries()
+        if access.certificates is not None:
+            await asyncio.to_thread(_hand_over, access.certificates, inputs / _CERTIFICATES, held.uid)
+        return access.inside(f"{INPUT}/{_CERTIFICATES}")
+
+    def _spec(
+        self,
+        order: RunOrder,
+        held: Held,
+        adapter: AgentAdapter,
+        inputs: Path,
+        egress: Path,
+        registries: Mapping[str, str],
+    ) -> SandboxSpec:
         prepared = order.prepared
         mirror = self._mirrors.of(order.task.repository.url)
         launch = adapter.launch(inputs)
@@ -174,6 +202,7 @@ class RunningActivities:
             environment={
                 **proxies,
                 "NO_PROXY": "127.0.0.1,localhost",
+                **registries,
                 **run_environment(order.task, order.run_id),
                 **launch.environment,
             },
@@ -198,10 +227,10 @@ class RunningActivities:
         result = RunResult(
             run_id=order.run_id,
             end=status.end,
-            detail="; ".join(part for part in (verdict.detail, status.detail) if part),
+            detail=self._redactor.text("; ".join(part for part in (verdict.detail, status.detail) if part)),
             exit_code=status.exit_code,
             succeeded=verdict.succeeded,
-            summary=verdict.summary,
+            summary=self._redactor.text(verdict.summary),
             transcript=await self._artifacts.put(
                 transcript.lines, name="transcript.jsonl", media_type="application/jsonl"
             ),
@@ -223,6 +252,15 @@ class RunningActivities:
         await self._attested.add_run(order.task.id, result, artifacts)
         self._traces.run_ended(order.task, result, status, transcript.events, records)
         return result
+
+
+def _hand_over(source: Path, target: Path, uid: int | None) -> None:
+    """Copy a file to where a sandbox's uid can read it."""
+    target.unlink(missing_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(0o400)
+    if uid is not None:
+        os.chown(target, uid, uid)
 
 
 def _refused(records: tuple[EgressRecord, ...]) -> tuple[str, ...]:

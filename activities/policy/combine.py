@@ -16,6 +16,7 @@ from the base commit, tightens both. Per key, what happens to a stricter and a l
     reviewers                    within security's `approve`       refused
     egress.hosts                 within what the platform grants   refused
     image                        within what the platform allows   refused
+    egress.profile               strictest                         has no effect
     checks, setup                the team's, else detected         the repository owner's own
 
 A number is taken by its minimum, since a smaller number that another owner set explains itself in the evidence. A name
@@ -27,8 +28,7 @@ import hashlib
 import json
 from typing import Literal
 
-from activities.egress.rules import Rule
-from activities.policy.agents import choose_agent
+from activities.policy import egress
 from activities.policy.budgets import combined_budget
 from activities.policy.detect import Detected
 from activities.policy.documents import PlatformPolicy, SecurityPolicy, TaskTypeTable, TeamPolicy
@@ -102,7 +102,8 @@ def combine(
             spenders=security.spend or (),
             team=stated.team or task.repository.name,
         ),
-        egress_hosts=_egress(platform, security, stated, task),
+        egress_profile=egress.profile(platform, security, stated, task),
+        egress_hosts=egress.hosts(platform, security, stated, task),
         image=_image(platform, stated),
         required_grades=_grades(platform, security, stated),
         run_limits=_limits("run", Limits(), platform, security, stated),
@@ -160,27 +161,6 @@ def _reviewers(security: SecurityPolicy, team: TeamPolicy) -> tuple[str, ...]:
     return tuple(sorted(set(team.reviewers or security.approve)))
 
 
-def _egress(platform: PlatformPolicy, security: SecurityPolicy, team: TeamPolicy, task: Task) -> tuple[str, ...]:
-    agent = choose_agent(platform, security, task.agent)
-    granted = tuple(sorted({*agent.entry.egress, *(platform.egress.hosts or ())}))
-    ceiling = security.egress.allow
-    for host in granted:
-        if ceiling is not None and not _covered(host, ceiling):
-            raise PolicyRefusal(
-                f"journeyman.toml: egress to {host!r} is not within `egress.allow` of security.toml; take it out, or "
-                "have the security owner add it"
-            )
-    if team.egress.hosts is None:
-        return granted
-    for host in team.egress.hosts:
-        if not _covered(host, granted):
-            raise PolicyRefusal(
-                f"{TEAM_FILE}: `egress.hosts` names {host!r}, which journeyman.toml does not grant agent "
-                f"{agent.name!r}; take it out, or ask the platform owner"
-            )
-    return tuple(sorted(set(team.egress.hosts)))
-
-
 def _image(platform: PlatformPolicy, team: TeamPolicy) -> str:
     image, sandbox = team.image, platform.sandbox
     if image is None:
@@ -197,21 +177,6 @@ def _image(platform: PlatformPolicy, team: TeamPolicy) -> str:
             f"(it allows {allowed}); name one of those, or ask the platform owner"
         )
     return image
-
-
-def _covered(host: str, allowed: tuple[str, ...]) -> bool:
-    """Whether every request that `host` lets through is let through by one of the allowed entries."""
-    asked = Rule.parse(host)
-    return any(_covers(Rule.parse(entry), asked) for entry in allowed)
-
-
-def _covers(allowed: Rule, asked: Rule) -> bool:
-    if not set(asked.ports) <= set(allowed.ports):
-        return False
-    below = asked.name.endswith("." + allowed.name)
-    if allowed.wildcard:
-        return below or (asked.wildcard and asked.name == allowed.name)
-    return not asked.wildcard and asked.name == allowed.name
 
 
 def _grades(platform: PlatformPolicy, security: SecurityPolicy, team: TeamPolicy) -> dict[str, str]:

@@ -15,6 +15,7 @@ from activities.policy.limit_tables import LimitTables
 from activities.policy.sandbox_tables import Image, SandboxTable
 from activities.policy.written_values import NAME, Hosts, Patterns, PersonId, RelativePath, Someone, relative
 from workflows.models.limits import Grade, LimitGrades
+from workflows.models.policy import EgressProfile
 
 
 class PersonEntry(Document):
@@ -37,6 +38,9 @@ class PersonEntry(Document):
 class EgressTable(Document):
     """Names that sandboxes may reach."""
 
+    profile: EgressProfile | None = None
+    """`none`, `model-only`, `listed` or `model+registry`, which is what this machine's pip and npm are configured for.
+    The strictest counts; where the platform states none, that is `listed`."""
     hosts: Hosts | None = None
     """Such as `pypi.org`, `*.example.com` or `example.com:8443`."""
 
@@ -44,8 +48,10 @@ class EgressTable(Document):
 class EgressCeiling(Document):
     """The most that any file may allow."""
 
+    profile: EgressProfile | None = None
+    """The widest that counts."""
     allow: Hosts | None = None
-    """Left out, there is no ceiling; empty, nothing may be reached."""
+    """Left out, there is no ceiling; empty, no host may be reached but a model's."""
 
 
 class PlatformPolicy(Document):

@@ -23,9 +23,18 @@ class OwnersFiles:
 
     platform_file: Path
     security_file: Path
+    has_platform: bool = False
+    has_security: bool = False
+    """Whether each was there to begin with: one that vanishes does not take its rules along."""
+
+    @classmethod
+    def at(cls, platform_file: Path, security_file: Path) -> "OwnersFiles":
+        """The files as they are now."""
+        return cls(platform_file, security_file, platform_file.exists(), security_file.exists())
 
     def platform(self) -> PlatformPolicy:
         """The platform's file as it is now. Raises PolicyFileBroken, which names the file and the key."""
+        self._refuse_vanished(self.platform_file, had=self.has_platform)
         try:
             return read_platform(self.platform_file)
         except PolicyRefusal as refusal:
@@ -33,7 +42,14 @@ class OwnersFiles:
 
     def security(self) -> SecurityPolicy:
         """The security owner's file as it is now. Raises PolicyFileBroken, which names the file and the key."""
+        self._refuse_vanished(self.security_file, had=self.has_security)
         try:
             return read_security(self.security_file)
         except PolicyRefusal as refusal:
             raise PolicyFileBroken(f"{refusal} (nothing has to be restarted once that is mended)") from refusal
+
+    def _refuse_vanished(self, file: Path, *, had: bool) -> None:
+        if had and not file.exists():
+            raise PolicyFileBroken(
+                f"{file} was there when this process started and is gone: put it back, or start again without it"
+            )

@@ -85,6 +85,7 @@ async def composed(folder: Path, temporal: Mapping[str, str], policy: str) -> As
     (folder / "compose" / "temporal.env").write_text("".join(f"{name}={value}\n" for name, value in temporal.items()))
     (folder / "compose" / "policy").mkdir()
     (folder / "compose" / "policy" / "journeyman.toml").write_text(policy)
+    (folder / "compose" / "policy" / "security.toml").touch()
     (folder / "compose" / "repositories").mkdir(exist_ok=True)
     # Nothing but this machine's own address is there to be reached, and no bridge is needed for it.
     services = "".join(f"  {name}:\n    network_mode: host\n" for name in (*SERVICES, "keys"))

@@ -46,13 +46,14 @@ async def typed(state: Path, *arguments: str, **more: str) -> Typed:
 class Running:
     """A program that serves, and what it has printed so far."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, temporal_address: str) -> None:
         self.process = process
+        self.temporal_address = temporal_address
         self.printed = bytearray()
 
 
 @asynccontextmanager
-async def up(state: Path) -> AsyncIterator[Running]:
+async def up(state: Path, **more: str) -> AsyncIterator[Running]:
     """`journeyman up`, ready, until the block ends it; what it prints to both streams."""
     ports = {
         "JOURNEYMAN_TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}",
@@ -61,12 +62,12 @@ async def up(state: Path) -> AsyncIterator[Running]:
     process = await asyncio.create_subprocess_exec(
         str(program("journeyman")),
         "up",
-        env=environment(state, PYTHONUNBUFFERED="1", **ports),
+        env=environment(state, PYTHONUNBUFFERED="1", **ports, **more),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     assert process.stdout is not None
-    running = Running(process)
+    running = Running(process, ports["JOURNEYMAN_TEMPORAL_ADDRESS"])
     async with asyncio.timeout(60):
         while b"Ctrl-C stops it" not in running.printed:
             part = await process.stdout.read(256)

@@ -1,15 +1,44 @@
 """`journeyman down` leaves nothing running, and ends nobody's work unasked."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.support.repositories import make_repository
 from tests.workers.installation import FILES, configure
-from tests.workers.terminal import left_of, typed, up
+from tests.workers.terminal import environment, left_of, typed, up
+from workers.embedded.programs import program
 
 pytestmark = pytest.mark.xdist_group("mistakes")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a namespace of processes without one of users")
+async def test_down_beside_a_stack_of_another_container_signals_nobody(state: Path) -> None:
+    """There the process that serves has no number here; 0 would be the caller's own group."""
+    configure(state)
+    async with up(state):
+        program_path = str(program("journeyman"))
+        process = await asyncio.create_subprocess_exec(
+            *(
+                "unshare",
+                "--pid",
+                "--fork",
+                "--mount-proc",
+                "sh",
+                "-c",
+                f"{program_path} down; echo code $?; echo alive",
+            ),
+            env=environment(state),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        async with asyncio.timeout(60):
+            out, error = await process.communicate()
+        assert out.decode().split() == ["code", "1", "alive"]
+        assert "another container" in error.decode()
 
 
 async def test_down_ends_up_and_what_it_leaves_but_no_run_unasked(state: Path) -> None:

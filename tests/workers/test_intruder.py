@@ -20,11 +20,11 @@ from workers.sweeping import sweep
 from workers.temporal import connect
 from workflows import queues
 from workflows.models.decision import Action, SignedDecision
-from workflows.models.intent import task_workflow_id
+from workflows.models.intent import revert_workflow_id, task_workflow_id
 from workflows.models.person import Person
-from workflows.models.pull_request import MergeResult
+from workflows.models.pull_request import MergeResult, RevertOutcome
 from workflows.models.run import host_queue
-from workflows.models.status import Outcome, Stage, TaskOrder, TaskStatus
+from workflows.models.status import Outcome, RevertRequest, Stage, TaskOrder, TaskStatus
 from workflows.models.task import Repository, Task
 
 pytestmark = pytest.mark.xdist_group("intruder")
@@ -170,7 +170,7 @@ async def test_a_task_that_no_gateway_admitted_reaches_no_workspace_and_no_repos
         "run": reviewed.status.run.model_dump(mode="json") if reviewed.status.run else None,
         "context": reviewed.status.context.model_dump(mode="json") if reviewed.status.context else None,
     }
-    assert "no gateway has admitted" in await intruder.tries("propose", propose)
+    assert "no gateway has admitted" in await intruder.tries("propose", propose, under="task/forged")
     assert "no gateway has admitted" in await intruder.tries("rebase", propose)
     close = {"task": order["task"], "pull_request": propose["pull_request"]}
     assert "no gateway has admitted" in await intruder.tries("close_pull_request", close, under="task/forged")
@@ -270,3 +270,78 @@ async def test_other_users_of_the_machine_can_read_no_file_of_the_installation(h
     closed = [path for path in state.iterdir() if path.is_file()] + [state / "keys", state / "archive", state / "forge"]
     assert {path.name for path in closed} >= {"host-id", "journeyman.toml", "keys"}
     assert [path.name for path in closed if path.stat().st_mode & 0o007] == []
+
+
+async def test_what_was_approved_and_then_rejected_is_merged_by_nobody(
+    here: Installation, intruder: Intruder, place: Path
+) -> None:
+    """A merge that was decided and did not land leaves decisions behind, which anybody can read."""
+    repository = make_repository(place / "dirty", FILES)
+    task = await here.ask(repository, "mender")
+    await here.settles(task)
+    await here.decide(task, Action.APPROVE)
+    (repository / "calc.py").write_text("# in the middle of something\n")
+    await here.decide(task, Action.MERGE)
+    shown = (await here.reaches(task, Stage.APPROVED)).status
+    assert "would be lost" in shown.message
+    here_before = Reviewed(shown, repository)
+    order = here_before.merge_order(merge=here_before.decision(Action.MERGE).model_dump(mode="json"))
+    propose = {name: shown.model_dump(mode="json")[name] for name in ("task", "patch", "evaluation", "run", "context")}
+    tip = here_before.tip()
+    git(repository, "checkout", "--", "calc.py")
+    assert "answered already" in (await intruder.tries("merge", order))["detail"]
+    await here.decide(task, Action.REJECT, person="bob", message="never merge this")
+    await here.reaches(task, Stage.ENDED)
+    for under in ("", task_workflow_id(task)):
+        assert "refused: " in str(await intruder.tries("propose", propose, under=under))
+        assert "refused: " in (await intruder.tries("merge", order, under=under))["detail"]
+    assert here_before.tip() == tip
+
+
+async def test_a_revert_that_was_refused_is_not_carried_out_later(
+    here: Installation, intruder: Intruder, place: Path
+) -> None:
+    repository = make_repository(place / "reverted", FILES)
+    task = await here.ask(repository, "mender")
+    await here.settles(task)
+    await here.decide(task, Action.APPROVE)
+    await here.decide(task, Action.MERGE)
+    merged = (await here.reaches(task, Stage.ENDED)).status
+    (repository / "calc.py").write_text("# in the middle of something\n")
+    assert (await here.revert(task)).outcome is RevertOutcome.REFUSED
+    git(repository, "checkout", "--", "calc.py")
+    client = await connect(here.settings.temporal_address, here.settings.temporal_namespace)
+    history = await client.get_workflow_handle(revert_workflow_id(task)).fetch_history()
+    started = history.events[0].workflow_execution_started_event_attributes.input
+    (request,) = await client.data_converter.decode(started.payloads, [RevertRequest])
+    order = {
+        "task": merged.task.model_dump(mode="json"),
+        "merge_commit": merged.merge_commit,
+        "signed": request.signed.model_dump(mode="json"),
+        "requested_at": 0,
+    }
+    assert "answered already" in (await intruder.tries("revert", order))["detail"]
+    assert "a + b" in git(repository, "show", "main:calc.py")
+    assert (await here.revert(task)).outcome is RevertOutcome.REVERTED
+
+
+async def test_owners_who_tighten_their_files_are_heard_by_tasks_that_wait(here: Installation, place: Path) -> None:
+    repository = make_repository(place / "tightened.git", FILES, bare=True)
+    security = here.settings.security_file
+    task = await here.ask(repository, "mender")
+    await here.settles(task)
+    try:
+        security.write_text('approve = ["bob"]\n')
+        with pytest.raises(CommandFailed, match="ask one of bob"):
+            await here.decide(task, Action.APPROVE)
+        security.write_text("")
+        await here.decide(task, Action.APPROVE)
+        security.write_text('forbidden = ["calc.py"]\n')
+        await here.decide(task, Action.MERGE)
+        view = await here.reaches(task, Stage.GUIDANCE, Stage.ENDED)
+        assert view.status.stage is Stage.GUIDANCE, view.status.message
+        assert "the policy has changed" in view.status.message
+        assert "a - b" in git(repository, "show", "main:calc.py")
+        await here.decide(task, Action.REJECT)
+    finally:
+        security.write_text("")

@@ -96,6 +96,29 @@ async def test_what_an_agent_did_can_be_read_run_by_run(here: Installation, repo
     assert "mend add()" in listed
 
 
+async def test_what_an_agent_asked_for_at_the_way_out_can_be_read_with_the_rule_that_refused_it(
+    here: Installation, repository: Path
+) -> None:
+    state = here.settings.state
+    task = await here.ask(repository, "caller")
+    await here.reaches(task, Stage.REVIEW)
+    shown = (await typed(state, "egress", task)).out
+    assert "GET" in shown and "evil.example:80/x" in shown and "refused (refused)" in shown
+    assert "1 requests, 1 refused" in shown
+    (record,) = json.loads((await typed(state, "egress", task, "--refused", "--run", "1", "--json")).out)
+    assert (record["host"], record["path"], record["allowed"], record["status"]) == (
+        "evil.example:80",
+        "/x",
+        False,
+        403,
+    )
+    assert "evil.example" in (await typed(state, "evidence", task)).out
+    never = await typed(state, "egress", task, "--run", "2")
+    assert never.code == 1
+    assert "run 2" in never.error
+    await here.decide(task, Action.REJECT)
+
+
 async def test_what_a_cancelled_agent_printed_is_kept(here: Installation, repository: Path) -> None:
     state = here.settings.state
     task = await here.ask(repository, "waiter")

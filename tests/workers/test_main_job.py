@@ -91,6 +91,10 @@ async def test_a_failing_test_is_mended_reviewed_merged_and_taken_back(here: Ins
     assert reverted.outcome is RevertOutcome.REVERTED
     assert reverted.seconds < 120
     assert git(repository, "rev-parse", "main^{tree}") == before
+    trailers = git(repository, "log", "-1", "--format=%(trailers:only,unfold)", reverted.commit)
+    assert [line.partition(":")[0] for line in trailers.splitlines()] == [
+        *("Journeyman-Task", "Reverted-by", "Journeyman-Reverts"),
+    ]
     assert (await here.revert(task)).outcome is RevertOutcome.ALREADY_REVERTED
     assert (await here.view(task)).reverts[0].outcome is RevertOutcome.REVERTED
 

@@ -1,6 +1,7 @@
 """Commands for an installation whose parts run apart: on several machines, or each in a container."""
 
 import asyncio
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +41,7 @@ def worker(
         host = HostParts.load(shared) if "host" in kinds else None
         client = await connect_as_configured(settings, settings.metrics_address)
         await check(client)
+        await shared.probe()
         try:
             async with working(client, shared, host, kinds):
                 where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
@@ -56,8 +58,9 @@ def worker(
 
 def gateway() -> None:
     """Run the gateway on its unix socket until it is asked to end. It finds Temporal as `worker` does."""
-    from workers.gateway.assembly import gateway_of  # noqa: PLC0415
+    from workers.gateway.assembly import gateway_of, members_of  # noqa: PLC0415
     from workers.gateway.server import serving  # noqa: PLC0415
+    from workers.namespace import check  # noqa: PLC0415
     from workers.parts.shared import SharedParts  # noqa: PLC0415
     from workers.temporal import connect_as_configured  # noqa: PLC0415
 
@@ -67,9 +70,11 @@ def gateway() -> None:
     async def serve() -> None:
         shared = SharedParts.load(settings)
         client = await connect_as_configured(settings)
+        await check(client)
+        await shared.probe()
         app = gateway_of(client, shared, temporal_ui=settings.temporal_ui_pages(client.namespace))
         try:
-            async with serving(app, settings.gateway_socket):
+            async with serving(app, settings.gateway_socket, members_of(shared)):
                 with asked_to_end() as asked:
                     out().print(f"gateway serves {settings.gateway_socket}", markup=False)
                     await asked.wait()
@@ -122,5 +127,55 @@ def keys(directory: Path) -> None:
     async def make() -> None:
         for made in await asyncio.to_thread(pair, directory, GATEWAY, WORKER):
             out().print(f"JOURNEYMAN_KEYS={made.directory}   # of every {made.role}", markup=False)
+        out().print("keys that were there are as they were; what is printed is where each part finds its own")
 
     run_to_its_end(make())
+
+
+def payload_key(name: str, /) -> None:
+    """Print a line with a new key for the file that JOURNEYMAN_PAYLOAD_KEYS names.
+
+    The first line of that file encrypts whatever Temporal keeps of tasks; the others still decrypt what they encrypted.
+
+    Parameters
+    ----------
+    name
+        Of the key, such as `2026-11`; it stands beside what the key encrypted.
+    """
+    from workers.payloads import is_key_name, new_key_line  # noqa: PLC0415
+
+    if not is_key_name(name):
+        raise CommandFailed("a key's name is at most 64 letters, digits, dots, dashes and underscores", code=2)
+    sys.stdout.write(f"{new_key_line(name)}\n")
+
+
+def codec(*, port: int = 8234, origin: str = "") -> None:
+    """Decrypt payloads for the Temporal UI in your browser, on 127.0.0.1, until asked to end.
+
+    Whoever reaches this port can read what tasks are about: keep it to yourself, or behind what knows your people.
+
+    Parameters
+    ----------
+    port
+        Where it listens.
+    origin
+        Of the UI's pages, as the browser shows it; default: the UI that `up` starts.
+    """
+    from workers.codec_server import codec_app  # noqa: PLC0415
+    from workers.gateway.server import serving_on_port  # noqa: PLC0415
+    from workers.payloads import EncryptedPayloads, read_keys  # noqa: PLC0415
+
+    settings = load_settings()
+    if settings.payload_keys is None:
+        raise CommandFailed("JOURNEYMAN_PAYLOAD_KEYS names no file of keys, so nothing is encrypted")
+    app = codec_app(
+        EncryptedPayloads(read_keys(settings.payload_keys)), origin or f"http://127.0.0.1:{settings.temporal_ui_port}"
+    )
+
+    async def serve() -> None:
+        async with serving_on_port(app, port):
+            with asked_to_end() as asked:
+                out().print(f"decrypts at http://127.0.0.1:{port}: the UI's codec endpoint", markup=False)
+                await asked.wait()
+
+    run_to_its_end(serve())

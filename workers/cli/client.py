@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter
 
+from activities.egress.contract import EgressRecord
 from activities.socket_paths import below, open_directory
 from workers.gateway.messages import Admitted, NewDecision, NewTask, OutputPart, TaskLine, TaskView
 from workflows.models.decision import DecisionReceipt
@@ -81,6 +82,10 @@ class GatewayClient:
     def check_output(self, task: str, on: str, place: int) -> bytes:
         """What a check printed: the one at this place on `base`, `guarded` or `patched`."""
         return self._send("GET", f"{_task(task)}/checks/{on}/{place}").content
+
+    def egress(self, task: str, run: int = 0) -> list[EgressRecord]:
+        """Every request of a run at its way out; `run` counts from 1, 0 is all that have ended."""
+        return self._ask(list[EgressRecord], "GET", f"{_task(task)}/egress?run={run}")
 
     def decide(self, task: str, asked: NewDecision) -> DecisionReceipt:
         """Approve, request changes, reject, merge or cancel."""

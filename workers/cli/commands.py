@@ -11,7 +11,16 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
     ("This machine", (machine.up, machine.down, machine.doctor, machine.init, machine.demo)),
     (
         "Tasks",
-        (asking.run, asking.tasks, looking.show, looking.logs, looking.diff, looking.evidence, looking.open_),
+        (
+            asking.run,
+            asking.tasks,
+            looking.show,
+            looking.logs,
+            looking.diff,
+            looking.evidence,
+            looking.egress,
+            looking.open_,
+        ),
     ),
     (
         "Decisions",
@@ -25,7 +34,10 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
             deciding.revert,
         ),
     ),
-    ("Parts that run apart", (apart.worker, apart.gateway, apart.setup_namespace, apart.keys)),
+    (
+        "Parts that run apart",
+        (apart.worker, apart.gateway, apart.setup_namespace, apart.keys, apart.payload_key, apart.codec),
+    ),
 )
 
 

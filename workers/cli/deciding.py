@@ -46,7 +46,7 @@ def merge(task: TaskId, /, *, message: Message = "", as_: As = "", wait: bool = 
     Parameters
     ----------
     wait
-        Wait until it is merged, or known why not.
+        Whether to wait until it is merged, or known why not; with --no-wait it returns at once.
     """
     known = len(gateway(as_).view(task).status.spans)
     receipt = _decide(Action.MERGE, task, message, as_)
@@ -97,7 +97,7 @@ def cancel(task: TaskId, /, *, message: Message = "", as_: As = "", wait: bool =
     Parameters
     ----------
     wait
-        Wait until it has ended.
+        Whether to wait until it has ended; with --no-wait it returns at once.
     """
     receipt = _decide(Action.CANCEL, task, message, as_)
     if wait:

@@ -8,9 +8,19 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from workers.cli.client import CommandFailed
+from workers.cli.egress_lines import print_egress
 from workers.cli.options import Flag, Json, TaskId, gateway
 from workers.cli.pager import show_diff
-from workers.cli.printing import out, plain, print_check_output, print_evidence, print_json, print_view, safe_block
+from workers.cli.printing import (
+    out,
+    plain,
+    print_check_output,
+    print_evidence,
+    print_json,
+    print_view,
+    safe_block,
+    tell,
+)
 from workers.cli.timeline import print_timeline
 from workers.cli.transcript_lines import transcript_lines
 
@@ -43,7 +53,7 @@ def logs(
     raw: Annotated[bool, Flag] = False,
     json: Json = False,
 ) -> None:
-    """Show what the agent said and did, readable; control characters are made visible.
+    """Show what the agent said and did, readable. Control characters are taken out; --raw spells them out.
 
     Parameters
     ----------
@@ -57,6 +67,7 @@ def logs(
         The common transcript, a JSON object a line.
     """
     client, offset = gateway(), 0
+    printed = False
     while True:
         part = client.log(task, offset, run) if raw else client.transcript(task, offset, run)
         if raw:
@@ -66,6 +77,12 @@ def logs(
             sys.stdout.writelines(f"{line}\n" for line in (lines if json else transcript_lines(lines)))
         sys.stdout.flush()
         moved, offset = part.offset > offset, part.offset
+        printed = printed or moved
+        if not moved and not printed and not part.more:
+            tell("nothing: no run of its agent has printed anything that is on record")
+        elif not moved and not printed:
+            printed = True
+            tell("nothing yet; of a run on another machine than the gateway's the output comes once it has ended")
         if not moved and not (follow and part.more):
             return
         if not moved:
@@ -113,6 +130,22 @@ def evidence(
         print_check_output(outcomes[place], on, client.check_output(task, on, place))
     if not chosen:
         raise CommandFailed("no check was run on it, so there is no output")
+
+
+def egress(task: TaskId, /, *, run: int = 0, refused: Annotated[bool, Flag] = False, json: Json = False) -> None:
+    """Show every request that the agent made at its way out: what went through by which rule, what was refused.
+
+    Requests of a run that goes on come when it has ended.
+
+    Parameters
+    ----------
+    run
+        Which run of the agent, 1 for the first; left out, all.
+    refused
+        Only what was refused.
+    """
+    records = [record for record in gateway().egress(task, run) if not (refused and record.allowed)]
+    print_json(records) if json else print_egress(records)
 
 
 def open_(task: TaskId, /) -> None:

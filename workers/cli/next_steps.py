@@ -20,7 +20,7 @@ def next_steps(view: TaskView) -> tuple[tuple[str, str], ...]:
         case Stage.APPROVED:
             return (f"journeyman merge {task}", "land it on base"), again, reject
         case Stage.GUIDANCE:
-            return (f"journeyman evidence {task} --output", "what the failing checks print"), again, reject
+            return *look, (f"journeyman evidence {task} --output", "what checks printed"), again, reject
         case Stage.QUESTION:
             # Its answers are shown with the question.
             return ()
@@ -28,6 +28,6 @@ def next_steps(view: TaskView) -> tuple[tuple[str, str], ...]:
             reverted = any(revert.outcome in _BACK for revert in view.reverts)
             return () if reverted else ((f"journeyman revert {task}", "take it back"),)
         case Stage.ENDED:
-            return ((f"journeyman logs {task}", "what the agent said"),) if status.runs else ()
+            return ((f"journeyman logs {task}", "what the agent said"),) if status.run is not None else ()
         case _:
             return (f"journeyman logs {task} -f", "what the agent says"), (f"journeyman cancel {task}", "stop it")

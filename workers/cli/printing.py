@@ -1,5 +1,6 @@
 """How things look in a terminal. Nothing is printed that could move its cursor, change its title or hide text."""
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from workflows.models.question import Choice
 from workflows.models.status import StageSpan, TaskStatus
 from workflows.models.usage import USD, Metered
 
+_PIPE_COLUMNS = 500
 _COLOURS = {Severity.BLOCKER: "red", Severity.PERSON: "yellow", Severity.NOTE: "dim"}
 
 
@@ -30,7 +32,9 @@ class Terminal(Console):
     """A console that makes visible whatever it is given; what acts on the terminal are its own colours alone."""
 
     def __init__(self, file: TextIO) -> None:
-        super().__init__(file=file, highlight=False, soft_wrap=True)
+        # Into a pipe a row is a line, however long, for whoever searches it.
+        width = None if file.isatty() or "COLUMNS" in os.environ else _PIPE_COLUMNS
+        super().__init__(file=file, highlight=False, soft_wrap=True, width=width)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """Called by rich for everything that is printed."""
@@ -109,6 +113,9 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
     for signed in status.decisions:
         decision = signed.decision
         said = f": {plain(decision.message, 200)}" if decision.message else ""
+        if decision.choice is not None:
+            more = f" with {decision.more_micro_usd / USD:.2f} USD more" if decision.more_micro_usd else ""
+            said = f": {decision.choice}{more}{said}"
         console.print(f"decision    {decision.action} by {plain(decision.person.id)}{said}")
     if status.merge_commit:
         console.print(f"merged as   {plain(status.merge_commit)}")
@@ -154,7 +161,7 @@ def print_evidence(evidence: Evidence) -> None:
         console.print(f"  [green]turned[/green]   {plain(', '.join(evidence.turned), 300)}")
     _print_findings(evidence.findings, console)
     if evidence.egress_refused:
-        console.print(f"  refused hosts: {plain(', '.join(evidence.egress_refused))}")
+        console.print(f"  refused hosts: {plain(', '.join(evidence.egress_refused))}  (journeyman egress --refused)")
     grades = ", ".join(f"{name} {grade}" for name, grade in evidence.grades.model_dump().items())
     console.print(f"  limits   {grades}")
 

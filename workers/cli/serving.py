@@ -14,16 +14,21 @@ from workers.settings import StateUnusable
 
 @contextlib.contextmanager
 def asked_to_end() -> Iterator[asyncio.Event]:
-    """What is set when this process is asked to end, from before it says that it serves."""
+    """What is set when this process is asked to end, from before it says that it serves.
+
+    It listens on while everything is cleaned up: asked twice, it would otherwise be killed in the middle of that.
+    """
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked.set)
-    try:
-        yield asked
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+    yield asked
+
+
+def _interrupt_once(*_: object) -> None:
+    """As Ctrl-C does it; what comes after it finds the clean-up under way."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def run_to_its_end(serving: Coroutine[Any, Any, None]) -> None:
@@ -31,7 +36,7 @@ def run_to_its_end(serving: Coroutine[Any, Any, None]) -> None:
     # A shell starts background jobs with SIGINT ignored; whoever sends it or SIGTERM still wants every clean-up, and
     # may do so before what is served listens for signals itself.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    signal.signal(signal.SIGTERM, _interrupt_once)
     try:
         asyncio.run(serving)
     except (CommandFailed, StateUnusable):

@@ -1,6 +1,7 @@
 """Waiting at a terminal for what a task comes to, with a line for each stage as it begins."""
 
 import time
+from datetime import UTC, datetime, timedelta
 
 from workers.cli.client import CommandFailed, GatewayClient
 from workers.cli.printing import tell
@@ -10,6 +11,7 @@ from workflows.models.status import Stage, StageSpan, TaskStatus
 NEEDS_YOU = 5
 """Exit code: the task stands still until a person answers or guides it."""
 _POLL_SECONDS = 0.2
+_SILENCE_SECONDS = 30.0
 
 
 def wait_for(client: GatewayClient, task: str, *, quiet: bool, ended: bool = False, shown: int = 0) -> TaskView:
@@ -18,13 +20,17 @@ def wait_for(client: GatewayClient, task: str, *, quiet: bool, ended: bool = Fal
     `shown`: how many stages are known already.
     Raises CommandFailed at Ctrl-C: the waiting ends, the task goes on.
     """
-    told = shown
+    told, spoke = shown, time.monotonic()
     try:
         while True:
             view = client.view(task)
             status = view.status
-            for line in stage_lines(status, told) if not quiet else ():
+            lines = stage_lines(status, told)
+            if not lines and time.monotonic() - spoke > _SILENCE_SECONDS:
+                lines = _still(status)
+            for line in lines if not quiet else ():
                 tell(f"{status.task.id}  {line}")
+                spoke = time.monotonic()
             told = len(status.spans)
             if status.stage is Stage.ENDED or (status.waits_for and not ended):
                 return view
@@ -44,6 +50,18 @@ def stage_lines(status: TaskStatus, shown: int) -> list[str]:
     ]
 
 
+def _still(status: TaskStatus) -> list[str]:
+    """A sign of life from a stage that takes long."""
+    if not status.spans:
+        return []
+    since = datetime.now(UTC) - status.spans[0].started
+    return [f"{_minutes(since)}  {status.spans[-1].stage} goes on"]
+
+
 def _clock(span: StageSpan, first: StageSpan) -> str:
-    seconds = int((span.started - first.started).total_seconds())
+    return _minutes(span.started - first.started)
+
+
+def _minutes(passed: timedelta) -> str:
+    seconds = max(0, int(passed.total_seconds()))
     return f"{seconds // 60:02d}:{seconds % 60:02d}"

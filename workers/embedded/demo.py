@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,8 @@ wall_seconds = 120
 
 async def demonstrate(installed: Settings, *, auto: bool, as_json: bool) -> None:
     """Run the demonstration. Raises CommandFailed unless everything happened as it should."""
+    if not auto and _nobody_there():
+        raise CommandFailed("nobody is at the terminal to decide: use `journeyman demo --auto`, or `make demo AUTO=1`")
     console = Terminal(sys.stderr if as_json else sys.stdout)
     installed.prepare_state()
     state = installed.state / "demo"
@@ -82,6 +85,14 @@ async def demonstrate(installed: Settings, *, auto: bool, as_json: bool) -> None
     async with stack(settings, leave_nothing=True):
         console.print(f"up after {time.monotonic() - started:.1f} s")
         await _in_a_thread(lambda: _main_job(settings, repository, console, auto=auto, as_json=as_json))
+
+
+def _nobody_there() -> bool:
+    """Whether nothing can ever be answered: told before the work, not after."""
+    try:
+        return os.fstat(sys.stdin.fileno()).st_rdev == os.stat(os.devnull).st_rdev  # noqa: PTH116
+    except (AttributeError, OSError, ValueError):
+        return True
 
 
 async def _in_a_thread(work: Callable[[], None]) -> None:
@@ -118,9 +129,12 @@ def _main_job(settings: Settings, repository: Path, console: Console, *, auto: b
         raise CommandFailed(f"the task did not reach review: {view.status.message}")
     console.print(f"\nTemporal UI   {view.temporal_ui}")
     command = f"JOURNEYMAN_STATE={settings.state} {sys.argv[0]}"
-    console.print(
-        f"from another terminal:\n  {command} show {task}\n  {command} diff {task}\n  {command} evidence {task}\n"
-    )
+    if auto:
+        console.print("deciding as a second person; everything of it ends with this command")
+    else:
+        console.print(
+            f"from another terminal:\n  {command} show {task}\n  {command} diff {task}\n  {command} evidence {task}\n"
+        )
     sys.stderr.flush()
     evidence = asker.evidence(task)
     view = _decide(asker, decider, task, console, auto=auto, quiet=as_json)

@@ -34,7 +34,7 @@ async def take_down(settings: Settings, *, end_runs: bool) -> list[str]:
     Raises RunsGoOn unless `end_runs` allows ending them too, and StillUp.
     """
     told: list[str] = []
-    lock = FileLock(settings.prepare_state() / "up.lock")
+    lock = FileLock(settings.prepare_state() / "up.lock", mode=0o600)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -58,7 +58,7 @@ async def take_down(settings: Settings, *, end_runs: bool) -> list[str]:
             await sandboxes.stop(run, TAKEN_DOWN)
             told.append(f"run {run} was ended")
         await EnvoyGateway(layout.egress).stop()
-        told.append("the egress gateway does not run")
+        told.append("nothing of it runs any more: no run, no egress gateway")
     finally:
         lock.release()
     return told
@@ -73,4 +73,7 @@ def _serving(settings: Settings) -> int:
     except OSError as error:
         raise StillUp("`journeyman up` is just starting or ending: ask again in a few seconds") from error
     process: int = struct.unpack("3i", credentials)[0]
+    if process <= 0:
+        # What has no number here runs in another container; 0 would be this command and all beside it.
+        raise StillUp("`journeyman up` runs in another container or namespace of processes: end it there")
     return process

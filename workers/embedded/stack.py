@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from filelock import FileLock, Timeout
 
 from workers.embedded.temporal_server import temporal_server
-from workers.gateway.assembly import gateway_of
+from workers.gateway.assembly import gateway_of, members_of
 from workers.gateway.server import serving
 from workers.parts.host import HostParts
 from workers.parts.shared import SharedParts
@@ -26,7 +26,7 @@ async def stack(settings: Settings, *, leave_nothing: bool = False) -> AsyncIter
     `leave_nothing`: also end runs and the egress gateway, which otherwise go on for a while, to be found again.
     """
     settings.prepare_state()
-    lock = FileLock(settings.state / "up.lock")
+    lock = FileLock(settings.state / "up.lock", mode=0o600)
     try:
         lock.acquire(timeout=0)
     except Timeout as taken:
@@ -42,13 +42,15 @@ async def stack(settings: Settings, *, leave_nothing: bool = False) -> AsyncIter
             settings.temporal_ui_port,
             settings.temporal_namespace,
             settings.metrics_address,
+            settings.payload_keys,
         ) as client:
             host = await loading
             shared = host.shared
+            await shared.probe()
             ui = f"http://127.0.0.1:{settings.temporal_ui_port}/namespaces/{settings.temporal_namespace}"
             app = gateway_of(client, shared, temporal_ui=ui)
             try:
-                async with working(client, shared, host), serving(app, settings.gateway_socket):
+                async with working(client, shared, host), serving(app, settings.gateway_socket, members_of(shared)):
                     yield host
             finally:
                 await (host.shut_down() if leave_nothing else host.leave())

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import os
+import re
+import secrets
 import signal
 import socket
 import sys
@@ -14,11 +16,15 @@ from temporalio.client import Client
 
 from workers.embedded import bound_program
 from workers.embedded.programs import program
-from workers.temporal import connect, prepare_runtime
+from workers.payloads import encrypting
+from workers.temporal import DATA_CONVERTER, connect, prepare_runtime
 from workflows import search_attributes
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
+_READ_CHARS = 65_536
+_TELLING = re.compile(r"(?i)^panic:|^fatal|\b(level=error|error:|failed to|unable to)\b|address already in use")
+_GIVEN: set[int] = set()
 
 
 class TemporalNotStarted(Exception):
@@ -31,12 +37,19 @@ class TemporalEnded(Exception):
 
 @contextlib.asynccontextmanager
 async def temporal_server(
-    directory: Path, address: str, ui_port: int, namespace: str, metrics_address: str = ""
+    directory: Path,
+    address: str,
+    ui_port: int,
+    namespace: str,
+    metrics_address: str = "",
+    payload_keys: Path | None = None,
 ) -> AsyncIterator[Client]:
     """Run the server until the block ends, and give a client of it. Raises TemporalNotStarted.
 
     The server never outlives this process. When it ends first, the block is cancelled, and TemporalEnded raised.
     """
+    # What is wrong with the keys no waiting for the server mends.
+    encrypting(DATA_CONVERTER, payload_keys)
     host, _, port = address.rpartition(":")
     for taken in (int(port), ui_port):
         _refuse_taken(host, taken)
@@ -56,7 +69,7 @@ async def temporal_server(
             start_new_session=True,
         )
     try:
-        client = await _connected(process, address, namespace, log, metrics_address)
+        client = await _connected(process, address, namespace, log, metrics_address, payload_keys)
         async with _while_it_lives(process, log):
             yield client
     finally:
@@ -64,7 +77,12 @@ async def temporal_server(
 
 
 async def _connected(
-    process: asyncio.subprocess.Process, address: str, namespace: str, log: Path, metrics_address: str
+    process: asyncio.subprocess.Process,
+    address: str,
+    namespace: str,
+    log: Path,
+    metrics_address: str,
+    payload_keys: Path | None,
 ) -> Client:
     prepare_runtime(metrics_address)
     deadline = time.monotonic() + _START_SECONDS
@@ -72,7 +90,7 @@ async def _connected(
         if process.returncode is not None:
             raise TemporalNotStarted(f"the Temporal server ended at once: {_last_words(log)} (all of it: {log})")
         try:
-            client = await connect(address, namespace, metrics_address)
+            client = await connect(address, namespace, metrics_address, payload_keys)
             await client.count_workflows("WorkflowType = 'AgentTask'")
         except Exception:
             await asyncio.sleep(0.05)
@@ -111,7 +129,10 @@ async def _while_it_lives(process: asyncio.subprocess.Process, log: Path) -> Asy
 
 
 def _last_words(log: Path) -> str:
-    return " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:]) or "none"
+    """What it said about its end: the first line that names an error, since a stack trace may follow it."""
+    lines = log.read_text(errors="replace")[-_READ_CHARS:].strip().splitlines()
+    telling = [line for line in lines if _TELLING.search(line)]
+    return " / ".join(telling[-1:] or lines[-3:]) or "none"
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
@@ -142,8 +163,25 @@ def _kind(key: object) -> str:
 
 
 def free_port() -> int:
-    """A port that is free now, for a stack that lives only for a demonstration."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that is free now, for a stack that lives only for a demonstration, and another one at each call.
+
+    It is none of those that the kernel gives to whoever asks for any: Temporal's own services ask for some in the very
+    moment in which the server is to take this one.
+    """
+    low, high = _given_by_the_kernel()
+    while True:
+        port: int = secrets.choice([*range(20_000, low), *range(high + 1, 65_000)] or range(20_000, 65_000))
+        if port in _GIVEN:
+            continue
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            _GIVEN.add(port)
+            return port
+
+
+def _given_by_the_kernel() -> tuple[int, int]:
+    try:
+        low, high = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    except (OSError, ValueError):
+        return 32_768, 60_999
+    return int(low), int(high)

@@ -16,6 +16,7 @@ from activities.policy.combine import task_type_table
 from activities.policy.documents import TeamPolicy
 from activities.policy.owners import OwnersFiles
 from activities.policy.reading import TEAM_FILE, read_team
+from activities.redaction.redactor import Redactor
 from activities.repository.git import GitError, RepositoryRefused
 from activities.repository.mirror import Mirrors
 from workers.gateway.asked_before import refuse_another
@@ -28,6 +29,8 @@ from workflows.models.person import Person
 from workflows.models.policy import PolicyRefusal
 from workflows.models.status import TaskOrder
 from workflows.models.task import Repository, Task
+
+_REDACTOR = Redactor()
 
 
 class Admission:
@@ -71,6 +74,7 @@ class Admission:
             task_type_table(team or TeamPolicy(), asked.task_type)
         except (PolicyRefusal, RepositoryRefused, GitError) as error:
             raise Invalid(str(error)) from error
+        asked, taken_out = _without_secrets(asked)
         key = asked.key or f"cli:{time.time_ns():x}{secrets.token_hex(4)}"
         if asked.again and not asked.key:
             raise Invalid(
@@ -95,7 +99,7 @@ class Admission:
         refuse_another(on_record, task)
         admitted = await self._start_once(on_record, new=new)
         self._traces.admitted(task.id, place, request, requester.id, new=admitted.new)
-        return admitted
+        return admitted.model_copy(update={"message": "; ".join(filter(None, (admitted.message, taken_out)))})
 
     async def _on_record(self, task: Task) -> Task:
         """Sign the task into its record, where whatever acts for it looks. Asked again, it stays as it was."""
@@ -152,3 +156,17 @@ class Admission:
         if not path.is_dir():
             raise Invalid(f"there is no directory {path}; give the path of a git repository")
         return Repository(url=str(path.resolve()), name=path.resolve().name.removesuffix(".git") or "repository")
+
+
+def _without_secrets(asked: NewTask) -> tuple[NewTask, str]:
+    """What was asked, without credentials in it, before any of it is kept; and a sentence if there were any."""
+    goal, kinds = _REDACTOR.named(asked.goal)
+    criteria = [_REDACTOR.named(text) for text in asked.acceptance]
+    found = dict.fromkeys((*kinds, *(kind for _, more in criteria for kind in more)))
+    if not found:
+        return asked, ""
+    clean = asked.model_copy(update={"goal": goal, "acceptance": tuple(text for text, _ in criteria)})
+    return clean, (
+        f"what looked like a secret ({', '.join(found)}) was taken out of the words before anything was kept: have it "
+        "revoked if it is real"
+    )

@@ -6,10 +6,11 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.archive.objects import ArchiveError
 from activities.decisions.refused import ActionRefused
+from activities.egress.contract import EgressRecord
 from activities.policy.owners import OwnersFiles, PolicyFileBroken
 from activities.policy.people import accounts
 from workers.gateway.admission import Admission
@@ -112,6 +113,10 @@ def gateway_app(
     async def check_output(on: str, place: int, task: str = known_task) -> Response:
         return Response(await outputs.check_output(task, on, place), media_type="application/octet-stream")
 
+    @app.get("/tasks/{task}/egress")
+    async def egress(run: int = 0, task: str = known_task) -> list[EgressRecord]:
+        return await outputs.egress(task, max(0, run))
+
     @app.get("/tasks/{task}/trace")
     async def trace(task: str = known_task) -> list[Span]:
         return await traces.of_status((await reading.view(task)).status)
@@ -154,6 +159,12 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RPCError)
     async def temporal_fails(_: Request, error: RPCError) -> JSONResponse:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return _say(
+                Unavailable.status,
+                f"Temporal does not have what it should ({error.message}): was its database replaced? A namespace is "
+                "made with `journeyman setup-namespace`; what has ended is in the archive",
+            )
         return _say(Unavailable.status, f"Temporal does not answer ({error.message}); nothing was lost, try again")
 
     @app.exception_handler(PolicyFileBroken)

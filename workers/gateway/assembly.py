@@ -14,9 +14,25 @@ from workers.gateway.tracing import RequestTraces
 from workers.parts.shared import SharedParts
 
 
+class GroupRefused(Exception):
+    """A group may reach the gateway although everybody there could act under any name."""
+
+
+def members_of(parts: SharedParts) -> str:
+    """The group that may reach the gateway, if any. Raises GroupRefused in the local profile."""
+    group = parts.settings.gateway_group
+    if group and parts.owners.platform().profile == "local":
+        raise GroupRefused(
+            f'JOURNEYMAN_GATEWAY_GROUP={group} needs profile = "team" in {parts.owners.platform_file}: in the local '
+            "profile whoever reaches the gateway may act under any name"
+        )
+    return group
+
+
 def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastAPI:
     """The gateway's application on these parts, with its signing key: made the first time, and nobody else's."""
-    signer = DecisionSigner.load_or_create(parts.settings.keys_location)
+    keys = parts.settings.keys
+    signer = DecisionSigner.load(keys) if keys else DecisionSigner.load_or_create(parts.settings.keys_location)
     reading = Reading(client, parts.chains, parts.artifacts, parts.attested, parts.ends(client), temporal_ui)
     outputs = Outputs(reading, parts.attested, parts.artifacts, parts.settings.hosts, CurrentAdapters(parts.owners))
     traces = RequestTraces(parts.spans, parts.recorder)
@@ -30,5 +46,5 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
         traces,
         parts.settings.host_silence_seconds,
     )
-    deciding = Deciding(client, signer, reading, parts.admissions, parts.attested)
+    deciding = Deciding(client, signer, reading, parts.admissions, parts.attested, parts.withdrawals)
     return gateway_app(admission, deciding, reading, outputs, traces, identify_by_socket(parts.owners))

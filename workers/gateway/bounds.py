@@ -10,8 +10,15 @@ MOST_BYTES = 1024 * 1024
 class BoundedBodies:
     """Takes in the body of each request before anything else does, up to a limit."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        most_bytes: int = MOST_BYTES,
+        advice: str = "shorten the goal or put the text into the repository",
+    ) -> None:
         self._app = app
+        self._most_bytes = most_bytes
+        self._advice = advice
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Called by the server for each connection."""
@@ -25,8 +32,8 @@ class BoundedBodies:
             taken.append(message)
             size += len(message.get("body", b""))
             more = message.get("more_body", False)
-            if size > MOST_BYTES:
-                detail = "the request is larger than 1 MiB; shorten the goal or put the text into the repository"
+            if size > self._most_bytes:
+                detail = f"the request is larger than {self._most_bytes // 1024**2} MiB; {self._advice}"
                 await JSONResponse({"detail": detail}, status_code=413)(scope, receive, send)
                 return
 

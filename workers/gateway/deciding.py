@@ -10,6 +10,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested, AttestedMerge
 from activities.decisions.signing import DecisionSigner
+from activities.decisions.withdrawals import STOPS, Withdrawals
+from activities.redaction.redactor import Redactor
 from workers.gateway.messages import NewDecision
 from workers.gateway.reading import Reading
 from workers.gateway.refusals import Invalid, Refused
@@ -22,6 +24,7 @@ from workflows.models.status import RevertRequest
 
 VALID_FOR = timedelta(days=1)
 """How long a signature counts: long enough for a merge that waits for a busy base, far too short to hoard."""
+_REDACTOR = Redactor()
 _UPDATES = {
     Action.APPROVE: "approve",
     Action.REQUEST_CHANGES: "request_changes",
@@ -36,13 +39,20 @@ class Deciding:
     """Signs what authenticated people decide and delivers it."""
 
     def __init__(
-        self, temporal: Client, signer: DecisionSigner, reading: Reading, admissions: Admissions, attested: Attested
+        self,
+        temporal: Client,
+        signer: DecisionSigner,
+        reading: Reading,
+        admissions: Admissions,
+        attested: Attested,
+        withdrawals: Withdrawals,
     ) -> None:
         self._temporal = temporal
         self._signer = signer
         self._reading = reading
         self._admissions = admissions
         self._attested = attested
+        self._withdrawals = withdrawals
 
     async def decide(self, task_id: str, asked: NewDecision, person: Person) -> DecisionReceipt:
         """Deliver a decision; a refusal comes back in the task's own words."""
@@ -67,6 +77,9 @@ class Deciding:
             status = await self._reading.recorded(task_id)
             ended = f"it ended as {status.outcome}" if status else "Temporal does not know it"
             raise Refused(f"refused: can't {asked.action} task {task_id}: {ended}") from error
+        if asked.action in STOPS:
+            # By the task's own workflow it is on record already. Another in its place may only say that it took it.
+            await self._withdrawals.put(signed)
         return receipt
 
     async def revert(self, task_id: str, asked: NewDecision, person: Person) -> RevertResult:
@@ -118,7 +131,8 @@ class Deciding:
                 task_id=task_id,
                 head=asked.head,
                 evidence_hash=asked.evidence_hash,
-                message=asked.message,
+                # Into the history and the archive goes no credential that somebody pasted.
+                message=_REDACTOR.text(asked.message),
                 question=asked.question,
                 choice=asked.choice,
                 more_micro_usd=asked.more_micro_usd,

@@ -8,6 +8,8 @@ from activities.agents.current import CurrentAdapters
 from activities.agents.transcript import TranscriptReader
 from activities.archive.contract import ArtifactStore
 from activities.decisions.attested import Attested
+from activities.egress.contract import EgressRecord
+from activities.redaction.redactor import Redactor
 from workers.gateway.messages import OutputPart
 from workers.gateway.reading import Reading
 from workers.gateway.refusals import NotFound, Refused
@@ -15,6 +17,7 @@ from workflows.models.artifact import ArtifactRef
 from workflows.models.status import Stage, TaskStatus
 
 _PART_BYTES = 1024 * 1024
+_REDACTOR = Redactor()
 
 
 class Outputs:
@@ -57,6 +60,19 @@ class Outputs:
             raise NotFound(f"there is no check {place} on {on}; `journeyman evidence {task_id}` shows those there are")
         return await self._reading.artifact(outcomes[place].output, "output of that check")
 
+    async def egress(self, task_id: str, run: int) -> list[EgressRecord]:
+        """Every request that a run made at its way out, in order; `run` counts from 1, 0 is all that have ended."""
+        await self._reading.view(task_id)
+        ended = await self._attested.runs(task_id)
+        if run and not 1 <= run <= len(ended):
+            there = f"{len(ended)} of its runs have" if len(ended) != 1 else "one of its runs has"
+            raise NotFound(f"run {run} of task {task_id} has not ended, or never was; {there} ended")
+        found: list[EgressRecord] = []
+        for result in ended if not run else ended[run - 1 : run]:
+            lines = (await self._artifacts.get(result.egress)).splitlines() if result.egress is not None else []
+            found += [EgressRecord.model_validate_json(line) for line in lines]
+        return found
+
     async def _part(self, task_id: str, offset: int, run: int) -> tuple[OutputPart, AgentAdapter]:
         view = await self._reading.view(task_id)
         ended = await self._attested.runs(task_id)
@@ -79,7 +95,7 @@ class Outputs:
             return _cut(data[offset:], offset, more=False), agent
         assert live is not None and view.status.placement is not None
         path = self._hosts / view.status.placement.host / "runs" / live / "output.log"
-        return _cut(await asyncio.to_thread(_read_from, path, offset), offset, more=True), agent
+        return _cut(await asyncio.to_thread(_read_lines, path, offset), offset, more=True), agent
 
     async def _archived(self, ref: ArtifactRef | None) -> bytes:
         if ref is None:
@@ -100,10 +116,13 @@ def _cut(data: bytes, offset: int, *, more: bool) -> OutputPart:
     return OutputPart(data=part, offset=offset + len(part), more=more or len(data) > len(part))
 
 
-def _read_from(path: Path, offset: int) -> bytes:
+def _read_lines(path: Path, offset: int) -> bytes:
+    """Whole lines, so that a secret is not cut in two and missed; the redacted text is as long as what is there."""
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            return file.read(_PART_BYTES)
+            data = file.read(_PART_BYTES)
     except FileNotFoundError:
         return b""
+    lines = data[: data.rfind(b"\n") + 1]
+    return _REDACTOR.output(lines or (data if len(data) == _PART_BYTES else b""))

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import grp
 import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,30 +20,28 @@ class GatewayTaken(Exception):
     """Another gateway serves this state directory."""
 
 
+class UnknownGroup(Exception):
+    """The group that may reach the gateway is none of this machine, or not one to give a file to."""
+
+
 @contextlib.asynccontextmanager
-async def serving(app: FastAPI, path: Path) -> AsyncIterator[None]:
-    """Serve the application on a unix socket that only this OS user can open, until the block ends."""
+async def serving(app: FastAPI, path: Path, group: str = "") -> AsyncIterator[None]:
+    """Serve the application on a unix socket until the block ends.
+
+    Only this OS user can open it, and the members of the group if one is given. Raises GatewayTaken and UnknownGroup.
+    """
+    members = _group_id(group) if group else None
     _refuse_if_served(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
     with short(draft) as address:
         listener.bind(address)
-    draft.chmod(0o600)
-    listener.listen(256)
-    config = uvicorn.Config(
-        app,
-        http=PeerCredentialsProtocol,
-        # Where this process logs; uvicorn's own configuration would print stack traces to the terminal.
-        log_config=None,
-        log_level="warning",
-        lifespan="off",
-        timeout_graceful_shutdown=3,
-    )
-    server = _QuietServer(config)
-    running = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started and not running.done():
-        await asyncio.sleep(0.01)
+    if members is not None:
+        os.chown(draft, -1, members)
+    draft.chmod(0o600 if members is None else 0o660)
+    server, running = _serve(app, listener, PeerCredentialsProtocol)
+    await _begun(server, running)
     # Visible only now: whoever finds the socket is answered.
     draft.rename(path)
     try:
@@ -53,12 +53,65 @@ async def serving(app: FastAPI, path: Path) -> AsyncIterator[None]:
         await running
 
 
+@contextlib.asynccontextmanager
+async def serving_on_port(app: FastAPI, port: int) -> AsyncIterator[None]:
+    """Serve the application on 127.0.0.1 until the block ends. Raises GatewayTaken."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise GatewayTaken(f"port {port} on 127.0.0.1 can't be had ({error.strerror}): choose another") from error
+    server, running = _serve(app, listener, "auto")
+    await _begun(server, running)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await running
+
+
+def _serve(
+    app: FastAPI, listener: socket.socket, protocol: type[asyncio.Protocol] | Literal["auto"]
+) -> tuple[uvicorn.Server, asyncio.Task[None]]:
+    listener.listen(256)
+    config = uvicorn.Config(
+        app,
+        http=protocol,
+        # Where this process logs; uvicorn's own configuration would print stack traces to the terminal.
+        log_config=None,
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=3,
+    )
+    server = _QuietServer(config)
+    return server, asyncio.create_task(server.serve(sockets=[listener]))
+
+
+async def _begun(server: uvicorn.Server, running: asyncio.Task[None]) -> None:
+    while not server.started and not running.done():
+        await asyncio.sleep(0.01)
+
+
 class _QuietServer(uvicorn.Server):
     """Leaves signals to the process, which has more to stop than a web server."""
 
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]
         yield
+
+
+def _group_id(name: str) -> int:
+    try:
+        found = grp.getgrnam(name).gr_gid
+    except KeyError as error:
+        raise UnknownGroup(f"JOURNEYMAN_GATEWAY_GROUP: there is no group {name!r}: groupadd {name}") from error
+    if os.geteuid() != 0 and found not in os.getgroups():
+        raise UnknownGroup(
+            f"JOURNEYMAN_GATEWAY_GROUP: the gateway's user is not in the group {name!r}: usermod -aG {name} USER"
+        )
+    return found
 
 
 def _refuse_if_served(path: Path) -> None:

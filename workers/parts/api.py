@@ -16,7 +16,7 @@ from workers.parts.shared import SharedParts
 def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any]]:
     """All of them; they need no host and no sandbox."""
     attested = shared.attesting()
-    authority = Authority(shared.verifier, shared.admissions, attested)
+    authority = Authority(shared.verifier, shared.admissions, attested, shared.withdrawals, shared.owners.security)
     turns, budget = MergeTurnActivities(client), BudgetActivities(client)
     forge = ForgeActivities(
         shared.forge,
@@ -26,9 +26,10 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         shared.artifacts,
         shared.mirrors,
         shared.patches,
+        shared.policies,
         whose_turn=turns.whose,
     )
-    record = RecordActivities(shared.chains, authority, attested, shared.traces)
+    record = RecordActivities(shared.chains, shared.withdrawals, authority, attested, shared.traces)
     return [
         forge.propose,
         forge.rebase,

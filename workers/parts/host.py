@@ -22,6 +22,8 @@ from activities.host.last_words import LastWords
 from activities.host.placements import Placements
 from activities.host.preparations import Preparations
 from activities.host.running import RunningActivities
+from activities.redaction.artifacts import RedactedArtifacts
+from activities.redaction.redactor import Redactor
 from activities.repository.export import Exporter
 from activities.repository.workspace import Workspaces
 from activities.sandbox.host import HostSandboxes
@@ -74,6 +76,8 @@ class HostParts:
             lapse_seconds=settings.lapse_seconds,
         )
         gateway = EnvoyGateway(layout.egress, credentials=CurrentKeys(shared.owners))
+        redactor = Redactor(gateway.known_keys)
+        artifacts = RedactedArtifacts(shared.artifacts, redactor)
         workspaces = Workspaces(layout.workspaces, git)
         attested = shared.attesting()
         placements = Placements(layout.placements, settings.capacity)
@@ -90,13 +94,15 @@ class HostParts:
             patches=shared.patches,
             layers=layers,
             owners=shared.owners,
-            last_words=LastWords(sandboxes, shared.artifacts, attested),
+            last_words=LastWords(sandboxes, artifacts, attested),
             toolchain=stage.root.name,
             admissions=shared.admissions,
             attested=attested,
             preparations=preparations,
+            policies=shared.policies,
+            registries=discover,
         )
-        briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, shared.artifacts))
+        briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, artifacts))
         running = RunningActivities(
             layout=layout,
             placements=placements,
@@ -106,11 +112,13 @@ class HostParts:
             mirrors=mirrors,
             workspaces=workspaces,
             layers=layers,
-            artifacts=shared.artifacts,
+            artifacts=artifacts,
+            redactor=redactor,
             attested=attested,
             adapters=CurrentAdapters(shared.owners),
             toolchains=Toolchains(settings.state),
             traces=shared.traces,
+            registries=discover,
         )
         exporting = ExportingActivities(
             git=git,
@@ -122,7 +130,7 @@ class HostParts:
             patches=shared.patches,
             attested=attested,
         )
-        checks = CheckRunner(sandboxes, workspaces, shared.artifacts, shared.traces.check_ended)
+        checks = CheckRunner(sandboxes, workspaces, artifacts, shared.traces.check_ended)
         judging = JudgingActivities(
             placements=placements,
             preparations=preparations,
@@ -130,7 +138,7 @@ class HostParts:
             mirrors=mirrors,
             patches=shared.patches,
             layers=layers,
-            evaluator=Evaluator(git, checks, shared.artifacts),
+            evaluator=Evaluator(git, checks, artifacts),
             attested=attested,
         )
         return cls(

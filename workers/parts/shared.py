@@ -19,9 +19,11 @@ from activities.decisions.attested import WORKER, Attested
 from activities.decisions.keys import SigningKey, TrustedKeys
 from activities.decisions.signed_record import SignedRecord
 from activities.decisions.signing import GATEWAY, DecisionVerifier
+from activities.decisions.withdrawals import Withdrawals
 from activities.forge.contract import Forge
 from activities.forge.local import LocalForge
 from activities.host.layout import HostLayout
+from activities.policy.current import CurrentPolicy
 from activities.policy.owners import OwnersFiles
 from activities.policy.reading import read_platform, read_security
 from activities.repository.git import Git
@@ -45,6 +47,7 @@ class SharedParts:
     layout: HostLayout
     owners: OwnersFiles
     git: Git
+    objects: Objects
     mirrors: Mirrors
     artifacts: Artifacts
     patches: Patches
@@ -52,6 +55,8 @@ class SharedParts:
     intents: Intents
     verifier: DecisionVerifier
     admissions: Admissions
+    withdrawals: Withdrawals
+    policies: CurrentPolicy
     workers: TrustedKeys
     """Whose word about runs, patches, evidence and merges counts."""
     spans: SpanStore
@@ -70,12 +75,20 @@ class SharedParts:
 
     def attesting(self) -> Attested:
         """The same, to be added to: with the worker's key of this installation, made if missing."""
-        key = SigningKey.load_or_create(self.settings.keys_location, WORKER)
+        directory = self.settings.keys
+        if directory is None:
+            key = SigningKey.load_or_create(self.settings.keys_location, WORKER)
+        else:
+            key = SigningKey.load(directory, WORKER, GATEWAY)
         return Attested(SignedRecord(self.chains, self.workers, key))
 
     def ends(self, client: Client) -> Ends:
         """What notices tasks that ended without saying so."""
         return Ends(client, self.chains, self.admissions, self.attested, self.forge, self.recorder)
+
+    async def probe(self) -> None:
+        """Raises ArchiveError if the archive can't be used, before any work depends on it."""
+        await self.objects.probe()
 
     async def close(self) -> None:
         """Write and send what is known of traces and measures; the last thing a process does with its parts."""
@@ -85,7 +98,8 @@ class SharedParts:
     def load(cls, settings: Settings) -> "SharedParts":
         """Read the settings and policy files and build everything. Raises PolicyRefusal for an invalid file."""
         state = settings.prepare_state()
-        owners = OwnersFiles(settings.config_file, settings.security_file)
+        settings.refuse_missing_files()
+        owners = OwnersFiles.at(settings.config_file, settings.security_file)
         # Told as a mistake in the file and not as a change of it: what follows reads both again.
         read_platform(owners.platform_file)
         read_security(owners.security_file)
@@ -93,6 +107,7 @@ class SharedParts:
         settings.close_files()
         layout = HostLayout(settings.hosts / host)
         git = Git(state / "git")
+        mirrors = Mirrors(layout.mirrors, git)
         objects = Objects.open(settings.archive_location)
         artifacts, chains = Artifacts(objects), Chains(objects)
         spans = SpanStore(objects)
@@ -105,13 +120,16 @@ class SharedParts:
             layout=layout,
             owners=owners,
             git=git,
-            mirrors=Mirrors(layout.mirrors, git),
+            objects=objects,
+            mirrors=mirrors,
             artifacts=artifacts,
             patches=Patches(git, artifacts),
             chains=chains,
             intents=Intents(objects),
             verifier=verifier,
             admissions=Admissions(chains, verifier),
+            withdrawals=Withdrawals(chains, verifier),
+            policies=CurrentPolicy(mirrors, owners),
             workers=TrustedKeys.of_role(settings.keys_location, WORKER),
             spans=spans,
             recorder=recorder,

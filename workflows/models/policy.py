@@ -1,10 +1,30 @@
 """The policy that applies to one task: platform, security and team files combined, the strictest winning."""
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from workflows.models.base import Model
 from workflows.models.limits import Limits
 from workflows.models.usage import Budget
+
+
+class EgressProfile(StrEnum):
+    """How far an agent's way out may lead; each allows what the one before it does, and more."""
+
+    NONE = "none"
+    """Nowhere, not even to a model."""
+    MODEL_ONLY = "model-only"
+    """To its model provider."""
+    LISTED = "listed"
+    """To the hosts that policy lists, too."""
+    REGISTRY = "model+registry"
+    """To the registries too that this machine's pip and npm are configured for."""
+
+    @property
+    def rank(self) -> int:
+        """Position in this order."""
+        return list(EgressProfile).index(self)
 
 
 class Check(Model):
@@ -51,6 +71,7 @@ class TaskPolicy(Model):
     """Whether a person's approval survives a moved base when the patch is byte-identical and nothing new is found."""
     feedback_rounds: int = Field(default=2, ge=0, le=10)
     """How often a failing evaluation goes back to the agent before a person is asked."""
+    egress_profile: EgressProfile = EgressProfile.LISTED
     egress_hosts: tuple[str, ...] = ()
     """Names the agent's sandbox may reach, each `host` or `host:port` or `*.suffix`."""
     image: str = ""

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from activities.egress.metering import tunnels
 from activities.egress.metering.sandbox import Request, Sandbox, UnknownRequest
 from activities.egress.metering.wire import CheckRequest, CheckResponse, ProcessingRequest, ProcessingResponse
 
@@ -88,7 +89,14 @@ class Meter:
         return answer
 
     async def process(self, shown: AsyncIterator[Any], context: Any) -> AsyncIterator[bytes]:
-        """Count one request and its answer as they pass. A request that was not let through is not passed on."""
+        """Count one request and its answer as they pass. A request that was not let through is not passed on.
+
+        A tunnel is only looked at, at its beginning.
+        """
+        if (tunnels.LOOK, tunnels.TUNNEL) in context.invocation_metadata():
+            async for answer in tunnels.look(shown):
+                yield answer
+            return
         request: Request | None = None
         try:
             async for message in shown:

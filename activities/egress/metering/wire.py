@@ -40,12 +40,17 @@ _FIELDS: dict[str, tuple[tuple[int, str, str], ...]] = {
         (3, "request_body_mode", "int32"),
         (4, "response_body_mode", "int32"),
     ),
+    "BodyMutation": ((1, "body", "bytes"), (2, "clear_body", "bool")),
+    "CommonResponse": ((3, "body_mutation", "BodyMutation"),),
+    "BodyResponse": ((1, "response", "CommonResponse"),),
     "Unchanged": (),
+    "ImmediateResponse": ((1, "status", "Status"), (5, "details", "string")),
     "ProcessingResponse": (
         (1, "request_headers", "Unchanged"),
         (2, "response_headers", "Unchanged"),
-        (3, "request_body", "Unchanged"),
+        (3, "request_body", "BodyResponse"),
         (4, "response_body", "Unchanged"),
+        (7, "immediate_response", "ImmediateResponse"),
         (9, "mode_override", "ProcessingMode"),
     ),
     # envoy.service.auth.v3

@@ -18,6 +18,8 @@ from activities.decisions.keys import SigningKey, TrustedKeys
 from activities.decisions.refused import ActionRefused
 from activities.decisions.signed_record import SignedRecord
 from activities.decisions.signing import DecisionSigner, DecisionVerifier
+from activities.decisions.withdrawals import Withdrawals
+from activities.policy.documents import SecurityPolicy
 from workflows.models.artifact import ArtifactRef
 from workflows.models.decision import Action, Decision, SignedDecision
 from workflows.models.evidence import Evaluation, Finding, Severity
@@ -48,7 +50,9 @@ class Court:
         verifier = DecisionVerifier.trusting(self.signer.public_key)
         self.admissions = Admissions(self.chains, verifier)
         self.attested = Attested(self.record(SigningKey.load_or_create(place / "keys", WORKER)))
-        self.authority = Authority(verifier, self.admissions, self.attested)
+        self.withdrawals = Withdrawals(self.chains, verifier)
+        self.security = SecurityPolicy()
+        self.authority = Authority(verifier, self.admissions, self.attested, self.withdrawals, lambda: self.security)
 
     def record(self, key: SigningKey) -> SignedRecord:
         return SignedRecord(self.chains, TrustedKeys(lambda: [key.public_key]), key)
@@ -244,3 +248,64 @@ async def test_decisions_do_not_carry_over_to_anything_new(court: Court, new: di
 async def test_decisions_about_evidence_that_was_never_recorded_are_refused(court: Court) -> None:
     patch, evaluation = await court.evaluated("a")
     assert "not on record" in await court.refusal(patch, evaluation, "zzz")
+
+
+@pytest.mark.parametrize("action", [Action.REJECT, Action.REQUEST_CHANGES, Action.CANCEL])
+async def test_an_approval_counts_no_more_once_somebody_decided_against_it(court: Court, action: Action) -> None:
+    patch, evaluation = await court.evaluated("a")
+    approval, merge = court.sign(Action.APPROVE, "a"), court.sign(Action.MERGE, "a")
+    await court.withdrawals.put(court.sign(action, "a", "bob"))
+    assert f"bob decided to {action}" in await court.refusal(patch, evaluation, "a", approval=approval, merge=merge)
+    if action is Action.REQUEST_CHANGES:
+        # Looked at again, it may be approved again.
+        assert await court.refusal(patch, evaluation, "a") == ""
+    else:
+        assert f"bob decided to {action}" in await court.refusal(patch, evaluation, "a")
+
+
+async def test_a_withdrawal_that_nobody_signed_or_of_another_task_withdraws_nothing(
+    court: Court, tmp_path: Path
+) -> None:
+    patch, evaluation = await court.evaluated("a")
+    approval, merge = court.sign(Action.APPROVE, "a"), court.sign(Action.MERGE, "a")
+    now = datetime.now(UTC)
+    rejection = Decision(
+        action=Action.REJECT, person=Person(id="bob"), task_id="t1", decided_at=now, expires_at=now + timedelta(hours=1)
+    )
+    forged = DecisionSigner.load_or_create(tmp_path / "forger").sign(rejection)
+    await court.withdrawals.put(forged)
+    other = court.signer.sign(rejection.model_copy(update={"task_id": "t2"}))
+    await court.chains.append("t1", "decision-of-another", "decision", other.model_dump(mode="json"))
+    await court.chains.append("t1", "decision-rubbish", "decision", {"signature": 7})
+    assert await court.refusal(patch, evaluation, "a", approval=approval, merge=merge) == ""
+
+
+async def test_of_evidence_only_the_newest_counts(court: Court) -> None:
+    patch, evaluation = await court.evaluated("a")
+    await court.evaluated("b")
+    assert "judged since" in await court.refusal(patch, evaluation, "a")
+
+
+async def test_a_task_whose_outcome_is_on_record_merges_no_more(court: Court) -> None:
+    patch, evaluation = await court.evaluated("a")
+    await court.chains.append("t1", "outcome", "outcome", {})
+    assert "has ended" in await court.refusal(patch, evaluation, "a")
+
+
+async def test_a_decision_that_was_answered_with_a_refusal_is_not_carried_out_later(court: Court) -> None:
+    patch, evaluation = await court.evaluated("a")
+    merge = court.sign(Action.MERGE, "a")
+    await court.attested.add_used("t1", merge.signature, "the work tree was dirty")
+    assert "answered already" in await court.refusal(patch, evaluation, "a", merge=merge)
+    assert await court.refusal(patch, evaluation, "a") == ""
+    await court.attested.add_merge("t1", AttestedMerge(commit="m1", head="h", base="main", repository="/r"))
+    revert = court.sign(Action.REVERT, "a", head="m1")
+    assert await court.revert_refusal(revert) == ""
+    await court.attested.add_used("t1", revert.signature, "the work tree was dirty")
+    assert "answered already" in await court.revert_refusal(revert)
+
+
+async def test_who_was_taken_off_the_list_decides_no_more_about_what_was_judged_before(court: Court) -> None:
+    patch, evaluation = await court.evaluated("a")
+    court.security = SecurityPolicy(approve=("bob",))
+    assert "does not name grace now; ask one of bob" in await court.refusal(patch, evaluation, "a")

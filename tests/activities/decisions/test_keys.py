@@ -76,3 +76,36 @@ def test_a_private_key_of_another_user_is_refused(tmp_path: Path) -> None:
     os.chown(tmp_path / "worker.key", 12345, 12345)
     with pytest.raises(KeyUnusable, match="12345"):
         SigningKey.load_or_create(tmp_path, "worker")
+
+
+def test_a_key_that_was_taken_away_counts_no_more_from_then_on(tmp_path: Path) -> None:
+    trusted = TrustedKeys.of_role(tmp_path, "gateway")
+    brought = SigningKey.load_or_create(tmp_path / "another machine", "gateway")
+    (tmp_path / "gateways").mkdir()
+    file = tmp_path / "gateways" / "blue.pub"
+    file.write_text(brought.public_key.hex())
+    trusted.verify(brought.key_id, brought.sign(b"yes"), b"yes")
+    file.unlink()
+    with pytest.raises(UnknownKey):
+        trusted.verify(brought.key_id, brought.sign(b"yes"), b"yes")
+
+
+@pytest.mark.parametrize("place", ["gateways", "gateways/blue.pub"])
+def test_who_is_trusted_is_said_by_nobody_but_the_owner(tmp_path: Path, place: str) -> None:
+    brought = SigningKey.load_or_create(tmp_path / "another machine", "gateway")
+    (tmp_path / "gateways").mkdir()
+    (tmp_path / "gateways" / "blue.pub").write_text(brought.public_key.hex())
+    (tmp_path / place).chmod(0o777)
+    with pytest.raises(KeyUnusable, match="who is trusted"):
+        TrustedKeys.of_role(tmp_path, "gateway")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_a_key_that_somebody_planted_before_the_pair_was_made_is_found(tmp_path: Path) -> None:
+    planted = tmp_path / "worker" / "gateways"
+    planted.mkdir(parents=True)
+    (planted / "me.pub").write_text(SigningKey.load_or_create(tmp_path / "evil", "gateway").public_key.hex())
+    for path in (tmp_path / "worker", planted, planted / "me.pub"):
+        os.chown(path, 12345, 12345)
+    with pytest.raises(KeyUnusable, match="12345"):
+        pair(tmp_path, "gateway", "worker")

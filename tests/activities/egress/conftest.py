@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from activities.egress.gateway import EnvoyGateway
-from tests.activities.egress.servers import WebServer, name_server, web_server
+from tests.activities.egress.servers import WebServer, name_server, self_signed, web_server
 
 NAMES = {
     "api.example.test": ["127.0.0.1"],
@@ -37,6 +37,14 @@ def resolver() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def web() -> Iterator[WebServer]:
     with web_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
+    """The same over TLS."""
+    certificate = self_signed(tmp_path_factory.mktemp("tls") / "pem", "api.example.test", "other.example.test")
+    with web_server(certificate) as server:
         yield server
 
 

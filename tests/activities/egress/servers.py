@@ -52,8 +52,9 @@ def _answer(query: bytes, names: Mapping[str, list[str]]) -> bytes:
 class WebServer:
     """Answers every request with what it was asked; counts them."""
 
-    def __init__(self, port: int, seen: list[str]) -> None:
+    def __init__(self, port: int, seen: list[str], certificate: Path | None = None) -> None:
         self.port = port
+        self.certificate = certificate or Path()
         self.seen = seen
         """`METHOD Host path` of every request."""
 
@@ -90,7 +91,7 @@ def web_server(certificate: Path | None = None, address: str = "127.0.0.1") -> I
             context.load_cert_chain(certificate)
             server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield WebServer(server.server_address[1], seen)
+        yield WebServer(server.server_address[1], seen, certificate)
         server.shutdown()
 
 
@@ -177,3 +178,11 @@ def tunnel(directory: Path, host: str, version: str = "1.1") -> tuple[socket.soc
     while b"\r\n\r\n" not in answer and (received := connection.recv(65536)):
         answer += received
     return connection, answer
+
+
+def get_inside(connection: socket.socket, certificate: Path, name: str, path: str) -> bytes:
+    """A request over TLS in a tunnel that is open, and the whole answer; the tunnel is closed."""
+    context = ssl.create_default_context(cafile=str(certificate))
+    with connection, context.wrap_socket(connection, server_hostname=name) as encrypted:
+        encrypted.sendall(f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+        return b"".join(iter(lambda: encrypted.recv(65536), b""))

@@ -2,8 +2,6 @@
 
 import asyncio
 import ipaddress
-import ssl
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +9,7 @@ from activities.egress.contract import EgressRules
 from activities.egress.gateway import EnvoyGateway
 from activities.egress.rules import RuleRefused, private_networks
 from tests.activities.egress.conftest import NAMES
-from tests.activities.egress.servers import WebServer, get, self_signed, send, tunnel, web_server
+from tests.activities.egress.servers import WebServer, get, get_inside, send, tunnel
 
 
 def rules(*hosts: str, allow_private: bool = True) -> EgressRules:
@@ -26,20 +24,17 @@ async def test_an_allowed_name_is_reached_by_plain_http(gateway: EnvoyGateway, w
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-async def test_an_allowed_name_is_reached_through_a_tunnel(gateway: EnvoyGateway, tmp_path: Path, version: str) -> None:
-    certificate = self_signed(tmp_path / "pem", "api.example.test")
-    with web_server(certificate) as secure:
-        directory = await gateway.open("tunnel", rules(f"api.example.test:{secure.port}"), None)
+async def test_an_allowed_name_is_reached_through_a_tunnel(
+    gateway: EnvoyGateway, secure: WebServer, version: str
+) -> None:
+    directory = await gateway.open("tunnel", rules(f"api.example.test:{secure.port}"), None)
 
-        def ask() -> bytes:
-            connection, head = tunnel(directory, f"api.example.test:{secure.port}", version)
-            assert b" 200 " in head.splitlines()[0]
-            context = ssl.create_default_context(cafile=str(certificate))
-            with context.wrap_socket(connection, server_hostname="api.example.test") as encrypted:
-                encrypted.sendall(b"GET /secret HTTP/1.1\r\nHost: api.example.test\r\nConnection: close\r\n\r\n")
-                return b"".join(iter(lambda: encrypted.recv(65536), b""))
+    def ask() -> bytes:
+        connection, head = tunnel(directory, f"api.example.test:{secure.port}", version)
+        assert b" 200 " in head.splitlines()[0]
+        return get_inside(connection, secure.certificate, "api.example.test", "/secret")
 
-        assert (await asyncio.to_thread(ask)).endswith(b"served /secret for api.example.test")
+    assert (await asyncio.to_thread(ask)).endswith(b"served /secret for api.example.test")
 
 
 async def test_a_refusal_says_that_it_is_policy_and_what_to_do(gateway: EnvoyGateway) -> None:
@@ -184,18 +179,15 @@ async def test_a_sandbox_without_rules_reaches_nothing(gateway: EnvoyGateway, we
     assert (await asyncio.to_thread(get, directory, f"api.example.test:{web.port}")).startswith(b"HTTP/1.1 403")
 
 
-async def test_changed_rules_hold_at_once_and_cut_no_open_stream(gateway: EnvoyGateway, web: WebServer) -> None:
-    host = f"api.example.test:{web.port}"
-    directory = await gateway.open("changing", rules(host), None)
-    connection, head = await asyncio.to_thread(tunnel, directory, host)
+async def test_changed_rules_hold_at_once_and_cut_no_open_stream(
+    gateway: EnvoyGateway, web: WebServer, secure: WebServer
+) -> None:
+    host, tunnelled = f"api.example.test:{web.port}", f"api.example.test:{secure.port}"
+    directory = await gateway.open("changing", rules(host, tunnelled), None)
+    connection, head = await asyncio.to_thread(tunnel, directory, tunnelled)
     assert head.startswith(b"HTTP/1.1 200")
     await gateway.change("changing", rules(f"other.example.test:{web.port}"))
     assert (await asyncio.to_thread(get, directory, host)).startswith(b"HTTP/1.1 403")
     assert (await asyncio.to_thread(get, directory, f"other.example.test:{web.port}")).startswith(b"HTTP/1.1 200")
-
-    def use() -> bytes:
-        with connection:
-            connection.sendall(b"GET /still HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            return b"".join(iter(lambda: connection.recv(65536), b""))
-
-    assert b"served /still" in await asyncio.to_thread(use)
+    answer = await asyncio.to_thread(get_inside, connection, secure.certificate, "api.example.test", "/still")
+    assert b"served /still" in answer

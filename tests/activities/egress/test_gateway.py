@@ -19,7 +19,7 @@ from activities.egress.places import GatewayError
 from activities.egress.rate import REQUESTS_AT_ONCE
 from activities.egress.records import parse_log, read_log
 from tests.activities.egress.conftest import make_directory
-from tests.activities.egress.servers import WebServer, ask_often, get, send, tunnel
+from tests.activities.egress.servers import WebServer, ask_often, get, get_inside, send, tunnel
 
 AS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="dropping to another uid, and a network namespace, take root")
@@ -151,18 +151,18 @@ def wait_for_lines(directory: Path, count: int) -> None:
 
 
 async def test_a_new_worker_adopts_the_running_envoy(
-    own_gateway: EnvoyGateway, directory: Path, resolver: str, web: WebServer
+    own_gateway: EnvoyGateway, directory: Path, resolver: str, secure: WebServer
 ) -> None:
-    socket_directory = await own_gateway.open("kept", host_rules(web), None)
+    socket_directory = await own_gateway.open("kept", host_rules(secure), None)
     (before,) = envoys(directory)
-    connection, _ = await asyncio.to_thread(tunnel, socket_directory, f"api.example.test:{web.port}")
+    connection, _ = await asyncio.to_thread(tunnel, socket_directory, f"api.example.test:{secure.port}")
     other = EnvoyGateway(directory, resolvers=[resolver])
     await other.ensure_running()
-    assert await other.open("kept", host_rules(web), None) == socket_directory
+    assert await other.open("kept", host_rules(secure), None) == socket_directory
     assert [p.pid for p in envoys(directory)] == [before.pid]
-    with connection:
-        connection.sendall(b"GET /same-stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        assert b"200 OK" in await asyncio.to_thread(connection.recv, 100)
+    certificate = secure.certificate
+    answer = await asyncio.to_thread(get_inside, connection, certificate, "api.example.test", "/same-stream")
+    assert b"200 OK" in answer
     await other.stop()
     assert envoys(directory) == []
 

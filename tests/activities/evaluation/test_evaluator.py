@@ -113,7 +113,7 @@ async def test_a_check_that_hangs_is_ended_and_named(court: Court) -> None:
 
 async def test_a_check_that_is_not_there_is_named_as_that(court: Court) -> None:
     judgement = await court.judge({"README.md": "x"}, policy=script("no-such-program --test"))
-    assert rules(judgement.evidence) == ["check-not-found", "nothing-turned"]
+    assert rules(judgement.evidence) == ["check-never-found", "nothing-turned"]
     assert "[setup]" in judgement.evidence.findings[0].message
     assert "fails on base too" in judgement.evidence.findings[0].message
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from activities.evaluation.changes import Change, PatchLine
+from activities.evaluation.changes import ABSENT, Change, PatchLine
 from activities.evaluation.checks import CheckedTree
 from activities.evaluation.feedback import MOST_CHARS, feedback, summary
 from activities.evaluation.findings import MOST_OF_A_RULE, find
@@ -84,12 +84,28 @@ def rules(given: Judged) -> list[tuple[str, Severity]]:
         ("conftest.py", "check-definition-changed"),
         ("scripts/check.sh", "check-definition-changed"),
         ("evil.egg-info/entry_points.txt", "check-definition-changed"),
+        ("node_modules/.bin/jest", "check-definition-changed"),
+        ("src/pytest.py", "check-definition-changed"),
+        (".eslintrc.json", "check-definition-changed"),
+        ("iniconfig.py", "check-definition-changed"),
         ("lib/evil-1.0.dist-info/entry_points.txt", "check-definition-changed"),
     ],
 )
 def test_files_with_effects_beyond_the_code_need_a_person(path: str, rule: str) -> None:
     policy = {"check_definitions": ("scripts/check.sh",), "setup": Setup(lock_files=("deps.lck",))}
     assert (rule, Severity.PERSON) in rules(judged(changes=(change(path),), policy=policy))
+
+
+@pytest.mark.parametrize("path", ["iniconfig.py", "random.py", "packaging/__init__.py", "json.so"])
+def test_a_new_module_that_python_would_load_in_the_place_of_its_own_needs_a_person(path: str) -> None:
+    added = change(path).model_copy(update={"old_mode": ABSENT})
+    assert ("hides-a-module", Severity.PERSON) in rules(judged(changes=(added,)))
+
+
+@pytest.mark.parametrize("path", ["src/random.py", "shop/queue/__init__.py", "calc.py", "random/notes.md"])
+def test_a_module_of_such_a_name_below_the_root_is_nothing_unusual(path: str) -> None:
+    added = change(path).model_copy(update={"old_mode": ABSENT})
+    assert ("hides-a-module", Severity.PERSON) not in rules(judged(changes=(added, change("random.py"))))
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ from activities.policy.agents import choose_agent
 from activities.policy.combine import combine, policy_hash
 from activities.policy.detect import PYTEST, Detected
 from activities.policy.documents import PlatformPolicy, SecurityPolicy, TeamPolicy
+from activities.policy.egress import with_registries
 from activities.policy.grades import unmet
 from activities.policy.people import accounts, find_person
 from workflows.models.intent import Intent
 from workflows.models.limits import Grade, LimitGrades, Limits
 from workflows.models.person import Person
-from workflows.models.policy import PolicyRefusal, TaskPolicy
+from workflows.models.policy import EgressProfile, PolicyRefusal, TaskPolicy
 from workflows.models.task import Repository, Task
 
 DETECTED = Detected(checks=(PYTEST,))
@@ -49,6 +50,33 @@ def together(
         DETECTED,
         task(**of_task),
     )
+
+
+def test_the_strictest_profile_counts_and_below_listed_no_host_is_reached() -> None:
+    own = platform(egress={"profile": "model+registry"})
+    assert together(own).egress_profile is EgressProfile.REGISTRY
+    assert together(own, {"egress": {"profile": "listed"}}).egress_profile is EgressProfile.LISTED
+    narrow = together(own, None, {"egress": {"profile": "model-only"}})
+    assert (narrow.egress_profile, narrow.egress_hosts) == (EgressProfile.MODEL_ONLY, ())
+    assert narrow.hash != together(own).hash
+    wide = together(platform(egress={"profile": "none"}), None, {"egress": {"profile": "model+registry"}})
+    assert wide.egress_profile is EgressProfile.NONE
+
+
+def test_no_way_out_is_refused_for_an_agent_that_needs_its_model() -> None:
+    providers = {"anthropic": {"url": "https://api.example.com", "key": {"environment": "K"}}}
+    agents = {"claude": {"adapter": "claude-code", "provider": "anthropic"}}
+    own = PlatformPolicy.model_validate({"agents": agents, "providers": providers})
+    with pytest.raises(PolicyRefusal, match="without its model"):
+        together(own, None, {"egress": {"profile": "none"}})
+
+
+def test_registries_are_reached_only_where_security_allows_them() -> None:
+    listed, registries = ("api.example.com",), ("index.example.com:443", "files.example.com:443")
+    assert with_registries(listed, registries, SecurityPolicy()) == tuple(sorted({*listed, *registries}))
+    allowed = SecurityPolicy.model_validate({"egress": {"allow": ["index.example.com:443"]}})
+    with pytest.raises(PolicyRefusal, match=r"files\.example\.com:443"):
+        with_registries(listed, registries, allowed)
 
 
 def test_without_any_file_but_an_agent_the_detected_checks_and_defaults_hold() -> None:
@@ -194,6 +222,7 @@ LIMITS = st.fixed_dictionaries(
     },
 )
 GRADES = st.dictionaries(st.sampled_from(["memory", "cpus", "wall"]), st.sampled_from(["none", "watched", "kernel"]))
+PROFILES = st.sampled_from(list(EgressProfile))
 BUDGET = st.fixed_dictionaries(
     {},
     optional={
@@ -219,7 +248,7 @@ SECURITY = st.fixed_dictionaries(
     {},
     optional={
         **SHARED,
-        "egress": st.fixed_dictionaries({"allow": st.lists(st.sampled_from(HOSTS))}),
+        "egress": st.fixed_dictionaries({"allow": st.lists(st.sampled_from(HOSTS))}, optional={"profile": PROFILES}),
         "approve": st.lists(st.sampled_from(PEOPLE), min_size=1),
     },
 )
@@ -227,7 +256,7 @@ TEAM = st.fixed_dictionaries(
     {},
     optional={
         **SHARED,
-        "egress": st.fixed_dictionaries({"hosts": st.lists(st.sampled_from(HOSTS))}),
+        "egress": st.fixed_dictionaries({"hosts": st.lists(st.sampled_from(HOSTS))}, optional={"profile": PROFILES}),
         "reviewers": st.lists(st.sampled_from(PEOPLE)),
         "scope": st.lists(st.sampled_from(PATTERNS)),
         "task_types": st.just({"bug-fix": {"scope": ["src/"], "max_changed_lines": 7}}),
@@ -262,6 +291,7 @@ def assert_permits_no_more(tighter: TaskPolicy, looser: TaskPolicy) -> None:
         assert getattr(tighter, permission) <= getattr(looser, permission)
     assert set(tighter.forbidden) >= set(looser.forbidden)
     assert reaches(tighter) <= reaches(looser)
+    assert tighter.egress_profile.rank <= looser.egress_profile.rank
     if looser.reviewers:
         assert tighter.reviewers
         assert set(tighter.reviewers) <= set(looser.reviewers)

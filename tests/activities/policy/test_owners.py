@@ -42,3 +42,14 @@ def test_what_an_agent_printed_can_be_read_after_the_file_no_longer_names_it(own
     owners.platform_file.write_text("")
     (event,) = adapters.reading("first").read_events(b"hello")
     assert event.text == "hello"
+
+
+def test_a_file_that_vanishes_takes_none_of_its_rules_along(tmp_path: Path) -> None:
+    security = tmp_path / "security.toml"
+    security.write_text("[egress]\nallow = []\n")
+    files = OwnersFiles.at(tmp_path / "journeyman.toml", security)
+    assert files.security().egress.allow == ()
+    security.unlink()
+    with pytest.raises(PolicyFileBroken, match=r"security\.toml was there .* and is gone"):
+        files.security()
+    files.platform()  # it never was there

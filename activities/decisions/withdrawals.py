@@ -1,0 +1,58 @@
+"""Decisions by which a person stopped a task or sent it back: what they decided against may not happen any more.
+
+They are on record once they were accepted, so they count whatever becomes of the workflow, and whoever still has an
+older approval gets nothing by it.
+"""
+
+from activities.archive.contract import TaskChains
+from activities.decisions.signing import DecisionVerifier, SignatureRefused
+from workflows.models.decision import Action, Decision, SignedDecision
+
+DECISION = "decision"
+"""Kind of a decision's entry in a task's chain."""
+OUTCOME = "outcome"
+ENDS = frozenset({Action.REJECT, Action.CANCEL})
+STOPS = ENDS | {Action.REQUEST_CHANGES}
+
+
+class Withdrawals:
+    """What people decided against a task's patches, by the gateways' word."""
+
+    def __init__(self, chains: TaskChains, verifier: DecisionVerifier) -> None:
+        self._chains = chains
+        self._verifier = verifier
+
+    async def put(self, signed: SignedDecision) -> None:
+        """Put a decision on record, once."""
+        decision = signed.decision
+        entry = f"decision-{signed.signature[:32]}"
+        await self._chains.append(decision.task_id, entry, DECISION, signed.model_dump(mode="json"))
+
+    async def ended(self, task_id: str) -> str:
+        """How a task has ended, as far as it is on record; empty if it has not."""
+        for decision in await self._all(task_id):
+            if decision.action in ENDS:
+                return f"{decision.person.id} decided to {decision.action} this task"
+        if any(entry.kind == OUTCOME for entry in await self._chains.entries(task_id)):
+            return "this task has ended"
+        return ""
+
+    async def since(self, approval: Decision) -> Decision | None:
+        """A decision against what was approved, made when the approval was there already."""
+        later = (each for each in await self._all(approval.task_id) if each.decided_at >= approval.decided_at)
+        return next(later, None)
+
+    async def _all(self, task_id: str) -> list[Decision]:
+        found = []
+        for entry in await self._chains.entries(task_id):
+            if entry.kind != DECISION:
+                continue
+            try:
+                signed = SignedDecision.model_validate(entry.data)
+                # It counts for ever, unlike one that lets something happen.
+                self._verifier.verify(signed, signed.decision.decided_at)
+            except (ValueError, SignatureRefused):
+                continue
+            if signed.decision.action in STOPS and signed.decision.task_id == task_id:
+                found.append(signed.decision)
+        return found

@@ -1,0 +1,1 @@
+"""Taking secrets out of text before it is kept or shown."""
