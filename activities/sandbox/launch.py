@@ -59,8 +59,17 @@ class Launch:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Launch":
+        if "body" not in content:
+            content = _before_there_were_backends(content)
         changed = {"scratch": tuple(content["scratch"]), "ceilings": Ceilings(**content["ceilings"])}
         return cls(**{**content, **changed})
+
+
+def _before_there_were_backends(content: dict[str, Any]) -> dict[str, Any]:
+    """A launch as it was written then: its run may outlive an upgrade."""
+    of_bubblewrap = {name: content[name] for name in ("options", "command", "seccomp", "cgroup")}
+    rest = {name: value for name, value in content.items() if name not in {*of_bubblewrap, "bubblewrap"}}
+    return {**rest, "backend": "bubblewrap", "body": {**of_bubblewrap, "program": content["bubblewrap"]}}
 
 
 @dataclass(frozen=True)

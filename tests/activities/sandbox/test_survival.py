@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from activities.sandbox import run_directory
 from activities.sandbox.backend import Backend, Enforceable
 from activities.sandbox.contract import SandboxSpec
 from activities.sandbox.host import HostSandboxes
 from activities.sandbox.runs import LeaseTerms, Runs
 from activities.sandbox.stage import Stage
 from activities.sandbox.uids import UndroppedRoot
-from tests.activities.sandbox.cell import Cell, eventually, follow
+from tests.activities.sandbox.cell import Cell, bubblewrap_alone, eventually, follow
 from tests.support.engines import BASE, Engine
 from workflows.models.limits import LimitGrades
 from workflows.models.run import RunEnd
@@ -123,6 +124,21 @@ async def test_a_killed_supervisor_leaves_no_process_and_the_run_is_lost(cell: C
     assert "died without a final status" in status.detail
     # It is not run again: what it did so far is in the workspace.
     assert (await cell.end(run_id))[0] == status
+
+
+@bubblewrap_alone
+async def test_a_run_of_the_version_before_containers_that_is_lost_after_an_upgrade_is_ended(cell: Cell) -> None:
+    run_id = await cell.start("bash", "-c", "echo working; sleep 1000")
+    await cell.says(run_id, b"working")
+    directory = cell.directory(run_id)
+    content = run_directory.read(directory.launch)
+    assert content is not None
+    body = content.pop("body")
+    del content["backend"]
+    run_directory.write(directory.launch, {**content, "bubblewrap": body.pop("program"), **body})
+    os.kill(cell.supervisor(run_id), signal.SIGKILL)
+    assert (await cell.end(run_id))[0].end is RunEnd.LOST
+    assert cell.processes() == []
 
 
 async def test_a_run_ends_with_its_supervisor_also_when_no_worker_is_there_to_see_it(cell: Cell) -> None:
