@@ -24,6 +24,9 @@ from activities.sandbox.run_directory import RunDirectory
 from activities.sandbox.spawn import log
 
 ETC = ("passwd", "group")
+CALL_SECONDS = 8
+"""Until the engine is asked again. Three calls may follow each other before this process shows that it is at work."""
+MAKE_SECONDS = 100
 LOOK_SECONDS = 0.2
 """Between two questions to the engine, where nothing else tells what happens."""
 _EXIT = re.compile(rb"^exit (\d{1,3})$", re.MULTILINE)
@@ -36,13 +39,12 @@ class ContainerConfinement:
         self._launch, self._body = launch, ContainerLaunch.of(launch)
         self._enforcement = Enforcement(launch)
         self._cgroup: Cgroup | None = None
-        # Moved into place here, so that whoever clears up after us finds no half of it.
         self._place = Place(directory.path / "place", launch.uid, self._body.files)
         self._woken, self._wake = os.pipe()
         os.set_blocking(self._woken, False)
         self.output = self._place.output
         self.reports = (self._place.report, self._woken)
-        self._engine: Engine | None = None
+        self._engine = Engine(self._body.engine, CALL_SECONDS)
         self._container = ""
         self._making = threading.Thread(target=self._make, daemon=True)
         self._failed = ""
@@ -67,12 +69,12 @@ class ContainerConfinement:
 
     def _make(self) -> None:
         try:
-            self._engine = Engine(self._body.engine)
+            engine = Engine(self._body.engine, MAKE_SECONDS)
             host = self._body.create["HostConfig"]
             own = [bind(self._place.path, PLACE), *(bind(self._place.path / name, f"/etc/{name}") for name in ETC)]
             create = {**self._body.create, "HostConfig": {**host, "Mounts": [*host["Mounts"], *own]}}
-            self._container = self._engine.create(create)
-            self._engine.start(self._container)
+            self._container = engine.create(create)
+            engine.start(self._container)
         except Exception as error:  # whatever it is, the run has not begun, and this says why
             self._failed = str(error) or repr(error)
         finally:
@@ -101,14 +103,13 @@ class ContainerConfinement:
 
     def _find(self, pid: int) -> None:
         """Measure from this host, if the engine's process is one of it: an id alone proves nothing."""
-        if pid and any(process.pid == pid for process in processes.with_argument(self._launch.mark)):
+        if pid and processes.has_argument(pid, self._launch.mark):
             self.inside = pid
             self._cgroup = cgroups.of_process(pid)
             self._enforcement.watch(pid)
             self._enforcement.trust(self._cgroup, self._body.held)
 
     def _state(self) -> State:
-        assert self._engine is not None  # The init, which only it has started, has spoken.
         self._last = self._engine.state(self._container)
         return self._last
 
@@ -154,7 +155,7 @@ class ContainerConfinement:
     def keep_frozen(self, wanted: bool) -> None:
         """By the engine; where it has no freezer, process by process."""
         self.frozen = wanted
-        if not self._engine or not self.started:
+        if not self.started:
             return
         if wanted != self._stands_still:
             try:
@@ -182,8 +183,6 @@ class ContainerConfinement:
             self._count()
             self._last_broken = self._enforcement.broken_in_kernel()
         self._place.let_go()
-        if self._engine is None:
-            return True
         try:
             if self._container and (self.exit_code is None or self._cgroup is None):
                 with contextlib.suppress(OSError):
@@ -211,6 +210,8 @@ class ContainerConfinement:
                 path.rmdir() if path.is_dir() else path.unlink()
 
     def how_it_ended(self, said: str) -> tuple[str, str]:
+        if self.started and self._failed:
+            return "lost", f"The engine did not finish to start the container: {self._failed}"
         if self.started:
             return "lost", "Somebody outside ended the container, for example with `docker kill` (signal 9)."
         why = self._failed or (self._last.told if self._last else "") or said

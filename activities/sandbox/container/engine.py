@@ -14,8 +14,8 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, NotFound
 
-SECONDS = 20.0
-"""Until a call is given up. Below what a supervisor may be silent before it is killed."""
+SECONDS = 20
+"""Until a call is given up."""
 _ID = re.compile(r"[0-9a-f]{64}")
 _IMAGE_ID = re.compile(r"(sha256:)?[0-9a-f]{64}")
 MARK, RUN = "org.journeyman.mark", "org.journeyman.run"
@@ -72,18 +72,18 @@ class State:
 class Engine:
     """One engine. Methods raise EngineUnavailable and EngineRefused."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, seconds: int = SECONDS) -> None:
         self._socket = address.socket
         with _told(self._socket):
             self._api: Any = docker.APIClient(
-                base_url=f"unix://{address.socket}", version=address.version, timeout=int(SECONDS)
+                base_url=f"unix://{address.socket}", version=address.version, timeout=seconds
             )
 
     @staticmethod
     def at(socket: str) -> Address:
         """Ask what is there."""
         with _told(socket):
-            api: Any = docker.APIClient(base_url=f"unix://{socket}", version="auto", timeout=int(SECONDS))
+            api: Any = docker.APIClient(base_url=f"unix://{socket}", version="auto", timeout=SECONDS)
             answer = api.version()
         version = str(answer.get("ApiVersion", ""))
         if not re.fullmatch(r"\d{1,2}\.\d{1,3}", version):
