@@ -69,13 +69,11 @@ def creation(
         "Labels": {MARK: mark, RUN: spec.run_id},
         "StopSignal": "SIGKILL",
         "StopTimeout": 0,
-        "NetworkDisabled": False,
         "HostConfig": {
             "NetworkMode": "none",
             "IpcMode": "private",
             "CgroupnsMode": "private",
             "ReadonlyRootfs": True,
-            "Privileged": False,
             "CapDrop": ["ALL"],
             "Mounts": [*_runtime(stage), *_task(spec)],
             "Tmpfs": _in_memory(spec, address, user),
