@@ -123,7 +123,12 @@ def main() -> None:
     # As the init it is not ended by a signal that it does not ask for; Python asks for this one.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.umask(0o022)
-    report, hold = open_place()
+    try:
+        report, hold = open_place()
+    except OSError as error:
+        # Heard by the engine alone, which the supervisor asks.
+        sys.stderr.write(f"journeyman: no way to the supervisor ({error}); gVisor needs `--host-fifo=open` for it\n")
+        sys.exit(UNWATCHED)
     take_environment()
     close_to_others()
     os.write(report, b"ready\n")
