@@ -15,9 +15,10 @@ from activities.policy.agent_tables import AgentEntry, KeySource
 from activities.policy.documents import PlatformPolicy
 from activities.policy.reading import read_platform
 from activities.sandbox.contract import SandboxSpec
-from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.host import HostSandboxes
 from activities.sandbox.stage import stage_runtime
 from workers.findings import Finding
+from workers.sandboxes import configured_backend
 from workers.settings import Settings
 from workflows.models.limits import Limits
 from workflows.models.policy import PolicyRefusal
@@ -78,7 +79,7 @@ async def version_in_sandbox(settings: Settings, toolchain: Toolchain) -> str:
     """What a toolchain's first program prints for --version in a real sandbox. Raises RuntimeError if it can't run."""
     stage = await asyncio.to_thread(stage_runtime, settings.prepare_state())
     folder = settings.state / "agents-check"
-    sandboxes = BubblewrapSandboxes(folder / "runs", stage)
+    sandboxes = HostSandboxes(folder / "runs", configured_backend(settings, stage))
     program = next(iter(toolchain.programs))
     spec = SandboxSpec(
         run_id=f"check-{time.time_ns()}",

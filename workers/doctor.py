@@ -1,6 +1,7 @@
 """`journeyman doctor`: everything a run needs, tried rather than guessed, with the line that mends what is missing."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import subprocess
@@ -13,13 +14,15 @@ from activities.egress.contract import EgressRules
 from activities.egress.gateway import EnvoyGateway
 from activities.host.layout import HostLayout
 from activities.policy.reading import read_platform, read_security
-from activities.sandbox.contract import SandboxSpec
-from activities.sandbox.host import BubblewrapSandboxes
-from activities.sandbox.limits import ProbeFailed
+from activities.sandbox.backend import Backend, ProbeFailed
+from activities.sandbox.contract import ImageRefused, SandboxSpec
+from activities.sandbox.host import HostSandboxes
+from activities.sandbox.launch import CONTAINER
 from activities.sandbox.stage import stage_runtime
 from workers.agent_checks import examine_agents
 from workers.embedded.programs import program
 from workers.findings import Finding
+from workers.sandboxes import configured_backend
 from workers.settings import Settings, StateUnusable
 from workflows.models.limits import Limits
 from workflows.models.policy import PolicyRefusal
@@ -107,7 +110,10 @@ async def _git(_: Settings) -> str:
     return told
 
 
-async def _namespaces(_: Settings) -> str:
+async def _namespaces(settings: Settings) -> str:
+    with contextlib.suppress(PolicyRefusal):
+        if read_platform(settings.config_file).sandbox.backend != "bubblewrap":
+            return "not needed: sandboxes are containers"
     most = int(Path("/proc/sys/user/max_user_namespaces").read_text())
     if most == 0:
         raise _Missing("the kernel allows no user namespaces", _for_good("user.max_user_namespaces=10000"))
@@ -131,26 +137,30 @@ def _for_good(setting: str) -> str:
 
 async def _sandbox(settings: Settings) -> str:
     stage = await asyncio.to_thread(stage_runtime, settings.prepare_state())
-    sandboxes = BubblewrapSandboxes(settings.state / "doctor" / "runs", stage)
+    backend = configured_backend(settings, stage)
+    sandboxes = HostSandboxes(settings.state / "doctor" / "runs", backend)
     run_id = f"doctor-{time.time_ns()}"
     spec = SandboxSpec(run_id=run_id, command=("id", "-u"), limits=Limits(wall_seconds=30))
     try:
+        await asyncio.to_thread(sandboxes.system_of, "")
         status, output = await sandboxes.run(spec)
         await sandboxes.forget(run_id)
         grades = await asyncio.to_thread(sandboxes.grades)
-    except ProbeFailed as error:
-        raise _cannot_start(str(error)) from error
+    except (ProbeFailed, ImageRefused, OSError) as error:
+        raise _cannot_start(settings, backend, str(error)) from error
     finally:
         shutil.rmtree(settings.state / "doctor", ignore_errors=True)
-    if status.end is not RunEnd.EXITED or output.strip() != b"1000":
-        raise _cannot_start(status.detail or output.decode(errors="replace"))
+    if status.end is not RunEnd.EXITED or output.strip() in {b"", b"0"}:
+        raise _cannot_start(settings, backend, status.detail or output.decode(errors="replace"))
     held = ", ".join(f"{name} {grade}" for name, grade in grades.model_dump().items())
     dropped = "root drops to a uid of each sandbox's own; " if os.geteuid() == 0 else ""
-    return f"bubblewrap works; {dropped}limits: {held}"
+    return f"{sandboxes.backend} works; {dropped}limits: {held}"
 
 
-def _cannot_start(why: str) -> Exception:
+def _cannot_start(settings: Settings, backend: Backend, why: str) -> Exception:
     found = f"a sandbox could not be started: {why}"
+    if backend.name.startswith(CONTAINER):
+        return _Missing(found, f"edit [sandbox.container] in {settings.config_file}   # see docs/how-to/containers.md")
     # Set by our image; the marks that engines leave are not there with a read-only root, or are in virtual machines.
     if os.environ.get("container"):  # noqa: SIM112  as engines and systemd call it
         return _Missing(found, "give this container what the service `host` of infra/compose/compose.yaml has")

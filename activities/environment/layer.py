@@ -97,10 +97,13 @@ class EnvironmentLayers:
         self._gateway = gateway
         self._registries = registries
 
-    async def ensure(self, setup: Setup, source: Path, limits: Limits, toolchain_hash: str) -> Layer | None:
+    async def ensure(
+        self, setup: Setup, source: Path, limits: Limits, toolchain_hash: str, image: str = ""
+    ) -> Layer | None:
         """The layer for this set-up of this checkout, made now if it is not there. None if there is nothing to set up.
 
-        Whoever asks for the same one at the same time waits for it. Raises SetupFailed.
+        `toolchain_hash` stands for the system that the commands find, and so for `image`, which they run in. Whoever
+        asks for the same one at the same time waits for it. Raises SetupFailed.
         """
         if not setup.commands:
             return None
@@ -132,7 +135,7 @@ class EnvironmentLayers:
                     files=0,
                     size=0,
                 )
-                layer = await self._make(manifest, source, limits)
+                layer = await self._make(manifest, source, limits, image)
             return layer
 
     def find(self, key: str) -> Layer:
@@ -149,7 +152,7 @@ class EnvironmentLayers:
             return None
         return Layer(directory, LayerManifest.model_validate_json(text))
 
-    async def _make(self, manifest: LayerManifest, source: Path, limits: Limits) -> Layer:
+    async def _make(self, manifest: LayerManifest, source: Path, limits: Limits, image: str) -> Layer:
         building = self._directory / "building" / manifest.key
         # The run has the key's name, so that what a dead worker left is found, ended and removed before the next try.
         run_id = f"setup-{manifest.key[:32]}"
@@ -157,7 +160,7 @@ class EnvironmentLayers:
         uid = self._sandboxes.take_uid()
         try:
             await _handled(copy_checkout, building, source, uid)
-            status, output, records = await self._run(run_id, building, manifest.commands, limits, uid)
+            status, output, records = await self._run(run_id, building, manifest.commands, limits, uid, image)
             if status.end is not RunEnd.EXITED or status.exit_code != 0:
                 raise SetupFailed(_failure(status, output, records))
             frozen = await _handled(freeze, building / "tree")
@@ -179,7 +182,7 @@ class EnvironmentLayers:
         await asyncio.to_thread(remove, building)
 
     async def _run(
-        self, run_id: str, building: Path, commands: Sequence[str], limits: Limits, uid: int | None
+        self, run_id: str, building: Path, commands: Sequence[str], limits: Limits, uid: int | None, image: str
     ) -> tuple[RunStatus, bytes, tuple[EgressRecord, ...]]:
         access = await self._registries()
         rules = EgressRules(hosts=access.hosts, allow_private=access.allow_private)
@@ -200,6 +203,7 @@ class EnvironmentLayers:
                 workspace=building / "work",
                 mounts=tuple(mounts),
                 limits=limits,
+                image=image,
                 egress=egress,
                 uid=uid,
             )

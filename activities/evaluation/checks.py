@@ -171,6 +171,7 @@ def _spec(run_id: str, checkout: Path, bench: Bench, check: Check, policy: TaskP
         workspace=checkout,
         mounts=(objects_mount(bench.mirror), *layer),
         limits=policy.check_limits,
+        image=policy.image,
         egress=None,
         uid=bench.uid,
     )

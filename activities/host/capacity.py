@@ -28,7 +28,7 @@ from activities.policy.owners import OwnersFiles
 from activities.repository.mirror import Mirror, Mirrors
 from activities.repository.patches import Patches
 from activities.repository.workspace import Workspaces
-from activities.sandbox.contract import Sandboxes
+from activities.sandbox.contract import ImageRefused, Sandboxes
 from workflows.models.intent import task_workflow_id
 from workflows.models.patch import Patch
 from workflows.models.policy import EgressProfile, PolicyRefusal, TaskPolicy
@@ -112,16 +112,17 @@ class CapacityActivities:
         # Read for each task: owners edit these while the worker runs.
         platform, security = self._owners.platform(), self._owners.security()
         policy = await self._policy(mirror, base, task, security)
+        system = await self._system(policy.image)
         agent = choose_agent(platform, security, task.agent)
         tree = await self._start_tree(mirror, base, order.resume_from)
         if found is not None:
             held = await self._take_over(found, order.epoch)
-            layer = await self._layer(mirror, base, policy, held)
+            layer = await self._layer(mirror, base, policy, held, system)
         else:
             await self._clear_older(task.id, order.epoch)
             held = self._take(task.id, order.epoch)
             try:
-                layer = await self._layer(mirror, base, policy, held)
+                layer = await self._layer(mirror, base, policy, held, system)
                 await self._workspaces.create(held.workspace, mirror, commit=base, tree=tree, uid=held.uid)
                 held = self._placements.complete(held, base)
             except BaseException:
@@ -170,10 +171,19 @@ class CapacityActivities:
             policy = policy.model_copy(update={"egress_hosts": hosts})
         if missing := unmet(policy.required_grades, await asyncio.to_thread(self._sandboxes.grades)):
             raise PolicyRefusal(
-                f"host {self._host} can't hold what policy asks for: {'; '.join(missing)}. Run it as root where "
-                "control groups work, or have the owner of the requirement relax it"
+                f"host {self._host} can't hold what policy asks for with {self._sandboxes.backend}: "
+                f"{'; '.join(missing)}. Run it as root where control groups work, choose another `sandbox.backend` in "
+                "journeyman.toml, or have the owner of the requirement relax it"
             )
         return policy
+
+    async def _system(self, image: str) -> str:
+        """What an environment layer fits, and no other: the toolchain, and an image's own system where there is one."""
+        try:
+            system = await asyncio.to_thread(self._sandboxes.system_of, image)
+        except ImageRefused as refused:
+            raise PolicyRefusal(f"host {self._host} can't run this task: {refused}") from refused
+        return f"{self._toolchain} {system}".strip()
 
     def _take(self, task_id: str, epoch: int) -> Held:
         current = self._placements.find(task_id)
@@ -198,13 +208,13 @@ class CapacityActivities:
         await self._patches.restore(mirror, resume_from)
         return resume_from.tree
 
-    async def _layer(self, mirror: Mirror, base: str, policy: TaskPolicy, held: Held) -> Layer | None:
+    async def _layer(self, mirror: Mirror, base: str, policy: TaskPolicy, held: Held, system: str) -> Layer | None:
         if not policy.setup.commands:
             return None
         name = f"{workspace_name(held.task_id, held.epoch)}.setup"
         source = await self._workspaces.create(name, mirror, commit=base, tree=f"{base}^{{tree}}", uid=None)
         try:
-            return await self._layers.ensure(policy.setup, source, policy.setup_limits, self._toolchain)
+            return await self._layers.ensure(policy.setup, source, policy.setup_limits, system, policy.image)
         finally:
             await self._workspaces.remove(name)
 

@@ -63,7 +63,8 @@ class ExportingActivities:
         mirror = self._mirrors.of(task.repository.url)
         base = prepared.base_commit
         try:
-            tree = await self._exporter.export(name, self._workspaces.path(name), mirror, base, held.uid)
+            workspace = self._workspaces.path(name)
+            tree = await self._exporter.export(name, workspace, mirror, base, held.uid, prepared.policy.image)
         except ExportRefused as refused:
             return ExportResult(refused=str(refused))
         base_tree = await self._git.line("rev-parse", f"{base}^{{tree}}", purpose="reading base", git_dir=mirror.path)

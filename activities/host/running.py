@@ -209,6 +209,7 @@ class RunningActivities:
             workspace=self._workspaces.path(held.workspace),
             mounts=tuple(mounts),
             limits=prepared.policy.run_limits,
+            image=prepared.policy.image,
             egress=egress,
             uid=held.uid,
         )

@@ -24,7 +24,7 @@ class AgentMount(Document):
         target = PurePosixPath(self.target)
         if not self.source.is_absolute() or not target.is_absolute() or ".." in target.parts:
             raise ValueError("source and target must be absolute paths without `..`")
-        own = (WORKSPACE, INPUT, LAYER, "/proc", "/dev", "/sys", "/etc", "/run/egress")
+        own = (WORKSPACE, INPUT, LAYER, "/proc", "/dev", "/sys", "/etc", "/run/egress", "/run/supervisor")
         if str(target) == "/" or any(target.is_relative_to(taken) for taken in own):
             raise ValueError(f"target {self.target} is a place of the sandbox's own; use one such as /opt/agent")
         return self

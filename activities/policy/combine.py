@@ -15,6 +15,7 @@ from the base commit, tightens both. Per key, what happens to a stricter and a l
     allow_self_approval          all must allow it                 refused
     reviewers                    within security's `approve`       refused
     egress.hosts                 within what the platform grants   refused
+    image                        within what the platform allows   refused
     egress.profile               strictest                         has no effect
     checks, setup                the team's, else detected         the repository owner's own
 
@@ -103,6 +104,7 @@ def combine(
         ),
         egress_profile=egress.profile(platform, security, stated, task),
         egress_hosts=egress.hosts(platform, security, stated, task),
+        image=_image(platform, stated),
         required_grades=_grades(platform, security, stated),
         run_limits=_limits("run", Limits(), platform, security, stated),
         check_limits=_limits("check", Limits(wall_seconds=CHECK_SECONDS), platform, security, stated),
@@ -157,6 +159,24 @@ def _reviewers(security: SecurityPolicy, team: TeamPolicy) -> tuple[str, ...]:
                 + ", ".join(sorted(security.approve))
             )
     return tuple(sorted(set(team.reviewers or security.approve)))
+
+
+def _image(platform: PlatformPolicy, team: TeamPolicy) -> str:
+    image, sandbox = team.image, platform.sandbox
+    if image is None:
+        return ""
+    if sandbox.backend != "container":
+        raise PolicyRefusal(
+            f"{TEAM_FILE}: `image` names {image!r}, but sandboxes here have the host's own system (journeyman.toml: "
+            f"sandbox.backend is {sandbox.backend!r}); take it out, or ask the platform owner for containers"
+        )
+    if not sandbox.container.allows(image):
+        allowed = ", ".join(sandbox.container.images) or "no other than its own"
+        raise PolicyRefusal(
+            f"{TEAM_FILE}: `image` names {image!r}, which `sandbox.container.images` of journeyman.toml does not allow "
+            f"(it allows {allowed}); name one of those, or ask the platform owner"
+        )
+    return image
 
 
 def _grades(platform: PlatformPolicy, security: SecurityPolicy, team: TeamPolicy) -> dict[str, str]:

@@ -12,6 +12,7 @@ from activities.policy.agent_tables import AgentEntry, ProviderEntry
 from activities.policy.budgets import BudgetTable
 from activities.policy.document import Document
 from activities.policy.limit_tables import LimitTables
+from activities.policy.sandbox_tables import Image, SandboxTable
 from activities.policy.written_values import NAME, Hosts, Patterns, PersonId, RelativePath, Someone, relative
 from workflows.models.limits import Grade, LimitGrades
 from workflows.models.policy import EgressProfile
@@ -64,6 +65,7 @@ class PlatformPolicy(Document):
     providers: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")], ProviderEntry] = {}
     egress: EgressTable = EgressTable()
     """What every agent may reach, beside its own."""
+    sandbox: SandboxTable = SandboxTable()
     limits: LimitTables = LimitTables()
     budget: BudgetTable = BudgetTable()
     feedback_rounds: int = Field(default=2, ge=0, le=10)
@@ -184,6 +186,8 @@ class TeamPolicy(Document):
 
     team: Annotated[str, Field(pattern=NAME)] | None = None
     """Whose budget of the day this repository's tasks use; left out, the repository's own."""
+    image: Image | None = None
+    """The image that this repository's sandboxes have, one that journeyman.toml allows; left out, the platform's."""
     checks: Annotated[tuple[CheckEntry, ...], Field(min_length=1)] | None = None
     """Left out, they are detected."""
     setup: SetupTable | None = None

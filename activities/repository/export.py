@@ -59,7 +59,9 @@ class Exporter:
         self._git = git
         self._directory = directory
 
-    async def export(self, name: str, workspace: Path, mirror: Mirror, base: str, uid: int | None) -> str:
+    async def export(
+        self, name: str, workspace: Path, mirror: Mirror, base: str, uid: int | None, image: str = ""
+    ) -> str:
         """The workspace's tree, its objects in the vault. Raises ExportRefused or GitError.
 
         `name` is unique on this host and the same for a retry, which starts over.
@@ -75,7 +77,7 @@ class Exporter:
                     os.chown(Path(folder) / each, uid, uid, follow_symlinks=False)
             os.chown(scratch, uid, uid)
         try:
-            await self._write_tree(name, workspace, scratch, mirror, base, uid)
+            await self._write_tree(name, workspace, scratch, mirror, base, uid, image)
             tree = _read_plain(scratch / "tree", 100).decode("ascii", errors="replace").strip()
             pack = _read_plain(scratch / "pack", _MOST_PACK_BYTES)
         finally:
@@ -85,7 +87,7 @@ class Exporter:
         return tree
 
     async def _write_tree(
-        self, name: str, workspace: Path, scratch: Path, mirror: Mirror, base: str, uid: int | None
+        self, name: str, workspace: Path, scratch: Path, mirror: Mirror, base: str, uid: int | None, image: str
     ) -> None:
         run_id = f"export-{name}"
         await self._discard(run_id)
@@ -100,6 +102,7 @@ class Exporter:
                 Mount(source=mirror.vault / "objects", target=_VAULT),
             ),
             limits=_LIMITS,
+            image=image,
             uid=uid,
         )
         status, output = await self._sandboxes.run(spec)

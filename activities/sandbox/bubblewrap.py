@@ -3,10 +3,9 @@
 Every line was measured to be needed; see docs/adr for what each one keeps out.
 """
 
-import os
 from pathlib import Path
 
-from activities.sandbox.contract import PROXY_PORT, WORKSPACE, SandboxSpec
+from activities.sandbox.contract import PROXY_PORT, WORKSPACE, SandboxSpec, refuse_zero_bytes
 from activities.sandbox.python_runtime import VENV
 from activities.sandbox.stage import INSIDE, Stage
 
@@ -24,38 +23,6 @@ SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 """Links into /usr on a merged system, directories of their own on an older one."""
 HOST_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ssl/certs", "ssl/openssl.cnf", "mime.types")
 """What of the host's /etc programs need: links, library paths and public certificates, no key, no name server."""
-
-
-class UndroppedRoot(Exception):
-    """A sandbox was to be started with root's rights."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Refused to start a sandbox as root: started with root's rights, bubblewrap leaves the host's kernel "
-            "settings writable. Give the run an unprivileged uid of its own, for example from take_uid()."
-        )
-
-
-class ZeroByte(ValueError):
-    """A value of a spec would reach bubblewrap as more than one argument."""
-
-    def __init__(self, value: str) -> None:
-        super().__init__(
-            f"Refused to start a sandbox with a zero byte in {value[:80]!r}: it would end the argument there and make "
-            "the rest an option of the sandbox itself. Remove it from the command, environment or mount."
-        )
-
-
-def check_uid(uid: int | None) -> None:
-    """Raise UndroppedRoot unless the sandbox will run without root's rights, PermissionError if it can't change uid."""
-    if os.geteuid() == 0:
-        if not uid:
-            raise UndroppedRoot
-    elif uid not in (None, os.geteuid()):
-        raise PermissionError(
-            f"Refused to start a sandbox as uid {uid}: only root can become another uid, and this is uid "
-            f"{os.geteuid()}. Leave the uid out."
-        )
 
 
 def scratch(spec: SandboxSpec) -> tuple[str, ...]:
@@ -84,9 +51,7 @@ def options(spec: SandboxSpec, stage: Stage) -> tuple[str, ...]:
         *("--chdir", WORKSPACE),
         *_environment(spec),
     )
-    for value in (*parts, *spec.command):
-        if "\0" in value:
-            raise ZeroByte(value)
+    refuse_zero_bytes(*parts, *spec.command)
     return parts
 
 
@@ -144,9 +109,14 @@ def _task(spec: SandboxSpec) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _environment(spec: SandboxSpec) -> tuple[str, ...]:
+def environment(spec: SandboxSpec) -> dict[str, str]:
+    """All variables of the command, of whichever backend: nothing is inherited."""
     defaults = {"PATH": PATH, "HOME": HOME, "TMPDIR": "/tmp", "USER": "agent", "LANG": "C.UTF-8", **NO_BYTECODE}  # noqa: S108
+    return {**defaults, **spec.environment}
+
+
+def _environment(spec: SandboxSpec) -> tuple[str, ...]:
     parts = ["--clearenv"]
-    for name, value in {**defaults, **spec.environment}.items():
+    for name, value in environment(spec).items():
         parts += ["--setenv", name, value]
     return tuple(parts)

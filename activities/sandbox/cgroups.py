@@ -9,12 +9,14 @@ import os
 import re
 import signal
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from activities.sandbox.launch import Ceilings, CgroupPlace
 
 CONTROLLERS = ("memory", "pids", "cpu")
 FREEZER = "freezer"
+CPU_ACCOUNT = "cpuacct"
 UNIFIED = "unified"
 """Key of version 2's one parent directory."""
 PERIOD = 100_000
@@ -42,15 +44,19 @@ def discover() -> CgroupPlace | None:
 
 def _own_paths() -> dict[str, str]:
     """This process's path in each hierarchy; version 2's under the empty name."""
+    return _paths_of("self")
+
+
+def _paths_of(process: int | str) -> dict[str, str]:
     paths: dict[str, str] = {}
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
+        for line in Path(f"/proc/{process}/cgroup").read_text().splitlines():
             _, names, path = line.split(":", 2)
             paths.update(dict.fromkeys(names.split(","), path))
     return paths
 
 
-def _mounts() -> dict[str, tuple[Path, str]]:
+def _mounts(wanted: Collection[str] = (*CONTROLLERS, FREEZER)) -> dict[str, tuple[Path, str]]:
     """Each hierarchy's mount point, and which part of the hierarchy is mounted there."""
     found: dict[str, tuple[Path, str]] = {}
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
@@ -60,7 +66,7 @@ def _mounts() -> dict[str, tuple[Path, str]]:
         if kind == "cgroup2":
             found.setdefault(UNIFIED, (Path(point), root))
         elif kind == "cgroup":
-            for name in set(options.split(",")) & {*CONTROLLERS, FREEZER}:
+            for name in set(options.split(",")) & set(wanted):
                 found.setdefault(name, (Path(point), root))
     return found
 
@@ -80,12 +86,46 @@ def _words(file: Path) -> set[str]:
         return set()
 
 
+def of_process(pid: int) -> "Cgroup | None":
+    """The cgroup that somebody else made around a process, to be read: where its limits are.
+
+    None if it is not seen, or is our own: an engine without root may have none to give.
+    """
+    own = _own_paths()
+    paths = {name: path for name, path in _paths_of(pid).items() if path != own.get(name)}
+    mounts = _mounts((*CONTROLLERS, FREEZER, CPU_ACCOUNT))
+    unified = mounts.get(UNIFIED)
+    if unified and "" in paths and (found := _inner(unified, paths[""])):
+        # An engine may put its limits one above the processes.
+        for candidate in (found, found.parent):
+            if _words(candidate / "pids.max") - {"max"}:
+                return Cgroup(2, {UNIFIED: candidate})
+    parts = {
+        name: found
+        for name in (*CONTROLLERS, FREEZER, CPU_ACCOUNT)
+        if name in mounts and name in paths and (found := _inner(mounts[name], paths[name]))
+    }
+    return Cgroup(1, parts) if parts else None
+
+
+def _inner(mount: tuple[Path, str], path: str) -> Path | None:
+    point, root = mount
+    inner = path[len(root) :] if root != "/" and path.startswith(root) else path
+    found = point / inner.strip("/")
+    return found if found != point and found.is_dir() else None
+
+
 class Cgroup:
     """The cgroup of one sandbox. Methods other than `create` accept that it, or a part of it, is not there."""
 
-    def __init__(self, place: CgroupPlace, name: str) -> None:
-        self.version = place.version
-        self._parts = {part: Path(parent) / f"journeyman-{name}" for part, parent in place.parents.items()}
+    def __init__(self, version: int, parts: dict[str, Path]) -> None:
+        self.version = version
+        self._parts = parts
+
+    @classmethod
+    def of(cls, place: CgroupPlace, name: str) -> "Cgroup":
+        """The one of this name; `create` makes it."""
+        return cls(place.version, {part: Path(parent) / f"journeyman-{name}" for part, parent in place.parents.items()})
 
     def _part(self, controller: str) -> Path | None:
         return self._parts.get(UNIFIED if self.version == 2 else controller)
@@ -152,6 +192,15 @@ class Cgroup:
         with contextlib.suppress(OSError, ValueError):
             name = "memory.peak" if self.version == 2 else "memory.max_usage_in_bytes"
             return int((part / name).read_text()) if part else 0
+        return 0
+
+    def cpu_seconds(self) -> float:
+        """Processor time of everything that was ever in it; 0 if that is not counted."""
+        if self.version == 2:
+            return self.counter("cpu", "cpu.stat", "usage_usec") / 1e6
+        part = self._part(CPU_ACCOUNT)
+        with contextlib.suppress(OSError, ValueError):
+            return int((part / "cpuacct.usage").read_text()) / 1e9 if part else 0
         return 0
 
     def freeze(self, wanted: bool) -> bool:

@@ -19,6 +19,31 @@ PROXY_PORT = 3128
 """Inside, 127.0.0.1 at this port leads to the egress gateway, if there is one."""
 
 
+IMAGE = r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}"
+"""What may name an image, as a pattern; it becomes part of an address of an engine's."""
+
+
+class ZeroByte(ValueError):
+    """A value of a spec would be taken for more than one argument."""
+
+    def __init__(self, value: str) -> None:
+        super().__init__(
+            f"Refused to start a sandbox with a zero byte in {value[:80]!r}: it would end the argument there and make "
+            "the rest an option of the sandbox itself. Remove it from the command, environment or mount."
+        )
+
+
+class ImageRefused(Exception):
+    """A sandbox can't have the system that was asked for; the message says why and what to do."""
+
+
+def refuse_zero_bytes(*values: str) -> None:
+    """Raise ZeroByte if any of the values has one."""
+    for value in values:
+        if "\0" in value:
+            raise ZeroByte(value)
+
+
 class Mount(Model):
     """A host path that is visible inside."""
 
@@ -42,6 +67,8 @@ class SandboxSpec(Model):
     limits: Limits = Limits()
     egress: Path | None = None
     """Directory that holds the gateway's socket `egress.sock`; None means no network at all."""
+    image: str = ""
+    """Where sandboxes are containers: the image that is their system. Empty, it is the platform's."""
     uid: int | None = None
     """As root: the unprivileged uid that owns the workspace. None: one is taken from the pool for this run."""
 
@@ -76,6 +103,13 @@ class Sandboxes(Protocol):
 
     def grades(self) -> LimitGrades:
         """How strongly each limit holds on this host."""
+        ...
+
+    def system_of(self, image: str) -> str:
+        """Names exactly the system that runs with this image have, since an environment layer fits no other.
+
+        May take a moment. Empty if it is this host's own. Raises ImageRefused if runs here can't have the image.
+        """
         ...
 
     def take_uid(self) -> int | None:

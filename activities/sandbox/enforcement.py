@@ -1,18 +1,21 @@
-"""Holds one sandbox to its limits: by the kernel where this host can, else by measuring several times a second."""
+"""Finds out whether a sandbox broke a limit: the kernel says so where it holds the limit, else it is measured.
+
+Standard library only, since supervisors load it. It looks at processes of this host, and so serves every backend whose
+sandboxes have some.
+"""
 
 import contextlib
 import os
-import signal
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from activities.sandbox import kernel_memory, processes
-from activities.sandbox.cgroups import OVERHEAD, Cgroup
+from activities.sandbox.cgroups import CONTROLLERS, OVERHEAD, Cgroup
+from activities.sandbox.confinement import Broken
 from activities.sandbox.disk_growth import DiskGrowth, TooDeep
 from activities.sandbox.launch import Launch
 
-Broken = tuple[str, str]
-"""Which limit ended the run, as a RunEnd, and what to tell about it."""
 WATCH_INTERVAL = 0.15
 NEARLY = 0.6
 """Share of the memory limit from which shared pages are told apart: the exact figure costs milliseconds."""
@@ -21,45 +24,40 @@ NEARLY = 0.6
 class Enforcement:
     """The limits of one sandbox."""
 
-    def __init__(self, launch: Launch) -> None:
+    def __init__(self, launch: Launch, cgroup: Cgroup | None = None) -> None:
         self._launch, self._ceilings = launch, launch.ceilings
-        self._cgroup = Cgroup(launch.cgroup, launch.mark) if launch.cgroup else None
+        self._cgroup = cgroup
+        self._held: Collection[str] = [name for name in CONTROLLERS if cgroup and cgroup.holds(name)]
         self._disk: DiskGrowth | None = None
         self._inside = 0
         self._peak = 0
         self._measured = 0.0
-        self.frozen = False
-
-    @property
-    def has_cgroup(self) -> bool:
-        return self._cgroup is not None
 
     def prepare(self) -> None:
-        """Make what has to be there before the first process. Raises OSError."""
-        if self._cgroup:
-            self._cgroup.create(self._ceilings)
+        """Measure what was there before the first process. Raises OSError."""
         if self._launch.workspace:
             try:
                 self._disk = DiskGrowth(Path(self._launch.workspace))
             except TooDeep as error:
                 raise OSError(f"the workspace cannot be measured: {error}") from error
 
-    def enter(self) -> None:
-        """Called in the new process, while it still has our rights."""
-        if self._cgroup:
-            self._cgroup.enter()
-
     def watch(self, inside: int) -> None:
         """From now on, measure what this process and its descendants use."""
         self._inside = inside
+
+    def trust(self, cgroup: Cgroup | None, held: Collection[str]) -> None:
+        """Ask a cgroup that somebody else made. `held` are its controllers that were found to hold."""
+        self._cgroup, self._held = cgroup, held
 
     def broken_limit(self) -> Broken | None:
         """The first limit found to be broken."""
         broken = self.broken_in_kernel()
         now = time.monotonic()
-        if broken or now - self._measured < WATCH_INTERVAL or not self._inside:
+        if broken or now - self._measured < WATCH_INTERVAL:
             return broken
         self._measured = now
+        if not self._inside:
+            return self._broken_disk(0)
         inside = processes.descendants(self._inside)
         first = processes.read(self._inside)
         everything = [*inside, first] if first else inside
@@ -72,17 +70,19 @@ class Enforcement:
 
     def broken_in_kernel(self) -> Broken | None:
         """What the kernel has refused so far; can also be asked when all is over."""
-        if self._cgroup and self._cgroup.killed_for_memory():
-            return self._memory_broken()
-        if self._cgroup and self._cgroup.refused_processes():
+        if self._cgroup and "memory" in self._held and self._cgroup.killed_for_memory():
+            return self.memory_broken()
+        if self._cgroup and "pids" in self._held and self._cgroup.refused_processes():
             return self._processes_broken()
         return None
 
     def _broken_count(self, threads: int) -> Broken | None:
+        if "pids" in self._held:
+            return None
         return self._processes_broken() if threads > self._ceilings.processes + OVERHEAD else None
 
     def _broken_memory(self, everything: list[processes.Process], held: int) -> Broken | None:
-        if self._cgroup and self._cgroup.holds("memory"):
+        if "memory" in self._held:
             return None
         limit = self._ceilings.memory_bytes
         in_files = held + self._scratch_bytes() + kernel_memory.in_sockets(self._inside)
@@ -90,7 +90,7 @@ class Enforcement:
         if used > limit * NEARLY:
             used = in_files + sum(processes.proportional_bytes(process.pid) for process in everything)
         self._peak = max(self._peak, used)
-        return self._memory_broken() if used > limit else None
+        return self.memory_broken() if used > limit else None
 
     def _scratch_bytes(self) -> int:
         """What is in the sandbox's tmpfs mounts, names included. Mount points cannot be replaced from inside."""
@@ -113,32 +113,14 @@ class Enforcement:
             return "disk", f"The workspace cannot be measured any more: {error.strerror}"
         return ("disk", f"The workspace grew by more than {limit} bytes.") if grown > limit else None
 
-    def _memory_broken(self) -> Broken:
+    def memory_broken(self) -> Broken:
+        """What is told of a run that used too much memory."""
         return "memory", f"It used more than {self._ceilings.memory_bytes} bytes of memory."
 
     def _processes_broken(self) -> Broken:
         return "processes", f"It started more than {self._ceilings.processes} processes and threads at a time."
 
-    def keep_frozen(self, wanted: bool) -> None:
-        """Called every tick while frozen: without a freezer, a process forked at the last moment is stopped later."""
-        self.frozen = wanted
-        if self._cgroup and self._cgroup.freeze(wanted):
-            return
-        number = signal.SIGSTOP if wanted else signal.SIGCONT
-        # The first process inside is bubblewrap's own and only reaps.
-        for process in processes.descendants(self._inside) if self._inside else ():
-            if wanted == (process.state != "T"):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, number)
-
-    def kill(self) -> None:
-        """Kill whatever is in the cgroup, frozen or not."""
-        if self._cgroup:
-            self._cgroup.kill()
-
     def memory_peak(self) -> int:
-        return max(self._peak, self._cgroup.memory_peak() if self._cgroup else 0)
-
-    def remove(self) -> None:
-        if self._cgroup:
-            self._cgroup.remove()
+        """Bytes, as far as it was seen or the kernel kept it."""
+        self._peak = max(self._peak, self._cgroup.memory_peak() if self._cgroup else 0)
+        return self._peak

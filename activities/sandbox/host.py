@@ -1,31 +1,35 @@
-"""Sandboxes by bubblewrap on this host, each under a supervisor that outlives the process that started it."""
+"""Sandboxes on this host, each under a supervisor that outlives the process that started it."""
 
 import asyncio
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-from activities.sandbox import bubblewrap
 from activities.sandbox.arrivals import Arrivals, read_arrivals
+from activities.sandbox.backend import Backend, Enforceable
+from activities.sandbox.bubblewrap_backend import BubblewrapBackend
 from activities.sandbox.contract import OnOutput, RunStatus, SandboxSpec
-from activities.sandbox.limits import probe
-from activities.sandbox.runs import Enforceable, LeaseTerms, Runs
+from activities.sandbox.launch import Launch
+from activities.sandbox.runs import LeaseTerms, Runs
 from activities.sandbox.stage import Stage
-from activities.sandbox.uids import UidPool
+from activities.sandbox.uids import UidPool, check_uid
 from workflows.models.limits import LimitGrades
 
 POLL_SECONDS = 0.05
 """How often output and status are looked for."""
 CHUNK = 256 * 1024
+TRIAL_SECONDS = 60.0
+"""What a sandbox of our own may take in all, on a machine that is busy."""
 
 
-class BubblewrapSandboxes:
+class HostSandboxes:
     """Implements contract.Sandboxes. All state is on disk, so any number of these on one directory agree."""
 
     def __init__(
         self,
         directory: Path,
-        stage: Stage,
+        backend: Backend,
         *,
         lease_seconds: float = 60,
         lapse_seconds: float = 1800,
@@ -39,14 +43,15 @@ class BubblewrapSandboxes:
         """
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o700)
-        self._runs = Runs(directory, stage, LeaseTerms(lease_seconds, lapse_seconds, wake_seconds, kill_seconds))
+        self._backend = backend
+        self._runs = Runs(directory, backend, LeaseTerms(lease_seconds, lapse_seconds, wake_seconds, kill_seconds))
         self._uids = UidPool(directory / ".uids")
         self._probing = threading.Lock()
         self._enforceable: Enforceable | None = None
 
     @property
     def backend(self) -> str:
-        return "bubblewrap"
+        return self._backend.name
 
     def grades(self) -> LimitGrades:
         """How strongly each limit holds on this host. Raises ProbeFailed.
@@ -58,8 +63,18 @@ class BubblewrapSandboxes:
     def _probed(self) -> Enforceable:
         with self._probing:
             if self._enforceable is None:
-                self._enforceable = probe(self._runs, self.take_uid, self.give_back_uid)
+                self._enforceable = self._backend.probe(self._try_out)
             return self._enforceable
+
+    def _try_out(self, spec: SandboxSpec, change: Callable[[Launch], Launch]) -> tuple[RunStatus, bytes]:
+        uid = self.take_uid()
+        try:
+            return self._runs.try_out(spec, uid, change, TRIAL_SECONDS)
+        finally:
+            self.give_back_uid(uid)
+
+    def system_of(self, image: str) -> str:
+        return self._backend.system_of(image, self._try_out)
 
     def take_uid(self) -> int | None:
         return self._uids.take() if os.geteuid() == 0 else None
@@ -69,7 +84,7 @@ class BubblewrapSandboxes:
             self._uids.give_back(uid)
 
     async def start(self, spec: SandboxSpec) -> None:
-        """Raises BadRunId, UndroppedRoot, PermissionError for a uid that can't be had, and NoUidLeft."""
+        """Raises BadRunId, UndroppedRoot, ImageRefused, PermissionError for a uid that can't be had, and NoUidLeft."""
         await asyncio.to_thread(self._start, spec)
 
     def _start(self, spec: SandboxSpec) -> None:
@@ -78,13 +93,14 @@ class BubblewrapSandboxes:
         self._runs.supervise(spec.run_id)
 
     def _make(self, spec: SandboxSpec) -> None:
+        self._backend.check(spec)
         if spec.uid is not None:
-            bubblewrap.check_uid(spec.uid)
+            check_uid(spec.uid)
         enforceable = self._probed()
         uid = spec.uid if spec.uid is not None else self.take_uid()
         made = False
         try:
-            bubblewrap.check_uid(uid)
+            check_uid(uid)
             # Only somebody in touch with the workflow starts runs.
             self.renew_lease()
             made = self._runs.make(spec, self._runs.launch(spec, uid, enforceable))
@@ -166,8 +182,38 @@ class BubblewrapSandboxes:
 
     def live_runs(self) -> tuple[str, ...]:
         """Ids of the runs on this host that have not ended."""
-        return tuple(run_id for run_id in self._runs.known() if self._runs.status(run_id) is None)
+        return tuple(run_id for run_id in self._runs.known() if self._is_live(run_id))
+
+    def _is_live(self, run_id: str) -> bool:
+        try:
+            return self._runs.status(run_id) is None
+        except OSError:
+            # Its supervisor died, and what it left can't be cleared up now.
+            return True
 
     def known_runs(self) -> tuple[str, ...]:
         """Ids of all runs on this host that were not forgotten."""
         return tuple(self._runs.known())
+
+
+class BubblewrapSandboxes(HostSandboxes):
+    """Those by bubblewrap."""
+
+    def __init__(
+        self,
+        directory: Path,
+        stage: Stage,
+        *,
+        lease_seconds: float = 60,
+        lapse_seconds: float = 1800,
+        wake_seconds: float = 10,
+        kill_seconds: float = 30,
+    ) -> None:
+        super().__init__(
+            directory,
+            BubblewrapBackend(stage),
+            lease_seconds=lease_seconds,
+            lapse_seconds=lapse_seconds,
+            wake_seconds=wake_seconds,
+            kill_seconds=kill_seconds,
+        )

@@ -1,4 +1,4 @@
-"""What a supervisor is given: a sandbox resolved to plain paths, numbers and one command line.
+"""What a supervisor is given: a sandbox resolved to plain paths and numbers.
 
 Standard library only. The worker resolves a SandboxSpec to this, so that the supervisor needs no model of ours.
 """
@@ -6,6 +6,9 @@ Standard library only. The worker resolves a SandboxSpec to this, so that the su
 import dataclasses
 from dataclasses import dataclass
 from typing import Any
+
+CONTAINER = "container"
+"""Begins the name of a backend whose sandboxes are containers."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,10 @@ class Launch:
     """One run, ready to start."""
 
     run_id: str
-    bubblewrap: str
-    options: tuple[str, ...]
-    """Bubblewrap's options; given through a descriptor, so that no process list shows paths or environment."""
-    command: tuple[str, ...]
-    seccomp: str
+    backend: str
+    """Which backend made this launch, and so which one's confinement keeps it."""
+    body: dict[str, Any]
+    """What that backend needs beside all else here, as JSON has it."""
     mark: str
     """An argument of the sandbox's first processes by which they are found again, and the name of its cgroup."""
     uid: int | None
@@ -48,8 +50,6 @@ class Launch:
     """The tmpfs mounts inside, which count as memory."""
     ceilings: Ceilings
     grades: dict[str, str]
-    cgroup: CgroupPlace | None
-    """None: memory and processes are watched instead."""
     lease: str
     lease_seconds: float
     lapse_seconds: float
@@ -59,12 +59,42 @@ class Launch:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Launch":
-        place = content["cgroup"]
+        if "body" not in content:
+            content = _before_there_were_backends(content)
+        changed = {"scratch": tuple(content["scratch"]), "ceilings": Ceilings(**content["ceilings"])}
+        return cls(**{**content, **changed})
+
+
+def _before_there_were_backends(content: dict[str, Any]) -> dict[str, Any]:
+    """A launch as it was written then: its run may outlive an upgrade."""
+    of_bubblewrap = {name: content[name] for name in ("options", "command", "seccomp", "cgroup")}
+    rest = {name: value for name, value in content.items() if name not in {*of_bubblewrap, "bubblewrap"}}
+    return {**rest, "backend": "bubblewrap", "body": {**of_bubblewrap, "program": content["bubblewrap"]}}
+
+
+@dataclass(frozen=True)
+class BubblewrapLaunch:
+    """The body of a launch by bubblewrap."""
+
+    program: str
+    options: tuple[str, ...]
+    """Bubblewrap's options; given through a descriptor, so that no process list shows paths or environment."""
+    command: tuple[str, ...]
+    seccomp: str
+    cgroup: CgroupPlace | None
+    """None: memory and processes are watched instead."""
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def of(cls, launch: Launch) -> "BubblewrapLaunch":
+        body = launch.body
+        place = body["cgroup"]
         return cls(
-            **{
-                **content,
-                **{name: tuple(content[name]) for name in ("options", "command", "scratch")},
-                "ceilings": Ceilings(**content["ceilings"]),
-                "cgroup": CgroupPlace(place["version"], place["parents"]) if place else None,
-            }
+            program=body["program"],
+            options=tuple(body["options"]),
+            command=tuple(body["command"]),
+            seccomp=body["seccomp"],
+            cgroup=CgroupPlace(place["version"], place["parents"]) if place else None,
         )

@@ -5,14 +5,13 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
+from activities.sandbox import bubblewrap
+from activities.sandbox.backend import Enforceable, ProbeFailed, Trial
 from activities.sandbox.cgroups import CONTROLLERS, FREEZER, Cgroup, discover
 from activities.sandbox.contract import SandboxSpec
-from activities.sandbox.launch import Ceilings, CgroupPlace
-from activities.sandbox.runs import Enforceable, Runs
+from activities.sandbox.launch import Ceilings, CgroupPlace, Launch
 from workflows.models.limits import MIB, Grade, LimitGrades, Limits
 from workflows.models.run import RunEnd
 
@@ -73,21 +72,17 @@ print(json.dumps({{
 """
 
 
-class ProbeFailed(Exception):
-    """It is not known how strongly limits hold here, which is no reason to say that they do not."""
-
-
-def probe(runs: Runs, take_uid: Callable[[], int | None], give_back_uid: Callable[[int | None], None]) -> Enforceable:
+def probe(trial: Trial) -> Enforceable:
     """Try every limit once: about 0.4 seconds. Raises ProbeFailed."""
     cgroup = _working_cgroup()
     held = set(cgroup.parents) if cgroup else set()
     if cgroup and cgroup.version == 2:
         held = set(CONTROLLERS)
     try:
-        found = _ask_sandbox(runs, take_uid, give_back_uid)
+        found = _ask_sandbox(trial)
     except ProbeFailed:
         # A machine that is short of memory or time for a moment is asked once more.
-        found = _ask_sandbox(runs, take_uid, give_back_uid)
+        found = _ask_sandbox(trial)
     counted = 0 < found.get("forked", 0) < PROBE_PROCESSES + 1
     grades = LimitGrades(
         wall=Grade.WATCHED,
@@ -117,7 +112,7 @@ def _working_cgroup() -> CgroupPlace | None:
     )
     if not place.parents:
         return None
-    cgroup = Cgroup(place, f"probe-{os.getpid()}-{os.urandom(4).hex()}")
+    cgroup = Cgroup.of(place, f"probe-{os.getpid()}-{os.urandom(4).hex()}")
     ceilings = Ceilings(
         wall_seconds=1, memory_bytes=48 * MIB, processes=2, cpus=0.3, disk_bytes=1, file_bytes=1, output_bytes=1
     )
@@ -147,29 +142,19 @@ def _working_cgroup() -> CgroupPlace | None:
     return CgroupPlace(1, kept) if kept else None
 
 
-def _ask_sandbox(
-    runs: Runs, take_uid: Callable[[], int | None], give_back_uid: Callable[[int | None], None]
-) -> dict[str, Any]:
+def _ask_sandbox(trial: Trial) -> dict[str, Any]:
     """Run a sandbox that tries its limits and tells. Raises ProbeFailed."""
     spec = SandboxSpec(
         run_id=f"probe-{os.getpid()}-{os.urandom(4).hex()}",
         command=("python3", "-I", "-S", "-c", IN_SANDBOX),
         limits=Limits(wall_seconds=PROBE_SECONDS, file_bytes=MIB, scratch_bytes=4 * MIB),
     )
-    uid = take_uid()
-    try:
-        launch = runs.resolve(spec, uid, Enforceable(LimitGrades()), PROBE_PROCESSES)
-        # No lease: that of this host may have run out, and it is not for a probe to renew it for the others.
-        no_lease = str(runs.directory(spec.run_id).path / "no-lease")
-        launch = dataclasses.replace(launch, lease=no_lease, lease_seconds=PROBE_SECONDS, lapse_seconds=PROBE_SECONDS)
-        runs.make(spec, launch)
-        runs.supervise(spec.run_id)
-        while (status := runs.status(spec.run_id)) is None:
-            time.sleep(0.01)
-        output = runs.directory(spec.run_id).output.read_bytes()
-        runs.remove(spec.run_id)
-    finally:
-        give_back_uid(uid)
+
+    def limit_processes(launch: Launch) -> Launch:
+        command = bubblewrap.command(spec, launch.mark, PROBE_PROCESSES)
+        return dataclasses.replace(launch, body=launch.body | {"command": command})
+
+    status, output = trial(spec, limit_processes)
     said = output.decode(errors="replace").strip()
     try:
         answer = json.loads(said)

@@ -112,11 +112,12 @@ def held_open(pids: list[int], disk_device: int | None) -> Held:
 
 def with_argument(argument: str) -> list[Process]:
     """Every process that was started with exactly this argument."""
-    wanted = argument.encode()
-    found: list[Process] = []
-    for pid in all_processes():
-        with contextlib.suppress(*UNSEEN):
-            if wanted in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
-                process = read(pid)
-                found += [process] if process else []
-    return found
+    found = (read(pid) for pid in all_processes() if has_argument(pid, argument))
+    return [process for process in found if process]
+
+
+def has_argument(pid: int, argument: str) -> bool:
+    """Whether a process was started with exactly this argument."""
+    with contextlib.suppress(*UNSEEN):
+        return argument.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return False

@@ -4,6 +4,7 @@ Nothing is remembered here: two of these on one directory, or one after a restar
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import shutil
@@ -11,16 +12,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from activities.sandbox import bubblewrap, processes, run_directory, supervisor
-from activities.sandbox.cgroups import OVERHEAD, Cgroup
+from activities.sandbox import processes, run_directory, supervisor
+from activities.sandbox.backend import Backend, Enforceable
+from activities.sandbox.clearing import clear
 from activities.sandbox.contract import RunStatus, SandboxSpec
-from activities.sandbox.launch import Ceilings, CgroupPlace, Launch
+from activities.sandbox.launch import Ceilings, Launch
 from activities.sandbox.pulse import silence
 from activities.sandbox.run_directory import LEASE, RUN_ID, RunDirectory
-from activities.sandbox.stage import Stage
 from workflows.models.limits import LimitGrades
 from workflows.models.run import RunEnd
 
@@ -55,16 +57,6 @@ class RunStillGoing(Exception):
 
 
 @dataclass(frozen=True)
-class Enforceable:
-    """What this host's kernel can hold."""
-
-    grades: LimitGrades
-    cgroup: CgroupPlace | None = None
-    counts_processes: bool = False
-    """Whether a process limit set inside counts that sandbox's processes only."""
-
-
-@dataclass(frozen=True)
 class LeaseTerms:
     """For how long runs and their supervisors may be out of touch."""
 
@@ -79,8 +71,8 @@ class LeaseTerms:
 class Runs:
     """All runs under one directory."""
 
-    def __init__(self, directory: Path, stage: Stage, terms: LeaseTerms) -> None:
-        self.path, self._stage, self._terms = directory, stage, terms
+    def __init__(self, directory: Path, backend: Backend, terms: LeaseTerms) -> None:
+        self.path, self._backend, self._terms = directory, backend, terms
         self.lease = directory / LEASE
 
     def directory(self, run_id: str) -> RunDirectory:
@@ -113,20 +105,18 @@ class Runs:
             shutil.rmtree(aside.path, ignore_errors=True)
         return True
 
-    def resolve(self, spec: SandboxSpec, uid: int | None, enforceable: Enforceable, processes_inside: int) -> Launch:
-        """Turn a spec into what a supervisor needs. `processes_inside` 0 sets no such limit inside."""
+    def launch(self, spec: SandboxSpec, uid: int | None, enforceable: Enforceable) -> Launch:
+        """Turn a spec into what a supervisor needs."""
         limits = spec.limits
         mark = hashlib.sha256(f"{self.path.resolve()}/{spec.run_id}".encode()).hexdigest()[:20]
         return Launch(
             run_id=spec.run_id,
-            bubblewrap=str(self._stage.bubblewrap),
-            options=bubblewrap.options(spec, self._stage),
-            command=bubblewrap.command(spec, mark, processes_inside),
-            seccomp=str(self._stage.seccomp),
+            backend=self._backend.name,
+            body=self._backend.body(spec, mark, uid, enforceable),
             mark=mark,
             uid=uid,
             workspace=str(spec.workspace) if spec.workspace and spec.workspace_writable else None,
-            scratch=bubblewrap.scratch(spec),
+            scratch=self._backend.scratch(spec),
             ceilings=Ceilings(
                 wall_seconds=limits.wall_seconds,
                 memory_bytes=limits.memory_bytes,
@@ -137,17 +127,29 @@ class Runs:
                 output_bytes=limits.output_bytes,
             ),
             grades=enforceable.grades.model_dump(mode="json"),
-            cgroup=enforceable.cgroup,
             lease=str(self.lease),
             lease_seconds=self._terms.overdue_after,
             lapse_seconds=self._terms.lapses_after,
         )
 
-    def launch(self, spec: SandboxSpec, uid: int | None, enforceable: Enforceable) -> Launch:
-        """As `resolve`, with the process limit that suits this host."""
-        counted = enforceable.counts_processes and not (enforceable.cgroup and "pids" in enforceable.cgroup.parents)
-        # One above what the watch allows, so that the watch sees when somebody runs into it.
-        return self.resolve(spec, uid, enforceable, spec.limits.processes + OVERHEAD + 1 if counted else 0)
+    def try_out(
+        self, spec: SandboxSpec, uid: int | None, change: Callable[[Launch], Launch], seconds: float
+    ) -> tuple[RunStatus, bytes]:
+        """Run a sandbox of our own to its end, its launch changed, and forget it: its status and its output."""
+        launch = change(self.launch(spec, uid, Enforceable(LimitGrades())))
+        # No lease: that of this host may have run out, and it is not for a trial to renew it for the others.
+        no_lease = str(self.directory(spec.run_id).path / "no-lease")
+        launch = dataclasses.replace(launch, lease=no_lease, lease_seconds=seconds, lapse_seconds=seconds)
+        self.make(spec, launch)
+        self.supervise(spec.run_id)
+        while (status := self.status(spec.run_id)) is None:
+            time.sleep(SHORT)
+        try:
+            return status, self.directory(spec.run_id).output.read_bytes()
+        except FileNotFoundError:
+            return status, b""  # Its supervisor died before there was any.
+        finally:
+            self.remove(spec.run_id)
 
     def supervise(self, run_id: str) -> None:
         """Start the run's supervisor, unless it has or had one."""
@@ -196,17 +198,14 @@ class Runs:
 
     def _lost(self, directory: RunDirectory) -> RunStatus | None:
         """Kill what the supervisor left, wait until it is dead, and only then say so."""
-        content = run_directory.read(directory.launch) or {}
-        launch = Launch.from_json(content)
-        cgroup = Cgroup(launch.cgroup, launch.mark) if launch.cgroup else None
+        launch = Launch.from_json(run_directory.read(directory.launch) or {})
         deadline = time.monotonic() + START_SECONDS
         while True:
-            if cgroup:
-                cgroup.kill()
+            cleared = clear(launch)
             inside = directory.living(directory.sandbox)
             marked = [process.pid for process in processes.with_argument(launch.mark)]
-            left = {*marked, *([inside] if inside else []), *(cgroup.processes() if cgroup else ())}
-            if not left:
+            left = {*marked, *([inside] if inside else [])}
+            if cleared and not left:
                 break
             for pid in left:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -214,8 +213,6 @@ class Runs:
             if time.monotonic() > deadline:
                 return None  # Asked again, this goes on; a status would claim that they are dead.
             time.sleep(SHORT)
-        if cgroup:
-            cgroup.remove()
         return self._conclude(directory, RunEnd.LOST, _DIED)
 
     def _conclude(self, directory: RunDirectory, end: RunEnd, detail: str) -> RunStatus | None:
@@ -247,8 +244,12 @@ class Runs:
         directory = self.directory(run_id)
         if not directory.path.is_dir():
             return
-        if self.status(run_id) is None and directory.supervisor.exists():
+        status = self.status(run_id)
+        if status is None and directory.supervisor.exists():
             raise RunStillGoing(run_id)
+        if status and status.end in {RunEnd.LOST, RunEnd.NOT_STARTED}:
+            # An engine may have gone on with what a supervisor asked for before it died or gave up.
+            clear(Launch.from_json(run_directory.read(directory.launch) or {}))
         aside = self.path / f".removing-{os.urandom(6).hex()}"
         directory.path.rename(aside)
         shutil.rmtree(aside)

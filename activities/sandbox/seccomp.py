@@ -1,14 +1,18 @@
-"""The system calls that no program inside may make.
+"""The system calls that no program inside may make, whichever backend its sandbox is of.
 
-A list of refusals on top of what bubblewrap already takes away (namespaces, capabilities, mounts). It closes what
+A list of refusals on top of what a backend already takes away (namespaces, capabilities, mounts). It closes what
 stays reachable for an unprivileged process: kernel surface with a history of escapes, sockets that leave a network
 namespace, keyrings, and input injection into a terminal. Refused with EPERM; with ENOSYS where libc then uses an
 older call that can be filtered.
+
+One list, written in two forms: BPF for bubblewrap, and the JSON that container engines read.
 """
 
 import errno
 import os
 import termios
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pyseccomp
@@ -42,34 +46,99 @@ network namespace, and AF_ALG, AF_PACKET, AF_TIPC and their like are kernel code
 """
 
 
-def program() -> bytes:
-    """The filter as BPF for this machine's architecture, as bubblewrap's --seccomp reads it."""
-    refuse = pyseccomp.ERRNO(errno.EPERM)
-    refusals = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+_EQUAL, _ABOVE, _MASKED_EQUAL = "EQ", "GT", "MASKED_EQ"
+_ARCHITECTURES = {
+    "x86_64": "SCMP_ARCH_X86_64",
+    "aarch64": "SCMP_ARCH_AARCH64",
+    "riscv64": "SCMP_ARCH_RISCV64",
+    "ppc64le": "SCMP_ARCH_PPC64LE",
+    "s390x": "SCMP_ARCH_S390X",
+}
+"""As engines name them. Calls by any other table of this machine's kernel end the process."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What an argument of a call must be for the call to be refused; compared in 64 bits."""
+
+    argument: int
+    comparison: str
+    value: int
+    """What it is compared with; for MASKED_EQ, the mask."""
+    masked_value: int = 0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One call that is refused: always, or where its condition holds."""
+
+    call: str
+    error: int = errno.EPERM
+    condition: Condition | None = None
+
+
+def refusals() -> Iterator[Refusal]:
+    """The list itself."""
     for name in _REFUSED:
-        _add(refusals, refuse, name)
+        yield Refusal(name)
     for bit in (1 << n for n in range(32)):
         if _CLONE_NEW & bit:
-            _add(refusals, refuse, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, bit, bit))
+            yield Refusal("clone", condition=Condition(0, _MASKED_EQUAL, bit, bit))
     # clone3 keeps its flags behind a pointer, which a filter can't read; libc falls back to clone.
-    _add(refusals, pyseccomp.ERRNO(errno.ENOSYS), "clone3")
+    yield Refusal("clone3", errno.ENOSYS)
     for call in ("socket", "socketpair"):
         # Compared in 64 bits, so that a family with high bits set is above, too.
-        _add(refusals, refuse, call, pyseccomp.Arg(0, pyseccomp.GT, max(_SOCKET_FAMILIES)))
-        for family in set(range(max(_SOCKET_FAMILIES))) - set(_SOCKET_FAMILIES):
-            _add(refusals, refuse, call, pyseccomp.Arg(0, pyseccomp.EQ, family))
+        yield Refusal(call, condition=Condition(0, _ABOVE, max(_SOCKET_FAMILIES)))
+        for family in sorted(set(range(max(_SOCKET_FAMILIES))) - set(_SOCKET_FAMILIES)):
+            yield Refusal(call, condition=Condition(0, _EQUAL, family))
     for request in (termios.TIOCSTI, _TIOCLINUX):
-        _add(refusals, refuse, "ioctl", pyseccomp.Arg(1, pyseccomp.MASKED_EQ, _INT, request))
+        yield Refusal("ioctl", condition=Condition(1, _MASKED_EQUAL, _INT, request))
+
+
+def program() -> bytes:
+    """The filter as BPF for this machine's architecture, as bubblewrap's --seccomp reads it."""
+    written = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+    for refusal in refusals():
+        condition = refusal.condition
+        conditions = [] if condition is None else [_as_argument(condition)]
+        try:
+            written.add_rule(pyseccomp.ERRNO(refusal.error), refusal.call, *conditions)
+        except ValueError:
+            # This libseccomp does not know the call's name, so there is no number to filter.
+            continue
     descriptor = os.memfd_create("seccomp")
     with os.fdopen(descriptor, "w+b") as file:
-        refusals.export_bpf(file)
+        written.export_bpf(file)
         file.seek(0)
         return file.read()
 
 
-def _add(refusals: Any, action: int, name: str, *conditions: Any) -> None:
-    try:
-        refusals.add_rule(action, name, *conditions)
-    except ValueError:
-        # This libseccomp does not know the call's name, so there is no number to filter.
-        return
+def _as_argument(condition: Condition) -> Any:
+    values = (condition.value, condition.masked_value) if condition.comparison == _MASKED_EQUAL else (condition.value,)
+    return pyseccomp.Arg(condition.argument, getattr(pyseccomp, condition.comparison), *values)
+
+
+def profile() -> dict[str, Any]:
+    """The filter as container engines read it. Raises KeyError on an architecture whose name there is not known."""
+    return {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "architectures": [_ARCHITECTURES[os.uname().machine]],
+        "syscalls": [
+            {
+                "names": [refusal.call],
+                "action": "SCMP_ACT_ERRNO",
+                "errnoRet": refusal.error,
+                "args": [] if refusal.condition is None else [_as_json(refusal.condition)],
+            }
+            for refusal in refusals()
+        ],
+    }
+
+
+def _as_json(condition: Condition) -> dict[str, Any]:
+    return {
+        "index": condition.argument,
+        "value": condition.value,
+        "valueTwo": condition.masked_value,
+        "op": f"SCMP_CMP_{condition.comparison}",
+    }

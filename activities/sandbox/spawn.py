@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
-from activities.sandbox.launch import Launch
+from activities.sandbox.launch import BubblewrapLaunch, Launch
 
 PR_SET_PDEATHSIG = 1
 MOST_FILES = 16_384
@@ -34,13 +34,15 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(error, os.strerror(error))
 
 
-def spawn(launch: Launch, output: int, status: int, enter_cgroup: Callable[[], None] | None) -> int:
+def spawn(
+    launch: Launch, body: BubblewrapLaunch, output: int, status: int, enter_cgroup: Callable[[], None] | None
+) -> int:
     """Start bubblewrap and return its process id. `output` and `status` are ends of pipes that it writes to."""
     supervisor = os.getpid()
-    options = _in_memory(launch.options)
-    seccomp = os.open(launch.seccomp, os.O_RDONLY)
-    arguments = [launch.bubblewrap, "--args", str(options), "--seccomp", str(seccomp)]
-    arguments += ["--json-status-fd", str(status), "--", *launch.command]
+    options = _in_memory(body.options)
+    seccomp = os.open(body.seccomp, os.O_RDONLY)
+    arguments = [body.program, "--args", str(options), "--seccomp", str(seccomp)]
+    arguments += ["--json-status-fd", str(status), "--", *body.command]
     pid = os.fork()
     if pid == 0:
         try:

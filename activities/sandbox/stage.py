@@ -7,6 +7,7 @@ from, so an upgrade makes a new one while runs that are under way keep theirs.
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from activities.sandbox import python_runtime, seccomp
 INSIDE = "/opt/journeyman/inside"
 """Where the programs that start inside are mounted."""
 HERE = Path(__file__).parent
-INSIDE_FILES = ("inside.py", "forwarder.py")
+INSIDE_FILES = ("inside.py", "forwarder.py", "contained.py")
 ETC = {
     "passwd": "root:x:0:0:root:/:/bin/sh\nagent:x:1000:1000:agent:/home/agent:/bin/sh\n"
     "nobody:x:65534:65534:nobody:/:/bin/false\n",
@@ -47,6 +48,11 @@ class Stage:
         return self.root / "seccomp.bpf"
 
     @property
+    def seccomp_profile(self) -> Path:
+        """The same rules as container engines read them."""
+        return self.root / "seccomp.json"
+
+    @property
     def inside(self) -> Path:
         return self.root / "inside"
 
@@ -63,6 +69,14 @@ class Stage:
     def interpreter(self) -> Path | None:
         """The copied interpreter, to be mounted at its original prefix; None if it is under /usr."""
         return self.root / "interpreter" if python_runtime.is_copied() else None
+
+    @property
+    def home_of_root(self) -> Path | None:
+        """An open, empty /root with the interpreter's mount point in it: that of an image lets nobody through.
+
+        None where the interpreter is not in there.
+        """
+        return self.root / "root" if self.interpreter and self.prefix.startswith("/root/") else None
 
     @property
     def prefix(self) -> str:
@@ -129,6 +143,7 @@ def _build(stage: Stage) -> None:
     if libraries.is_dir():
         shutil.copytree(libraries, stage.root / libraries.name)
     stage.seccomp.write_bytes(seccomp.program())
+    stage.seccomp_profile.write_text(json.dumps(seccomp.profile()))
     stage.inside.mkdir()
     for name in INSIDE_FILES:
         shutil.copy(HERE / name, stage.inside / name)
@@ -137,6 +152,8 @@ def _build(stage: Stage) -> None:
         (stage.etc / name).write_text(content)
     if stage.interpreter:
         python_runtime.copy_interpreter(stage.interpreter)
+    if stage.home_of_root:
+        (stage.home_of_root / Path(stage.prefix).relative_to("/root")).mkdir(parents=True)
     python_runtime.make_environment(stage.environment)
     python_runtime.compile_environment(stage.environment)
     python_runtime.open_to_all(stage.root)

@@ -1,22 +1,21 @@
 """The supervisor's loop over one sandbox, from its start to its final status."""
 
-import contextlib
-import json
 import os
-import resource
 import select
 import signal
 import time
 
-from activities.sandbox import processes, run_directory
+from activities.sandbox import run_directory
 from activities.sandbox.arrivals import ArrivalLog
-from activities.sandbox.enforcement import Enforcement
+from activities.sandbox.confinement import Confinement
 from activities.sandbox.launch import Launch
 from activities.sandbox.lease import Lease
 from activities.sandbox.pulse import Pulse
 from activities.sandbox.run_directory import RunDirectory
-from activities.sandbox.spawn import adopt_orphans, exit_code, log, reap, spawn
+from activities.sandbox.spawn import log
 
+STARTING_SECONDS = 120.0
+"""Until a sandbox whose first process is not there is given up; engines are slow on a machine that is busy."""
 TICK = 0.1
 """Seconds between two looks at requests, lease and limits."""
 CHUNK = 65536
@@ -29,9 +28,8 @@ TAIL = 2000
 class Supervision:
     """One sandbox and everything known about it."""
 
-    def __init__(self, directory: RunDirectory, launch: Launch) -> None:
-        self._directory, self._launch = directory, launch
-        self._enforcement = Enforcement(launch)
+    def __init__(self, directory: RunDirectory, launch: Launch, confinement: Confinement) -> None:
+        self._directory, self._launch, self._confinement = directory, launch, confinement
         self._lease = Lease(launch)
         self._pulse = Pulse(directory.pulse)
         self._end: tuple[str, str] | None = None
@@ -44,44 +42,29 @@ class Supervision:
         self._arrivals = ArrivalLog(directory.arrivals)
         self._output = os.open(directory.output, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._output_bytes = os.fstat(self._output).st_size
-        self._out, self._out_end = os.pipe()
-        self._said, self._said_end = os.pipe()
-        self._story = b""
-        """What bubblewrap reports: JSON documents with the first process inside and its exit code."""
-        self._bubblewrap = 0
-        self._inside = 0
-        self._bubblewrap_status: int | None = None
 
     def run(self, termination: int) -> None:
         """Start the sandbox, stay with it until nothing of it is left, and write what became of it."""
-        adopt_orphans()
-        self._start()
-        for descriptor in (self._out, self._said):
-            os.set_blocking(descriptor, False)
+        confinement = self._confinement
+        try:
+            confinement.start()
+        except OSError as error:
+            self._conclude("not-started", f"The sandbox could not be made: {error}")
         poll = select.poll()
-        for descriptor in (self._out, self._said, termination):
+        for descriptor in (confinement.output, *confinement.reports, termination):
             poll.register(descriptor, select.POLLIN)
-        alive = True
-        while alive and self._bubblewrap_status is None and self._end is None:
+        while self._end is None:
             for descriptor, _ in poll.poll(self._wait_milliseconds()):
                 if descriptor == termination:
                     self._terminated(os.read(termination, 64))
                 elif not self._take_from(descriptor):
                     poll.unregister(descriptor)
-            alive = self._collect()
-            self._look()
+            goes_on = confinement.runs()
+            self._look(goes_on)
+            if not goes_on:
+                break
         self._kill()
         self._finish()
-
-    def _start(self) -> None:
-        try:
-            self._enforcement.prepare()
-            enter = self._enforcement.enter if self._enforcement.has_cgroup else None
-            self._bubblewrap = spawn(self._launch, self._out_end, self._said_end, enter)
-        except OSError as error:
-            self._end = ("not-started", f"The sandbox could not be made: {error}")
-        os.close(self._out_end)
-        os.close(self._said_end)
 
     def _wait_milliseconds(self) -> int:
         return max(0, int((self._ticked + TICK - time.monotonic()) * 1000))
@@ -96,14 +79,12 @@ class Supervision:
         if self._end is None:
             self._end = (end, detail)
 
-    def _collect(self) -> bool:
-        ended, alive = reap()
-        if self._bubblewrap in ended:
-            self._bubblewrap_status = ended[self._bubblewrap]
-        return alive
-
     def _take_from(self, descriptor: int) -> bool:
-        """Read what is there. False at the end of the stream."""
+        """Take in what is there. False at the end of the stream."""
+        if descriptor != self._confinement.output:
+            more = self._confinement.hear(descriptor)
+            self._note_the_start()
+            return more
         taken = 0
         while taken < BURST:
             try:
@@ -113,10 +94,7 @@ class Supervision:
             if not data:
                 return False
             taken += len(data)
-            if descriptor == self._said:
-                self._hear(data)
-            else:
-                self._keep(data)
+            self._keep(data)
         return True
 
     def _keep(self, data: bytes) -> None:
@@ -135,29 +113,19 @@ class Supervision:
             limit = self._launch.ceilings.output_bytes
             self._conclude("output", f"It wrote more than {limit} bytes of output; the rest is not kept.")
 
-    def _hear(self, data: bytes) -> None:
-        self._story += data
-        inside = self._told("child-pid")
-        if inside and not self._inside:
-            self._inside = inside
+    def _note_the_start(self) -> None:
+        if self._confinement.started and not self._started_at:
+            self._started, self._frozen_seconds = time.monotonic(), 0.0
             self._started_at = self._now()
-            self._enforcement.watch(inside)
-            self._directory.identify(self._directory.sandbox, inside)
+            if self._confinement.inside:
+                self._directory.identify(self._directory.sandbox, self._confinement.inside)
 
-    def _told(self, key: str) -> int | None:
-        for line in self._story.splitlines():
-            with contextlib.suppress(json.JSONDecodeError):
-                value = json.loads(line).get(key)
-                if isinstance(value, int):
-                    return value
-        return None
-
-    def _look(self) -> None:
+    def _look(self, goes_on: bool) -> None:
         """Once a tick: requests, lease, deadline and limits."""
         self._pulse.beat()
         now = time.monotonic()
         passed = now - self._ticked
-        if passed < TICK or self._bubblewrap_status is not None:
+        if passed < TICK or not goes_on:
             return
         self._ticked = now
         if not self._directory.path.is_dir():
@@ -166,21 +134,20 @@ class Supervision:
         reason = self._requested_stop()
         if reason is not None:
             self._conclude("stopped", reason)
-        frozen = self._enforcement.frozen
+        frozen = self._confinement.frozen
         if frozen:
             self._frozen_seconds += passed
-        elif now - self._started - self._frozen_seconds > self._launch.ceilings.wall_seconds:
+        elif not self._confinement.started:
+            if now - self._started > STARTING_SECONDS:
+                self._conclude("not-started", f"The sandbox was not there after {STARTING_SECONDS:g} seconds.")
+        elif self._ran() > self._launch.ceilings.wall_seconds:
             self._conclude("deadline", f"It ran longer than {self._launch.ceilings.wall_seconds:g} seconds.")
         if self._lease.lapsed():
             self._conclude("lease-lapsed", self._lease.explanation())
         wanted = self._lease.overdue() or self._directory.freeze.exists()
         if wanted or frozen:
-            self._enforcement.keep_frozen(wanted)
-        self._measure()
-
-    def _measure(self) -> None:
-        broken = self._enforcement.broken_limit()
-        if broken:
+            self._confinement.keep_frozen(wanted)
+        if broken := self._confinement.broken_limit():
             self._conclude(*broken)
 
     def _requested_stop(self) -> str | None:
@@ -190,34 +157,29 @@ class Supervision:
             return None
 
     def _kill(self) -> None:
-        """Kill everything below this process until the kernel says that there is nothing left to wait for."""
-        while self._collect():
+        """Kill everything of the sandbox until nothing is left, and take in the last of what it said."""
+        while not self._confinement.kill():
             self._pulse.beat()
-            self._enforcement.kill()
-            for process in processes.descendants(os.getpid()):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, signal.SIGKILL)
             time.sleep(0.002)
-        for descriptor in (self._out, self._said):
+        for descriptor in (self._confinement.output, *self._confinement.reports):
             self._take_from(descriptor)
-        self._measure_after_death()
-
-    def _measure_after_death(self) -> None:
-        """A limit that ended the command itself is the reason, although the command ended first."""
-        broken = self._enforcement.broken_in_kernel()
-        if broken:
+        # A limit that ended the command itself is the reason, although the command ended first.
+        if broken := self._confinement.broken_at_the_end():
             self._conclude(*broken)
+
+    def _ran(self) -> float:
+        """Seconds that count against the deadline: neither an engine's slowness nor the time it stood still does."""
+        return time.monotonic() - self._started - self._frozen_seconds
 
     def _now(self) -> float:
         """Unix seconds."""
         return self._epoch + time.monotonic()
 
     def _finish(self) -> None:
-        code = self._told("exit-code")
+        code = self._confinement.exit_code
         end, detail = self._end or self._how_it_ended(code)
-        memory = self._enforcement.memory_peak()
-        self._enforcement.remove()
-        own = resource.getrusage(resource.RUSAGE_CHILDREN)
+        memory, cpu = self._confinement.memory_peak(), self._confinement.cpu_seconds()
+        self._confinement.remove()
         status = {
             "run_id": self._launch.run_id,
             "end": end,
@@ -225,7 +187,7 @@ class Supervision:
             "exit_code": code if end == "exited" else None,
             "usage": {
                 "wall_seconds": round(time.monotonic() - self._started, 3),
-                "cpu_seconds": round(own.ru_utime + own.ru_stime, 3),
+                "cpu_seconds": round(cpu, 3),
                 "memory_peak_bytes": memory,
                 "output_bytes": self._output_bytes,
             },
@@ -248,9 +210,5 @@ class Supervision:
     def _how_it_ended(self, code: int | None) -> tuple[str, str]:
         if code is not None:
             return "exited", ""
-        status = self._bubblewrap_status
-        if status is not None and os.WIFSIGNALED(status):
-            return "lost", f"Somebody outside killed the sandbox with signal {os.WTERMSIG(status)}."
         said = self._directory.output.read_bytes()[-TAIL:].decode(errors="replace").strip()
-        code = exit_code(status) if status is not None else None
-        return "not-started", f"The sandbox could not be made (exit code {code}): {said}"
+        return self._confinement.how_it_ended(said)

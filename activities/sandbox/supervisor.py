@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 from activities.sandbox import run_directory
-from activities.sandbox.launch import Launch
+from activities.sandbox.confinement import Confinement
+from activities.sandbox.launch import CONTAINER, Launch
 from activities.sandbox.run_directory import RunDirectory
 from activities.sandbox.supervision import Supervision
 
@@ -38,8 +39,20 @@ def main() -> int:
         return TAKEN
     launch = run_directory.read(directory.launch)
     assert launch is not None  # The directory was renamed into place with this file in it.
-    Supervision(directory, Launch.from_json(launch)).run(_termination())
+    supervised = Launch.from_json(launch)
+    Supervision(directory, supervised, _confinement(directory, supervised)).run(_termination())
     return 0
+
+
+def _confinement(directory: RunDirectory, launch: Launch) -> Confinement:
+    """Loaded here: a supervisor loads only what its own backend needs."""
+    if launch.backend.startswith(CONTAINER):
+        from activities.sandbox.container.confinement import ContainerConfinement  # noqa: PLC0415
+
+        return ContainerConfinement(directory, launch)
+    from activities.sandbox.bubblewrap_confinement import BubblewrapConfinement  # noqa: PLC0415
+
+    return BubblewrapConfinement(launch)
 
 
 def _take(directory: RunDirectory) -> int | None:

@@ -27,6 +27,29 @@ class NoUidLeft(Exception):
         )
 
 
+class UndroppedRoot(Exception):
+    """A sandbox was to be started with root's rights."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Refused to start a sandbox as root: what gets out of it would have root's rights, and bubblewrap started "
+            "so leaves the host's kernel settings writable. Give the run an unprivileged uid of its own, for example "
+            "from take_uid()."
+        )
+
+
+def check_uid(uid: int | None) -> None:
+    """Raise UndroppedRoot unless the sandbox will run without root's rights, PermissionError if it can't change uid."""
+    if os.geteuid() == 0:
+        if not uid:
+            raise UndroppedRoot
+    elif uid not in (None, os.geteuid()):
+        raise PermissionError(
+            f"Refused to start a sandbox as uid {uid}: only root can become another uid, and this is uid "
+            f"{os.geteuid()}. Leave the uid out."
+        )
+
+
 class UidPool:
     """The uids reserved under one directory."""
 

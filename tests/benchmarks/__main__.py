@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from activities.removal import remove
-from tests.benchmarks import crowd, egress, overhead, processor, sandbox_start, script, throughput
+from tests.benchmarks import container_start, crowd, egress, overhead, processor, sandbox_start, script, throughput
 from tests.benchmarks.figures import Figure
 
 Benchmark = Callable[[Path], Awaitable[list[Figure]]]
@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "overhead": overhead.measure,
     "script": script.measure,
     "sandbox-start": sandbox_start.measure,
+    "container-start": container_start.measure,
     "crowd": crowd.measure,
     "egress": egress.measure,
     "throughput": throughput.measure,

@@ -10,9 +10,10 @@ from filelock import FileLock, Timeout
 from activities.egress.gateway import EnvoyGateway
 from activities.host.layout import HostLayout
 from activities.host.supervised import TAKEN_DOWN
-from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.host import HostSandboxes
 from activities.sandbox.stage import stage_runtime
 from activities.socket_paths import short
+from workers.sandboxes import configured_backend
 from workers.settings import Settings
 
 _PATIENCE = 60.0
@@ -46,7 +47,7 @@ async def take_down(settings: Settings, *, end_runs: bool) -> list[str]:
             raise StillUp(f"process {process} was asked to end and still goes on after {_PATIENCE:.0f} s") from late
     try:
         layout = HostLayout(settings.hosts / settings.host_id())
-        sandboxes = BubblewrapSandboxes(layout.runs, stage_runtime(settings.state))
+        sandboxes = HostSandboxes(layout.runs, configured_backend(settings, stage_runtime(settings.state)))
         runs = sandboxes.live_runs()
         if runs and not end_runs:
             raise RunsGoOn(

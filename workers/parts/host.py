@@ -26,9 +26,10 @@ from activities.redaction.artifacts import RedactedArtifacts
 from activities.redaction.redactor import Redactor
 from activities.repository.export import Exporter
 from activities.repository.workspace import Workspaces
-from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.host import HostSandboxes
 from activities.sandbox.stage import stage_runtime
 from workers.parts.shared import SharedParts
+from workers.sandboxes import backend_of
 
 Step = Callable[..., Any]
 
@@ -40,7 +41,7 @@ class HostParts:
     shared: SharedParts
     placements: Placements
     capacity: CapacityActivities
-    sandboxes: BubblewrapSandboxes
+    sandboxes: HostSandboxes
     gateway: EnvoyGateway
     placement_steps: Sequence[Step]
     host_steps: Sequence[Step]
@@ -68,8 +69,11 @@ class HostParts:
         """Build everything; unpacks what sandboxes execute, which takes a second or two the first time."""
         settings, layout, git, mirrors = shared.settings, shared.layout, shared.git, shared.mirrors
         stage = stage_runtime(settings.prepare_state())
-        sandboxes = BubblewrapSandboxes(
-            layout.runs, stage, lease_seconds=settings.lease_seconds, lapse_seconds=settings.lapse_seconds
+        sandboxes = HostSandboxes(
+            layout.runs,
+            backend_of(shared.owners.platform(), stage),
+            lease_seconds=settings.lease_seconds,
+            lapse_seconds=settings.lapse_seconds,
         )
         gateway = EnvoyGateway(layout.egress, credentials=CurrentKeys(shared.owners))
         redactor = Redactor(gateway.known_keys)

@@ -74,6 +74,8 @@ class TaskPolicy(Model):
     egress_profile: EgressProfile = EgressProfile.LISTED
     egress_hosts: tuple[str, ...] = ()
     """Names the agent's sandbox may reach, each `host` or `host:port` or `*.suffix`."""
+    image: str = ""
+    """Where sandboxes are containers: the image that the team named; empty, the platform's."""
     required_grades: dict[str, str] = {}
     """Limit name to the least grade that is accepted, such as {"memory": "kernel"}."""
     budget: Budget = Budget()

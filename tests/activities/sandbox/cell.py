@@ -10,19 +10,24 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
 from activities.sandbox import processes, run_directory
 from activities.sandbox.cgroups import Cgroup
 from activities.sandbox.contract import Mount, RunStatus, SandboxSpec
-from activities.sandbox.host import BubblewrapSandboxes
-from activities.sandbox.launch import Launch
+from activities.sandbox.host import HostSandboxes
+from activities.sandbox.launch import BubblewrapLaunch, Launch
 from activities.sandbox.run_directory import RunDirectory
 from activities.sandbox.uids import SHARED
+from tests.support.engines import HERE, Engine
 from workflows.models.limits import MIB, Limits
 from workflows.models.run import RunEnd
 
 T = TypeVar("T")
 PATIENCE = 20.0
 TOKEN = "JM_CELL"
+bubblewrap_alone = pytest.mark.parametrize("kind", ["bubblewrap"], indirect=True)
+container_alone = pytest.mark.parametrize("kind", HERE, indirect=True)
 SMALL: dict[str, Any] = {"wall_seconds": 30, "scratch_bytes": 32 * MIB}
 
 
@@ -38,15 +43,28 @@ async def eventually(look: Callable[[], T], what: str, seconds: float = PATIENCE
 class Cell:
     """One workspace, and runs in it that are told apart by a variable in their environment."""
 
-    def __init__(self, sandboxes: BubblewrapSandboxes, home: Path, name: str) -> None:
+    def __init__(self, sandboxes: HostSandboxes, runs: Path, name: str, engine: Engine | None = None) -> None:
         self.sandboxes = sandboxes
-        self.runs = home / "runs"
+        self.runs = runs
+        self.engine = engine
         self.token = f"{name[:40]}-{os.urandom(4).hex()}"
         self.uid = sandboxes.take_uid()
-        self.workspace = home / self.token
+        self.workspace = runs.parent / self.token
         self.workspace.mkdir(mode=0o700)
         self.own(self.workspace)
         self._ids = (f"{self.token}-{number}" for number in itertools.count(1))
+
+    @property
+    def inside_uid(self) -> int:
+        """What a program inside takes itself for: bubblewrap maps its uid, a container's engine does not."""
+        return 1000 if self.engine is None else self.uid or os.geteuid()
+
+    def first_process(self, run_id: str) -> int:
+        """The one whose death is the end of the sandbox, as this host numbers it."""
+        if self.engine is None:
+            (outer,) = [one for one in processes.all_processes().values() if one.parent == self.supervisor(run_id)]
+            return outer.pid
+        return self.directory(run_id).living(self.directory(run_id).sandbox) or 0
 
     def own(self, path: Path) -> None:
         """Give a path to the uid of the sandbox, where it has one."""
@@ -122,8 +140,9 @@ class Cell:
         for run_id in self.run_ids():
             content = run_directory.read(self.directory(run_id).launch)
             launch = Launch.from_json(content) if content else None
-            if launch and launch.cgroup:
-                found += [path for path in Cgroup(launch.cgroup, launch.mark).directories() if Path(path).exists()]
+            place = BubblewrapLaunch.of(launch).cgroup if launch and launch.backend == "bubblewrap" else None
+            if launch and place:
+                found += [path for path in Cgroup.of(place, launch.mark).directories() if Path(path).exists()]
         return found
 
     def processes(self) -> list[str]:
@@ -148,6 +167,11 @@ class Cell:
                 found.append(f"{pid} {command.decode(errors='replace')}")
         return found
 
+    def containers(self) -> list[str]:
+        """The containers of all runs in this cell that are there, dead or alive."""
+        named = self.engine.runs() if self.engine else []
+        return [name for name in named if name.startswith(self.token)]
+
     def traces(self) -> list[str]:
         """What of ended runs is on the host beside their directories; the workspace's own uid is meant to stay."""
         uids = []
@@ -158,7 +182,7 @@ class Cell:
                 if owner.startswith(str(self.runs)) and owner not in mine:
                     uids.append(f"uid {owner}")
         mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if self.token in line]
-        return [*self.processes(), *self.cgroups(), *mounts, *uids]
+        return [*self.processes(), *self.containers(), *self.cgroups(), *mounts, *uids]
 
     async def close(self) -> None:
         """End and forget every run. Fails if anything of them remains."""
@@ -169,7 +193,7 @@ class Cell:
         remaining: list[str] = []
 
         def clean() -> bool:
-            remaining[:] = [*self.processes(), *self.cgroups()]
+            remaining[:] = [*self.processes(), *self.cgroups(), *self.containers()]
             return not remaining
 
         try:
@@ -184,7 +208,7 @@ class Cell:
         await asyncio.to_thread(lambda: subprocess.run(["rm", "-rf", self.workspace], check=True))
 
 
-async def follow(sandboxes: BubblewrapSandboxes, run_id: str, offset: int = 0) -> tuple[RunStatus, bytes]:
+async def follow(sandboxes: HostSandboxes, run_id: str, offset: int = 0) -> tuple[RunStatus, bytes]:
     """Follow a run to its end, by whichever of the objects on its directory."""
     output = bytearray()
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from activities.sandbox.arrivals import SPACING, UNKNOWN, WIDEN, ArrivalLog, read_arrivals
-from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.host import HostSandboxes
 from tests.activities.sandbox.cell import Cell
 
 
 async def test_a_line_that_came_a_second_later_is_known_to_have_come_a_second_later(
-    cell: Cell, sandboxes: BubblewrapSandboxes
+    cell: Cell, sandboxes: HostSandboxes
 ) -> None:
     spec = cell.spec("sh", "-c", "echo first; sleep 1; echo second")
     status, output = await sandboxes.run(spec)
@@ -21,7 +21,7 @@ async def test_a_line_that_came_a_second_later_is_known_to_have_come_a_second_la
     assert second <= status.ended_at
 
 
-async def test_a_flood_of_output_has_an_index_of_a_bounded_size(cell: Cell, sandboxes: BubblewrapSandboxes) -> None:
+async def test_a_flood_of_output_has_an_index_of_a_bounded_size(cell: Cell, sandboxes: HostSandboxes) -> None:
     spec = cell.spec("sh", "-c", "i=0; while [ $i -lt 3000 ]; do echo $i; i=$((i+1)); done")
     status, _ = await sandboxes.run(spec)
     lasted = status.ended_at - status.requested_at

@@ -18,6 +18,8 @@ from tests.activities.sandbox.cell import TOKEN, Cell
 from workflows.models.run import RunEnd
 
 SYSTEM = {"bin", "lib", "lib32", "lib64", "libx32", "sbin"}
+OF_AN_IMAGE = {".dockerenv", "boot", "media", "mnt", "srv", "sys", "var"}
+"""Empty, or the image's own: a container's root is all of it."""
 OURS = {"dev", "etc", "home", "opt", "proc", "tmp", "usr", "work", "run"}
 NO_PERMISSION, NO_CALL = errno.EPERM, errno.ENOSYS
 
@@ -33,12 +35,15 @@ def attempt(path):
         return os.listdir(path) if os.path.isdir(path) else open(path).read()
     except OSError as error:
         return None
-paths = {[str(canary), str(cell.runs), "/etc/shadow", "/sys", "/var", "/boot", "/run/docker.sock", "/proc/1/root/var"]}
-print(json.dumps([attempt("/"), attempt("/home"), attempt("/root"), [attempt(path) for path in paths]]))
+paths = {[str(canary), str(cell.runs), "/etc/shadow", "/run/docker.sock", "/run/podman", "/proc/1/root/var"]}
+hidden = ["/sys", "/boot", "/var/lib/containers", "/var/lib/docker"]
+print(json.dumps([attempt("/"), attempt("/home"), attempt("/root"), [attempt(path) for path in paths],
+                  [attempt(path) or None for path in hidden]]))
 """
-    root, homes, of_root, found = await cell.ask(code)
+    root, homes, of_root, found, hidden = await cell.ask(code)
+    assert hidden == [None] * len(hidden)
     interpreter = Path(sys.base_prefix).parts
-    assert set(root) <= SYSTEM | OURS | {interpreter[1]}
+    assert set(root) <= SYSTEM | OURS | {interpreter[1]} | (OF_AN_IMAGE if cell.engine else set())
     # An interpreter under a home is mounted where it was built for, and nothing beside it.
     assert set(homes) <= {"agent", *interpreter[2:3]}
     assert set(of_root or []) <= set(interpreter[2:3])
@@ -58,7 +63,8 @@ def writable(path):
     except OSError:
         return False
 paths = ["/", "/usr", "/usr/bin/env", "/etc", "/etc/passwd", "/opt", "/opt/journeyman/python/bin", "/dev", "/run",
-         "/opt/journeyman/inside/inside.py", "/home", "/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern",
+         "/opt/journeyman/inside/inside.py", "/home", "/var", "/run/lock", "/sys", "/root", "/run/supervisor",
+         "/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern",
          "/proc/sys/kernel/hostname", "/proc/sys/vm/drop_caches", "/proc/sys/net/ipv4/ip_forward"]
 for directory, _, files in os.walk("/proc/sys"):
     paths += [os.path.join(directory, name) for name in files]
@@ -123,7 +129,9 @@ print(json.dumps([sorted({target(link) for link in glob.glob("/proc/%s/fd/*" % w
         own, everyones = await cell.ask(code)
     finally:
         os.close(directory)
-    assert set(own) <= {"/dev/null", "pipe", "/proc/" + own[0].split("/")[-1]} | {p for p in own if "/fd" in p}
+    # In a container, output leads through a pipe whose name is gone.
+    output = "/run/supervisor/output (deleted)"
+    assert set(own) <= {"/dev/null", "pipe", output, "/proc/" + own[0].split("/")[-1]} | {p for p in own if "/fd" in p}
     assert not any(str(home) in path or path == "/" for path in everyones)
 
 
@@ -221,8 +229,9 @@ print(json.dumps([ids, [flag for flag in flags if "nosuid" not in flag], status[
                   [status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")]]))
 """
     ids, suid_mounts, no_new_privileges, seccomp, capabilities = await cell.ask(code)
-    assert ids == ["1000", "1000"]
-    assert suid_mounts == []
+    assert ids == [str(cell.inside_uid)] * 2
+    # An engine mounts what it is told as it is; there only the process itself is kept from gaining anything.
+    assert suid_mounts == [] or cell.engine
     assert (no_new_privileges, seccomp) == ("1", "2")
     assert {int(value, 16) for value in capabilities} == {0}
 
@@ -318,7 +327,7 @@ subprocess.run("id | cat >/dev/null", shell=True, check=True)
 tempfile.TemporaryFile().write(b"x")
 print(json.dumps([os.getuid(), os.path.expanduser("~"), os.getcwd(), socket.gethostname()]))
 """
-    assert await cell.ask(code) == [1000, "/home/agent", "/work", "sandbox"]
+    assert await cell.ask(code) == [cell.inside_uid, "/home/agent", "/work", "sandbox"]
 
 
 @pytest.mark.parametrize(

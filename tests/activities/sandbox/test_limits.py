@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from activities.sandbox.backend import Backend, Enforceable, ProbeFailed
 from activities.sandbox.contract import SandboxSpec
-from activities.sandbox.host import BubblewrapSandboxes
-from activities.sandbox.limits import ProbeFailed
-from activities.sandbox.runs import Enforceable, LeaseTerms, Runs
-from activities.sandbox.stage import Stage, stage_runtime
-from tests.activities.sandbox.cell import Cell
+from activities.sandbox.host import BubblewrapSandboxes, HostSandboxes
+from activities.sandbox.runs import LeaseTerms, Runs
+from activities.sandbox.stage import stage_runtime
+from tests.activities.sandbox.cell import Cell, bubblewrap_alone
 from workflows.models.limits import MIB, Grade, LimitGrades, Limits
 from workflows.models.run import RunEnd
 
@@ -46,6 +46,7 @@ async def test_memory_beyond_the_limit_ends_the_run(cell: Cell, grow: str) -> No
     assert str(96 * MIB) in status.detail
 
 
+@bubblewrap_alone
 @pytest.mark.parametrize(
     "grow",
     [
@@ -57,11 +58,11 @@ async def test_memory_beyond_the_limit_ends_the_run(cell: Cell, grow: str) -> No
     ids=["names", "sockets"],
 )
 async def test_memory_that_only_the_kernel_holds_counts_without_a_control_group(
-    cell: Cell, stage: Stage, grow: str
+    cell: Cell, backend: Backend, grow: str
 ) -> None:
     limits = Limits(wall_seconds=30, memory_bytes=96 * MIB)
     spec = SandboxSpec(run_id=f"{cell.token}-watched", command=("python3", "-c", grow), limits=limits, uid=cell.uid)
-    runs = Runs(cell.runs, stage, LeaseTerms(600, 600))
+    runs = Runs(cell.runs, backend, LeaseTerms(600, 600))
     assert runs.make(spec, runs.launch(spec, cell.uid, Enforceable(LimitGrades())))
     runs.lease.touch()
     status, _ = await cell.end(spec.run_id)
@@ -189,8 +190,10 @@ def test_every_promised_limit_is_graded(cell: Cell) -> None:
     assert {grades.network, grades.file, grades.scratch} == {Grade.KERNEL}
 
 
-def test_a_host_that_was_out_of_touch_for_long_still_finds_out_what_its_limits_are(state: Path, stage: Stage) -> None:
-    sandboxes = BubblewrapSandboxes(state / "runs", stage)
+def test_a_host_that_was_out_of_touch_for_long_still_finds_out_what_its_limits_are(
+    state: Path, backend: Backend
+) -> None:
+    sandboxes = HostSandboxes(state / "runs", backend)
     (state / "runs" / "lease").touch()
     os.utime(state / "runs" / "lease", (time.time() - 86400,) * 2)
     grades = sandboxes.grades()

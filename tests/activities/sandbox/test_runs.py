@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from activities.sandbox.bubblewrap import UndroppedRoot, check_uid
+from activities.sandbox.backend import Backend
 from activities.sandbox.contract import SandboxSpec
-from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.host import HostSandboxes
 from activities.sandbox.runs import BadRunId, RunStillGoing, RunUnknown
-from activities.sandbox.stage import Stage
+from activities.sandbox.uids import UndroppedRoot, check_uid
 from tests.activities.sandbox.cell import TOKEN, Cell, eventually
 from workflows.models.run import RunEnd
 
@@ -39,7 +39,7 @@ async def test_a_command_that_is_not_executable_is_told_by_name(cell: Cell) -> N
 async def test_a_command_too_long_for_the_kernel_says_so(cell: Cell) -> None:
     status, _ = await cell.run("echo", "x" * 200_000)
     assert status.end is RunEnd.NOT_STARTED
-    assert "Argument list too long" in status.detail
+    assert "argument list too long" in status.detail.lower()
 
 
 async def test_a_workspace_that_is_not_there_says_so(cell: Cell) -> None:
@@ -82,9 +82,9 @@ async def test_pytest_is_there_for_a_plain_repository(cell: Cell) -> None:
     assert (status.exit_code, b"1 passed" in output) == (0, True), output
 
 
-async def test_the_same_run_id_started_by_many_at_once_runs_once(cell: Cell, stage: Stage) -> None:
+async def test_the_same_run_id_started_by_many_at_once_runs_once(cell: Cell, backend: Backend) -> None:
     spec = cell.spec("bash", "-c", "echo started >> count; echo done")
-    other = BubblewrapSandboxes(cell.runs, stage)
+    other = HostSandboxes(cell.runs, backend)
     await asyncio.gather(*(sandboxes.start(spec) for sandboxes in (cell.sandboxes, other) * 4))
     status, output = await cell.end(spec.run_id)
     assert (status.exit_code, output) == (0, b"done\n")
@@ -135,7 +135,7 @@ async def test_a_stopped_run_keeps_its_output_and_says_why(cell: Cell) -> None:
     await cell.says(run_id, b"working")
     assert run_id in cell.sandboxes.live_runs()
     # Every other test relies on this look to say that nothing remains.
-    assert len(cell.processes()) >= 4
+    assert len(cell.processes()) >= 3
     await cell.sandboxes.stop(run_id, "halted by security")
     status, output = await cell.end(run_id)
     assert (status.end, status.detail, status.exit_code) == (RunEnd.STOPPED, "halted by security", None)

@@ -13,13 +13,15 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from activities.sandbox import processes
-from activities.sandbox.bubblewrap import UndroppedRoot
+from activities.sandbox import run_directory
+from activities.sandbox.backend import Backend, Enforceable
 from activities.sandbox.contract import SandboxSpec
-from activities.sandbox.host import BubblewrapSandboxes
-from activities.sandbox.runs import Enforceable, LeaseTerms, Runs
+from activities.sandbox.host import HostSandboxes
+from activities.sandbox.runs import LeaseTerms, Runs
 from activities.sandbox.stage import Stage
-from tests.activities.sandbox.cell import Cell, eventually, follow
+from activities.sandbox.uids import UndroppedRoot
+from tests.activities.sandbox.cell import Cell, bubblewrap_alone, eventually, follow
+from tests.support.engines import BASE, Engine
 from workflows.models.limits import LimitGrades
 from workflows.models.run import RunEnd
 
@@ -33,12 +35,16 @@ LONG = 600.0
 
 WORKER = """
 import asyncio, os, pathlib, signal, sys
+from activities.sandbox.bubblewrap_backend import BubblewrapBackend
+from activities.sandbox.container.backend import ContainerBackend
 from activities.sandbox.contract import SandboxSpec
-from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.host import HostSandboxes
 from activities.sandbox.stage import Stage
 
 async def main():
-    sandboxes = BubblewrapSandboxes(pathlib.Path(sys.argv[1]), Stage(pathlib.Path(sys.argv[2])))
+    stage, engine = Stage(pathlib.Path(sys.argv[2])), sys.argv[4:]
+    backend = ContainerBackend(stage, socket=engine[0], image=engine[1]) if engine else BubblewrapBackend(stage)
+    sandboxes = HostSandboxes(pathlib.Path(sys.argv[1]), backend)
     await sandboxes.start(SandboxSpec.model_validate_json(sys.argv[3]))
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -46,11 +52,12 @@ asyncio.run(main())
 """
 
 
-async def _killed_worker(runs: Path, stage: Stage, spec: SandboxSpec) -> None:
+async def _killed_worker(cell: Cell, stage: Stage, spec: SandboxSpec) -> None:
     """A worker that starts a run and is killed at once."""
     root = str(Path(__file__).parents[3])
     worker = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", WORKER, str(runs), str(stage.root), spec.model_dump_json()),
+        *(sys.executable, "-c", WORKER, str(cell.runs), str(stage.root), spec.model_dump_json()),
+        *((str(cell.engine.socket), BASE) if cell.engine else ()),
         env={**os.environ, "PYTHONPATH": root},
         start_new_session=True,
         stdout=subprocess.DEVNULL,
@@ -59,11 +66,11 @@ async def _killed_worker(runs: Path, stage: Stage, spec: SandboxSpec) -> None:
 
 
 async def test_a_run_goes_on_when_its_worker_is_killed_and_the_next_one_misses_nothing(
-    cell: Cell, stage: Stage
+    cell: Cell, stage: Stage, backend: Backend
 ) -> None:
     spec = cell.spec("bash", "-c", "echo before; until [ -e go ]; do sleep 0.02; done; echo after; exit 5")
-    await _killed_worker(cell.runs, stage, spec)
-    next_worker = BubblewrapSandboxes(cell.runs, stage)
+    await _killed_worker(cell, stage, spec)
+    next_worker = HostSandboxes(cell.runs, backend)
     assert spec.run_id in next_worker.live_runs()
     # A retry of the step starts it again, which finds it.
     await next_worker.start(spec)
@@ -72,32 +79,34 @@ async def test_a_run_goes_on_when_its_worker_is_killed_and_the_next_one_misses_n
     assert (status.end, status.exit_code, output) == (RunEnd.EXITED, 5, b"before\nafter\n")
 
 
-async def test_a_run_that_ended_while_no_worker_was_there_keeps_its_result(cell: Cell, stage: Stage) -> None:
+async def test_a_run_that_ended_while_no_worker_was_there_keeps_its_result(
+    cell: Cell, stage: Stage, backend: Backend
+) -> None:
     spec = cell.spec("bash", "-c", "echo finished; exit 4")
-    await _killed_worker(cell.runs, stage, spec)
+    await _killed_worker(cell, stage, spec)
     await eventually(cell.directory(spec.run_id).status.exists, "it ends without us")
-    status, output = await follow(BubblewrapSandboxes(cell.runs, stage), spec.run_id)
+    status, output = await follow(HostSandboxes(cell.runs, backend), spec.run_id)
     assert (status.end, status.exit_code, output) == (RunEnd.EXITED, 4, b"finished\n")
 
 
-async def test_a_run_recorded_by_a_worker_that_died_before_starting_it_is_started(cell: Cell, stage: Stage) -> None:
+async def test_a_run_recorded_by_a_worker_that_died_before_starting_it_is_started(cell: Cell, backend: Backend) -> None:
     spec = cell.spec("echo", "late but whole")
-    runs = Runs(cell.runs, stage, LeaseTerms(LONG, LONG))
+    runs = Runs(cell.runs, backend, LeaseTerms(LONG, LONG))
     assert runs.make(spec, runs.launch(spec, cell.uid, Enforceable(LimitGrades())))
     runs.lease.touch()
     status, output = await cell.end(spec.run_id)
     assert (status.exit_code, output) == (0, b"late but whole\n")
 
 
-async def test_a_launch_as_root_without_a_uid_starts_nothing(cell: Cell, stage: Stage, as_root: None) -> None:
+async def test_a_launch_as_root_without_a_uid_starts_nothing(cell: Cell, backend: Backend, as_root: None) -> None:
     # Past the check at the start: the supervisor has one of its own.
     spec = cell.spec("id")
-    runs = Runs(cell.runs, stage, LeaseTerms(LONG, LONG))
+    runs = Runs(cell.runs, backend, LeaseTerms(LONG, LONG))
     runs.make(spec, runs.launch(spec, None, Enforceable(LimitGrades())))
     runs.lease.touch()
     status, output = await cell.end(spec.run_id)
     assert status.end is RunEnd.NOT_STARTED
-    assert "refused to run bubblewrap with root's rights" in status.detail
+    assert "with root's rights: no uid to drop to" in status.detail
     assert b"uid=" not in output
     assert str(UndroppedRoot()).startswith("Refused")
 
@@ -110,26 +119,51 @@ async def test_a_killed_supervisor_leaves_no_process_and_the_run_is_lost(cell: C
     status, output = await cell.end(run_id)
     assert cell.processes() == []
     assert cell.cgroups() == []
+    assert cell.containers() == []
     assert (status.end, output) == (RunEnd.LOST, b"working\n")
     assert "died without a final status" in status.detail
     # It is not run again: what it did so far is in the workspace.
     assert (await cell.end(run_id))[0] == status
 
 
-async def test_a_supervisor_that_somebody_stopped_is_woken_up(cell: Cell, stage: Stage) -> None:
+@bubblewrap_alone
+async def test_a_run_of_the_version_before_containers_that_is_lost_after_an_upgrade_is_ended(cell: Cell) -> None:
+    run_id = await cell.start("bash", "-c", "echo working; sleep 1000")
+    await cell.says(run_id, b"working")
+    directory = cell.directory(run_id)
+    content = run_directory.read(directory.launch)
+    assert content is not None
+    body = content.pop("body")
+    del content["backend"]
+    run_directory.write(directory.launch, {**content, "bubblewrap": body.pop("program"), **body})
+    os.kill(cell.supervisor(run_id), signal.SIGKILL)
+    assert (await cell.end(run_id))[0].end is RunEnd.LOST
+    assert cell.processes() == []
+
+
+async def test_a_run_ends_with_its_supervisor_also_when_no_worker_is_there_to_see_it(cell: Cell) -> None:
+    run_id = await cell.start("bash", "-c", "setsid nohup sleep 1000 & trap '' TERM HUP; echo working; sleep 1000")
+    await cell.says(run_id, b"working")
+    os.kill(cell.supervisor(run_id), signal.SIGKILL)
+    await eventually(lambda: cell.processes() == [], "the kernel ends it")
+
+
+async def test_a_supervisor_that_somebody_stopped_is_woken_up(cell: Cell, backend: Backend) -> None:
     run_id = await cell.start("bash", "-c", "echo working; until [ -e go ]; do sleep 0.01; done; echo done")
     await cell.says(run_id, b"working")
     os.kill(cell.supervisor(run_id), signal.SIGSTOP)
     (cell.workspace / "go").touch()
-    status, output = await follow(BubblewrapSandboxes(cell.runs, stage, wake_seconds=1), run_id)
+    status, output = await follow(HostSandboxes(cell.runs, backend, wake_seconds=1), run_id)
     assert (status.end, output) == (RunEnd.EXITED, b"working\ndone\n")
 
 
-async def test_a_supervisor_that_stands_still_for_good_is_killed_and_its_run_is_lost(cell: Cell, stage: Stage) -> None:
+async def test_a_supervisor_that_stands_still_for_good_is_killed_and_its_run_is_lost(
+    cell: Cell, backend: Backend
+) -> None:
     run_id = await cell.start("bash", "-c", "echo working; sleep 1000")
     await cell.says(run_id, b"working")
     os.kill(cell.supervisor(run_id), signal.SIGSTOP)
-    status, output = await follow(BubblewrapSandboxes(cell.runs, stage, kill_seconds=1), run_id)
+    status, output = await follow(HostSandboxes(cell.runs, backend, kill_seconds=1), run_id)
     assert (status.end, output) == (RunEnd.LOST, b"working\n")
     assert cell.processes() == []
 
@@ -142,6 +176,7 @@ async def test_a_supervisor_killed_while_frozen_leaves_no_process(cell: Cell) ->
     os.kill(cell.supervisor(run_id), signal.SIGKILL)
     assert (await cell.end(run_id))[0].end is RunEnd.LOST
     assert cell.processes() == []
+    assert cell.containers() == []
 
 
 async def test_a_supervisor_that_is_asked_to_end_takes_its_sandbox_with_it(cell: Cell) -> None:
@@ -156,8 +191,7 @@ async def test_a_supervisor_that_is_asked_to_end_takes_its_sandbox_with_it(cell:
 async def test_a_sandbox_killed_from_outside_is_told_apart_from_one_that_ended(cell: Cell) -> None:
     run_id = await cell.start("bash", "-c", "echo working; sleep 1000")
     await cell.says(run_id, b"working")
-    (outer,) = [one for one in processes.all_processes().values() if one.parent == cell.supervisor(run_id)]
-    os.kill(outer.pid, signal.SIGKILL)
+    os.kill(cell.first_process(run_id), signal.SIGKILL)
     status, _ = await cell.end(run_id)
     assert status.end is RunEnd.LOST
     assert "signal 9" in status.detail
@@ -222,11 +256,15 @@ class LeasedCell(Cell):
 
 
 @pytest_asyncio.fixture
-async def leased(state: Path, stage: Stage, request: pytest.FixtureRequest) -> AsyncIterator[LeasedCell]:
+async def leased(
+    state: Path, backend: Backend, engine: Engine | None, request: pytest.FixtureRequest
+) -> AsyncIterator[LeasedCell]:
     lapse: float = request.param
-    sandboxes = BubblewrapSandboxes(state / "runs", stage, lease_seconds=0.4, lapse_seconds=lapse)
+    # An engine takes longer than bubblewrap to begin, and nothing is said before.
+    lease = 0.4 if engine is None else 1.5
+    sandboxes = HostSandboxes(state / "runs", backend, lease_seconds=lease, lapse_seconds=lapse)
     await asyncio.to_thread(sandboxes.grades)
-    cell = LeasedCell(sandboxes, state, request.function.__name__.removeprefix("test_"))
+    cell = LeasedCell(sandboxes, state / "runs", request.function.__name__.removeprefix("test_"), engine)
     yield cell
     await cell.close()
 
