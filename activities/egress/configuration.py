@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from activities.egress import rate
+from activities.egress import bounds, headers, rate
 from activities.egress.metering.tunnels import LOOK, TUNNEL
 
 Json = dict[str, Any]
 
 DENIED_DETAILS = "rbac_access_denied"
 """How Envoy's response details begin where an address was refused."""
+BOUND_DETAILS = "ext_authz_denied"
+"""Envoy's response details where the meter refused a request because its sandbox has too many."""
 STREAM_IDLE = "3600s"
 TYPE = "type.googleapis.com/"
 FORWARD_FILTER = "envoy.filters.http.dynamic_forward_proxy"
@@ -33,7 +35,7 @@ ROUTE_FACTS = "journeyman"
 _HOLD_SECONDS = 30 * 24 * 3600
 _METER_SECONDS = 15
 _SHOWN_HEADERS = (":status", "content-length", "content-type", "content-encoding")
-"""To the meter: nothing of what the sandbox wrote but the size of its request."""
+"""To the meter, beside the body of a request that is to be counted."""
 
 
 def bootstrap(admin: Path, config: Path) -> Json:
@@ -45,11 +47,13 @@ def bootstrap(admin: Path, config: Path) -> Json:
             "lds_config": from_file(config / "listeners.json"),
             "cds_config": from_file(config / "clusters.json"),
         },
+        "overload_manager": bounds.overload(),
     }
 
 
 def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> Json:
     """One sandbox's proxy, on a unix socket."""
+    keep_length, restore_length = headers.filters()
     manager = {
         "@type": TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "sandbox",
@@ -63,6 +67,8 @@ def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> 
         "generate_request_id": False,
         "server_header_transformation": "PASS_THROUGH",
         "stream_idle_timeout": STREAM_IDLE,
+        "common_http_protocol_options": {"idle_timeout": bounds.IDLE},
+        "max_request_headers_kb": bounds.HEADERS_KB,
         "request_headers_timeout": "30s",
         "upgrade_configs": [{"upgrade_type": "CONNECT"}],
         "access_log": [{**_access_log(sandbox, log), "filter": which} for which in rate.recorded()],
@@ -72,7 +78,9 @@ def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> 
         "http_filters": [
             rate.requests(),
             _tunnels(),
+            keep_length,
             *_metering(),
+            restore_length,
             {
                 "name": FORWARD_FILTER,
                 "typed_config": {
@@ -98,6 +106,7 @@ def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> 
             {
                 "filters": [
                     rate.connections(),
+                    bounds.connections_open(),
                     {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager},
                 ]
             }
@@ -158,24 +167,27 @@ def _metering() -> list[Json]:
                 "failure_mode_allow": False,
                 "status_on_error": {"code": "ServiceUnavailable"},
                 "message_timeout": f"{_METER_SECONDS}s",
-                "processing_mode": {
-                    "request_header_mode": "SEND",
-                    "response_header_mode": "SEND",
-                    # Unless its head does not state its size.
-                    "request_body_mode": "NONE",
-                    "response_body_mode": "STREAMED",
-                    "request_trailer_mode": "SKIP",
-                    "response_trailer_mode": "SKIP",
-                },
+                "processing_mode": metered_mode("STREAMED"),
                 "forward_rules": {"allowed_headers": {"patterns": [{"exact": name} for name in _SHOWN_HEADERS]}},
                 "allow_mode_override": True,
                 "mutation_rules": {"disallow_all": {"value": True}},
-                "disable_immediate_response": True,
                 "route_cache_action": "RETAIN",
                 "metadata_options": {"forwarding_namespaces": {"untyped": [ADMIT_FILTER]}},
             },
         },
     ]
+
+
+def metered_mode(request_body: str) -> Json:
+    """What of a brokered request the meter is shown."""
+    return {
+        "request_header_mode": "SEND",
+        "response_header_mode": "SEND",
+        "request_body_mode": request_body,
+        "response_body_mode": "STREAMED",
+        "request_trailer_mode": "SKIP",
+        "response_trailer_mode": "SKIP",
+    }
 
 
 def listeners(each: Sequence[Json]) -> Json:
@@ -214,7 +226,8 @@ def _local_replies() -> list[Json]:
             ),
         },
         {
-            "filter": _where("response.code_details.startsWith('ext_')"),
+            # What the meter refuses comes with the meter's own words.
+            "filter": _where(f"response.code_details.startsWith('ext_') && response.code_details != '{BOUND_DETAILS}'"),
             "body_format_override": _plain(
                 f"Journeyman's meter does not answer, and nothing goes to {host} without it. It is being brought back: "
                 "try again in a few seconds.\n"

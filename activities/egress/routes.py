@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Sequence
 
+from activities.egress import headers
 from activities.egress.clusters import INTERNET, RBAC_FILTER
 from activities.egress.configuration import (
     ADMIT_FILTER,
@@ -17,6 +18,7 @@ from activities.egress.configuration import (
     UNDECLARED_RULE,
     Json,
     discovery,
+    metered_mode,
 )
 from activities.egress.contract import BrokeredService, Endpoint
 from activities.egress.rules import Rule
@@ -110,8 +112,10 @@ def _endpoint(
         },
         METER_FILTER: {
             "@type": TYPE + "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute",
-            "overrides": {},
+            # What costs nothing is measured by its stated size, or shown if it states none.
+            "overrides": {"processing_mode": metered_mode("STREAMED" if endpoint.usage else "NONE")},
         },
+        **headers.on_brokered_routes(),
         # What follows is no name that a sandbox chose.
         FORWARD_FILTER: {"@type": TYPE + "envoy.config.route.v3.FilterConfig", "disabled": True},
     }
