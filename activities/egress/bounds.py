@@ -10,6 +10,8 @@ CONNECTIONS_OPEN = 256
 """Of one sandbox at once. One more is closed as soon as it is accepted."""
 HEADERS_KB = 16
 """Of one request. As many as most servers take; those of agents are about two."""
+BUFFER_BYTES = 262_144
+"""Of one connection, each way: who does not read what was asked for makes its sender wait."""
 IDLE = "60s"
 """How long a connection without a request stays open."""
 HEAP_BYTES = 1024 * 1024 * 1024
@@ -42,8 +44,8 @@ def overload() -> dict[str, Any]:
     """What Envoy does as its memory runs out, before the kernel does worse: the greediest streams go first."""
     return {
         "refresh_interval": "0.25s",
-        # Streams of a megabyte and more are told apart by how much they hold.
-        "buffer_factory_config": {"minimum_account_to_track_power_of_two": 20},
+        # Streams are told apart by how much they hold, from a quarter of a megabyte on.
+        "buffer_factory_config": {"minimum_account_to_track_power_of_two": 18},
         "resource_monitors": [
             {
                 "name": _HEAP,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from activities.egress.bounds import CLUSTER_THRESHOLDS
+from activities.egress.bounds import BUFFER_BYTES, CLUSTER_THRESHOLDS
 from activities.egress.configuration import METER, TYPE, Json, discovery, from_file
 from activities.egress.rules import private_networks
 from activities.egress.services import Upstream
@@ -82,6 +82,7 @@ def _internet() -> Json:
         "connect_timeout": "10s",
         "lb_policy": "CLUSTER_PROVIDED",
         "circuit_breakers": CLUSTER_THRESHOLDS,
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "dns_lookup_family": "V4_PREFERRED",
         "dns_refresh_rate": "30s",
         "cluster_type": {
@@ -136,6 +137,7 @@ def _upstream(upstream: Upstream, places: ClusterPlaces) -> Json:
         "name": upstream.name,
         "connect_timeout": "10s",
         "circuit_breakers": CLUSTER_THRESHOLDS,
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "type": "STATIC" if upstream.address else "STRICT_DNS",
         "dns_lookup_family": "V4_PREFERRED",
         "dns_refresh_rate": "30s",

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from activities.egress.configuration import BOUND_DETAILS, DENIED_DETAILS, UNDECLARED_RULE
 from activities.egress.contract import EgressRecord
 from activities.egress.metering.body import REFUSED_DETAILS
 from activities.egress.metering.ledger import Entry
 from activities.egress.metering.tunnels import OTHER_NAME_DETAILS
 from activities.egress.rate import OVER_RATE_DETAILS
+from activities.egress.replies import BOUND_DETAILS, DENIED_DETAILS, UNDECLARED_RULE
 from activities.egress.routes import PROBE_RULE, REFUSED_RULE
 
 UNREADABLE_RULE = "unreadable"

@@ -15,12 +15,12 @@ from activities.egress.configuration import (
     STREAM_IDLE,
     TUNNEL_FILTER,
     TYPE,
-    UNDECLARED_RULE,
     Json,
     discovery,
     metered_mode,
 )
 from activities.egress.contract import BrokeredService, Endpoint
+from activities.egress.replies import UNDECLARED_RULE
 from activities.egress.rules import Rule
 from activities.egress.services import CREDENTIAL_HEADERS, Upstream
 

@@ -102,8 +102,14 @@ class Meter:
                 yield answer
             return
         request: Request | None = None
+        sent_nothing = False
         try:
             async for message in shown:
+                if request is None and (sent_nothing or message.HasField("response_headers")):
+                    # An answer before any request: Envoy's own to one that it or this meter refused.
+                    sent_nothing = True
+                    yield _SAME[_kind(message)]
+                    continue
                 if request is None:
                     request = self._take(message)
                 if request is None:
@@ -150,7 +156,7 @@ class Meter:
 
 def _note(request: Request, message: Any) -> bytes:
     """Count what a message shows, and return the answer to it."""
-    kind = next(name for name in _SAME if message.HasField(name))
+    kind = _kind(message)
     answer: bytes = _SAME[kind]
     if kind == "request_headers":
         head = _head(message.request_headers)
@@ -188,6 +194,10 @@ def _note(request: Request, message: Any) -> bytes:
     else:
         request.note()
     return answer
+
+
+def _kind(message: Any) -> str:
+    return next(name for name in _SAME if message.HasField(name))
 
 
 def _refuse(request: Request, why: str) -> bytes:
