@@ -188,6 +188,22 @@ async def test_a_sandbox_with_many_slow_requests_leaves_the_provider_to_the_othe
     assert sum((r.allowed, r.rule, r.status) == (False, "over its bound", 429) for r in records) == over
 
 
+async def test_of_requests_that_a_cap_holds_no_more_than_a_few_wait(broker: EnvoyGateway, upstream: Provider) -> None:
+    rules = brokered(service(f"http://api.example.test:{upstream.port}"), allowance=Allowance(requests=0))
+    sockets = await broker.open("s", rules, None)
+    over = 8
+    asking = [asyncio.create_task(asyncio.to_thread(post, sockets)) for _ in range(MOST_WAITING + over)]
+    async with asyncio.timeout(20):
+        while sum(task.done() for task in asking) < over:
+            await asyncio.wait([task for task in asking if not task.done()], return_when=asyncio.FIRST_COMPLETED)
+    assert all(b"its allowance is used up" in task.result() for task in asking if task.done())
+    assert (await broker.metered("s")).held == "requests"
+    assert sum(task.done() for task in asking) == over and upstream.asked == []
+    await broker.grant("s", Allowance())
+    answers = await asyncio.gather(*asking)
+    assert sum(answer.startswith(b"HTTP/1.1 200") for answer in answers) == MOST_WAITING
+
+
 async def test_requests_at_once_do_not_pass_a_cap_that_one_of_them_may_reach(
     broker: EnvoyGateway, upstream: Provider
 ) -> None:
