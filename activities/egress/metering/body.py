@@ -21,8 +21,8 @@ _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _KEPT = frozenset((*_LIMITS, "n", "model", "background"))
 _MOST_KEPT = 200
 _MOST_VALUES = 16
-_MOST_MARKS = 200_000
-"""Signs that are looked at: about a second's work, and more than the longest conversation with an agent has."""
+_MOST_MARKS = 100_000
+"""Signs that are looked at: a tenth of a second's work, and more than the longest conversation with an agent has."""
 _TEXT = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _TOP = re.compile(rb'["{}\[\],:]')
 _BELOW = re.compile(rb'["{}\[\]]')

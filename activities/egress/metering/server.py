@@ -178,6 +178,8 @@ def _note(request: Request, message: Any) -> bytes:
             request.changed()
     elif kind == "response_headers":
         head = _head(message.response_headers)
+        # Whatever it was, somebody answers it.
+        request.body.whole = True
         status = head.get(":status", b"")
         request.reader.begin(
             int(status) if status.isdigit() else 0,
