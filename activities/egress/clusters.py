@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from activities.egress.bounds import BUFFER_BYTES, CLUSTER_THRESHOLDS
 from activities.egress.configuration import METER, TYPE, Json, discovery, from_file
 from activities.egress.rules import private_networks
 from activities.egress.services import Upstream
@@ -12,7 +13,6 @@ RBAC_FILTER = "envoy.filters.http.upstream_rbac"
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _ONE_REQUEST = {"max_requests_per_connection": 1}
 """One sandbox's request never travels on a connection that another's could have left unclean."""
-_MOST_METERED = 65_536
 _CODEC: Json = {
     "name": "envoy.filters.http.upstream_codec",
     "typed_config": {"@type": TYPE + "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"},
@@ -81,6 +81,8 @@ def _internet() -> Json:
         "name": INTERNET,
         "connect_timeout": "10s",
         "lb_policy": "CLUSTER_PROVIDED",
+        "circuit_breakers": CLUSTER_THRESHOLDS,
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "dns_lookup_family": "V4_PREFERRED",
         "dns_refresh_rate": "30s",
         "cluster_type": {
@@ -134,6 +136,8 @@ def _upstream(upstream: Upstream, places: ClusterPlaces) -> Json:
     cluster: Json = {
         "name": upstream.name,
         "connect_timeout": "10s",
+        "circuit_breakers": CLUSTER_THRESHOLDS,
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "type": "STATIC" if upstream.address else "STRICT_DNS",
         "dns_lookup_family": "V4_PREFERRED",
         "dns_refresh_rate": "30s",
@@ -180,7 +184,6 @@ def secret_file(directory: Path, name: str) -> Path:
 
 
 def _meter(socket: Path) -> Json:
-    most = dict.fromkeys(("max_connections", "max_pending_requests", "max_requests"), _MOST_METERED)
     return {
         "name": METER,
         "type": "STATIC",
@@ -189,7 +192,7 @@ def _meter(socket: Path) -> Json:
             "cluster_name": METER,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"pipe": {"path": str(socket)}}}}]}],
         },
-        "circuit_breakers": {"thresholds": [most]},
+        "circuit_breakers": CLUSTER_THRESHOLDS,
         "typed_extension_protocol_options": {
             _OPTIONS: {"@type": TYPE + _OPTIONS, "explicit_http_config": {"http2_protocol_options": {}}}
         },

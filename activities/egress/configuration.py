@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from activities.egress import rate
+from activities.egress import bounds, headers, rate, replies
 from activities.egress.metering.tunnels import LOOK, TUNNEL
 
 Json = dict[str, Any]
 
-DENIED_DETAILS = "rbac_access_denied"
-"""How Envoy's response details begin where an address was refused."""
 STREAM_IDLE = "3600s"
 TYPE = "type.googleapis.com/"
 FORWARD_FILTER = "envoy.filters.http.dynamic_forward_proxy"
@@ -26,14 +24,12 @@ METER_FILTER = "envoy.filters.http.ext_proc"
 TUNNEL_FILTER = "journeyman.tunnel"
 METER = "meter"
 """Name of the meter's cluster."""
-UNDECLARED_RULE = "undeclared"
-"""Name of the route that refuses what a brokered service has not declared."""
 ROUTE_FACTS = "journeyman"
 """Namespace of what a brokered route says of itself for the record."""
 _HOLD_SECONDS = 30 * 24 * 3600
 _METER_SECONDS = 15
 _SHOWN_HEADERS = (":status", "content-length", "content-type", "content-encoding")
-"""To the meter: nothing of what the sandbox wrote but the size of its request."""
+"""To the meter, beside the body of a request that is to be counted."""
 
 
 def bootstrap(admin: Path, config: Path) -> Json:
@@ -45,11 +41,13 @@ def bootstrap(admin: Path, config: Path) -> Json:
             "lds_config": from_file(config / "listeners.json"),
             "cds_config": from_file(config / "clusters.json"),
         },
+        "overload_manager": bounds.overload(),
     }
 
 
 def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> Json:
     """One sandbox's proxy, on a unix socket."""
+    keep_length, restore_length = headers.filters()
     manager = {
         "@type": TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "sandbox",
@@ -63,16 +61,20 @@ def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> 
         "generate_request_id": False,
         "server_header_transformation": "PASS_THROUGH",
         "stream_idle_timeout": STREAM_IDLE,
+        "common_http_protocol_options": {"idle_timeout": bounds.IDLE},
+        "max_request_headers_kb": bounds.HEADERS_KB,
         "request_headers_timeout": "30s",
         "upgrade_configs": [{"upgrade_type": "CONNECT"}],
         "access_log": [{**_access_log(sandbox, log), "filter": which} for which in rate.recorded()],
         # A tunnel that is open when Envoy is killed is on record all the same.
         "access_log_options": {"flush_log_on_tunnel_successfully_established": True},
-        "local_reply_config": {"mappers": _local_replies()},
+        "local_reply_config": {"mappers": replies.local_replies()},
         "http_filters": [
             rate.requests(),
             _tunnels(),
+            keep_length,
             *_metering(),
+            restore_length,
             {
                 "name": FORWARD_FILTER,
                 "typed_config": {
@@ -93,11 +95,12 @@ def listener(name: str, sandbox: str, socket: Path, routes: Path, log: Path) -> 
         "@type": TYPE + "envoy.config.listener.v3.Listener",
         "name": name,
         "address": {"pipe": {"path": str(socket), "mode": 0o660}},
-        "per_connection_buffer_limit_bytes": 262144,
+        "per_connection_buffer_limit_bytes": bounds.BUFFER_BYTES,
         "filter_chains": [
             {
                 "filters": [
                     rate.connections(),
+                    bounds.connections_open(),
                     {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager},
                 ]
             }
@@ -158,19 +161,10 @@ def _metering() -> list[Json]:
                 "failure_mode_allow": False,
                 "status_on_error": {"code": "ServiceUnavailable"},
                 "message_timeout": f"{_METER_SECONDS}s",
-                "processing_mode": {
-                    "request_header_mode": "SEND",
-                    "response_header_mode": "SEND",
-                    # Unless its head does not state its size.
-                    "request_body_mode": "NONE",
-                    "response_body_mode": "STREAMED",
-                    "request_trailer_mode": "SKIP",
-                    "response_trailer_mode": "SKIP",
-                },
+                "processing_mode": metered_mode("STREAMED"),
                 "forward_rules": {"allowed_headers": {"patterns": [{"exact": name} for name in _SHOWN_HEADERS]}},
                 "allow_mode_override": True,
                 "mutation_rules": {"disallow_all": {"value": True}},
-                "disable_immediate_response": True,
                 "route_cache_action": "RETAIN",
                 "metadata_options": {"forwarding_namespaces": {"untyped": [ADMIT_FILTER]}},
             },
@@ -178,62 +172,21 @@ def _metering() -> list[Json]:
     ]
 
 
+def metered_mode(request_body: str) -> Json:
+    """What of a brokered request the meter is shown."""
+    return {
+        "request_header_mode": "SEND",
+        "response_header_mode": "SEND",
+        "request_body_mode": request_body,
+        "response_body_mode": "STREAMED",
+        "request_trailer_mode": "SKIP",
+        "response_trailer_mode": "SKIP",
+    }
+
+
 def listeners(each: Sequence[Json]) -> Json:
     """The file that names all listeners."""
     return discovery("envoy.config.listener.v3.Listener", each)
-
-
-def _local_replies() -> list[Json]:
-    """What Envoy says itself, in words that an agent and its reader can act on."""
-    host = "%REQ(:AUTHORITY):200%"
-    policy = (
-        "This is policy, not an outage: trying again does not help. "
-        "A person can allow it in the egress list of the repository's policy.\n"
-    )
-    return [
-        {
-            "filter": rate.over_rate(),
-            "body_format_override": _plain(
-                f"Journeyman refused {host}: this sandbox made more than {rate.REQUESTS_AT_ONCE} requests at once. It "
-                f"may go on with {rate.REQUESTS_PER_SECOND} a second: wait, and ask less often.\n"
-            ),
-        },
-        {
-            # The upstream filter leaves no metadata on the downstream request; its details alone tell what it denied.
-            "filter": _where(f"response.code_details.startsWith('{DENIED_DETAILS}')"),
-            "body_format_override": _plain(
-                f"Journeyman refused {host}: its name leads to a private address of this network. {policy}"
-            ),
-        },
-        {
-            "filter": _where(f"xds.route_name == '{UNDECLARED_RULE}'"),
-            "body_format_override": _plain(
-                f"Journeyman refused %REQ(:METHOD):20% %REQ(:PATH):200% at {host}: only the requests that the agent's "
-                "adapter declares go to this service, by exactly these methods and paths. This is policy, not an "
-                "outage: trying again does not help.\n"
-            ),
-        },
-        {
-            "filter": _where("response.code_details.startsWith('ext_')"),
-            "body_format_override": _plain(
-                f"Journeyman's meter does not answer, and nothing goes to {host} without it. It is being brought back: "
-                "try again in a few seconds.\n"
-            ),
-        },
-        {
-            "filter": _status(403),
-            "body_format_override": _plain(
-                f"Journeyman refused {host}: it is not on this sandbox's allowlist. {policy}"
-            ),
-        },
-        {
-            "filter": _status(503),
-            "body_format_override": _plain(
-                f"Journeyman allows {host} but could not reach it: %RESPONSE_CODE_DETAILS%. This is an outage or a "
-                "name that does not resolve, not policy.\n"
-            ),
-        },
-    ]
 
 
 def _access_log(sandbox: str, log: Path) -> Json:
@@ -269,18 +222,6 @@ def _access_log(sandbox: str, log: Path) -> Json:
     }
 
 
-def _where(expression: str) -> Json:
-    return {
-        "extension_filter": {
-            "name": "envoy.access_loggers.extension_filters.cel",
-            "typed_config": {
-                "@type": TYPE + "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
-                "expression": expression,
-            },
-        }
-    }
-
-
 def from_file(path: Path) -> Json:
     """A file that Envoy reads, and again whenever it is replaced."""
     return {"resource_api_version": "V3", "path_config_source": {"path": str(path)}}
@@ -291,12 +232,3 @@ def discovery(kind: str, resources: Sequence[Json]) -> Json:
     resources = [{"@type": TYPE + kind, **resource} for resource in resources]
     version = hashlib.sha256(json.dumps(resources, sort_keys=True).encode()).hexdigest()[:16]
     return {"version_info": version, "resources": resources}
-
-
-def _status(code: int) -> Json:
-    comparison = {"op": "EQ", "value": {"default_value": code, "runtime_key": "journeyman.unused"}}
-    return {"status_code_filter": {"comparison": comparison}}
-
-
-def _plain(text: str) -> Json:
-    return {"text_format_source": {"inline_string": text}, "content_type": "text/plain; charset=utf-8"}

@@ -43,7 +43,8 @@ class Daemon:
         self.stop()
         if self._log.exists():
             self._log.replace(self._log.with_name(f"{self._log.stem}.previous.log"))
-        with self._log.open("wb") as output:
+        # They may hold what sandboxes sent.
+        with open(self._log, "wb", opener=_closed_to_others) as output:
             self._child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -102,11 +103,22 @@ class Daemon:
 
     def _limit(self, pid: int) -> None:
         with contextlib.suppress(OSError, ValueError):
-            _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-            most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+            most = most_files()
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
             # A dump would hold what passed through.
             resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+
+
+def most_files() -> int:
+    """How many files a process may open that is started here."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+
+
+def _closed_to_others(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_NOFOLLOW, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> bool:

@@ -11,13 +11,14 @@ from typing import Any
 
 import envoy  # type: ignore[import-untyped]
 
-from activities.egress.daemon import Daemon
+from activities.egress import bounds
+from activities.egress.daemon import Daemon, most_files
 from activities.egress.places import ENVOY_UID, METER_UID, Places
 from activities.egress.unix_http import ask
 
 METER_SOCKET = "meter.sock"
 _METER_READY = "ready.sock"
-_METER_FORMAT = "2"
+_METER_FORMAT = "3"
 """Of what worker and meter tell each other in files. Another one replaces a meter that runs, and cuts its streams."""
 
 
@@ -40,6 +41,7 @@ class EnvoyProcess:
         command = [
             str(binary),
             *("--config-path", str(self._places.config / "bootstrap.json")),
+            *("--config-yaml", bounds.of_process(most_files())),
             # One worker thread: what a probe was answered then holds for every connection.
             *("--concurrency", "1"),
             "--disable-hot-restart",

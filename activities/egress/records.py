@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from activities.egress.configuration import DENIED_DETAILS, UNDECLARED_RULE
 from activities.egress.contract import EgressRecord
+from activities.egress.metering.body import REFUSED_DETAILS
 from activities.egress.metering.ledger import Entry
 from activities.egress.metering.tunnels import OTHER_NAME_DETAILS
 from activities.egress.rate import OVER_RATE_DETAILS
+from activities.egress.replies import BOUND_DETAILS, DENIED_DETAILS, UNDECLARED_RULE
 from activities.egress.routes import PROBE_RULE, REFUSED_RULE
 
 UNREADABLE_RULE = "unreadable"
@@ -24,6 +25,10 @@ HELD_RULE = "held"
 """A request for which a sandbox's allowance had no room until its client gave up or the sandbox closed."""
 OVER_RATE_RULE = "over the rate"
 """Stands for about a hundred requests that were refused because there were too many at once."""
+OVER_BOUND_RULE = "over its bound"
+"""A request that was refused because too many of the same sandbox were under way or waited."""
+UNCOUNTED_RULE = "can't be counted"
+"""A request that was refused because what it asks for would not be counted."""
 OTHER_NAME_RULE = "another name in TLS"
 """A tunnel that was allowed, and cut when it turned out to be meant for another name, or to be no TLS at all."""
 MOST_RECORDS = 100_000
@@ -126,6 +131,10 @@ def _record(entry: dict[str, Any], sandbox: str) -> EgressRecord:
             rule = HELD_RULE
     if details.startswith(OTHER_NAME_DETAILS):
         allowed, shown = False, OTHER_NAME_RULE
+    elif details == BOUND_DETAILS:
+        allowed, shown = False, OVER_BOUND_RULE
+    elif REFUSED_DETAILS in details:
+        allowed, shown = False, UNCOUNTED_RULE
     elif details == OVER_RATE_DETAILS:
         allowed, shown = False, OVER_RATE_RULE
     elif rule and rule not in (REFUSED_RULE, UNDECLARED_RULE):

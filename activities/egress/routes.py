@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Sequence
 
+from activities.egress import headers
 from activities.egress.clusters import INTERNET, RBAC_FILTER
 from activities.egress.configuration import (
     ADMIT_FILTER,
@@ -14,11 +15,12 @@ from activities.egress.configuration import (
     STREAM_IDLE,
     TUNNEL_FILTER,
     TYPE,
-    UNDECLARED_RULE,
     Json,
     discovery,
+    metered_mode,
 )
 from activities.egress.contract import BrokeredService, Endpoint
+from activities.egress.replies import UNDECLARED_RULE
 from activities.egress.rules import Rule
 from activities.egress.services import CREDENTIAL_HEADERS, Upstream
 
@@ -110,8 +112,10 @@ def _endpoint(
         },
         METER_FILTER: {
             "@type": TYPE + "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute",
-            "overrides": {},
+            # What costs nothing is measured by its stated size, or shown if it states none.
+            "overrides": {"processing_mode": metered_mode("STREAMED" if endpoint.usage else "NONE")},
         },
+        **headers.on_brokered_routes(),
         # What follows is no name that a sandbox chose.
         FORWARD_FILTER: {"@type": TYPE + "envoy.config.route.v3.FilterConfig", "disabled": True},
     }

@@ -78,6 +78,8 @@ class Engine:
             self._service = subprocess.Popen(
                 self.service(),
                 env=self.environment,
+                # An engine's helpers write where they are.
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -42,7 +42,9 @@ def say(**event):
     print(json.dumps(event), flush=True)
 
 def mend():
-    pathlib.Path("calc.py").write_text(text.replace("a - b", "a + b"))
+    # Once: whoever is ended in the middle of a write leaves half a file.
+    if "a - b" in pathlib.Path("calc.py").read_text():
+        pathlib.Path("calc.py").write_text(text.replace("a - b", "a + b"))
 
 if mode == "asker":
     ask(); mend(); ask(); ask()

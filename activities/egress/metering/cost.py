@@ -34,10 +34,19 @@ def price_of(model: str, prices: Mapping[str, Price]) -> tuple[Price | None, boo
     return dearest, False
 
 
-def measure(reader: AnswerReader, sent: int, free: bool, prices: Mapping[str, Price], version: str) -> Metered:
+def measure(
+    reader: AnswerReader,
+    sent: int,
+    free: bool,
+    prices: Mapping[str, Price],
+    version: str,
+    asked_model: str = "",
+    reserve: int = 0,
+) -> Metered:
     """What one request used as far as its answer has been read. `sent`: bytes of its body; `free`: it costs nothing.
 
-    What the answer has not stated is estimated from bytes. A refusal by the provider costs what it states.
+    What the answer has not stated is estimated from bytes, and its output is at least `reserve` tokens. A refusal by
+    the provider costs what it states. `asked_model` counts until the answer names one.
     """
     bytes_seen = sent + reader.received
     usage = reader.usage
@@ -49,9 +58,9 @@ def measure(reader: AnswerReader, sent: int, free: bool, prices: Mapping[str, Pr
     input_tokens = -(-sent // BYTES_PER_TOKEN) if usage.input is None else usage.input
     output_tokens = usage.output or 0
     if not usage.last_word:
-        output_tokens = max(output_tokens, -(-text // BYTES_PER_TOKEN))
+        output_tokens = max(output_tokens, -(-text // BYTES_PER_TOKEN), reserve)
     cache_read, cache_write = usage.cache_read or 0, usage.cache_write or 0
-    price, listed = price_of(usage.model, prices)
+    price, listed = price_of(usage.model or asked_model, prices)
     money = 0
     if price is not None:
         prompt = input_tokens + cache_read + cache_write

@@ -13,14 +13,13 @@ import grpc
 import grpc.aio
 
 from activities.egress.metering import tunnels
-from activities.egress.metering.sandbox import Request, Sandbox, UnknownRequest
+from activities.egress.metering.body import REFUSED_DETAILS
+from activities.egress.metering.sandbox import Request, Sandbox, TooManyRequests, UnknownRequest
 from activities.egress.metering.wire import CheckRequest, CheckResponse, ProcessingRequest, ProcessingResponse
 
 NAMESPACE = "envoy.filters.http.ext_authz"
 """Envoy's metadata of an answer to the first question, from which the second one and the access log learn its id."""
 REQUEST_ID = "request"
-_LOOK_SECONDS = 0.1
-"""How often a held request looks whether the allowance was raised."""
 _TAKE_SECONDS = 30.0
 """A request that was let through and is not seen after this never left: its client went away."""
 _SAME = {
@@ -70,15 +69,20 @@ class Meter:
         return server
 
     async def check(self, asked: Any, context: Any) -> Any:
-        """Let a request begin, once its sandbox's allowance has room. Waits for as long as Envoy's client does."""
+        """Let a request begin, once its sandbox's bounds have room. Waits for as long as Envoy's client does."""
         told = asked.attributes.context_extensions
         try:
             sandbox = self._sandbox(told["sandbox"])
-            while limit := sandbox.limit():
-                sandbox.hold(limit)
-                await asyncio.sleep(_LOOK_SECONDS)
-            # No pause between the look and the beginning, so that of many that wait no two take the same last place.
-            request = sandbox.begin(told["host"], told["method"], told["path"], told["rule"])
+            request = await sandbox.admit(told["host"], told["method"], told["path"], told["rule"])
+        except TooManyRequests as refused:
+            return CheckResponse(
+                status={"code": grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]},
+                denied_response={
+                    "status": {"code": 429},
+                    "headers": [{"header": {"key": "retry-after", "value": "5"}}],
+                    "body": f"Journeyman refused this request. {refused}\n",
+                },
+            )
         except UnknownRequest as error:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
             raise
@@ -98,8 +102,14 @@ class Meter:
                 yield answer
             return
         request: Request | None = None
+        sent_nothing = False
         try:
             async for message in shown:
+                if request is None and (sent_nothing or message.HasField("response_headers")):
+                    # An answer before any request: Envoy's own to one that it or this meter refused.
+                    sent_nothing = True
+                    yield _SAME[_kind(message)]
+                    continue
                 if request is None:
                     request = self._take(message)
                 if request is None:
@@ -107,10 +117,12 @@ class Meter:
                     return
                 # Noted before it is passed on: whoever has seen the end of an answer finds it counted.
                 yield _note(request, message)
+                if request.ended:
+                    return
         finally:
             if request is not None and not request.ended:
                 # Cut, by whichever side.
-                request.finish()
+                request.finish(cut=True)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -144,18 +156,30 @@ class Meter:
 
 def _note(request: Request, message: Any) -> bytes:
     """Count what a message shows, and return the answer to it."""
-    kind = next(name for name in _SAME if message.HasField(name))
+    kind = _kind(message)
     answer: bytes = _SAME[kind]
     if kind == "request_headers":
-        stated = _head(message.request_headers).get("content-length", b"")
+        head = _head(message.request_headers)
+        stated = head.get("content-length", b"")
+        request.body.whole = message.request_headers.end_of_stream
         if stated.isdigit():
             request.sent = int(stated)
-        elif not message.request_headers.end_of_stream:
+        if request.endpoint.usage and head.get("content-encoding", b"identity") != b"identity":
+            return _refuse(request, "its body is compressed, so that what it asks for can't be told")
+        if not request.endpoint.usage and not stated and not request.body.whole:
             answer = _SHOW_BODY
     elif kind == "request_body":
-        request.sent += len(message.request_body.body)
+        before = request.body.most_tokens
+        request.body.feed(message.request_body.body)
+        request.body.whole = message.request_body.end_of_stream
+        if refusal := request.body.refusal(request.endpoint.usage):
+            return _refuse(request, refusal)
+        if request.body.most_tokens < before or request.body.whole:
+            request.changed()
     elif kind == "response_headers":
         head = _head(message.response_headers)
+        # Whatever it was, somebody answers it.
+        request.body.whole = True
         status = head.get(":status", b"")
         request.reader.begin(
             int(status) if status.isdigit() else 0,
@@ -171,6 +195,23 @@ def _note(request: Request, message: Any) -> bytes:
         request.finish()
     else:
         request.note()
+    return answer
+
+
+def _kind(message: Any) -> str:
+    return next(name for name in _SAME if message.HasField(name))
+
+
+def _refuse(request: Request, why: str) -> bytes:
+    """Answer in the provider's place; it does not begin before it has the whole of a request."""
+    request.abandon()
+    answer: bytes = ProcessingResponse(
+        immediate_response={
+            "status": {"code": 400},
+            "body": f"Journeyman refused this request: {why}.\n".encode(),
+            "details": REFUSED_DETAILS,
+        }
+    ).SerializeToString()
     return answer
 
 

@@ -44,7 +44,7 @@ _FIELDS: dict[str, tuple[tuple[int, str, str], ...]] = {
     "CommonResponse": ((3, "body_mutation", "BodyMutation"),),
     "BodyResponse": ((1, "response", "CommonResponse"),),
     "Unchanged": (),
-    "ImmediateResponse": ((1, "status", "Status"), (5, "details", "string")),
+    "ImmediateResponse": ((1, "status", "Status"), (3, "body", "bytes"), (5, "details", "string")),
     "ProcessingResponse": (
         (1, "request_headers", "Unchanged"),
         (2, "response_headers", "Unchanged"),
@@ -57,9 +57,16 @@ _FIELDS: dict[str, tuple[tuple[int, str, str], ...]] = {
     "AttributeContext": ((10, "context_extensions", "map string"),),
     "CheckRequest": ((1, "attributes", "AttributeContext"),),
     "OkHttpResponse": (),
+    "HeaderValueOption": ((1, "header", "HeaderValue"),),
+    "DeniedHttpResponse": (
+        (1, "status", "Status"),
+        (2, "headers", "repeated HeaderValueOption"),
+        (3, "body", "string"),
+    ),
     "Status": ((1, "code", "int32"),),
     "CheckResponse": (
         (1, "status", "Status"),
+        (2, "denied_response", "DeniedHttpResponse"),
         (3, "ok_response", "OkHttpResponse"),
         (4, "dynamic_metadata", "Struct"),
     ),

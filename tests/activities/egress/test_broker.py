@@ -22,6 +22,7 @@ from tests.activities.egress.providers import (
     Provider,
     anthropic_stream,
     brokered,
+    exchange,
     plain,
     post,
     provider,
@@ -387,3 +388,45 @@ async def test_a_service_that_can_not_be_kept_to_is_refused(directory: Path, nam
     wrong = service("http://api.example.test").model_copy(update={name: value})
     with pytest.raises(RuleRefused, match="refused"):
         await EnvoyGateway(directory).open("s", brokered(wrong), None)
+
+
+async def test_a_sandbox_can_not_say_which_request_is_really_meant_or_whose_account_pays(
+    broker: EnvoyGateway, upstream: Provider
+) -> None:
+    sockets = await broker.open("s", brokered(service(at(upstream))), None)
+    unwanted = (
+        *("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL"),
+        *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Path", "Forwarded", "X-Real-IP", "Via"),
+        *("OpenAI-Organization", "OpenAI-Project", "anthropic-organization-id", "chatgpt-account-id"),
+        *("anthropic-workspace-id", "x-goog-user-project", "x-billing-id", "X-Auth-Token"),
+    )
+    needed = ("anthropic-version", "anthropic-beta", "OpenAI-Beta", "x-stainless-lang", "X-App", "traceparent")
+    extra = "".join(f"{name}: sandbox\r\n" for name in (*unwanted, *needed))
+    assert (await asyncio.to_thread(post, sockets, extra=extra)).startswith(b"HTTP/1.1 200")
+    (asked,) = upstream.asked
+    assert [name for name in unwanted if "sandbox" in asked.header(name.lower())] == []
+    assert [asked.header(name.lower()) for name in needed] == [["sandbox"]] * len(needed)
+
+
+async def test_a_body_whose_size_is_not_stated_gets_none_that_the_sandbox_made_up(
+    broker: EnvoyGateway, upstream: Provider
+) -> None:
+    sockets = await broker.open("s", brokered(service(at(upstream))), None)
+    head = (
+        f"POST {MESSAGES} HTTP/1.1\r\nHost: {HOST}\r\nx-journeyman-length: 2\r\nTransfer-Encoding: chunked\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    answer = await asyncio.to_thread(exchange, sockets, f"{head}2\r\n{{}}\r\n3\r\n   \r\n0\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 200")
+    (asked,) = upstream.asked
+    assert (asked.body, asked.header("content-length"), asked.header("x-journeyman-length")) == (b"{}   ", [], [])
+
+
+async def test_logs_of_the_gateway_s_processes_are_closed_to_others(
+    broker: EnvoyGateway, directory: Path, upstream: Provider
+) -> None:
+    await broker.open("s", brokered(service(at(upstream))), None)
+    await broker.stop()
+    await broker.ensure_running()
+    logs = {path.name: path.stat().st_mode & 0o777 for path in directory.glob("*.log")}
+    assert logs == dict.fromkeys(("envoy.log", "envoy.previous.log", "meter.log", "meter.previous.log"), 0o600)
