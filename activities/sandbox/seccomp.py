@@ -86,6 +86,8 @@ def refusals() -> Iterator[Refusal]:
             yield Refusal("clone", condition=Condition(0, _MASKED_EQUAL, bit, bit))
     # clone3 keeps its flags behind a pointer, which a filter can't read; libc falls back to clone.
     yield Refusal("clone3", errno.ENOSYS)
+    # Takes a disk's space faster than anybody who watches it can look; libc then writes instead.
+    yield Refusal("fallocate", errno.EOPNOTSUPP)
     for call in ("socket", "socketpair"):
         # Compared in 64 bits, so that a family with high bits set is above, too.
         yield Refusal(call, condition=Condition(0, _ABOVE, max(_SOCKET_FAMILIES)))

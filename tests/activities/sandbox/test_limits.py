@@ -133,6 +133,20 @@ def in_memory(cell: Cell) -> Iterator[Path]:
     shutil.rmtree(path)
 
 
+async def test_space_is_taken_by_writing_so_that_whoever_watches_it_sees_it_grow(cell: Cell) -> None:
+    """Set aside in one call, a disk is full before anybody has looked."""
+    status, output = await cell.python(
+        "import ctypes, errno, os\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "file = os.open('/work/x', os.O_CREAT | os.O_RDWR)\n"
+        "libc.fallocate(file, 0, ctypes.c_long(0), ctypes.c_long(1 << 20))\n"
+        "print(errno.errorcode[ctypes.get_errno()])\n"
+        "os.posix_fallocate(file, 0, 1 << 20)\n"
+        "print(os.fstat(file).st_size)\n"
+    )
+    assert (status.end, output.split()) == (RunEnd.EXITED, [b"ENOTSUP", b"1048576"])
+
+
 async def test_a_directory_that_was_closed_hides_nothing(cell: Cell, in_memory: Path) -> None:
     code = (
         "import os, time\nos.mkdir('/work/closed')\nfor n in range(64): "
