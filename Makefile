@@ -9,7 +9,7 @@ export UV_SYSTEM_CERTS ?= 1
 CERTIFICATES = $${SSL_CERT_FILE:-$${PIP_CERT:-$$($(BIN)/python -m pip config get global.cert 2>/dev/null)}}
 UV = certificates="$(CERTIFICATES)"; $${certificates:+env SSL_CERT_FILE="$$certificates"} $(BIN)/uv
 
-.PHONY: setup demo test check bench format lock system-deps clean
+.PHONY: setup demo test check bench containment format lock system-deps clean
 
 setup: $(STAMP)
 
@@ -41,6 +41,11 @@ check: $(STAMP)
 # Prints a table and, last, one line of JSON. BENCH="overhead egress" measures some only.
 bench: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks $(BENCH)
+
+# Attacks the sandboxes of this machine; fails if anything gets out, or was not shown to be an attack. BACKEND=bubblewrap
+# attacks one of them, ONLY="network" makes one group or one attempt. Last is one line of JSON.
+containment: $(STAMP)
+	@$(BIN)/python -m tests.containment $(BACKEND) $(if $(ONLY),--only "$(ONLY)")
 
 format: $(STAMP)
 	$(BIN)/ruff format .

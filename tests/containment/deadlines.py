@@ -12,8 +12,8 @@ from typing import Any
 
 from activities.sandbox import processes
 from activities.sandbox.contract import Sandboxes, SandboxSpec
-from tests.containment.attempt import Attempt, CouldNotBeMade, Result
-from tests.containment.ground import SMALL, Ground, end_all_of
+from tests.containment.attempt import Attempt, CouldNotBeMade, NotApplicable, Result
+from tests.containment.ground import SMALL, Ground, end_all_of, of_uid
 from tests.containment.prelude import arguments
 from tests.containment.scene import Scene, python_for
 from workflows.models.limits import Limits
@@ -30,6 +30,8 @@ class GoingOn(Attempt):
     script: str
     done: str
     """`its end`, `deadline`, `stop`, `freeze` or `supervisor`: what has to end it, or make it stand still."""
+    elusive: bool = False
+    """Whether its control is kept in check only by a uid of its own."""
     control_does: str
     """What somebody does to the first process alone who believes that this is enough."""
 
@@ -41,6 +43,8 @@ class GoingOn(Attempt):
 
     async def control(self, ground: Ground) -> Result:
         async with ground.scene(ground.proving) as scene:
+            if self.elusive and scene.uid is None:
+                raise NotApplicable("a uid of its own, without which a control can't be ended, takes root")
             drop: dict[str, Any] = (
                 {"user": scene.uid, "group": scene.uid, "extra_groups": []} if scene.uid is not None else {}
             )
@@ -49,10 +53,10 @@ class GoingOn(Attempt):
                 python_for(scene.uid), *arguments(self.script, values), cwd="/", env={"PATH": "/usr/bin:/bin"},
                 stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, start_new_session=True, **drop,
             )  # fmt: skip
-            family: set[int] = set()
+            family: list[processes.Process] = []
             try:
                 await _beats(scene)
-                family = {process.pid, *(each.pid for each in processes.descendants(process.pid))}
+                family = processes.descendants(process.pid)
                 if self.control_does == "wait":
                     await process.wait()
                 else:
@@ -63,9 +67,11 @@ class GoingOn(Attempt):
                 return Result(await _goes_on(scene))
             finally:
                 end_all_of(scene, process.pid)
-                for pid in family:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+                # Without a uid of their own they are known by what they were; none lives for more than 20 seconds.
+                for each in family:
+                    if processes.is_alive(each.pid, each.started):
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(each.pid, signal.SIGKILL)
                 await process.wait()
 
     async def attack(self, ground: Ground) -> Result:
@@ -107,11 +113,8 @@ async def _goes_on(scene: Scene) -> str:
 
 def _left(scene: Scene) -> str:
     """Whether any process of the attack's uid is there, when its run has ended."""
-    for pid in processes.all_processes() if scene.uid is not None else ():
-        with contextlib.suppress(OSError):
-            if Path(f"/proc/{pid}").stat().st_uid == scene.uid:
-                return f"process {pid} is left"
-    return ""
+    left = of_uid(scene)
+    return f"process {left[0]} is left" if left else ""
 
 
 async def _ended(sandboxes: Sandboxes, run_id: str) -> None:
@@ -170,7 +173,10 @@ _RELAY = (
 
 
 def _of(name: str, script: str, done: str, control_does: str, success: str) -> GoingOn:
-    return GoingOn(name=name, group="time", success=success, script=script, done=done, control_does=control_does)
+    return GoingOn(
+        name=name, group="time", success=success, script=script, done=done, control_does=control_does,
+        elusive=_RELAY in script,
+    )  # fmt: skip
 
 
 ATTEMPTS: tuple[Attempt, ...] = (

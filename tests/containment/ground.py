@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,8 +71,9 @@ class Ground:
     closing: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
     @classmethod
-    def at(cls, home: Path, sandboxes: Sandboxes | None = None) -> "Ground":
-        stage = stage_runtime(home)
+    def at(cls, home: Path, sandboxes: Sandboxes | None = None, stage: Stage | None = None) -> "Ground":
+        """In a directory of its own. Without sandboxes, those for controls are attacked."""
+        stage = stage or stage_runtime(home)
         proving = BubblewrapSandboxes(home / "proving", stage, lease_seconds=600)
         return cls(home, sandboxes or proving, stage, proving)
 
@@ -160,14 +162,28 @@ def _as_a_shell(code: int) -> int:
 
 
 def end_all_of(scene: Scene, group: int) -> None:
-    """End a control's process group and, where its uid is nobody else's, every process of that uid, by their ids."""
+    """End a control's process group and, where its uid is nobody else's, every process of that uid, by their ids.
+
+    Again and again until none is found: some pass their life on faster than they are listed.
+    """
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
+    deadline = time.monotonic() + HOST_SECONDS
+    while (found := of_uid(scene)) and time.monotonic() < deadline:
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def of_uid(scene: Scene) -> list[int]:
+    """Living processes of a scene's own uid, but for the victim."""
     victim = scene.victim.pid if scene.victim else 0
+    found = []
     for pid in processes.all_processes() if scene.uid is not None else ():
         with contextlib.suppress(OSError):
             if pid != victim and os.stat(f"/proc/{pid}").st_uid == scene.uid:
-                os.kill(pid, signal.SIGKILL)
+                found.append(pid)
+    return found
 
 
 def namespaces(*kinds: str) -> tuple[str, ...]:

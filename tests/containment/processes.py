@@ -20,11 +20,18 @@ def _victim(scene: Scene) -> None:
     scene.start_victim()
 
 
-def _alone(scene: Scene) -> None:
+def _for_one_alone(prepare: Prepare) -> Prepare:
     """For what hits everything of a uid: that uid has to be nobody else's."""
-    if scene.uid is None:
-        raise NotApplicable("hitting every process of a uid takes one that is nobody else's, and so root")
-    scene.start_victim()
+
+    def prepared(scene: Scene) -> None:
+        if scene.uid is None:
+            raise NotApplicable("hitting every process of a uid takes one that is nobody else's, and so root")
+        prepare(scene)
+
+    return prepared
+
+
+_alone = _for_one_alone(_victim)
 
 
 def _of(
@@ -129,6 +136,13 @@ def _worker_knows(scene: Scene) -> None:
 
 _TAKEN = "what a process outside keeps is read"
 _HIT = "a process outside is hit"
+_LISTED = """
+for path in glob.glob('/proc/[0-9]*/cmdline'):
+    try:
+        tell(read(path))
+    except OSError:  # It has ended.
+        pass
+"""
 _SEGMENT = """
 libc.shmat.restype = ctypes.c_void_p
 segment = libc.shmget(V['key'], V['length'], 0)
@@ -142,12 +156,12 @@ ATTEMPTS: tuple[Attempt, ...] = (
     _of(
         "find a process of the host by its command line",
         "a process of the host is in view",
-        "for path in glob.glob('/proc/[0-9]*/cmdline'): tell(read(path))",
+        _LISTED,
     ),
     _of(
         "find a process of the host in a sandbox that shares its namespace",
         "a process of the host is in view",
-        "for path in glob.glob('/proc/[0-9]*/cmdline'): tell(read(path))",
+        _LISTED,
         where=Without("the process namespace"),
     ),
     _of("read the environment of a process outside", _TAKEN, "tell(read('/proc/%d/environ' % V['victim']))"),
@@ -235,7 +249,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
         _HIT,
         "os.setpriority(os.PRIO_USER, V['uid'], 6)",
         _NICE_SEEN,
-        prepare=_NICE,
+        prepare=_for_one_alone(_NICE),
     ),
     _of(
         "take processors from a process outside",

@@ -170,7 +170,7 @@ class Returned(Attempt):
             lock = work / "lock"
             return Taken(digest=hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else "")
         if self.copied:
-            return _walked(work.with_name("copy"))
+            return as_it_is(work.with_name("copy"))
         listed = _as_user(scene, work, "git -c core.fsmonitor=false ls-tree -r -z HEAD^{tree}").stdout
         taken = Taken()
         for entry in filter(None, listed.split(b"\0")):
@@ -202,7 +202,7 @@ class Returned(Attempt):
             return Taken()
         if self.then == "freeze":
             await asyncio.to_thread(freeze, work)
-            return await asyncio.to_thread(_walked, work)
+            return await asyncio.to_thread(as_it_is, work)
         if self.then == "lock":
             try:
                 return Taken(digest=hash_lock_file(work, "lock"))
@@ -229,7 +229,7 @@ def _as_user(scene: Scene, work: Path, script: str) -> "subprocess.CompletedProc
     return subprocess.CompletedProcess(script, process.returncode, out, error)
 
 
-def _walked(top: Path) -> Taken:
+def as_it_is(top: Path) -> Taken:
     """Files as they are, with every bit of their modes; the content of a link is where it leads."""
     taken = Taken()
     for folder, _, names in os.walk(top):
