@@ -83,7 +83,7 @@ def _pack(scene: Scene) -> None:
 
 def _of(
     name: str, success: str, script: str, observe: Observe = secret_came_out, where: Where | None = None,
-    prepare: Prepare = lambda scene: None,
+    prepare: Prepare = lambda scene: None, may_lack: str = "",
 ) -> Inside:  # fmt: skip
     return Inside(
         name=name,
@@ -93,6 +93,7 @@ def _of(
         observe=observe,
         where=where or OnHost(),
         prepare=prepare,
+        may_lack=may_lack,
     )
 
 
@@ -265,6 +266,28 @@ ATTEMPTS: tuple[Attempt, ...] = (
         "tell(subprocess.run(['./cat', place], capture_output=True, text=True).stdout)",
         secret_came_out,
         prepare=_plant_capable,
+    ),
+    _of(
+        "write among the programs of the system",
+        "a program or a setting of the system is changed",
+        "for place in ('/usr/local', '/etc', '/opt', '/usr/bin', '/lib'):\n    try:\n"
+        "        if not V['inside']: subprocess.run(['mount', '-t', 'tmpfs', 'own', place], check=True)\n"
+        "        open(place + '/planted', 'w').close(); won(place)\n    except OSError: pass",
+        proof_was_left,
+        InNamespaces("mount"),
+    ),
+    _of(
+        "become root by a program of the system (su)",
+        "code runs with root's rights",
+        "child = subprocess.Popen(['su'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)\n"
+        "end = time.monotonic() + 2\n"
+        "while time.monotonic() < end and child.poll() is None:\n"
+        "    ids = [line.split() for line in read('/proc/%d/status' % "
+        "child.pid).splitlines() if line.startswith('Uid:')][0]\n"
+        "    if ids[2] != ids[1]:\n        won('effective uid %s' % ids[2])\n        break\n    time.sleep(0.005)\n"
+        "child.stdin.close(); child.wait()",
+        proof_was_left,
+        may_lack="this machine has no su",
     ),
     _of(
         "fill the root of the sandbox, which is memory",

@@ -1,17 +1,20 @@
 """The network of the host and of other sandboxes: reached from inside, and reached into from outside."""
 
-import contextlib
-import os
-import socket
-import threading
-import time
-from pathlib import Path
-
-from tests.containment.attempt import Attempt, NotApplicable
+from tests.containment.attempt import Attempt
 from tests.containment.inside import Control as Where
 from tests.containment.inside import InNamespaces, Inside, Nowhere, Observe, OnHost, Prepare, Without
+from tests.containment.network_scenes import (
+    give_descriptors,
+    host_address,
+    knock,
+    needs_six,
+    nested,
+    port,
+    try_to_listen,
+    vsock,
+)
 from tests.containment.observers import proof_was_left, reached, secret_came_out, seen_meanwhile
-from tests.containment.scene import Listener, Scene
+from tests.containment.scene import Scene
 
 _SHARED = Without("the network namespace")
 
@@ -28,101 +31,6 @@ def _of(
         name=name, group="network", success=success, script=script, observe=observe, where=where, prepare=prepare,
         meanwhile=meanwhile, may_lack=may_lack,
     )  # fmt: skip
-
-
-def _port(scene: Scene) -> None:
-    """A port of 127.0.0.1 that nobody uses at the moment, for the attack to wait at."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        scene.values["port"] = free.getsockname()[1]
-
-
-def _knock(scene: Scene) -> None:
-    """Connects from outside until somebody answers or the attack is over."""
-    while not scene.over.wait(0.02):
-        with (
-            contextlib.suppress(OSError),
-            socket.create_connection(("127.0.0.1", scene.values["port"]), 1) as connection,
-        ):
-            connection.settimeout(1)
-            if connection.recv(100) == b"backdoor":
-                scene.seen.append("somebody outside was let in")
-                return
-
-
-def _host_address(scene: Scene) -> None:
-    """A listener on an address of this machine that is not loopback; what goes there goes by the loopback interface."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-        try:
-            # Nothing is sent: this only asks the kernel which address it would take.
-            asked.connect(("192.0.2.1", 9))
-        except OSError as error:
-            raise NotApplicable("this machine has no address but loopback") from error
-        address = asked.getsockname()[0]
-    listener = scene.listeners["address"] = Listener(socket.AF_INET, socket.SOCK_STREAM, (address, 0), scene.token)
-    scene.closing.append(listener.close)
-    scene.values["address"] = list(listener.address)
-
-
-def _nested(scene: Scene) -> None:
-    """A socket where container engines have theirs, as far as the suite may make one: in a directory of its own."""
-    scene.listen()
-    if not Path(scene.values["unix"]).exists():
-        raise NotApplicable("there is no socket")
-
-
-def _vsock(scene: Scene) -> None:
-    """A listener that is reached by the hypervisor's sockets on this very machine."""
-    if not hasattr(socket, "AF_VSOCK"):
-        raise NotApplicable("this Python knows no vsock")
-    try:
-        listener = Listener(socket.AF_VSOCK, socket.SOCK_STREAM, (1, 0xFFFFFFFF), scene.token)
-    except OSError as error:
-        raise NotApplicable(f"this machine has no loopback for vsock ({error.strerror})") from error
-    scene.listeners["vsock"] = listener
-    scene.closing.append(listener.close)
-    scene.values["vsock"] = listener.address[1]
-
-
-def _needs_six(scene: Scene) -> None:
-    scene.listen()
-    if "tcp6" not in scene.listeners:
-        raise NotApplicable("this machine has no IPv6")
-
-
-def _try_to_listen(scene: Scene) -> None:
-    deadline = time.monotonic() + 5
-    while not scene.over.wait(0.02) and time.monotonic() < deadline:
-        try:
-            socket.create_server(("127.0.0.1", scene.values["port"])).close()
-        except OSError:
-            scene.seen.append("the port is taken on the host")
-            return
-
-
-def _give_descriptors(scene: Scene) -> None:
-    """A server that passes the canary's descriptor to whoever comes."""
-    path = str(scene.outside / "socket")
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(path)
-    server.listen()
-    os.chmod(path, 0o777)
-    scene.values["giver"] = path
-    scene.closing.append(lambda: _shut(server))
-
-    def give() -> None:
-        with contextlib.suppress(OSError):
-            connection, _ = server.accept()
-            with connection, scene.secret.open() as file:
-                socket.send_fds(connection, [b"x"], [file.fileno()])
-
-    threading.Thread(target=give, daemon=True).start()
-
-
-def _shut(server: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        server.shutdown(socket.SHUT_RDWR)
-    server.close()
 
 
 _OUT = "a listener outside is reached"
@@ -149,7 +57,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
         _OUT,
         _CONNECT.format(family="AF_INET6", address="('::1', V['tcp6'])"),
         reached("tcp6"),
-        prepare=_needs_six,
+        prepare=needs_six,
     ),
     _of(
         "connect to the host by an address of the old protocol in the new one",
@@ -169,7 +77,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
         _OUT,
         _CONNECT.format(family="AF_INET", address="tuple(V['address'])"),
         reached("address"),
-        prepare=_host_address,
+        prepare=host_address,
     ),
     _of(
         "send a datagram to the host",
@@ -196,7 +104,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
         _CONNECT.format(family="AF_UNIX", address="V['unix']"),
         reached("unix"),
         OnHost(),
-        _nested,
+        nested,
     ),
     _of(
         "reach a socket of the host through a link in the workspace",
@@ -204,7 +112,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
         "os.symlink(V['unix'], 'engine'); " + _CONNECT.format(family="AF_UNIX", address="'engine'"),
         reached("unix"),
         OnHost(),
-        _nested,
+        nested,
     ),
     _of(
         "reach the engine of containers where it usually is",
@@ -231,16 +139,16 @@ ATTEMPTS: tuple[Attempt, ...] = (
         "try:\n    connection, _ = server.accept()\nexcept TimeoutError:\n    raise OSError('nobody came')\n"
         "connection.sendall(b'backdoor'); connection.close(); time.sleep(0.2)",
         seen_meanwhile,
-        prepare=_port,
-        meanwhile=_knock,
+        prepare=port,
+        meanwhile=knock,
     ),
     _of(
         "take a port of the host away",
         "nobody outside can listen there while the sandbox runs",
         "server = socket.create_server(('127.0.0.1', V['port'])); time.sleep(0.5)",
         seen_meanwhile,
-        prepare=_port,
-        meanwhile=_try_to_listen,
+        prepare=port,
+        meanwhile=try_to_listen,
     ),
     _of(
         "talk to the hypervisor by a socket that no namespace holds",
@@ -248,7 +156,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
         _CONNECT.format(family="AF_VSOCK", address="(1, V['vsock'])"),
         reached("vsock"),
         Without("the seccomp filter"),
-        _vsock,
+        vsock,
     ),
     _of(
         "ask for the address where clouds keep credentials",
@@ -310,6 +218,6 @@ ATTEMPTS: tuple[Attempt, ...] = (
         "tell(os.read(descriptor, 999).decode())",
         secret_came_out,
         OnHost(),
-        prepare=_give_descriptors,
+        prepare=give_descriptors,
     ),
 )

@@ -1,9 +1,7 @@
 """Processes of the host and of other sandboxes: seen, read, signalled, taken over."""
 
 import os
-import pty
 import subprocess
-import termios
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,35 +66,6 @@ _FILES, _FILES_SEEN = _changed("a limit of a process outside", lambda pid: Path(
 _SCORE, _SCORE_SEEN = _changed(
     "the score of a process outside", lambda pid: Path(f"/proc/{pid}/oom_score_adj").read_text()
 )
-
-
-def _terminal(scene: Scene) -> None:
-    """A terminal that a control can be given; in a sandbox there is none to be had."""
-    ours, theirs = pty.openpty()
-    scene.closing += [lambda: os.close(ours), lambda: os.close(theirs)]
-    settings = termios.tcgetattr(theirs)
-    settings[3] &= ~termios.ECHO
-    termios.tcsetattr(theirs, termios.TCSANOW, settings)
-    path = os.ttyname(theirs)
-    scene.own(scene.directory / "secret")
-    if scene.uid is not None:
-        os.chown(path, scene.uid, scene.uid)
-    os.set_blocking(theirs, False)
-    scene.values |= {"terminal": path}
-    scene.closing.append(lambda: None)
-    _THEIRS[scene.token] = theirs
-
-
-_THEIRS: dict[str, int] = {}
-
-
-def _typed(scene: Scene, _: object) -> str:
-    """What whoever reads from the terminal next would get."""
-    try:
-        data = os.read(_THEIRS.pop(scene.token), 100)
-    except BlockingIOError:
-        return ""
-    return f"{data!r} was typed into a terminal outside" if data else ""
 
 
 def _stopped(scene: Scene) -> None:
@@ -272,25 +241,6 @@ ATTEMPTS: tuple[Attempt, ...] = (
         "with open('/proc/%d/oom_score_adj' % V['victim'], 'w') as file: file.write('999')",
         _SCORE_SEEN,
         prepare=_SCORE,
-    ),
-    _of(
-        "type into a terminal outside",
-        "what the attack types is read outside",
-        "handle = os.open(V['terminal'], os.O_RDWR)\nfcntl.ioctl(handle, 0x540E, 0)\n"
-        "for letter in b'rm -rf x' + bytes([10]): fcntl.ioctl(handle, 0x5412, bytes([letter]))",
-        _typed,
-        prepare=_terminal,
-        may_lack="this kernel lets nobody type into a terminal",
-    ),
-    _of(
-        "type into the sandbox's own controlling terminal",
-        "there is a controlling terminal, and what is typed into it is taken",
-        "handle = os.open('/dev/tty' if V['inside'] else V['terminal'], os.O_RDWR)\n"
-        "V['inside'] or fcntl.ioctl(handle, 0x540E, 0)\n"
-        "for letter in b'id' + bytes([10]): fcntl.ioctl(handle, 0x5412, bytes([letter]))\nwon('typed')",
-        proof_was_left,
-        prepare=_terminal,
-        may_lack="this kernel lets nobody type into a terminal",
     ),
     _of(
         "forge how the run ended through bubblewrap's own pipe",

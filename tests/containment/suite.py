@@ -15,22 +15,26 @@ from tests.containment import (
     policy,
     processes,
     resources,
+    return_code,
     return_path,
+    rootless,
+    terminals,
+    unnoticed,
 )
 from tests.containment.attempt import Attempt, CouldNotBeMade, NotApplicable, Outcome, Result, Verdict
 from tests.containment.ground import Ground
 
 GROUPS: dict[str, Sequence[Attempt]] = {
     "files": files.ATTEMPTS,
-    "processes": processes.ATTEMPTS,
+    "processes": (*processes.ATTEMPTS, *terminals.ATTEMPTS),
     "kernel": kernel.ATTEMPTS,
     "network": network.ATTEMPTS,
     "resources": resources.ATTEMPTS,
     "time": deadlines.ATTEMPTS,
-    "inheritance": inheritance.ATTEMPTS,
-    "return path": return_path.ATTEMPTS,
+    "inheritance": (*inheritance.ATTEMPTS, *rootless.ATTEMPTS),
+    "return path": (*return_code.ATTEMPTS, *return_path.ATTEMPTS),
     "broker": broker.ATTEMPTS,
-    "policy": (*policy.ATTEMPTS, *decisions.ATTEMPTS),
+    "policy": (*policy.ATTEMPTS, *unnoticed.ATTEMPTS, *decisions.ATTEMPTS),
 }
 
 
