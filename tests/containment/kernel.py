@@ -129,12 +129,6 @@ ATTEMPTS: tuple[Attempt, ...] = (
         may_lack="this kernel has no rings",
     ),
     _of(
-        "open a file through a ring that no filter sees (io_uring)",
-        f"ring = call({NUMBERS['io_uring_setup']}, 2, ctypes.create_string_buffer(120)); "
-        f"won('requests that are not filtered')",
-        may_lack="this kernel has no rings",
-    ),
-    _of(
         "change the terminal's input (ioctl TIOCSTI)",
         f"reached({NUMBERS['ioctl']}, -1, 0x5412, 1)",
     ),

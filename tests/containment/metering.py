@@ -104,12 +104,12 @@ class Opened(Attempt):
         return "the listener's own uid" if self.as_owner else "no sandbox, as root"
 
     async def control(self, ground: Ground) -> Result:
-        return await self._result(ground, None)
+        return await self._result(ground, as_stranger=False)
 
     async def attack(self, ground: Ground) -> Result:
-        return await self._result(ground, ground.sandboxes)
+        return await self._result(ground, as_stranger=True)
 
-    async def _result(self, ground: Ground, sandboxes: object) -> Result:
+    async def _result(self, ground: Ground, *, as_stranger: bool) -> Result:
         if os.geteuid() != 0:
             raise NotApplicable("being another user takes root")
         world = await World.of(ground)
@@ -117,7 +117,7 @@ class Opened(Attempt):
         try:
             async with world.opened(world.brokered(), owner) as sockets:
                 path = self.path(world, sockets)
-                uid = stranger if sandboxes else owner if self.as_owner else 0
+                uid = stranger if as_stranger else owner if self.as_owner else 0
                 code = _CONNECT if self.sends else "import sys; print(open(sys.argv[1]).read())"
                 done = await asyncio.to_thread(
                     subprocess.run,

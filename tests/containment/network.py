@@ -2,10 +2,9 @@
 
 from tests.containment.attempt import Attempt
 from tests.containment.inside import Control as Where
-from tests.containment.inside import InNamespaces, Inside, Nowhere, Observe, OnHost, Prepare, Without
+from tests.containment.inside import InNamespaces, Inside, Observe, OnHost, Prepare, Without
 from tests.containment.network_scenes import (
     give_descriptors,
-    host_address,
     knock,
     needs_six,
     nested,
@@ -73,13 +72,6 @@ ATTEMPTS: tuple[Attempt, ...] = (
         reached("tcp"),
     ),
     _of(
-        "connect to the host by its own address",
-        _OUT,
-        _CONNECT.format(family="AF_INET", address="tuple(V['address'])"),
-        reached("address"),
-        prepare=host_address,
-    ),
-    _of(
         "send a datagram to the host",
         _OUT,
         "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'out', ('127.0.0.1', V['udp'])); time.sleep(0.2)",
@@ -117,11 +109,14 @@ ATTEMPTS: tuple[Attempt, ...] = (
     _of(
         "reach the engine of containers where it usually is",
         "an engine answers that can start anything on the host",
-        "for path in ('/var/run/docker.sock', '/run/docker.sock', "
-        "'/run/podman/podman.sock', '/run/containerd/containerd.sock'):\n"
-        "    if os.path.exists(path): won(path)",
+        "if not V['inside']:\n"
+        "    subprocess.run(['mount', '-t', 'tmpfs', 'own', '/run'], check=True)\n"
+        "    engine = socket.socket(socket.AF_UNIX); engine.bind('/run/docker.sock'); engine.listen()\n"
+        "for name in ('docker.sock', 'podman/podman.sock', 'containerd/containerd.sock', 'crio/crio.sock'):\n"
+        "    for path in ('/run/' + name, '/var/run/' + name):\n"
+        "        if os.path.exists(path): socket.socket(socket.AF_UNIX).connect(path); won(path)",
         proof_was_left,
-        Nowhere("a control would need an engine that every user may command"),
+        InNamespaces("mount"),
     ),
     _of(
         "find out what interfaces and routes the host has",

@@ -31,20 +31,6 @@ def knock(scene: Scene) -> None:
                 return
 
 
-def host_address(scene: Scene) -> None:
-    """A listener on an address of this machine that is not loopback; what goes there goes by the loopback interface."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-        try:
-            # Nothing is sent: this only asks the kernel which address it would take.
-            asked.connect(("192.0.2.1", 9))
-        except OSError as error:
-            raise NotApplicable("this machine has no address but loopback") from error
-        address = asked.getsockname()[0]
-    listener = scene.listeners["address"] = Listener(socket.AF_INET, socket.SOCK_STREAM, (address, 0), scene.token)
-    scene.closing.append(listener.close)
-    scene.values["address"] = list(listener.address)
-
-
 def nested(scene: Scene) -> None:
     """A socket where container engines have theirs, as far as the suite may make one: in a directory of its own."""
     scene.listen()

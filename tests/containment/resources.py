@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.containment.attempt import Attempt
-from tests.containment.inside import AsRoot, Inside, Lifted, Nowhere, Observe
+from tests.containment.inside import AsRoot, Inside, Lifted, Observe, OnHost
 from tests.containment.inside import Control as Where
 from tests.containment.observers import finished_beyond, proof_was_left
 from workflows.models.limits import MIB
@@ -150,7 +150,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
         "nest directories deeper than anybody counts",
         f"for n in range(1200): os.mkdir('d'); os.chdir('d')\n{_HOLD % '1200 levels'}",
         _SMALL_DISK,
-        Nowhere("no limit that is lifted lets a tree be nested so deep: whoever counts gives up"),
+        OnHost(),
     ),
     _of(
         "write a file larger than any may be",

@@ -28,6 +28,8 @@ from workflows.models.run import RunEnd
 FILES = {"calc.py": "x = 1\n", "src/deep/a.py": "a = 1\n", ".gitignore": "*.log\n"}
 NAIVE = "git add -A && git commit -qm x"
 _SECONDS = 25.0
+_READ = 100
+"""Files that are read; nothing that is looked for comes later."""
 
 
 @dataclass
@@ -39,6 +41,8 @@ class Taken:
     refused: str = ""
     hung: bool = False
     digest: str = ""
+    files: int = 0
+    """How many there are; of the first of them `tree` has the content."""
 
     def content(self) -> bytes:
         return b"\0".join(content for _, content in self.tree.values())
@@ -100,15 +104,24 @@ class Desk:
         except ExportRefused as refused:
             return Taken(refused=str(refused))
         listed = await self.git.run("ls-tree", "-r", "-z", tree, purpose="listing", git_dir=self.mirror.vault)
-        taken = Taken()
-        for entry in filter(None, listed.split(b"\0")):
-            described, path = entry.split(b"\t", 1)
-            mode, kind, blob = described.decode().split()
+        entries = _entries(listed)
+        taken = Taken(files=len(entries))
+        for mode, kind, blob, path in entries[:_READ]:
             content = b""
             if kind == "blob":
                 content = await self.git.run("cat-file", "blob", blob, purpose="reading", git_dir=self.mirror.vault)
-            taken.tree[os.fsdecode(path)] = (mode, content)
+            taken.tree[path] = (mode, content)
         return taken
+
+
+def _entries(listed: bytes) -> list[tuple[str, str, str, str]]:
+    """Mode, kind, id and path of each entry that `git ls-tree -r -z` has listed."""
+    found = []
+    for entry in filter(None, listed.split(b"\0")):
+        described, path = entry.split(b"\t", 1)
+        mode, kind, blob = described.decode().split()
+        found.append((mode, kind, blob, os.fsdecode(path)))
+    return found
 
 
 def _told(scene: Scene) -> dict[str, str]:
@@ -153,11 +166,13 @@ class Returned(Attempt):
     then: str = "export"
     """What takes the work tree here: `export`, `remove`, `freeze` or `lock`."""
     prepare: Callable[[Scene], None] = lambda scene: None
+    seconds: float = _SECONDS
+    """How long the naive one may take before it counts as waiting for ever."""
     may_lack: str = ""
 
     @property
     def controlled_by(self) -> str:
-        return "a git that trusts the work tree" if self.naive.startswith("git") or "git " in self.naive else "a copy"
+        return "somebody who trusts the work tree"
 
     async def control(self, ground: Ground) -> Result:
         desk = await Desk.of(ground)
@@ -171,7 +186,7 @@ class Returned(Attempt):
             if made.returncode:
                 raise CouldNotBeMade(f"{made.stderr[-800:].decode(errors='replace')}")
             try:
-                said = await asyncio.to_thread(_as_user, scene, work, self.naive)
+                said = await asyncio.to_thread(_as_user, scene, work, self.naive, self.seconds)
             except subprocess.TimeoutExpired:
                 return Result(self.look(Taken(hung=True), scene))
             taken = await asyncio.to_thread(self._naively, scene, work)
@@ -186,16 +201,11 @@ class Returned(Attempt):
             return Taken(digest=hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else "")
         if self.copied:
             return as_it_is(work.with_name("copy"))
-        listed = _as_user(scene, work, "git -c core.fsmonitor=false ls-tree -r -z HEAD^{tree}").stdout
-        taken = Taken()
-        for entry in filter(None, listed.split(b"\0")):
-            described, path = entry.split(b"\t", 1)
-            mode, kind, blob = described.decode().split()
+        entries = _entries(_as_user(scene, work, "git -c core.fsmonitor=false ls-tree -r -z HEAD^{tree}").stdout)
+        taken = Taken(files=len(entries))
+        for mode, kind, blob, path in entries[:_READ]:
             content = _as_user(scene, work, f"git cat-file blob {blob}").stdout if kind == "blob" else b""
-            taken.tree[os.fsdecode(path)] = (mode, content)
-            if len(taken.tree) > 200:
-                taken.tree |= {f"{n}": ("100644", b"") for n in range(listed.count(b"\0"))}
-                break
+            taken.tree[path] = (mode, content)
         return taken
 
     async def attack(self, ground: Ground) -> Result:
@@ -229,7 +239,7 @@ class Returned(Attempt):
             return Taken(hung=True)
 
 
-def _as_user(scene: Scene, work: Path, script: str) -> "subprocess.CompletedProcess[bytes]":
+def _as_user(scene: Scene, work: Path, script: str, seconds: float = _SECONDS) -> "subprocess.CompletedProcess[bytes]":
     drop: dict[str, Any] = {"user": scene.uid, "group": scene.uid, "extra_groups": []} if scene.uid is not None else {}
     environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **_told(scene)}
     process = subprocess.Popen(
@@ -237,7 +247,7 @@ def _as_user(scene: Scene, work: Path, script: str) -> "subprocess.CompletedProc
         stderr=subprocess.PIPE, start_new_session=True, **drop,
     )  # fmt: skip
     try:
-        out, error = process.communicate(timeout=_SECONDS if "hang" not in script else 3)
+        out, error = process.communicate(timeout=seconds)
     finally:
         end_all_of(scene, process.pid)
         process.wait()

@@ -28,13 +28,13 @@ def _drop(launch: Launch, *parts: str) -> Launch:
     raise AssertionError(f"bubblewrap is not given {parts}, so that nothing is weakened by taking them away")
 
 
-def _share(namespace: str, *more: str) -> Weakening:
+def _share(namespace: str) -> Weakening:
     """In the host's namespace of one kind."""
 
     def weaken(launch: Launch) -> Launch:
         kept = [option for option in _SHARED if option != f"--unshare-{namespace}"]
         dropped = _drop(launch, "--unshare-all")
-        return dataclasses.replace(dropped, options=(*kept, *dropped.options, *more))
+        return dataclasses.replace(dropped, options=(*kept, *dropped.options))
 
     return weaken
 
