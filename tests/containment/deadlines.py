@@ -31,7 +31,7 @@ class GoingOn(Attempt):
     done: str
     """`its end`, `deadline`, `stop`, `freeze` or `supervisor`: what has to end it, or make it stand still."""
     elusive: bool = False
-    """Whether its control is kept in check only by a uid of its own."""
+    """Whether its control is kept in check only by a uid of its own: it can't be found, or would reach others."""
     control_does: str
     """What somebody does to the first process alone who believes that this is enough."""
 
@@ -172,10 +172,13 @@ _RELAY = (
 )
 
 
+_EVERYBODY = "for pid in [int(name) for name in os.listdir('/proc') if name.isdigit()]"
+
+
 def _of(name: str, script: str, done: str, control_does: str, success: str) -> GoingOn:
     return GoingOn(
         name=name, group="time", success=success, script=script, done=done, control_does=control_does,
-        elusive=_RELAY in script,
+        elusive=_RELAY in script or _EVERYBODY in script,
     )  # fmt: skip
 
 

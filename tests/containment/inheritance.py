@@ -33,6 +33,13 @@ def _plant_variable(scene: Scene) -> None:
     scene.closing.append(lambda: os.environ.pop(name, None))
 
 
+def _plant_for_one_alone(scene: Scene) -> None:
+    """For what reads the environment of every process: those of a real user are none of the suite's business."""
+    if scene.uid is None:
+        raise NotApplicable("trying every process of a uid takes one that is nobody else's, and so root")
+    _plant_variable(scene)
+
+
 def _with_environment(scene: Scene) -> Mapping[str, Any]:
     return {"env": {"PATH": "/usr/bin:/bin", "SECRET": scene.token}}
 
@@ -128,7 +135,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
         "for path in glob.glob('/proc/[0-9]*/environ'):\n    try: tell(read(path))\n    except OSError: pass",
         secret_came_out,
         OnHost(given=_with_environment),
-        _plant_variable,
+        _plant_for_one_alone,
     ),
     _of(
         "find a variable of the worker's in one's own memory",

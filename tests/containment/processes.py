@@ -19,11 +19,11 @@ def _victim(scene: Scene) -> None:
 
 
 def _for_one_alone(prepare: Prepare) -> Prepare:
-    """For what hits everything of a uid: that uid has to be nobody else's."""
+    """For what hits or reads everything of a uid: that uid has to be nobody else's."""
 
     def prepared(scene: Scene) -> None:
         if scene.uid is None:
-            raise NotApplicable("hitting every process of a uid takes one that is nobody else's, and so root")
+            raise NotApplicable("trying every process of a uid takes one that is nobody else's, and so root")
         prepare(scene)
 
     return prepared
@@ -138,8 +138,8 @@ ATTEMPTS: tuple[Attempt, ...] = (
         "read every environment and command line there is",
         _TAKEN,
         f"for pid in {_EVERY}:\n    for name in ('environ', 'cmdline'):\n"
-        "        each_of([]) if not os.access('/proc/%d/%s' % (pid, name), os.R_OK) else None\n"
         "        try: tell(read('/proc/%d/%s' % (pid, name)))\n        except OSError: pass",
+        prepare=_alone,
     ),
     _of(
         "read a process's memory through /proc",
@@ -251,7 +251,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
         "        os.write(handle, b'{\"exit-code\": 0}' + bytes([10])); won('a pipe that is not its own')\n"
         "    except OSError: pass",
         proof_was_left,
-        prepare=_hold_pipe,
+        prepare=_for_one_alone(_hold_pipe),
     ),
     _of(
         "search the memory of every process there is",
@@ -264,6 +264,6 @@ ATTEMPTS: tuple[Attempt, ...] = (
         "data = memory.read(min(int(end, 16) - int(start, 16), 1 << 22))\n"
         "        except (OSError, OverflowError, ValueError): continue\n"
         "        at = data.find(b'can' + b'ary-')\n        if at >= 0: tell(data[at:at + 40].decode(errors='replace'))",
-        prepare=_worker_knows,
+        prepare=_for_one_alone(_worker_knows),
     ),
 )
