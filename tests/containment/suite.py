@@ -9,6 +9,7 @@ from tests.containment import (
     deadlines,
     decisions,
     files,
+    identities,
     inheritance,
     kernel,
     network,
@@ -25,7 +26,7 @@ from tests.containment.attempt import Attempt, CouldNotBeMade, NotApplicable, Ou
 from tests.containment.ground import Ground
 
 GROUPS: dict[str, Sequence[Attempt]] = {
-    "files": files.ATTEMPTS,
+    "files": (*files.ATTEMPTS, *identities.ATTEMPTS),
     "processes": (*processes.ATTEMPTS, *terminals.ATTEMPTS),
     "kernel": kernel.ATTEMPTS,
     "network": network.ATTEMPTS,
