@@ -9,13 +9,14 @@ export UV_SYSTEM_CERTS ?= 1
 CERTIFICATES = $${SSL_CERT_FILE:-$${PIP_CERT:-$$($(BIN)/python -m pip config get global.cert 2>/dev/null)}}
 UV = certificates="$(CERTIFICATES)"; $${certificates:+env SSL_CERT_FILE="$$certificates"} $(BIN)/uv
 
-.PHONY: help setup demo test check bench format lock system-deps clean
+.PHONY: help setup demo test check bench containment format lock system-deps clean
 
 help:
 	@echo "make demo       set up, then run the main job once (AUTO=1 decides by itself, JSON=1 prints one object)"
 	@echo "make test       set up, then run the tests (PYTEST_ARGS=… for pytest)"
 	@echo "make setup      the locked environment in $(VENV)"
 	@echo "make check      format, lint, types, import contracts"
+	@echo "make containment  attack sandboxes in every way that is known; BACKEND=bubblewrap, ONLY=\"network\""
 	@echo "make bench      measure; BENCH=\"overhead egress\" some of it"
 	@echo "make lock       write the locks anew"
 	@echo "make system-deps  Debian packages that some tests and the container image use"
@@ -50,6 +51,11 @@ check: $(STAMP)
 # Prints a table and, last, one line of JSON. BENCH="overhead egress" measures some only.
 bench: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks $(BENCH)
+
+# Attacks the sandboxes of this machine; fails if anything gets out, or was not shown to be an attack. BACKEND=bubblewrap
+# attacks one of them, ONLY="network" makes one group or one attempt. Last is one line of JSON.
+containment: $(STAMP)
+	@$(BIN)/python -m tests.containment $(BACKEND) $(if $(ONLY),--only "$(ONLY)")
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -17,6 +17,8 @@ from workflows.models.run import RunEnd
 
 PROBE_SECONDS = 20.0
 PROBE_PROCESSES = 8
+PROBE_CPUS = 0.02
+"""So little that it is more than that even where many want the processors."""
 ATTEMPTS = 40
 IN_CGROUP = """
 import os, sys, time
@@ -34,14 +36,34 @@ except OSError:
 for child in children:
     os.kill(child, 9)
     os.waitpid(child, 0)
-end = time.monotonic() + 0.15
-while time.monotonic() < end:
+def throttled():
+    for path in sys.argv[1:]:
+        try:
+            for line in open(path + "/cpu.stat"):
+                if line.startswith("nr_throttled ") and int(line.split()[1]):
+                    return True
+        except OSError:
+            pass
+    return False
+end = time.monotonic() + 2
+while time.monotonic() < end and not throttled():
     pass
+for path in sys.argv[1:]:
+    for name, value in (("cpu.cfs_quota_us", "-1"), ("cpu.max", "max")):
+        try:
+            with open(path + "/" + name, "r+") as file:
+                file.write(value)
+        except OSError:
+            pass
 block = bytearray(128 << 20)
 for page in range(0, len(block), 4096):
     block[page] = 1
 """
-"""Tries to fork too often, to use a processor too long and to fill too much memory."""
+"""Tries to fork too often, to use a processor too long and to fill too much memory.
+
+On a machine that is busy it may take a while until it gets more of a processor than it may have; and what comes after
+that needs no such limit any more.
+"""
 IN_SANDBOX = f"""
 import json, os, signal, socket, time
 children = []
@@ -114,7 +136,7 @@ def _working_cgroup() -> CgroupPlace | None:
         return None
     cgroup = Cgroup.of(place, f"probe-{os.getpid()}-{os.urandom(4).hex()}")
     ceilings = Ceilings(
-        wall_seconds=1, memory_bytes=48 * MIB, processes=2, cpus=0.3, disk_bytes=1, file_bytes=1, output_bytes=1
+        wall_seconds=1, memory_bytes=48 * MIB, processes=2, cpus=PROBE_CPUS, disk_bytes=1, file_bytes=1, output_bytes=1
     )
     try:
         cgroup.create(ceilings)

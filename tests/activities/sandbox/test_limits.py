@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -202,6 +204,21 @@ def test_every_promised_limit_is_graded(cell: Cell) -> None:
     grades = cell.sandboxes.grades()
     assert Grade.NONE not in {grades.wall, grades.memory, grades.processes, grades.disk, grades.output}
     assert {grades.network, grades.file, grades.scratch} == {Grade.KERNEL}
+
+
+def test_a_machine_that_is_busy_when_it_is_asked_keeps_its_limit_on_processors(
+    cell: Cell, state: Path, backend: Backend
+) -> None:
+    if cell.sandboxes.grades().cpus is not Grade.KERNEL:
+        pytest.skip("this host gives us no cgroup with a processor quota, and the grade says so")
+    spin = "import time\nend = time.monotonic() + 20\nwhile time.monotonic() < end: pass"
+    others = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(6 * (os.cpu_count() or 1))]
+    try:
+        assert HostSandboxes(state / "runs", backend).grades().cpus is Grade.KERNEL
+    finally:
+        for each in others:
+            each.kill()
+            each.wait()
 
 
 def test_a_host_that_was_out_of_touch_for_long_still_finds_out_what_its_limits_are(
