@@ -22,7 +22,8 @@ from workflows.models.status import Outcome, Stage
 from workflows.models.trace import Span, run_context, trace_of
 
 pytestmark = pytest.mark.xdist_group("trace")
-SECRET = "AKIAIOSFODNN7EXAMPLQ"
+SECRET = "words-that-are-nobody-elses-business"
+"""Of no shape that anything would take out of an output: of what is said, a trace has nothing either way."""
 _SAY = 'echo \'{"type": "%s", "tool": "%s", "text": "%s"}\''
 
 

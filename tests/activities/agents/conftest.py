@@ -60,6 +60,6 @@ async def bench(
     toolchain_state: Path,
     request: pytest.FixtureRequest,
 ) -> AsyncIterator[Bench]:
-    cell = Cell(sandboxes, home, request.function.__name__.removeprefix("test_"))
+    cell = Cell(sandboxes, home / "runs", request.function.__name__.removeprefix("test_"))
     yield Bench(cell, gateway, toolchain_state)
     await cell.close()

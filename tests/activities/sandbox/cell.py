@@ -202,7 +202,7 @@ class Cell:
             raise AssertionError(f"remains after the end: {remaining}") from error
         for run_id in self.run_ids():
             await self.sandboxes.forget(run_id)
-        assert self.traces() == []
+        assert not (traces := self.traces()), f"is left on the host: {traces}"
         self.sandboxes.give_back_uid(self.uid)
         # Not rmtree, which gives up on a tree that is nested deeper than Python's stack.
         await asyncio.to_thread(lambda: subprocess.run(["rm", "-rf", self.workspace], check=True))
