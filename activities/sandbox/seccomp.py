@@ -39,6 +39,8 @@ _CLONE_NEW = 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x
 _INT = 0xFFFFFFFF
 """The kernel reads 32 bits of these arguments; comparing 64 would let a caller hide a value behind high bits."""
 _TIOCLINUX = 0x541C
+LARGEST_SEGMENT = 16 * 1024
+"""Bytes of a segment of System V's shared memory."""
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _SOCKET_FAMILIES = (_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK)
 """The only ones allowed; libc looks up addresses with netlink. Of the others, AF_VSOCK reaches the hypervisor from any
@@ -86,6 +88,9 @@ def refusals() -> Iterator[Refusal]:
             yield Refusal("clone", condition=Condition(0, _MASKED_EQUAL, bit, bit))
     # clone3 keeps its flags behind a pointer, which a filter can't read; libc falls back to clone.
     yield Refusal("clone3", errno.ENOSYS)
+    # Segments outlive their process, and only a control group counts them. Of 4,096, which is the kernel's most, small
+    # ones come to 64 MiB; databases need one of some bytes, and take the rest otherwise.
+    yield Refusal("shmget", errno.ENOSPC, Condition(1, _ABOVE, LARGEST_SEGMENT))
     # Takes a disk's space faster than anybody who watches it can look; libc then writes instead.
     yield Refusal("fallocate", errno.EOPNOTSUPP)
     for call in ("socket", "socketpair"):

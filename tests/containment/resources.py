@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.containment.attempt import Attempt
-from tests.containment.inside import AsRoot, Inside, Lifted, Observe, OnHost
+from tests.containment.inside import AsRoot, InNamespaces, Inside, Lifted, Observe, OnHost
 from tests.containment.inside import Control as Where
 from tests.containment.observers import finished_beyond, proof_was_left
 from workflows.models.limits import MIB
@@ -75,14 +75,14 @@ ATTEMPTS: tuple[Attempt, ...] = (
         "take memory shared out over several processes",
         ("for _ in range(2): os.fork()\nkept = bytearray(os.urandom(1)) * (40 << 20)\nif False: pass"),
     ),
-    _memory(
+    _of(
         "take memory in segments that outlive their process",
-        (
-            "libc.shmat.restype = ctypes.c_void_p\nfor _ in range(10):\n    child = os.fork()\n    if child == 0:\n"
-            "        segment = libc.shmget(0, 16 << 20, 0o600)\n"
-            "        place = libc.shmat(segment, None, 0)\n        ctypes.memset(place, 1, 16 << 20); os._exit(0)\n"
-            "    os.waitpid(child, 0)"
-        ),
+        "libc.shmat.restype = ctypes.c_void_p\nfor _ in range(10):\n    child = os.fork()\n    if child == 0:\n"
+        "        segment = libc.shmget(0, 16 << 20, 0o600)\n        if segment < 0: os._exit(1)\n"
+        "        place = libc.shmat(segment, None, 0)\n        ctypes.memset(place, 1, 16 << 20); os._exit(0)\n"
+        f"    if os.waitpid(child, 0)[1]: raise OSError('no segment was to be had')\n{_HOLD % '160 MiB'}",
+        _SMALL_MEMORY,
+        InNamespaces(),
     ),
     _memory(
         "take memory as names in scratch space",

@@ -135,6 +135,17 @@ def in_memory(cell: Cell) -> Iterator[Path]:
     shutil.rmtree(path)
 
 
+async def test_segments_of_shared_memory_that_nobody_counts_are_small(cell: Cell) -> None:
+    status, output = await cell.python(
+        "import ctypes, errno\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "for size in (56, 16 << 10, (16 << 10) + 1, 1 << 30):\n"
+        "    got = libc.shmget(0, ctypes.c_size_t(size), 0o600) >= 0\n"
+        "    print(got or errno.errorcode[ctypes.get_errno()])\n"
+    )
+    assert (status.end, output.split()) == (RunEnd.EXITED, [b"True", b"True", b"ENOSPC", b"ENOSPC"])
+
+
 async def test_space_is_taken_by_writing_so_that_whoever_watches_it_sees_it_grow(cell: Cell) -> None:
     """Set aside in one call, a disk is full before anybody has looked."""
     status, output = await cell.python(
