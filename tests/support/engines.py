@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ BASE = "localhost/journeyman-base:bookworm"
 PATIENCE = 60
 
 
-class Engine:
+class Engine(ABC):
     """An engine, and its command line to look at what is there without the code that is tested."""
 
     name: ClassVar[str]
@@ -33,9 +34,9 @@ class Engine:
         self._built: set[str] = set()
         self._service: subprocess.Popen[bytes] | None = None
 
+    @abstractmethod
     def service(self) -> list[str]:
         """What serves the socket."""
-        raise NotImplementedError
 
     def run(self, *words: str, given: bytes = b"") -> str:
         """What the command line printed."""

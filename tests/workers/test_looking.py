@@ -104,7 +104,7 @@ async def test_what_an_agent_asked_for_at_the_way_out_can_be_read_with_the_rule_
     await here.reaches(task, Stage.REVIEW)
     shown = (await typed(state, "egress", task)).out
     assert "GET" in shown and "evil.example:80/x" in shown and "refused (refused)" in shown
-    assert "1 requests, 1 refused" in shown
+    assert "1 request, 1 refused" in shown
     (record,) = json.loads((await typed(state, "egress", task, "--refused", "--run", "1", "--json")).out)
     assert (record["host"], record["path"], record["allowed"], record["status"]) == (
         "evil.example:80",

@@ -143,3 +143,12 @@ def test_a_file_of_keys_that_others_can_read_is_refused(state: Path) -> None:
     path.chmod(0o640)
     with pytest.raises(PayloadKeysBroken, match="chmod 600"):
         read_keys(path)
+
+
+async def test_the_line_that_the_command_prints_is_one_that_the_file_takes(state: Path) -> None:
+    made = await typed(state, "payload-key", "2026-11")
+    assert made.code == 0
+    path = key_file(state)
+    path.write_text(made.out)
+    assert list(read_keys(path)) == ["2026-11"]
+    assert (await typed(state, "payload-key", "no name")).code == 2

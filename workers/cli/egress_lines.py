@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from activities.egress.contract import EgressRecord
-from workers.cli.printing import out, plain
+from workers.cli.printing import out, plain, plural
 
 
 def print_egress(records: Sequence[EgressRecord]) -> None:
@@ -25,7 +25,5 @@ def print_egress(records: Sequence[EgressRecord]) -> None:
         )
     out().print(table)
     refused = sum(not record.allowed for record in records)
-    out().print(
-        f"{len(records)} requests, {refused} refused, {sum(record.bytes_sent for record in records)} bytes sent, "
-        f"{sum(record.bytes_received for record in records)} received"
-    )
+    sent, received = (sum(sizes) for sizes in zip(*((r.bytes_sent, r.bytes_received) for r in records), strict=True))
+    out().print(f"{plural(len(records), 'request')}, {refused} refused, {sent} bytes sent, {received} received")

@@ -114,6 +114,9 @@ async def test_a_check_that_hangs_is_ended_and_named(court: Court) -> None:
 async def test_a_check_that_is_not_there_is_named_as_that(court: Court) -> None:
     judgement = await court.judge({"README.md": "x"}, policy=script("no-such-program --test"))
     assert rules(judgement.evidence) == ["check-never-found", "nothing-turned"]
+    # Nothing to tell an agent, who can't mend it: a person is asked at once.
+    assert judgement.evidence.blocked
+    assert judgement.feedback is None
     assert "[setup]" in judgement.evidence.findings[0].message
     assert "fails on base too" in judgement.evidence.findings[0].message
 
