@@ -112,9 +112,11 @@ class BubblewrapConfinement:
             return True
         if self._cgroup:
             self._cgroup.kill()
-        for process in processes.descendants(os.getpid()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
+        # Stopped first, so that no shell lives to tell of the death of what it started.
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for process in processes.descendants(os.getpid()):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, number)
         return False
 
     def memory_peak(self) -> int:

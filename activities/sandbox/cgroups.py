@@ -225,11 +225,15 @@ class Cgroup:
         return found
 
     def kill(self) -> None:
-        """Kill everything in it at once. A frozen process dies in version 1 only when it is thawed."""
+        """Kill everything in it at once: none outlives another for long enough to act on its death.
+
+        Version 1 has no call for that, but a frozen process there dies only when it is thawed.
+        """
         if self.version == 2:
             with contextlib.suppress(OSError):
                 (self._parts[UNIFIED] / "cgroup.kill").write_text("1")
                 return
+        self.freeze(True)
         for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

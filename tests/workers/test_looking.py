@@ -129,7 +129,8 @@ async def test_what_a_cancelled_agent_printed_is_kept(here: Installation, reposi
     assert cancelled.code == 0, cancelled.error
     receipt = json.loads(cancelled.out)
     assert (receipt["stage"], receipt["message"]) == ("ended", "cancelled by ada: too slow")
-    assert (await typed(state, "logs", task)).out == "started\n"
+    # A shell may still say of its sleep that it was killed, where the kernel has no way to kill both at once.
+    assert (await typed(state, "logs", task)).out.startswith("started\n")
 
 
 async def test_who_stops_waiting_is_told_that_the_task_goes_on(here: Installation, repository: Path) -> None:
