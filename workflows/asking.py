@@ -5,7 +5,7 @@ from datetime import timedelta
 from temporalio import workflow
 
 from workflows.models.decision import SignedDecision
-from workflows.models.question import Choice, Question, QuestionKind
+from workflows.models.question import WORK, Choice, Question, QuestionKind
 from workflows.models.status import Stage
 from workflows.progress import Progress
 
@@ -23,7 +23,8 @@ class Asking:
         kind: QuestionKind,
         text: str,
         *,
-        choices: tuple[Choice, ...] = tuple(Choice),
+        choices: tuple[Choice, ...] = WORK,
+        hosts: tuple[str, ...] = (),
         cap: str = "",
         used_micro_usd: int = 0,
         suggested_micro_usd: int = 0,
@@ -38,6 +39,7 @@ class Asking:
             kind=kind,
             text=text,
             choices=choices,
+            hosts=hosts,
             cap=cap,
             used_micro_usd=used_micro_usd,
             suggested_micro_usd=suggested_micro_usd,
@@ -56,7 +58,8 @@ class Asking:
             pass
         finally:
             self._progress.change(question=None)
-        if self._answer is not None and self._answer.decision.choice is Choice.CONTINUE:
+        continues = self._answer is not None and self._answer.decision.choice is Choice.CONTINUE
+        if continues or kind is QuestionKind.EGRESS:
             self._progress.enter(before, message="")
         return self._answer
 

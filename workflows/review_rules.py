@@ -4,7 +4,7 @@ from datetime import datetime
 
 from workflows.models.decision import Action, Decision
 from workflows.models.policy import TaskPolicy
-from workflows.models.question import Choice, QuestionKind
+from workflows.models.question import ALLOWS, Choice, QuestionKind
 from workflows.models.status import Stage, TaskStatus
 from workflows.models.task import Task
 from workflows.models.usage import USD
@@ -28,10 +28,8 @@ def authority_refusal(decision: Decision, task: Task, policy: TaskPolicy) -> str
     """
     if decision.task_id != task.id:
         return f"refused: this decision is about task {decision.task_id}, not {task.id}"
-    if decision.action is Action.ANSWER:
-        return _answer_refusal(decision, task, policy)
-    if decision.action not in {Action.APPROVE, Action.MERGE}:
-        return ""
+    if not takes_an_approver(decision):
+        return _answer_refusal(decision, task, policy) if decision.action is Action.ANSWER else ""
     if policy.reviewers and decision.person.id not in policy.reviewers:
         return (
             f"refused: {decision.person.id} is not a reviewer of this repository; ask one of {_names(policy.reviewers)}"
@@ -39,6 +37,13 @@ def authority_refusal(decision: Decision, task: Task, policy: TaskPolicy) -> str
     if decision.person.is_same_person(task.requester) and not policy.allow_self_approval:
         return f"refused: {decision.person.id} asked for this task; another person has to {decision.action} it"
     return ""
+
+
+def takes_an_approver(decision: Decision) -> bool:
+    """Whether it lets something happen that takes somebody other than the requester."""
+    return decision.action in {Action.APPROVE, Action.MERGE} or (
+        decision.action is Action.ANSWER and decision.choice in ALLOWS
+    )
 
 
 def state_refusal(decision: Decision, status: TaskStatus, now: datetime) -> str:
@@ -100,6 +105,10 @@ def _question_refusal(decision: Decision, status: TaskStatus) -> str:
     raises_money = question.kind is QuestionKind.BUDGET and decision.choice is Choice.CONTINUE
     if raises_money and question.suggested_micro_usd and not decision.more_micro_usd:
         return "refused: say with how much more to continue"
+    if question.kind is QuestionKind.EGRESS and not decision.hosts:
+        return "refused: say which hosts are meant"
+    if others := sorted(set(decision.hosts) - set(question.hosts)):
+        return f"refused: {others[0]} is not asked about; the question is about {_names(question.hosts)}"
     return ""
 
 

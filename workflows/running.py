@@ -5,13 +5,16 @@ from datetime import timedelta
 from workflows import timeouts
 from workflows.asking import Asking
 from workflows.hosting import Hosting
-from workflows.models.question import Choice, QuestionKind
+from workflows.models.question import HOSTS, WORK, Choice, QuestionKind
 from workflows.models.run import RunEnd, RunResult
 from workflows.models.steps import Prepared, RunOrder, StartupContext
 from workflows.models.usage import USD, Metered
 from workflows.progress import Progress
 from workflows.spending import Spending
 from workflows.steps import HostSteps
+
+_MOST_HOST_QUESTIONS = 5
+"""Of one task: an agent that tries one host after the other asks people no more."""
 
 
 class Running:
@@ -26,6 +29,9 @@ class Running:
         """Id of the run that was ordered last."""
         self._went_on_in = 0
         """Epoch of the placement in which that run was found and gone on with."""
+        self._hosts_asked: tuple[str, ...] = ()
+        """About which people were asked in this task, whatever they answered."""
+        self._host_questions = 0
         self.chosen: Choice | None = None
         """What somebody chose when the last run could not go on; None also when nobody answered, or nobody had to."""
 
@@ -53,13 +59,23 @@ class Running:
         order = RunOrder(run_id=run_id, task=status.task, prepared=prepared, context=context)
         used, held = Metered(), ""
         while not order.stop:
-            order = order.model_copy(update={"allowance": await self._spending.allowance(run_id, policy)})
+            order = order.model_copy(
+                update={
+                    "allowance": await self._spending.allowance(run_id, policy),
+                    "asks": policy.egress_asks and self._host_questions < _MOST_HOST_QUESTIONS,
+                    "asked": self._hosts_asked,
+                }
+            )
             held = self._spending.exhausted(order.allowance, used)
             if not held:
                 run = await self._step(prepared, order)
                 if run.end is not RunEnd.PAUSED:
                     await self._spending.settle(run_id, policy, run.metered)
                     return run
+                if run.egress_wanted:
+                    await self._ask_about_hosts(prepared, run.egress_wanted)
+                    used = run.metered
+                    continue
                 used, held = run.metered, run.metered.held or "micro_usd"
                 # Other runs of the same day may have given back what they did not use.
                 again = await self._spending.allowance(run_id, policy)
@@ -69,6 +85,20 @@ class Running:
         run = await self._step(prepared, order)
         await self._spending.settle(run_id, policy, run.metered)
         return run
+
+    async def _ask_about_hosts(self, prepared: Prepared, hosts: tuple[str, ...]) -> None:
+        """Whatever is answered, or nothing, the run goes on; its host reads on record what it may reach."""
+        self._hosts_asked += hosts
+        self._host_questions += 1
+        named = ", ".join(hosts)
+        await self._asking.ask(
+            QuestionKind.EGRESS,
+            f"the run stands still: the agent was refused {named}, which policy does not list. Allow it for this task, "
+            "allow it for this repository, or keep refusing it",
+            choices=HOSTS,
+            hosts=hosts,
+            seconds=prepared.policy.budget.answer_seconds,
+        )
 
     async def _ask(self, prepared: Prepared, used: Metered, held: str) -> str:
         """Empty if the run may go on; else why it ends here."""
@@ -82,7 +112,7 @@ class Running:
             f"the run stands still: {reached}. "
             + ("Continue with more, stop" if can_continue else "The ceiling is reached: stop")
             + " and propose what there is, or discard it",
-            choices=tuple(Choice) if can_continue else (Choice.PROPOSE, Choice.DISCARD),
+            choices=WORK if can_continue else (Choice.PROPOSE, Choice.DISCARD),
             cap=cap if held == "micro_usd" else "task",
             used_micro_usd=task_used.micro_usd,
             suggested_micro_usd=suggestion,

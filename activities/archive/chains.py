@@ -19,8 +19,10 @@ _TASK_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 class Chains:
     """Implements contract.TaskChains. Each entry is an object of its own and holds the hash of the one before."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, folder: str = "tasks") -> None:
+        """`folder`: where in the archive; what is not about one task has a folder of its own."""
         self._objects = objects
+        self._folder = folder
 
     async def append(
         self,
@@ -48,7 +50,7 @@ class Chains:
             )
             raw = json.dumps(entry.model_dump(mode="json"), sort_keys=True).encode()
             # Atomic create decides between two writers; whoever loses reads the winner's entry and tries the next.
-            if await self._objects.create(_name(task_id, entry.number), raw):
+            if await self._objects.create(f"{self._folder}/{task_id}/{entry.number:06d}.json", raw):
                 return entry
 
     async def entries(self, task_id: str) -> tuple[ChainEntry, ...]:
@@ -57,14 +59,14 @@ class Chains:
 
     async def task_ids(self) -> tuple[str, ...]:
         """Every task that has an entry."""
-        names = await self._objects.names("tasks")
+        names = await self._objects.names(self._folder)
         return tuple(sorted({name.split("/")[1] for name in names if name.count("/") >= 2}))
 
     async def _stored(self, task_id: str) -> list[tuple[bytes, ChainEntry]]:
         if not _TASK_ID.fullmatch(task_id):
             raise ArchiveError(f"{task_id!r} is no task id")
         stored: list[tuple[bytes, ChainEntry]] = []
-        for name in await self._objects.names(f"tasks/{task_id}"):
+        for name in await self._objects.names(f"{self._folder}/{task_id}"):
             raw = await self._objects.read(name)
             if raw is None:
                 raise ArchiveError(f"{name} vanished while it was read: run the command again")
@@ -79,10 +81,6 @@ class Chains:
                 raise ArchiveError(f"the record of task {task_id} is broken at {name}: an entry was removed or changed")
             stored.append((raw, entry))
         return stored
-
-
-def _name(task_id: str, number: int) -> str:
-    return f"tasks/{task_id}/{number:06d}.json"
 
 
 def _digest(raw: bytes) -> str:

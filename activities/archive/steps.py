@@ -10,6 +10,7 @@ from activities.archive.contract import TaskChains
 from activities.callers import only_called_by
 from activities.decisions.attested import Attested
 from activities.decisions.authority import Authority
+from activities.decisions.host_answers import HostAnswers
 from activities.decisions.refused import ActionRefused
 from activities.decisions.withdrawals import OUTCOME, Withdrawals
 from activities.failures import step
@@ -26,10 +27,17 @@ class RecordActivities:
     """Implements steps.RecordSteps."""
 
     def __init__(
-        self, chains: TaskChains, decided: Withdrawals, authority: Authority, attested: Attested, traces: Traces
+        self,
+        chains: TaskChains,
+        decided: Withdrawals,
+        hosts: HostAnswers,
+        authority: Authority,
+        attested: Attested,
+        traces: Traces,
     ) -> None:
         self._chains = chains
         self._decided = decided
+        self._hosts = hosts
         self._authority = authority
         self._attested = attested
         self._traces = traces
@@ -37,11 +45,12 @@ class RecordActivities:
     @activity.defn(name="verify_decision")
     @step
     async def verify_decision(self, order: DecisionOrder) -> DecisionVerdict:
-        """Whether a decision holds; if so it goes on record, once."""
+        """Whether a decision holds; if so it goes on record, once: the task's, and what it changes beyond the task."""
         only_called_by(task_workflow_id(order.task.id))
         if reason := await self._authority.refusal(order.signed, order.task, order.policy):
             return DecisionVerdict(valid=False, refusal=reason)
         await self._decided.put(order.signed)
+        await self._hosts.keep(order.signed, order.task.repository.url)
         return DecisionVerdict(valid=True)
 
     @activity.defn(name="record")

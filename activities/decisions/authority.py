@@ -21,7 +21,7 @@ from workflows.models.patch import Patch
 from workflows.models.policy import TaskPolicy
 from workflows.models.steps import MergeOrder, RevertOrder
 from workflows.models.task import Task
-from workflows.review_rules import approval_carries_over, authority_refusal
+from workflows.review_rules import approval_carries_over, authority_refusal, takes_an_approver
 
 
 class Authority:
@@ -51,9 +51,24 @@ class Authority:
             return str(refused)
         return authority_refusal(signed.decision, admitted, policy) or self._owner_refusal(signed.decision, admitted)
 
+    async def stands(self, signed: SignedDecision, policy: TaskPolicy, repository: str = "") -> bool:
+        """Whether a decision on record counts: however old, but only while who made it may still make it.
+
+        `repository`: the one that its task has to be of, where it is to count for more than the task.
+        """
+        decision = signed.decision
+        try:
+            admitted = await self._admissions.of(decision.task_id)
+            self._verifier.verify(signed, decision.decided_at)
+        except (ActionRefused, SignatureRefused):
+            return False
+        if repository and admitted.repository.url != repository:
+            return False
+        return not (authority_refusal(decision, admitted, policy) or self._owner_refusal(decision, admitted))
+
     def _owner_refusal(self, decision: Decision, task: Task) -> str:
         """Who was taken off a list decides no more, also about what was judged while they were on it."""
-        if decision.action not in {Action.APPROVE, Action.MERGE}:
+        if not takes_an_approver(decision):
             return ""
         try:
             security = self._security()

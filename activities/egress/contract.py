@@ -74,6 +74,8 @@ class EgressRules(Model):
 
     hosts: tuple[str, ...] = ()
     """Each `name`, `name:port` or `*.suffix[:port]`; ports default to 80 and 443. Never an address."""
+    asks: bool = False
+    """Whether people may be asked about a name that is not among them, so that trying again can help."""
     allow_private: bool = False
     """Whether names may resolve to private or loopback addresses: for tests and stand-ins on this machine only."""
     brokered: tuple[BrokeredService, ...] = ()
@@ -106,6 +108,15 @@ class EgressRecord(Model):
     """Of a brokered request that was let through: its id in the meter's books."""
 
 
+class Wanted(Model):
+    """Hosts that a sandbox asked for and that people may be asked about."""
+
+    hosts: tuple[str, ...] = ()
+    """Each `name:port`, once, in order; untrusted."""
+    seen: int = 0
+    """Bytes of the log that were looked at: where the next look begins."""
+
+
 class EgressGateway(Protocol):
     """One gateway a host, with a listener per sandbox."""
 
@@ -123,6 +134,10 @@ class EgressGateway(Protocol):
 
     async def metered(self, sandbox: str) -> Metered:
         """What a sandbox has used so far; after `close`, what it used in all, until it is forgotten."""
+        ...
+
+    async def wanted(self, sandbox: str, seen: int) -> Wanted:
+        """Hosts that it was refused since an earlier look, where its rules say `asks`; none if it is not open."""
         ...
 
     async def close(self, sandbox: str) -> tuple[EgressRecord, ...]:

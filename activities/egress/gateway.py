@@ -12,14 +12,14 @@ from filelock import FileLock
 from activities.egress import configuration
 from activities.egress.authorities import staged_bundle, system_bundle
 from activities.egress.clusters import ClusterPlaces, clusters
-from activities.egress.contract import EgressRecord, EgressRules
+from activities.egress.contract import EgressRecord, EgressRules, Wanted
 from activities.egress.daemon import wait_for
 from activities.egress.keyring import Keyring
 from activities.egress.metering.books import Books
 from activities.egress.opened import Opened, OpenList, distinct_upstreams, key
 from activities.egress.places import GatewayError, Places, write_aside
 from activities.egress.process import METER_SOCKET, EnvoyProcess, MeterProcess
-from activities.egress.records import empty_log, parse_log, read_log, with_usage
+from activities.egress.records import empty_log, new_lines, parse_log, read_log, wanted_hosts, with_usage
 from activities.egress.routes import PROBE_HOST, routes
 from activities.egress.rules import parse_rules
 from activities.egress.services import Upstream, check_services
@@ -94,6 +94,10 @@ class EnvoyGateway:
     async def metered(self, sandbox: str) -> Metered:
         """What a sandbox has used, requests under way included; nothing for one that is not known."""
         return await self._alone(lambda: self._metered(sandbox))
+
+    async def wanted(self, sandbox: str, seen: int) -> Wanted:
+        """Hosts that a sandbox was refused since an earlier look, and that people may be asked about."""
+        return await self._alone(lambda: self._wanted(sandbox, seen))
 
     async def close(self, sandbox: str) -> tuple[EgressRecord, ...]:
         """Close the listener, cutting what is still open, and return every request it saw, in order."""
@@ -178,6 +182,13 @@ class EnvoyGateway:
     def _metered(self, sandbox: str) -> Metered:
         opened = self._open_list.find(sandbox)
         return self._books.metered(key(sandbox), opened.rules.allowance if opened else None)
+
+    def _wanted(self, sandbox: str, seen: int) -> Wanted:
+        opened = self._open_list.find(sandbox)
+        if opened is None or not opened.rules.asks:
+            return Wanted(seen=seen)
+        lines, seen = new_lines(self._open_list.log(opened), seen)
+        return Wanted(hosts=wanted_hosts(lines, sandbox), seen=seen)
 
     def _forget(self, sandbox: str) -> None:
         self._open_list.forget_records(sandbox)
@@ -281,7 +292,13 @@ class EnvoyGateway:
 
     def _routes(self, opened: Opened) -> tuple[configuration.Json, str]:
         brokered = tuple(zip(opened.rules.brokered, opened.upstreams(), strict=True))
-        return routes(opened.key, parse_rules(opened.rules), brokered, opened.rules.allow_private)
+        return routes(
+            opened.key,
+            parse_rules(opened.rules),
+            brokered,
+            allow_private=opened.rules.allow_private,
+            asks=opened.rules.asks,
+        )
 
 
 def _write_if_new(path: Path, content: configuration.Json) -> bool:

@@ -14,7 +14,7 @@ from activities.egress.metering.body import REFUSED_DETAILS
 from activities.egress.metering.ledger import Entry
 from activities.egress.metering.tunnels import OTHER_NAME_DETAILS
 from activities.egress.rate import OVER_RATE_DETAILS
-from activities.egress.replies import BOUND_DETAILS, DENIED_DETAILS, UNDECLARED_RULE
+from activities.egress.replies import ASKED_RULE, BOUND_DETAILS, DENIED_DETAILS, UNDECLARED_RULE
 from activities.egress.routes import PROBE_RULE, REFUSED_RULE
 
 UNREADABLE_RULE = "unreadable"
@@ -33,6 +33,7 @@ OTHER_NAME_RULE = "another name in TLS"
 """A tunnel that was allowed, and cut when it turned out to be meant for another name, or to be no TLS at all."""
 MOST_RECORDS = 100_000
 MOST_LOG_BYTES = 128 * 1024 * 1024
+_LOOK_BYTES = 1024 * 1024
 _LONGEST_LINE = 16 * 1024
 _LONGEST_FIELD = 1024
 
@@ -50,6 +51,28 @@ def read_log(path: Path) -> Iterator[bytes]:
         while left > 0 and (line := file.readline(_LONGEST_LINE)):
             left -= len(line)
             yield line
+
+
+def new_lines(path: Path, start: int) -> tuple[list[bytes], int]:
+    """The whole lines of a log that come after an offset, and the offset after them; about a megabyte at most."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return [], start
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return [], start
+        data = os.pread(descriptor, _LOOK_BYTES, start)
+    finally:
+        os.close(descriptor)
+    whole = data.rfind(b"\n") + 1 or (len(data) if len(data) == _LOOK_BYTES else 0)
+    return data[:whole].splitlines(), start + whole
+
+
+def wanted_hosts(lines: Iterable[bytes], sandbox: str) -> tuple[str, ...]:
+    """The hosts that were refused in a way that people may be asked about, each once and with its port, in order."""
+    records = (record for record in parse_log(lines, sandbox) if record.rule == ASKED_RULE)
+    return tuple(dict.fromkeys(record.host for record in records if record.host))
 
 
 def empty_log(path: Path) -> None:
@@ -137,7 +160,7 @@ def _record(entry: dict[str, Any], sandbox: str) -> EgressRecord:
         allowed, shown = False, UNCOUNTED_RULE
     elif details == OVER_RATE_DETAILS:
         allowed, shown = False, OVER_RATE_RULE
-    elif rule and rule not in (REFUSED_RULE, UNDECLARED_RULE):
+    elif rule and rule not in (REFUSED_RULE, ASKED_RULE, UNDECLARED_RULE):
         denied = details.startswith(DENIED_DETAILS)
         allowed, shown = not denied, "private address" if denied else rule
     else:

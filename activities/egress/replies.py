@@ -12,6 +12,8 @@ DENIED_DETAILS = "rbac_access_denied"
 """How Envoy's response details begin where an address was refused."""
 UNDECLARED_RULE = "undeclared"
 """Name of the route that refuses what a brokered service has not declared."""
+ASKED_RULE = "asked about"
+"""Name of the route that refuses what is not listed, where people may be asked about that."""
 _CEL = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 
 
@@ -51,6 +53,14 @@ def local_replies() -> list[Json]:
             "body_format_override": _plain(
                 f"Journeyman's meter does not answer, and nothing goes to {host} without it. It is being brought back: "
                 "try again in a few seconds.\n"
+            ),
+        },
+        {
+            "filter": _where(f"xds.route_name == '{ASKED_RULE}'"),
+            "body_format_override": _plain(
+                f"Journeyman refused {host}: it is not on this sandbox's allowlist. This is policy, not an outage. The "
+                "people who may allow it are asked now, and this sandbox stands still until they have answered: wait "
+                "five seconds and try once more. If it is refused again, that is their answer; go on without it.\n"
             ),
         },
         {

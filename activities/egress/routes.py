@@ -20,7 +20,7 @@ from activities.egress.configuration import (
     metered_mode,
 )
 from activities.egress.contract import BrokeredService, Endpoint
-from activities.egress.replies import UNDECLARED_RULE
+from activities.egress.replies import ASKED_RULE, UNDECLARED_RULE
 from activities.egress.rules import Rule
 from activities.egress.services import CREDENTIAL_HEADERS, Upstream
 
@@ -33,17 +33,23 @@ _PLAIN_AUTHORITY = "[A-Za-z0-9_][A-Za-z0-9_.-]*(:[0-9]+)?"
 
 
 def routes(
-    name: str, rules: Sequence[Rule], brokered: Sequence[tuple[BrokeredService, Upstream]], allow_private: bool
+    name: str,
+    rules: Sequence[Rule],
+    brokered: Sequence[tuple[BrokeredService, Upstream]],
+    *,
+    allow_private: bool,
+    asks: bool,
 ) -> tuple[Json, str]:
     """A sandbox's allowlist and brokered services, and the version that its probe answers with.
 
     A brokered host is refused but for what it declares before the allowlist is looked at.
     """
+    refused = ASKED_RULE if asks else REFUSED_RULE
     matching = [
         *(route for service, upstream in brokered for route in _brokered(name, service, upstream, allow_private)),
         *(route for rule in rules for route in _rule_routes(rule, allow_private)),
     ]
-    version = hashlib.sha256(json.dumps(matching, sort_keys=True).encode()).hexdigest()[:16]
+    version = hashlib.sha256(json.dumps([refused, matching], sort_keys=True).encode()).hexdigest()[:16]
     refusal = {"status": 403, "body": {"inline_string": "refused"}}
     configuration = {
         "@type": TYPE + "envoy.config.route.v3.RouteConfiguration",
@@ -59,8 +65,8 @@ def routes(
                         "direct_response": {"status": 200, "body": {"inline_string": version}},
                     },
                     *matching,
-                    {"name": REFUSED_RULE, "match": {"connect_matcher": {}}, "direct_response": refusal},
-                    {"name": REFUSED_RULE, "match": {"prefix": ""}, "direct_response": refusal},
+                    {"name": refused, "match": {"connect_matcher": {}}, "direct_response": refusal},
+                    {"name": refused, "match": {"prefix": ""}, "direct_response": refusal},
                 ],
             }
         ],

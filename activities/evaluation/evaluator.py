@@ -117,6 +117,7 @@ class Evaluator:
             added=sum(change.added for change in changes),
             removed=sum(change.removed for change in changes),
             egress_refused=order.run.egress_refused if order.run else (),
+            egress_allowed=order.run.egress_allowed if order.run else (),
         )
         return Judgement(
             evidence=evidence,

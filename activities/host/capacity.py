@@ -10,6 +10,7 @@ from temporalio import activity
 from activities.callers import only_called_by
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested
+from activities.decisions.host_answers import HostAnswers
 from activities.egress.contract import EgressGateway
 from activities.environment.layer import EnvironmentLayers, Layer
 from activities.environment.registries import RegistryAccess
@@ -22,7 +23,7 @@ from activities.host.supervised import keep_beating
 from activities.policy.agents import choose_agent
 from activities.policy.current import CurrentPolicy
 from activities.policy.documents import SecurityPolicy
-from activities.policy.egress import with_registries
+from activities.policy.egress import with_answers, with_registries
 from activities.policy.grades import unmet
 from activities.policy.owners import OwnersFiles
 from activities.repository.mirror import Mirror, Mirrors
@@ -59,6 +60,7 @@ class CapacityActivities:
         attested: Attested,
         preparations: Preparations,
         policies: CurrentPolicy,
+        answers: HostAnswers,
         registries: Callable[[], Awaitable[RegistryAccess]],
     ) -> None:
         self._host = host
@@ -77,6 +79,7 @@ class CapacityActivities:
         self._attested = attested
         self._preparations = preparations
         self._policies = policies
+        self._answers = answers
         self._registries = registries
 
     @activity.defn(name="prepare")
@@ -169,6 +172,7 @@ class CapacityActivities:
             access = await self._registries()
             hosts = with_registries(policy.egress_hosts, access.hosts, security)
             policy = policy.model_copy(update={"egress_hosts": hosts})
+        policy = with_answers(policy, await self._answers.of_repository(task.repository.url, policy))
         if missing := unmet(policy.required_grades, await asyncio.to_thread(self._sandboxes.grades)):
             raise PolicyRefusal(
                 f"host {self._host} can't hold what policy asks for with {self._sandboxes.backend}: "

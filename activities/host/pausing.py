@@ -1,7 +1,9 @@
-"""Following a run that may have to stand still: at a cap of its budget, or at the end of its tool calls."""
+"""Following a run that may have to stand still: at a cap, for a question about a host, or after its last tool call."""
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from activities.agents.adapter import AgentAdapter
 from activities.agents.tool_calls import ToolCallCount
@@ -14,16 +16,61 @@ from workflows.models.usage import Metered
 TOOL_CALLS = "It made as many tool calls as one run may."
 """Reason of the stop, by which a later attempt of the step knows it again."""
 _LOOK_SECONDS = 0.5
-"""Between two looks at the meter; requests are held there, so nothing is spent in between."""
+"""Between two looks at the gateway; requests are held there, so nothing is spent in between."""
+_MOST_HOSTS = 20
+"""Of one question."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Why a run stands still."""
+
+    metered: Metered
+    """What it has used; `held` names the cap that holds its requests back, if one does."""
+    hosts: tuple[str, ...] = ()
+    """What people are to be asked about."""
+
+
+class Watch:
+    """Looks at a run's way out for a reason to stand still."""
+
+    def __init__(self, gateway: EgressGateway, run_id: str, asks_about: Callable[[str], bool] | None) -> None:
+        """`asks_about`: which of the hosts that are refused people are asked about; None if about none."""
+        self._gateway = gateway
+        self._run_id = run_id
+        self._asks_about = asks_about
+        self._seen = 0
+
+    @property
+    def asks(self) -> bool:
+        """Whether a refused host can be a reason."""
+        return self._asks_about is not None
+
+    async def reason(self) -> Pause:
+        """Wait until there is one."""
+        while True:
+            # While the gateway restarts, nothing passes it either.
+            with contextlib.suppress(GatewayError):
+                metered = await self._gateway.metered(self._run_id)
+                if (hosts := await self._new_hosts()) or metered.held:
+                    return Pause(metered, hosts)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _new_hosts(self) -> tuple[str, ...]:
+        if self._asks_about is None:
+            return ()
+        wanted = await self._gateway.wanted(self._run_id, self._seen)
+        self._seen = wanted.seen
+        return tuple(host for host in wanted.hosts if self._asks_about(host))[:_MOST_HOSTS]
 
 
 async def follow(
-    sandboxes: Sandboxes, gateway: EgressGateway, spec: SandboxSpec, adapter: AgentAdapter, tool_calls: int
-) -> tuple[RunStatus, bytes] | Metered:
+    sandboxes: Sandboxes, watch: Watch, spec: SandboxSpec, adapter: AgentAdapter, tool_calls: int
+) -> tuple[RunStatus, bytes] | Pause:
     """Start or find the run and stay with it.
 
-    Returns its status and output when it has ended; or, after it was made to stand still, what it has used when a cap
-    holds its requests back. At `tool_calls` it is stopped for the reason TOOL_CALLS.
+    Returns its status and output when it has ended; or why it was made to stand still. At `tool_calls` it is stopped
+    for the reason TOOL_CALLS.
     """
     counting = ToolCallCount(adapter, tool_calls)
 
@@ -32,9 +79,9 @@ async def follow(
             await sandboxes.stop(spec.run_id, TOOL_CALLS)
 
     following = asyncio.ensure_future(supervised(sandboxes, spec, saw))
-    if not adapter.services:
+    if not (adapter.services or watch.asks):
         return await following
-    holding = asyncio.ensure_future(_held(gateway, spec.run_id))
+    holding = asyncio.ensure_future(watch.reason())
     try:
         await asyncio.wait({following, holding}, return_when=asyncio.FIRST_COMPLETED)
     except asyncio.CancelledError:
@@ -53,12 +100,3 @@ async def follow(
         # It may have ended just now.
         return await following
     return holding.result()
-
-
-async def _held(gateway: EgressGateway, run_id: str) -> Metered:
-    while True:
-        # While the gateway restarts, nothing passes it either.
-        with contextlib.suppress(GatewayError):
-            if (metered := await gateway.metered(run_id)).held:
-                return metered
-        await asyncio.sleep(_LOOK_SECONDS)

@@ -17,16 +17,18 @@ from activities.agents.toolchains import Toolchains
 from activities.agents.transcript import read_transcript
 from activities.archive.contract import ArtifactStore
 from activities.decisions.attested import Attested
+from activities.decisions.host_answers import HostAnswer, HostAnswers, allowed
 from activities.decisions.refused import ActionRefused
 from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
 from activities.environment.layer import EnvironmentLayers
 from activities.environment.registries import RegistryAccess
 from activities.failures import step
 from activities.host.layout import HostLayout
-from activities.host.pausing import TOOL_CALLS, follow
+from activities.host.pausing import TOOL_CALLS, Pause, Watch, follow
 from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
 from activities.host.supervised import TAKEN_DOWN, SandboxLost
+from activities.policy.egress import askable
 from activities.redaction.redactor import Redactor
 from activities.repository.mirror import Mirrors
 from activities.repository.workspace import Workspaces, objects_mount
@@ -36,9 +38,9 @@ from workflows.models.policy import EgressProfile, PolicyRefusal
 from workflows.models.run import RunEnd, RunResult
 from workflows.models.steps import RunOrder
 from workflows.models.transcript import EventKind
-from workflows.models.usage import Metered
 
 _MOST_REFUSED_NAMED = 20
+_MOST_ALLOWED_NAMED = 50
 _WORTH_A_RETRY = {RunEnd.NOT_STARTED, RunEnd.LOST, RunEnd.LEASE_LAPSED}
 _CERTIFICATES = "certificates.pem"
 _TRIES = 3
@@ -62,6 +64,7 @@ class RunningActivities:
         artifacts: ArtifactStore,
         redactor: Redactor,
         attested: Attested,
+        answers: HostAnswers,
         adapters: CurrentAdapters,
         toolchains: Toolchains,
         traces: Traces,
@@ -80,6 +83,7 @@ class RunningActivities:
         self._artifacts = artifacts
         self._redactor = redactor
         self._attested = attested
+        self._answers = answers
         self._adapters = adapters
         self._toolchains = toolchains
         self._traces = traces
@@ -103,16 +107,25 @@ class RunningActivities:
             return await self._conclude(order, adapter, *await self._stopped(order))
         inputs = await self._lay_out_input(order, held)
         reached = await self._registries_inside(order, inputs, held)
-        egress = await self._gateway.open(order.run_id, self._egress(order, adapter), held.uid)
+        allowed = await self._allowed(order)
+        rules = self._egress(order, adapter, allowed)
+        egress = await self._gateway.open(order.run_id, rules, held.uid)
         await self._gateway.grant(order.run_id, order.allowance)
         if not (await self._gateway.metered(order.run_id)).held:
             # The first time there is no run yet; later, this one may stand still.
             with contextlib.suppress(LookupError):
                 await self._sandboxes.thaw(order.run_id)
         spec = self._spec(order, held, adapter, inputs, egress, reached)
-        came_to = await follow(self._sandboxes, self._gateway, spec, adapter, order.prepared.policy.tool_calls)
-        if isinstance(came_to, Metered):
-            return RunResult(run_id=order.run_id, end=RunEnd.PAUSED, metered=came_to, agent=adapter.name)
+        watch = Watch(self._gateway, order.run_id, self._asks_about(order) if order.asks else None)
+        came_to = await follow(self._sandboxes, watch, spec, adapter, order.prepared.policy.tool_calls)
+        if isinstance(came_to, Pause):
+            return RunResult(
+                run_id=order.run_id,
+                end=RunEnd.PAUSED,
+                metered=came_to.metered,
+                egress_wanted=came_to.hosts,
+                agent=adapter.name,
+            )
         status, output = came_to
         taken_down = status.end is RunEnd.STOPPED and status.detail == TAKEN_DOWN
         if (taken_down or status.end in _WORTH_A_RETRY) and activity.info().attempt < _TRIES:
@@ -142,15 +155,34 @@ class RunningActivities:
             status = status.model_copy(update={"end": RunEnd.BUDGET})
         return status, bytes(output)
 
-    def _egress(self, order: RunOrder, adapter: AgentAdapter) -> EgressRules:
-        """What the agent may reach: what policy names, and its model provider."""
+    def _egress(self, order: RunOrder, adapter: AgentAdapter, answered: tuple[HostAnswer, ...]) -> EgressRules:
+        """What the agent may reach: what policy names, what people allowed this task, and its model provider."""
         policy = order.prepared.policy
         return EgressRules(
-            hosts=policy.egress_hosts,
+            hosts=tuple(sorted({*policy.egress_hosts, *(answer.host for answer in answered)})),
             brokered=() if policy.egress_profile is EgressProfile.NONE else adapter.services,
             allowance=order.allowance,
+            asks=order.asks,
             allow_private=self._allow_private,
         )
+
+    async def _allowed(self, order: RunOrder) -> tuple[HostAnswer, ...]:
+        """What people allowed this task, as it is on record, as far as policy lets anybody allow it."""
+        policy = order.prepared.policy
+        if not policy.egress_asks:
+            return ()
+        answers = allowed(await self._answers.of_task(order.task, policy))
+        return tuple(answer for answer in answers if askable(answer.host, policy))
+
+    def _asks_about(self, order: RunOrder) -> Callable[[str], bool]:
+        """Which of the hosts that are refused people are asked about: each once, and none that hides a credential."""
+
+        def asks(host: str) -> bool:
+            return (
+                host not in order.asked and self._redactor.text(host) == host and askable(host, order.prepared.policy)
+            )
+
+        return asks
 
     async def _lay_out_input(self, order: RunOrder, held: Held) -> Path:
         """The prompt, readable for the sandbox's uid and no other."""
@@ -237,6 +269,7 @@ class RunningActivities:
             output=await self._artifacts.put(output, name="output.log", media_type="text/plain"),
             egress=await self._artifacts.put(lines, name="egress.jsonl", media_type="application/jsonl"),
             egress_refused=_refused(records),
+            egress_allowed=tuple(answer.told for answer in await self._allowed(order))[:_MOST_ALLOWED_NAMED],
             usage=status.usage,
             metered=await self._gateway.metered(order.run_id),
             tool_calls=sum(event.kind is EventKind.TOOL_CALL for event in transcript.events),

@@ -17,6 +17,7 @@ from the base commit, tightens both. Per key, what happens to a stricter and a l
     egress.hosts                 within what the platform grants   refused
     image                        within what the platform allows   refused
     egress.profile               strictest                         has no effect
+    egress.ask                   all must allow it                 refused
     checks, setup                the team's, else detected         the repository owner's own
 
 A number is taken by its minimum, since a smaller number that another owner set explains itself in the evidence. A name
@@ -35,7 +36,7 @@ from activities.policy.documents import PlatformPolicy, SecurityPolicy, TaskType
 from activities.policy.grades import strongest
 from activities.policy.reading import TEAM_FILE
 from workflows.models.limits import Grade, Limits
-from workflows.models.policy import Check, PolicyRefusal, Setup, TaskPolicy
+from workflows.models.policy import Check, EgressProfile, PolicyRefusal, Setup, TaskPolicy
 from workflows.models.task import Task
 
 TASK_TYPES = ("docs", "test-fix", "dependency-bump", "refactor", "bug-fix", "feature")
@@ -104,6 +105,9 @@ def combine(
         ),
         egress_profile=egress.profile(platform, security, stated, task),
         egress_hosts=egress.hosts(platform, security, stated, task),
+        egress_asks=_all_allow("egress.ask", platform.egress.ask is True, security.egress.ask, stated.egress.ask)
+        and egress.profile(platform, security, stated, task).rank >= EgressProfile.LISTED.rank,
+        egress_ceiling=security.egress.allow,
         image=_image(platform, stated),
         required_grades=_grades(platform, security, stated),
         run_limits=_limits("run", Limits(), platform, security, stated),

@@ -43,6 +43,9 @@ class EgressTable(Document):
     The strictest counts; where the platform states none, that is `listed`."""
     hosts: Hosts | None = None
     """Such as `pypi.org`, `*.example.com` or `example.com:8443`."""
+    ask: bool | None = None
+    """Whether a run that is refused a host stands still while people are asked about it, where the profile lists hosts
+    at all. Left out by the platform, that is `false`; all must allow it."""
 
 
 class EgressCeiling(Document):
@@ -52,6 +55,8 @@ class EgressCeiling(Document):
     """The widest that counts."""
     allow: Hosts | None = None
     """Left out, there is no ceiling; empty, no host may be reached but a model's."""
+    ask: bool | None = None
+    """`false` forbids that people are asked about hosts, whatever the platform allows."""
 
 
 class PlatformPolicy(Document):

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
-from activities.egress.rules import Rule
+from activities.decisions.host_answers import HostAnswer, allowed
+from activities.egress.rules import Rule, RuleRefused
 from activities.policy.agents import choose_agent
 from activities.policy.documents import PlatformPolicy, SecurityPolicy, TeamPolicy
 from activities.policy.reading import TEAM_FILE
-from workflows.models.policy import EgressProfile, PolicyRefusal
+from workflows.models.policy import EgressProfile, PolicyRefusal, TaskPolicy
+from workflows.models.question import Choice
 from workflows.models.task import Task
 
 
@@ -57,6 +59,32 @@ def with_registries(listed: tuple[str, ...], registries: Sequence[str], security
                 "from, and `egress.allow` of security.toml does not: have its owner add it, or choose another profile"
             )
     return tuple(sorted({*listed, *registries}))
+
+
+def with_answers(policy: TaskPolicy, answers: Sequence[HostAnswer]) -> TaskPolicy:
+    """A policy with what people answered about hosts for the whole repository, as far as the owners' files still allow.
+
+    Its hash stays: how far an agent may reach decides nothing about what its patch is judged by.
+    """
+    if policy.egress_profile.rank < EgressProfile.LISTED.rank:
+        return policy
+    open_to = {one.host for one in allowed(tuple(answers)) if askable(one.host, policy)}
+    return policy.model_copy(
+        update={
+            "egress_hosts": tuple(sorted({*policy.egress_hosts, *open_to})),
+            "egress_kept_refused": tuple(sorted(one.host for one in answers if one.choice is Choice.REFUSE)),
+        }
+    )
+
+
+def askable(host: str, policy: TaskPolicy) -> bool:
+    """Whether people may be asked to let a task reach `name:port`: a name, within the ceiling, and not answered yet."""
+    try:
+        Rule.parse(host)
+    except RuleRefused:
+        return False
+    within = policy.egress_ceiling is None or covered(host, policy.egress_ceiling)
+    return within and host not in policy.egress_kept_refused
 
 
 def covered(host: str, allowed: tuple[str, ...]) -> bool:

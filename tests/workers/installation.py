@@ -97,7 +97,9 @@ class Terminal:
         question = (await self.reaches(task, Stage.QUESTION)).status.question
         assert question is not None
         more = round(usd * USD)
-        asked = NewDecision(action=Action.ANSWER, question=question.id, choice=choice, more_micro_usd=more)
+        asked = NewDecision(
+            action=Action.ANSWER, question=question.id, choice=choice, more_micro_usd=more, hosts=question.hosts
+        )
         return await asyncio.to_thread(self.gateway(person).decide, task, asked)
 
     async def decide(self, task: str, action: Action, person: str = "grace", message: str = "") -> DecisionReceipt:

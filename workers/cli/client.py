@@ -9,9 +9,10 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter
 
+from activities.decisions.host_answers import HostAnswer
 from activities.egress.contract import EgressRecord
 from activities.socket_paths import below, open_directory
-from workers.gateway.messages import Admitted, NewDecision, NewTask, OutputPart, TaskLine, TaskView
+from workers.gateway.messages import Admitted, ForgetHost, NewDecision, NewTask, OutputPart, TaskLine, TaskView
 from workflows.models.decision import DecisionReceipt
 from workflows.models.evidence import Evidence
 from workflows.models.pull_request import RevertResult
@@ -94,6 +95,14 @@ class GatewayClient:
     def revert(self, task: str, asked: NewDecision) -> RevertResult:
         """Take a merge back and wait for the result."""
         return self._ask(RevertResult, "POST", f"{_task(task)}/revert", asked)
+
+    def hosts(self, repository: str) -> list[HostAnswer]:
+        """What people answered about hosts for a whole repository."""
+        return self._ask(list[HostAnswer], "GET", f"/hosts?repository={quote(repository, safe='')}")
+
+    def forget_host(self, asked: ForgetHost) -> None:
+        """Take one of these answers back."""
+        self._send("POST", "/hosts/forget", asked)
 
     def _part(self, address: str) -> OutputPart:
         response = self._send("GET", address)

@@ -5,7 +5,7 @@ from typing import Any
 
 from cyclopts import App, Group
 
-from workers.cli import agents, apart, asking, deciding, looking, machine
+from workers.cli import agents, apart, asking, deciding, hosts, looking, machine
 
 GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
     ("This machine", (machine.up, machine.down, machine.doctor, machine.init, machine.demo)),
@@ -32,6 +32,7 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
             deciding.answer,
             deciding.cancel,
             deciding.revert,
+            hosts.hosts,
         ),
     ),
     (

@@ -70,6 +70,7 @@ def answer(
     /,
     *,
     usd: Annotated[float, Parameter(help="With `continue`: how many US dollars more the task may use.")] = 0,
+    host: Annotated[list[str] | None, Parameter(negative="")] = None,
     message: Message = "",
     as_: As = "",
     json: Json = False,
@@ -79,14 +80,24 @@ def answer(
     Parameters
     ----------
     choice
-        continue: let the run go on; propose: stop it and judge what there is; discard: stop and end the task.
+        continue: let the run go on; propose: stop it and judge what there is; discard: stop and end the task. Of hosts
+        that the agent was refused: allow-once: for this task; allow-repository: from now on; refuse: ask no more.
+    host
+        Of hosts: which the answer means; may be repeated. Left out, all that are asked about.
     """
     client = gateway(as_)
     question = client.view(task).status.question
     if question is None:
         raise CommandFailed(f"task {task} asks nothing now; `journeyman show {task}` says where it stands")
     more = round(usd * USD) or (question.suggested_micro_usd if choice is Choice.CONTINUE else 0)
-    asked = NewDecision(action=Action.ANSWER, message=message, question=question.id, choice=choice, more_micro_usd=more)
+    asked = NewDecision(
+        action=Action.ANSWER,
+        message=message,
+        question=question.id,
+        choice=choice,
+        more_micro_usd=more,
+        hosts=tuple(host or question.hosts),
+    )
     receipt = client.decide(task, asked)
     print_json(receipt) if json else out().print(plain(receipt.message))
 

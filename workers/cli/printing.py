@@ -115,7 +115,8 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
         said = f": {plain(decision.message, 200)}" if decision.message else ""
         if decision.choice is not None:
             more = f" with {decision.more_micro_usd / USD:.2f} USD more" if decision.more_micro_usd else ""
-            said = f": {decision.choice}{more}{said}"
+            about = f" {plain(', '.join(decision.hosts), 200)}" if decision.hosts else ""
+            said = f": {decision.choice}{more}{about}{said}"
         console.print(f"decision    {decision.action} by {plain(decision.person.id)}{said}")
     if status.merge_commit:
         console.print(f"merged as   {plain(status.merge_commit)}")
@@ -162,6 +163,8 @@ def print_evidence(evidence: Evidence) -> None:
     _print_findings(evidence.findings, console)
     if evidence.egress_refused:
         console.print(f"  refused hosts: {plain(', '.join(evidence.egress_refused))}  (journeyman egress --refused)")
+    if evidence.egress_allowed:
+        console.print(f"  hosts beyond the policy's list: {plain(', '.join(evidence.egress_allowed))}")
     grades = ", ".join(f"{name} {grade}" for name, grade in evidence.grades.model_dump().items())
     console.print(f"  limits   {grades}")
 
@@ -192,7 +195,8 @@ def _print_question(status: TaskStatus, console: Console) -> None:
     for choice in question.choices:
         amount = more if choice is Choice.CONTINUE else ""
         console.print(f"  answer    journeyman answer {plain(status.task.id)} {choice}{escape(amount)}")
-    console.print(f"  until     {question.expires_at:%Y-%m-%d %H:%M} UTC; then the work is kept and the task ends")
+    then = "the hosts stay refused and the run goes on" if question.hosts else "the work is kept and the task ends"
+    console.print(f"  until     {question.expires_at:%Y-%m-%d %H:%M} UTC; then {then}")
 
 
 def _print_patch(status: TaskStatus, console: Console) -> None:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.archive.objects import ArchiveError
+from activities.decisions.host_answers import HostAnswer
 from activities.decisions.refused import ActionRefused
 from activities.egress.contract import EgressRecord
 from activities.policy.owners import OwnersFiles, PolicyFileBroken
@@ -16,7 +17,7 @@ from activities.policy.people import accounts
 from workers.gateway.admission import Admission
 from workers.gateway.bounds import BoundedBodies
 from workers.gateway.deciding import Deciding
-from workers.gateway.messages import Admitted, NewDecision, NewTask, OutputPart, TaskLine, TaskView
+from workers.gateway.messages import Admitted, ForgetHost, NewDecision, NewTask, OutputPart, TaskLine, TaskView
 from workers.gateway.outputs import Outputs
 from workers.gateway.peers import os_person
 from workers.gateway.reading import Reading
@@ -136,6 +137,14 @@ def gateway_app(
         place = await traces.of_task(task)
         with traces.about(place, task, "/tasks/{task}/revert", asked_by, "revert"):
             return await deciding.revert(task, asked, who)
+
+    @app.get("/hosts")
+    async def hosts(repository: str) -> list[HostAnswer]:
+        return await deciding.hosts(repository)
+
+    @app.post("/hosts/forget")
+    async def forget_host(asked: ForgetHost, who: Person = person) -> None:
+        await deciding.forget_host(asked, who)
 
     _answer_errors(app)
     return app

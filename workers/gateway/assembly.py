@@ -46,5 +46,7 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
         traces,
         parts.settings.host_silence_seconds,
     )
-    deciding = Deciding(client, signer, reading, parts.admissions, parts.attested, parts.withdrawals)
+    deciding = Deciding(
+        client, signer, reading, parts.admissions, parts.attested, parts.withdrawals, parts.host_answers
+    )
     return gateway_app(admission, deciding, reading, outputs, traces, identify_by_socket(parts.owners))

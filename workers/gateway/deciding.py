@@ -9,16 +9,18 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested, AttestedMerge
+from activities.decisions.host_answers import HostAnswer, HostAnswers
 from activities.decisions.signing import DecisionSigner
 from activities.decisions.withdrawals import STOPS, Withdrawals
 from activities.redaction.redactor import Redactor
-from workers.gateway.messages import NewDecision
+from workers.gateway.messages import ForgetHost, NewDecision
 from workers.gateway.reading import Reading
 from workers.gateway.refusals import Invalid, Refused
 from workflows import queues
 from workflows.models.decision import Action, Decision, DecisionReceipt, SignedDecision
 from workflows.models.intent import revert_workflow_id, task_workflow_id
 from workflows.models.person import Person
+from workflows.models.policy import TaskPolicy
 from workflows.models.pull_request import RevertResult
 from workflows.models.status import RevertRequest
 
@@ -46,6 +48,7 @@ class Deciding:
         admissions: Admissions,
         attested: Attested,
         withdrawals: Withdrawals,
+        answers: HostAnswers,
     ) -> None:
         self._temporal = temporal
         self._signer = signer
@@ -53,11 +56,12 @@ class Deciding:
         self._admissions = admissions
         self._attested = attested
         self._withdrawals = withdrawals
+        self._answers = answers
 
     async def decide(self, task_id: str, asked: NewDecision, person: Person) -> DecisionReceipt:
         """Deliver a decision; a refusal comes back in the task's own words."""
-        if asked.action is Action.REVERT:
-            raise Invalid("a revert has an address of its own")
+        if asked.action not in _UPDATES:
+            raise Invalid(f"{asked.action} has an address of its own")
         if asked.action is Action.REQUEST_CHANGES and not asked.message.strip():
             raise Invalid("say what should change: -m TEXT")
         if asked.action in {Action.APPROVE, Action.MERGE}:
@@ -102,6 +106,25 @@ class Deciding:
         result: RevertResult = await handle.result()
         return result
 
+    async def hosts(self, repository: str) -> list[HostAnswer]:
+        """What people answered about hosts for a whole repository."""
+        return list(await self._answers.of_repository(repository, TaskPolicy()))
+
+    async def forget_host(self, asked: ForgetHost, person: Person) -> None:
+        """Take one of these answers back: it only makes a way out narrower, or a question come again."""
+        now = datetime.now(UTC)
+        decision = Decision(
+            action=Action.FORGET_HOST,
+            person=person,
+            task_id="",
+            hosts=(asked.host,),
+            repository=asked.repository,
+            message=_REDACTOR.text(asked.message),
+            decided_at=now,
+            expires_at=now + VALID_FOR,
+        )
+        await self._answers.keep(self._signer.sign(decision), asked.repository)
+
     async def _merge_of(self, task_id: str) -> AttestedMerge:
         merge = await self._attested.merge(task_id)
         if merge is None:
@@ -136,6 +159,7 @@ class Deciding:
                 question=asked.question,
                 choice=asked.choice,
                 more_micro_usd=asked.more_micro_usd,
+                hosts=asked.hosts,
                 decided_at=now,
                 expires_at=now + VALID_FOR,
             )

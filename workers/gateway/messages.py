@@ -1,6 +1,7 @@
 """What the gateway is asked and what it answers, as JSON over HTTP."""
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import Field
 
@@ -84,6 +85,17 @@ class NewDecision(Model):
     """Id of the question that is answered."""
     choice: Choice | None = None
     more_micro_usd: int = Field(default=0, ge=0, le=10**12)
+    hosts: tuple[Annotated[str, Field(max_length=300)], ...] = Field(default=(), max_length=20)
+    """Which an answer about hosts means."""
+
+
+class ForgetHost(Model):
+    """Take back what was answered about a host for a whole repository."""
+
+    repository: str = Field(min_length=1, max_length=4096)
+    host: str = Field(min_length=1, max_length=300)
+    """`name:port`, as it was answered about."""
+    message: str = Field(default="", max_length=20_000)
 
 
 class Refusal(Model):

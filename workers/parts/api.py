@@ -7,7 +7,6 @@ from temporalio.client import Client
 
 from activities.archive.steps import RecordActivities
 from activities.budget import BudgetActivities
-from activities.decisions.authority import Authority
 from activities.forge.steps import ForgeActivities
 from activities.forge.turns import MergeTurnActivities
 from workers.parts.shared import SharedParts
@@ -16,20 +15,21 @@ from workers.parts.shared import SharedParts
 def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any]]:
     """All of them; they need no host and no sandbox."""
     attested = shared.attesting()
-    authority = Authority(shared.verifier, shared.admissions, attested, shared.withdrawals, shared.owners.security)
     turns, budget = MergeTurnActivities(client), BudgetActivities(client)
     forge = ForgeActivities(
         shared.forge,
         shared.admissions,
         attested,
-        authority,
+        shared.authority,
         shared.artifacts,
         shared.mirrors,
         shared.patches,
         shared.policies,
         whose_turn=turns.whose,
     )
-    record = RecordActivities(shared.chains, shared.withdrawals, authority, attested, shared.traces)
+    record = RecordActivities(
+        shared.chains, shared.withdrawals, shared.host_answers, shared.authority, attested, shared.traces
+    )
     return [
         forge.propose,
         forge.rebase,

@@ -100,6 +100,7 @@ class HostParts:
             attested=attested,
             preparations=preparations,
             policies=shared.policies,
+            answers=shared.host_answers,
             registries=discover,
         )
         briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, artifacts))
@@ -115,6 +116,7 @@ class HostParts:
             artifacts=artifacts,
             redactor=redactor,
             attested=attested,
+            answers=shared.host_answers,
             adapters=CurrentAdapters(shared.owners),
             toolchains=Toolchains(settings.state),
             traces=shared.traces,

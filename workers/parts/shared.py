@@ -16,6 +16,8 @@ from activities.archive.intents import Intents
 from activities.archive.objects import Objects
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import WORKER, Attested
+from activities.decisions.authority import Authority
+from activities.decisions.host_answers import FOLDER, HostAnswers
 from activities.decisions.keys import SigningKey, TrustedKeys
 from activities.decisions.signed_record import SignedRecord
 from activities.decisions.signing import GATEWAY, DecisionVerifier
@@ -67,6 +69,16 @@ class SharedParts:
     def forge(self) -> Forge:
         """Where patches land; made for those who act on it, since not every process can write there."""
         return TracedForge(LocalForge(self.git, self.settings.forge_location), self.recorder)
+
+    @cached_property
+    def authority(self) -> Authority:
+        """Whose decisions hold."""
+        return Authority(self.verifier, self.admissions, self.attested, self.withdrawals, self.owners.security)
+
+    @cached_property
+    def host_answers(self) -> HostAnswers:
+        """What people answered about hosts."""
+        return HostAnswers(self.chains, Chains(self.objects, FOLDER), self.verifier, self.authority)
 
     @property
     def attested(self) -> Attested:

@@ -21,6 +21,8 @@ class Action(StrEnum):
     REVERT = "revert"
     ANSWER = "answer"
     """Answer a question that the task waits with."""
+    FORGET_HOST = "forget-host"
+    """Take back what was answered about a host for a whole repository."""
 
 
 class Decision(Model):
@@ -38,6 +40,10 @@ class Decision(Model):
     choice: Choice | None = None
     more_micro_usd: int = Field(default=0, ge=0)
     """With which a budget is raised."""
+    hosts: tuple[str, ...] = Field(default=(), max_length=20)
+    """Which an answer is about, each `name:port`: what the person saw, whatever the workflow makes of it."""
+    repository: str = ""
+    """Where no task is decided about: the repository's address."""
     decided_at: datetime
     expires_at: datetime
     """A signature is not accepted later than this, so that an old one can't be replayed."""

@@ -97,6 +97,8 @@ class Evidence(Model):
     added: int = 0
     removed: int = 0
     egress_refused: tuple[str, ...] = ()
+    egress_allowed: tuple[str, ...] = ()
+    """Hosts that people allowed the agent beyond the policy's list, each with who did."""
 
     @property
     def blocked(self) -> bool:
@@ -105,7 +107,9 @@ class Evidence(Model):
 
     def digest(self) -> str:
         """sha256 over the canonical JSON of all of the above."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        # Without defaults, so that a field that a later version adds does not change the hash of older evidence.
+        content = self.model_dump(mode="json", exclude_defaults=True)
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 

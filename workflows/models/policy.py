@@ -74,6 +74,12 @@ class TaskPolicy(Model):
     egress_profile: EgressProfile = EgressProfile.LISTED
     egress_hosts: tuple[str, ...] = ()
     """Names the agent's sandbox may reach, each `host` or `host:port` or `*.suffix`."""
+    egress_asks: bool = False
+    """Whether people are asked, while the run stands still, about hosts that are not among them."""
+    egress_ceiling: tuple[str, ...] | None = None
+    """The most that anybody may allow; None is no ceiling."""
+    egress_kept_refused: tuple[str, ...] = ()
+    """Hosts that nobody is asked about any more, since somebody said so for this repository."""
     image: str = ""
     """Where sandboxes are containers: the image that the team named; empty, the platform's."""
     required_grades: dict[str, str] = {}

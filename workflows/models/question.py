@@ -13,6 +13,8 @@ class QuestionKind(StrEnum):
     """A cap is reached; the run stands still."""
     UNFINISHED = "unfinished"
     """The agent has used up its runs without saying that it is done."""
+    EGRESS = "egress"
+    """The agent was refused a host that policy does not list; the run stands still."""
 
 
 class Choice(StrEnum):
@@ -23,6 +25,19 @@ class Choice(StrEnum):
     """Stop, and judge and propose what there is."""
     DISCARD = "discard"
     """Stop, and end the task; what there is stays in the archive."""
+    ALLOW_ONCE = "allow-once"
+    """Let this task reach the hosts."""
+    ALLOW_REPOSITORY = "allow-repository"
+    """Let every task of this repository reach them from now on."""
+    REFUSE = "refuse"
+    """Keep refusing them, and ask no more about them in this repository."""
+
+
+WORK = (Choice.CONTINUE, Choice.PROPOSE, Choice.DISCARD)
+"""What can become of work that stands still."""
+HOSTS = (Choice.ALLOW_ONCE, Choice.ALLOW_REPOSITORY, Choice.REFUSE)
+"""What can be answered about hosts."""
+ALLOWS = frozenset({Choice.ALLOW_ONCE, Choice.ALLOW_REPOSITORY})
 
 
 class Question(Model):
@@ -40,6 +55,8 @@ class Question(Model):
     """By the task so far."""
     suggested_micro_usd: int = 0
     """A sensible amount to continue with."""
+    hosts: tuple[str, ...] = ()
+    """Of a question about hosts: each `name:port`, as the agent asked for it."""
     asked_at: datetime
     expires_at: datetime
-    """Unanswered until then, the work is kept and nothing is proposed."""
+    """Unanswered until then, the work is kept and nothing is proposed; hosts stay refused, and the run goes on."""

@@ -29,7 +29,7 @@ class RunEnd(StrEnum):
     BUDGET = "budget"
     """A cap was reached and nobody let it go on."""
     PAUSED = "paused"
-    """Not an end: the run stands still at a cap until somebody answers."""
+    """Not an end: the run stands still, at a cap or with a question about a host, until somebody answers."""
     LOST = "lost"
     """The supervisor died without a final status, for example by SIGKILL."""
 
@@ -88,6 +88,10 @@ class RunResult(Model):
     """JSON lines, one per request at the gateway, refused ones too."""
     egress_refused: tuple[str, ...] = ()
     """Hosts that were refused, for people to see; at most 20."""
+    egress_wanted: tuple[str, ...] = ()
+    """Of a run that stands still to have people asked: the hosts, each `name:port`; at most 20."""
+    egress_allowed: tuple[str, ...] = ()
+    """Hosts that people allowed beyond the policy's list, each with who did; at most 50."""
     usage: Usage = Usage()
     metered: Metered = Metered()
     """What it used of model providers, by the gateway's count."""

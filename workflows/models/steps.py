@@ -70,6 +70,10 @@ class RunOrder(Model):
     context: StartupContext
     allowance: Allowance = Allowance()
     """Of this run in all. At a cap it stands still and the step returns PAUSED; the same order with more goes on."""
+    asks: bool = False
+    """Whether it stands still, and the step returns PAUSED, at a refused host that people may be asked about."""
+    asked: tuple[str, ...] = ()
+    """Hosts that were asked about; what was answered is on record."""
     stop: str = ""
     """End the run that stands still, for this reason, and bring out what there is."""
 
