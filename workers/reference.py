@@ -26,7 +26,7 @@ _SEARCH_ATTRIBUTES = {
     "JourneymanTaskType": "Such as `bug-fix`.",
     "JourneymanRequester": "Id of the person who asked.",
     "JourneymanAgent": "Name of the agent that ran last.",
-    "JourneymanStage": "Where the task stands; see the stages below.",
+    "JourneymanStage": "Where the task stands; see the stages below. Those that pass in a moment are not told here.",
     "JourneymanPullRequest": "Address of the pull request.",
     "JourneymanOutcome": "How it ended; empty while it is open.",
 }

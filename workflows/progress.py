@@ -4,12 +4,13 @@ from typing import Any
 
 from temporalio import workflow
 
-from workflows import presentation, search_attributes
+from workflows import presentation
 from workflows.models.evidence import Evaluation
 from workflows.models.policy import TaskPolicy
 from workflows.models.status import WAITS_FOR, Outcome, Stage, StageSpan, TaskStatus
 from workflows.models.task import Task
 from workflows.models.trace import StepPlace, stage_context, trace_of
+from workflows.search_attributes import Told
 
 
 class Progress:
@@ -17,6 +18,7 @@ class Progress:
 
     def __init__(self, task: Task) -> None:
         self.status = TaskStatus(task=task)
+        self._told = Told()
         self.policy = TaskPolicy()
         """Of the last placement; the workspace's base commit states it."""
 
@@ -32,7 +34,8 @@ class Progress:
         if message is None:
             message = "" if waits_for else self.status.message
         self.change(stage=stage, waits_for=waits_for, message=message, spans=tuple(spans), **changes)
-        workflow.upsert_search_attributes(search_attributes.of_status(self.status))
+        if news := self._told.news(self.status):
+            workflow.upsert_search_attributes(news)
 
     def change(self, **changes: Any) -> TaskStatus:
         """Replace parts of the status."""

@@ -20,6 +20,7 @@ from tests.workers.installation import FILES, installed
 from tests.workflows.scripted import Desk, Script, a_task, workers
 from workers.embedded.programs import program
 from workers.temporal import DATA_CONVERTER
+from workers.worker import RUNNER
 from workflows import search_attributes
 from workflows.models.decision import Action
 from workflows.models.status import Stage
@@ -76,7 +77,7 @@ async def _in_turns(client: Client, signer: DecisionSigner) -> tuple[int, list[f
     """Steps of a task, and steps a second of both, batch by batch."""
     script = Script()
     skeletons = Worker(client, task_queue="skeleton", workflows=[Skeleton], activities=[nothing])
-    async with workers(client, script), skeletons:
+    async with workers(client, script, RUNNER), skeletons:
         await _carry(client, signer, script)
         # Attendance is a step too, one that the script does not note.
         steps = len(script.calls) + 1

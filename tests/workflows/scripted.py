@@ -12,12 +12,13 @@ from typing import Any
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
-from temporalio.worker import Worker
+from temporalio.worker import Worker, WorkflowRunner
 
 from activities.budget import BudgetActivities
 from activities.decisions.signing import DecisionSigner, DecisionVerifier, SignatureRefused
 from activities.forge.turns import MergeTurnActivities
-from workers.worker import RUNNER, WORKFLOWS
+from tests.support.strict_runner import STRICT_RUNNER
+from workers.worker import WORKFLOWS
 from workflows import queues
 from workflows.agent_task import AgentTask
 from workflows.models.artifact import ArtifactRef
@@ -274,9 +275,9 @@ SHARING_STEPS = ("take_turn", "give_turn_back", "reserve_budget", "settle_budget
 
 
 @asynccontextmanager
-async def workers(client: Client, script: Script) -> AsyncIterator[None]:
+async def workers(client: Client, script: Script, runner: WorkflowRunner = STRICT_RUNNER) -> AsyncIterator[None]:
     """All workers of one small installation, in this process."""
-    async with working(client, script), attending(client, script):
+    async with working(client, script, runner), attending(client, script):
         yield
 
 
@@ -290,13 +291,13 @@ async def attending(client: Client, script: Script) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def working(client: Client, script: Script) -> AsyncIterator[None]:
+async def working(client: Client, script: Script, runner: WorkflowRunner = STRICT_RUNNER) -> AsyncIterator[None]:
     """All others."""
     script.turns, script.budget = MergeTurnActivities(client), BudgetActivities(client)
     steps = ScriptedSteps(script)
     host = Placement(host=script.host)
     async with (
-        Worker(client, task_queue=queues.ORCHESTRATE, workflows=WORKFLOWS, workflow_runner=RUNNER),
+        Worker(client, task_queue=queues.ORCHESTRATE, workflows=WORKFLOWS, workflow_runner=runner),
         Worker(client, task_queue=queues.API, activities=steps.all(*API_STEPS, *SHARING_STEPS)),
         Worker(client, task_queue=queues.SANDBOX, activities=steps.all("prepare")),
         Worker(client, task_queue=host.queue, activities=steps.all(*HOST_STEPS), max_heartbeat_throttle_interval=BEAT),

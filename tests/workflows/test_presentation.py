@@ -1,8 +1,10 @@
 """What is shown in the Temporal UI can't be used to deceive whoever reads it."""
 
 from tests.workflows.scripted import a_patch, a_task
-from workflows.models.status import Stage, TaskStatus
+from workflows.models.run import RunEnd, RunResult
+from workflows.models.status import Outcome, Stage, TaskStatus
 from workflows.presentation import as_code, details, summary
+from workflows.search_attributes import Told
 
 
 def test_untrusted_text_cannot_leave_its_code_span() -> None:
@@ -18,3 +20,23 @@ def test_what_a_task_waits_for_comes_first_and_long_goals_are_cut() -> None:
     assert text.startswith("**review**: waits for a person")
     assert len(text) < 2000
     assert len(summary(status.task)) < 200
+
+
+def test_temporal_is_told_what_lasts_and_what_changed_and_nothing_twice() -> None:
+    told = Told()
+
+    def news(stage: Stage, **changes: object) -> dict[str, str]:
+        status = TaskStatus.model_validate({"task": a_task(), "stage": stage, **changes})
+        return {update.key.name: update.value for update in told.news(status) if update.value is not None}
+
+    run = RunResult(run_id="r", end=RunEnd.EXITED, agent="codex")
+    assert news(Stage.PREPARE) == {}
+    assert news(Stage.CONTEXT) == {}
+    assert news(Stage.RUN) == {"JourneymanStage": "run"}
+    assert news(Stage.EXPORT, run=run) == {}
+    assert news(Stage.EVALUATE, run=run) == {"JourneymanStage": "evaluate", "JourneymanAgent": "codex"}
+    assert news(Stage.EVALUATE, run=run) == {}
+    assert news(Stage.ENDED, run=run, outcome=Outcome.REJECTED) == {
+        "JourneymanStage": "ended",
+        "JourneymanOutcome": "rejected",
+    }

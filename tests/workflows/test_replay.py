@@ -6,8 +6,10 @@ import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
+from tests.histories.record import PATHS
+from tests.support.strict_runner import STRICT_RUNNER
 from workers.temporal import DATA_CONVERTER
-from workers.worker import RUNNER, WORKFLOWS
+from workers.worker import WORKFLOWS
 
 HISTORIES = Path(__file__).parents[1] / "histories"
 STORED = sorted(HISTORIES.rglob("*.json"))
@@ -16,11 +18,12 @@ STORED = sorted(HISTORIES.rglob("*.json"))
 @pytest.mark.parametrize("path", STORED, ids=[str(path.relative_to(HISTORIES)) for path in STORED])
 async def test_a_stored_history_replays(path: Path) -> None:
     history = WorkflowHistory.from_json(path.stem, path.read_text())
-    replayer = Replayer(workflows=WORKFLOWS, workflow_runner=RUNNER, data_converter=DATA_CONVERTER)
+    replayer = Replayer(workflows=WORKFLOWS, workflow_runner=STRICT_RUNNER, data_converter=DATA_CONVERTER)
     await replayer.replay_workflow(history)
 
 
 def test_there_is_a_history_of_every_path() -> None:
     stored = {str(path.relative_to(HISTORIES)) for path in STORED}
-    wanted = ("merged", "rejected", "cancelled", "changes-requested", "base-moved")
-    assert {f"agent_task/{name}.json" for name in wanted} | {"revert_merge/reverted.json"} <= stored
+    taken = [path.__name__.replace("_", "-") for path in PATHS]
+    wanted = {f"agent_task/{name}.json" for name in taken if name != "reverted"} | {"revert_merge/reverted.json"}
+    assert wanted == stored

@@ -1,0 +1,197 @@
+"""Record the histories that are replayed: `python -m tests.histories.record`, once what a workflow does was changed.
+
+Until it is released, a change of what workflows do is recorded anew; from then on an old history stays and the change
+is made with `workflow.patched`.
+"""
+
+import asyncio
+import json
+import re
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
+
+from activities.decisions.signing import DecisionSigner
+from tests.workflows.scripted import BOB, Desk, Script, a_patch, a_task, sha, workers
+from workers.embedded.programs import program
+from workers.temporal import DATA_CONVERTER
+from workflows import queues, search_attributes
+from workflows.models.decision import Action, Decision
+from workflows.models.evidence import Finding, Severity
+from workflows.models.intent import revert_workflow_id
+from workflows.models.policy import TaskPolicy
+from workflows.models.pull_request import MergeOutcome, MergeResult
+from workflows.models.question import Choice
+from workflows.models.run import RunEnd, RunResult
+from workflows.models.status import RevertRequest, Stage
+from workflows.models.steps import RebaseResult, RunOrder
+from workflows.models.usage import Budget, Metered
+from workflows.revert_merge import RevertMerge
+
+HERE = Path(__file__).parent
+REVERTED = HERE / "revert_merge" / "reverted.json"
+
+
+class Recorder:
+    """Takes one path through a task after the other."""
+
+    def __init__(self, client: Client, signer: DecisionSigner) -> None:
+        self._client = client
+        self._signer = signer
+
+    @asynccontextmanager
+    async def task(self, name: str, script: Script) -> AsyncIterator[Desk]:
+        """A task in the script's world; what became of it is written when the block has ended."""
+        async with workers(self._client, script):
+            desk = await Desk.start(self._client, self._signer)
+            yield desk
+            await desk.result()
+            await _write(desk.handle, HERE / "agent_task" / f"{name}.json")
+
+    async def merged(self) -> None:
+        async with self.task("merged", Script()) as desk:
+            await _merge(desk)
+
+    async def rejected(self) -> None:
+        async with self.task("rejected", Script()) as desk:
+            await desk.reaches(Stage.REVIEW)
+            await desk.decide(Action.REJECT)
+
+    async def cancelled(self) -> None:
+        """While the agent runs."""
+        script = Script()
+        script.holds_run.clear()
+        async with self.task("cancelled", script) as desk:
+            await desk.reaches(Stage.RUN)
+            await desk.decide(Action.CANCEL)
+            script.holds_run.set()
+
+    async def changes_requested(self) -> None:
+        async with self.task("changes-requested", Script()) as desk:
+            await desk.reaches(Stage.REVIEW)
+            await desk.decide(Action.REQUEST_CHANGES, message="also say why")
+            while (await desk.reaches(Stage.REVIEW)).round < 2:
+                await asyncio.sleep(0.02)
+            await _merge(desk)
+
+    async def base_moved(self) -> None:
+        """Judged again, with the approval carried over."""
+        script = Script()
+        results = [MergeResult(outcome=MergeOutcome.BASE_MOVED, base_commit=sha("base-2"))]
+        landed = MergeResult(outcome=MergeOutcome.MERGED, commit=sha("merge"))
+        script.merged = lambda order: results.pop() if results else landed
+        script.rebased = lambda order: RebaseResult(patch=a_patch("head-rebased", base="base-2"))
+        async with self.task("base-moved", script) as desk:
+            await _merge(desk)
+
+    async def blocked(self) -> None:
+        """Fails its checks until the last round, and is rejected."""
+        script = Script()
+        script.findings = lambda order: (Finding(rule="checks-fail", severity=Severity.BLOCKER, message="red"),)
+        async with self.task("blocked", script) as desk:
+            await desk.reaches(Stage.GUIDANCE)
+            await desk.decide(Action.REJECT)
+
+    async def budget_asked(self) -> None:
+        """Stands still at its cap, goes on with more, and is merged."""
+        script = Script()
+        script.policy = TaskPolicy(hash="p", budget=Budget(task_micro_usd=100, task_most_micro_usd=250))
+        script.run = _paid
+        async with self.task("budget-asked", script) as desk:
+            question = (await desk.reaches(Stage.QUESTION)).question
+            assert question is not None
+            await desk.decide(Action.ANSWER, BOB, question=question.id, choice=Choice.CONTINUE, more_micro_usd=50)
+            await _merge(desk)
+
+    async def host_asked(self) -> None:
+        """Stands still for a host that it was refused, goes on, and is merged."""
+        script = Script()
+        script.policy = TaskPolicy(hash="p", egress_asks=True)
+        script.run = _refused
+        async with self.task("host-asked", script) as desk:
+            question = (await desk.reaches(Stage.QUESTION)).question
+            assert question is not None
+            await desk.decide(Action.ANSWER, BOB, question=question.id, choice=Choice.ALLOW_ONCE, hosts=question.hosts)
+            await _merge(desk)
+
+    async def reverted(self) -> None:
+        """One merge, taken back."""
+        now, task = datetime.now(UTC), a_task()
+        decision = Decision(
+            action=Action.REVERT, person=BOB, task_id=task.id, decided_at=now, expires_at=now + timedelta(hours=1)
+        )
+        async with workers(self._client, Script()):
+            handle = await self._client.start_workflow(
+                RevertMerge.run,
+                RevertRequest(task=task, merge_commit=sha("merge"), signed=self._signer.sign(decision)),
+                id=revert_workflow_id(task.id),
+                task_queue=queues.ORCHESTRATE,
+            )
+            await handle.result()
+            await _write(handle, REVERTED)
+
+
+PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
+    Recorder.merged,
+    Recorder.rejected,
+    Recorder.cancelled,
+    Recorder.changes_requested,
+    Recorder.base_moved,
+    Recorder.blocked,
+    Recorder.budget_asked,
+    Recorder.host_asked,
+    Recorder.reverted,
+)
+
+
+async def _merge(desk: Desk) -> None:
+    await desk.reaches(Stage.REVIEW)
+    await desk.decide(Action.APPROVE)
+    await desk.decide(Action.MERGE)
+
+
+def _paid(order: RunOrder) -> RunResult:
+    enough = (order.allowance.micro_usd or 0) > 100
+    return RunResult(
+        run_id=order.run_id,
+        end=RunEnd.EXITED if enough else RunEnd.PAUSED,
+        succeeded=enough,
+        agent="scripted",
+        metered=Metered(requests=1, micro_usd=100, held="" if enough else "micro_usd"),
+    )
+
+
+def _refused(order: RunOrder) -> RunResult:
+    if not order.asked:
+        return RunResult(run_id=order.run_id, end=RunEnd.PAUSED, egress_wanted=("a.example:443",))
+    return RunResult(run_id=order.run_id, end=RunEnd.EXITED, succeeded=True, agent="scripted")
+
+
+async def _write(handle: WorkflowHandle[Any, Any], file: Path) -> None:
+    history = json.loads((await handle.fetch_history()).to_json())
+    # Without the names of the process and the machine that recorded it.
+    file.write_text(re.sub(r'"\d+@[^":]+', '"worker', json.dumps(history, indent=1)) + "\n")
+
+
+async def main() -> None:
+    """Take every path once."""
+    with tempfile.TemporaryDirectory() as directory:
+        async with await WorkflowEnvironment.start_local(
+            data_converter=DATA_CONVERTER,
+            dev_server_existing_path=str(program("temporal")),
+            search_attributes=search_attributes.ALL,
+            dev_server_log_level="error",
+        ) as environment:
+            recorder = Recorder(environment.client, DecisionSigner.load_or_create(Path(directory)))
+            for take in PATHS:
+                await take(recorder)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
