@@ -83,6 +83,11 @@ class Settings(BaseSettings):
     """How long runs go on while this host can't reach Temporal, before they are frozen."""
     lapse_seconds: float = Field(default=1800, gt=0)
     """How long they stay frozen before they are stopped, their work kept."""
+    checkpoint_seconds: float = Field(default=120, ge=0)
+    """How often a run's work and conversation are put aside for another host to go on with, should this one be lost;
+    between two tool calls, if there is such a moment. 0 is never."""
+    checkpoint_calls: int = Field(default=10, ge=1)
+    """After so many tool calls it is done sooner."""
     host_silence_seconds: float = Field(default=300, ge=1)
     """How long a host may be silent, and then once more, before its tasks go elsewhere."""
 

@@ -79,7 +79,7 @@ class Rounds:
     async def _rounds(self, prepared: Prepared, guidance: str) -> _CameTo:
         feedback = None
         for left in reversed(range(prepared.policy.feedback_rounds + 1)):
-            if not self._running.finds(prepared):
+            if not (self._running.finds(prepared) or self._running.resumes(prepared)):
                 self._progress.next_round()
             run, exported = await self._round(prepared, feedback, guidance)
             if run.end is RunEnd.TOOL_CALLS:
@@ -129,6 +129,7 @@ class Rounds:
                 feedback=feedback,
                 guidance=guidance,
                 handover=self._handover,
+                resumes=self._running.resumes(prepared),
                 round=status.round,
             )
             self._progress.enter(Stage.CONTEXT)

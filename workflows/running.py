@@ -27,6 +27,8 @@ class Running:
         self._spending = Spending(progress)
         self._latest = ""
         """Id of the run that was ordered last."""
+        self._resumed_in = 0
+        """Epoch of the placement in which the checkpoint that it brought was gone on with."""
         self._went_on_in = 0
         """Epoch of the placement in which that run was found and gone on with."""
         self._hosts_asked: tuple[str, ...] = ()
@@ -43,6 +45,10 @@ class Running:
         is_latest = bool(self._latest) and self._latest == prepared.found_run
         return is_latest and self._went_on_in != prepared.placement.epoch
 
+    def resumes(self, prepared: Prepared) -> bool:
+        """Whether the next run goes on from the checkpoint that the workspace was made from."""
+        return prepared.checkpoint is not None and self._resumed_in != prepared.placement.epoch
+
     async def run(self, prepared: Prepared, context: StartupContext) -> RunResult:
         """Run the agent once, or go on with the run that is found. A cap pauses it; who answers decides whether it goes
         on.
@@ -55,8 +61,10 @@ class Running:
                 return status.run
         else:
             self._latest = f"{status.task.id}-{prepared.placement.epoch}-{status.runs}"
-        run_id = self._latest
-        order = RunOrder(run_id=run_id, task=status.task, prepared=prepared, context=context)
+        run_id, resumes = self._latest, self.resumes(prepared)
+        if resumes:
+            await self._count_the_lost(prepared)
+        order = RunOrder(run_id=run_id, task=status.task, prepared=prepared, context=context, resumes=resumes)
         used, held = Metered(), ""
         while not order.stop:
             order = order.model_copy(
@@ -85,6 +93,17 @@ class Running:
         run = await self._step(prepared, order)
         await self._spending.settle(run_id, policy, run.metered)
         return run
+
+    async def _count_the_lost(self, prepared: Prepared) -> None:
+        """What the lost run had used at its checkpoint is counted, and told; what it used after that, nobody knows."""
+        checkpoint = prepared.checkpoint
+        assert checkpoint is not None
+        self._resumed_in = prepared.placement.epoch
+        await self._spending.settle(checkpoint.run_id, prepared.policy, checkpoint.metered)
+        self._progress.say(
+            f"run {checkpoint.run_id} was lost with its host and goes on from checkpoint {checkpoint.number}, after "
+            f"{checkpoint.tool_calls} tool calls; what it did and used after that is done again"
+        )
 
     async def _ask_about_hosts(self, prepared: Prepared, hosts: tuple[str, ...]) -> None:
         """Whatever is answered, or nothing, the run goes on; its host reads on record what it may reach."""

@@ -95,7 +95,16 @@ class ContextBuilder:
             heading = "# Why your last patch was not accepted\n\nIt is in the work tree. Mend what is named here:\n"
             data = await self._artifacts.get(order.feedback)
             rest.append((heading, part("feedback", "evaluation", Trust.UNTRUSTED, data, FEEDBACK_CHARS, now=now)))
-        if order.handover is not None:
+        checkpoint = order.prepared.checkpoint
+        if order.resumes and checkpoint is not None and checkpoint.handover is not None:
+            heading = (
+                "# You were interrupted\n\nThe machine that you worked on was lost. The work tree is as it was after "
+                f"{checkpoint.tool_calls} tool calls of yours; what git ignores is not in it. Look at it before you go "
+                "on. What you had done until then:\n"
+            )
+            data = await self._artifacts.get(checkpoint.handover)
+            rest.append((heading, part("checkpoint", "run", Trust.UNTRUSTED, data, HANDOVER_CHARS, now=now)))
+        elif order.handover is not None:
             heading = "# What was done so far\n\nIts work is in the work tree; go on from there:\n"
             data = await self._artifacts.get(order.handover)
             rest.append((heading, part("handover", "run", Trust.UNTRUSTED, data, HANDOVER_CHARS, now=now)))

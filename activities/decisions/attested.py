@@ -10,6 +10,7 @@ from activities.decisions.refused import ActionRefused
 from activities.decisions.signed_record import SignedRecord
 from workflows.models.artifact import ArtifactRef
 from workflows.models.base import Model
+from workflows.models.checkpoint import Checkpoint
 from workflows.models.evidence import CheckRun, Evaluation
 from workflows.models.patch import Patch
 from workflows.models.policy import TaskPolicy
@@ -20,6 +21,7 @@ WORKER = "worker"
 RUN = "run"
 PATCH = "patch"
 EVIDENCE = "evidence"
+CHECKPOINT = "checkpoint"
 MERGE = "merge"
 USED = "used"
 
@@ -88,6 +90,24 @@ class Attested:
     async def runs(self, task_id: str) -> tuple[RunResult, ...]:
         """Every run of a task that has ended, in order."""
         return await self._record.read(task_id, RUN, RunResult)
+
+    async def add_checkpoint(self, task_id: str, checkpoint: Checkpoint) -> None:
+        """Put on record how far a run had come."""
+        entry = f"checkpoint-{checkpoint.run_id}-{checkpoint.epoch}-{checkpoint.number}"
+        kept = [ref for ref in (checkpoint.session, checkpoint.handover) if ref is not None]
+        await self._record.append(task_id, entry, CHECKPOINT, checkpoint, kept)
+
+    async def checkpoints(self, task_id: str) -> tuple[Checkpoint, ...]:
+        """All that were taken, in order."""
+        return await self._record.read(task_id, CHECKPOINT, Checkpoint)
+
+    async def checkpoint(self, task_id: str, before: int) -> Checkpoint | None:
+        """The last of a run that has not ended, by a placement before this epoch."""
+        # Sorting is stable: of one epoch the last stays the last.
+        taken = sorted(await self.checkpoints(task_id), key=lambda one: one.epoch)
+        taken = [one for one in taken if one.epoch < before]
+        ended = {run.run_id for run in await self.runs(task_id)}
+        return taken[-1] if taken and taken[-1].run_id not in ended else None
 
     async def add_patch(self, task_id: str, made: AttestedPatch) -> None:
         """Put on record that a patch was made for a task."""

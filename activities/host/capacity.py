@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import Awaitable, Callable
 
 from temporalio import activity
@@ -26,10 +25,12 @@ from activities.policy.documents import SecurityPolicy
 from activities.policy.egress import with_answers, with_registries
 from activities.policy.grades import unmet
 from activities.policy.owners import OwnersFiles
+from activities.removal import remove
 from activities.repository.mirror import Mirror, Mirrors
 from activities.repository.patches import Patches
 from activities.repository.workspace import Workspaces
 from activities.sandbox.contract import ImageRefused, Sandboxes
+from workflows.models.checkpoint import Checkpoint
 from workflows.models.intent import task_workflow_id
 from workflows.models.patch import Patch
 from workflows.models.policy import EgressProfile, PolicyRefusal, TaskPolicy
@@ -106,8 +107,12 @@ class CapacityActivities:
         task = order.task
         mirror = await self._mirrors.refresh(task.repository.url)
         found = self._found(order)
+        checkpoint = await self._checkpoint(order) if found is None else None
+        start = checkpoint.patch if checkpoint is not None else order.resume_from
         if found is not None:
             base = found.base_commit
+        elif checkpoint is not None:
+            base = checkpoint.base_commit
         elif order.resume_from is not None:
             base = order.resume_from.base_commit
         else:
@@ -117,7 +122,7 @@ class CapacityActivities:
         policy = await self._policy(mirror, base, task, security)
         system = await self._system(policy.image)
         agent = choose_agent(platform, security, task.agent)
-        tree = await self._start_tree(mirror, base, order.resume_from)
+        tree = await self._start_tree(mirror, base, start)
         if found is not None:
             held = await self._take_over(found, order.epoch)
             layer = await self._layer(mirror, base, policy, held, system)
@@ -138,8 +143,13 @@ class CapacityActivities:
             policy=policy,
             layer=layer.key if layer else "",
             agent=agent.name,
+            checkpoint=checkpoint,
             found_run=self._last_run(held) if found is not None else "",
         )
+
+    async def _checkpoint(self, order: PrepareOrder) -> Checkpoint | None:
+        """Of the run that was lost with its host, as it is on record."""
+        return await self._attested.checkpoint(order.task.id, order.epoch) if order.lost_epoch else None
 
     def _found(self, order: PrepareOrder) -> Held | None:
         """The place that was thought lost and is here: as it was left, or taken over by an attempt before this one."""
@@ -237,9 +247,10 @@ class CapacityActivities:
         for prefix in held.prefixes:
             await self._clear(held, prefix, (f"{prefix}-", f"{prefix}.", f"export-{prefix}"))
             await self._workspaces.remove(prefix)
-            for folder in self._layout.inputs.iterdir():
-                if folder.name.startswith(f"{prefix}-"):
-                    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            for place in (self._layout.inputs, self._layout.sessions, self._layout.checkpoints):
+                for folder in place.iterdir():
+                    if folder.name.startswith(f"{prefix}-"):
+                        await asyncio.to_thread(remove, folder)
         self._sandboxes.give_back_uid(held.uid)
         self._placements.give_back(held.task_id)
         self._preparations.forget(held.task_id)

@@ -20,12 +20,22 @@ class HostLayout:
         self.placements = root / "placements"
         self.preparations = root / "preparations"
         self.egress = root / "egress"
-        for folder in (self.inputs,):
+        self.sessions = root / "sessions"
+        self.checkpoints = root / "checkpoints"
+        for folder in (self.inputs, self.sessions, self.checkpoints):
             folder.mkdir(exist_ok=True, mode=0o711)
 
     def input_of(self, run_id: str) -> Path:
         """The directory with a run's prompt."""
         return self.inputs / run_id
+
+    def session_of(self, run_id: str) -> Path:
+        """What a run's command line keeps of its conversation."""
+        return self.sessions / run_id
+
+    def checkpoints_of(self, run_id: str) -> Path:
+        """The copies from which a run's checkpoints are made."""
+        return self.checkpoints / run_id
 
 
 def workspace_name(task_id: str, epoch: int) -> str:

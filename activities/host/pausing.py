@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from activities.agents.adapter import AgentAdapter
 from activities.agents.tool_calls import ToolCallCount
@@ -65,12 +66,17 @@ class Watch:
 
 
 async def follow(
-    sandboxes: Sandboxes, watch: Watch, spec: SandboxSpec, adapter: AgentAdapter, tool_calls: int
+    sandboxes: Sandboxes,
+    watch: Watch,
+    spec: SandboxSpec,
+    adapter: AgentAdapter,
+    tool_calls: int,
+    keep_taking: Callable[[ToolCallCount], Coroutine[Any, Any, None]],
 ) -> tuple[RunStatus, bytes] | Pause:
     """Start or find the run and stay with it.
 
     Returns its status and output when it has ended; or why it was made to stand still. At `tool_calls` it is stopped
-    for the reason TOOL_CALLS.
+    for the reason TOOL_CALLS. `keep_taking` is carried on beside it, and over before it is made to stand still.
     """
     counting = ToolCallCount(adapter, tool_calls)
 
@@ -79,11 +85,28 @@ async def follow(
             await sandboxes.stop(spec.run_id, TOOL_CALLS)
 
     following = asyncio.ensure_future(supervised(sandboxes, spec, saw))
-    if not (adapter.services or watch.asks):
+    taking = asyncio.ensure_future(keep_taking(counting))
+    try:
+        return await _followed(sandboxes, watch, spec, following, taking, watches=bool(adapter.services) or watch.asks)
+    finally:
+        await _end(taking)
+
+
+async def _followed(
+    sandboxes: Sandboxes,
+    watch: Watch,
+    spec: SandboxSpec,
+    following: "asyncio.Future[tuple[RunStatus, bytes]]",
+    taking: "asyncio.Future[None]",
+    *,
+    watches: bool,
+) -> tuple[RunStatus, bytes] | Pause:
+    if not watches:
         return await following
     holding = asyncio.ensure_future(watch.reason())
     try:
-        await asyncio.wait({following, holding}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {following, holding}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     except asyncio.CancelledError:
         holding.cancel()
         following.cancel()
@@ -93,6 +116,8 @@ async def follow(
     if following.done():
         holding.cancel()
         return following.result()
+    # One that is being taken lets the run go on when it is done.
+    await _end(taking)
     with contextlib.suppress(LookupError):
         await sandboxes.freeze(spec.run_id)
     following.cancel()
@@ -100,3 +125,9 @@ async def follow(
         # It may have ended just now.
         return await following
     return holding.result()
+
+
+async def _end(task: "asyncio.Future[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, Exception):
+        await task

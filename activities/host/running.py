@@ -10,7 +10,7 @@ from pathlib import Path
 
 from temporalio import activity
 
-from activities.agents.adapter import PROMPT_NAME, AgentAdapter
+from activities.agents.adapter import PROMPT_NAME, AgentAdapter, Session
 from activities.agents.current import CurrentAdapters
 from activities.agents.handover import handover
 from activities.agents.toolchains import Toolchains
@@ -23,6 +23,7 @@ from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
 from activities.environment.layer import EnvironmentLayers
 from activities.environment.registries import RegistryAccess
 from activities.failures import step
+from activities.host.checkpoints import Checkpointing
 from activities.host.layout import HostLayout
 from activities.host.pausing import TOOL_CALLS, Pause, Watch, follow
 from activities.host.placements import Held, Placements
@@ -65,6 +66,7 @@ class RunningActivities:
         redactor: Redactor,
         attested: Attested,
         answers: HostAnswers,
+        checkpointing: Checkpointing,
         adapters: CurrentAdapters,
         toolchains: Toolchains,
         traces: Traces,
@@ -84,6 +86,7 @@ class RunningActivities:
         self._redactor = redactor
         self._attested = attested
         self._answers = answers
+        self._checkpointing = checkpointing
         self._adapters = adapters
         self._toolchains = toolchains
         self._traces = traces
@@ -115,9 +118,14 @@ class RunningActivities:
             # The first time there is no run yet; later, this one may stand still.
             with contextlib.suppress(LookupError):
                 await self._sandboxes.thaw(order.run_id)
-        spec = self._spec(order, held, adapter, inputs, egress, reached)
+        session = await self._session(order, held)
+        spec = self._spec(order, held, adapter, inputs, session, egress, reached)
         watch = Watch(self._gateway, order.run_id, self._asks_about(order) if order.asks else None)
-        came_to = await follow(self._sandboxes, watch, spec, adapter, order.prepared.policy.tool_calls)
+        mirror, workspace = self._mirrors.of(order.task.repository.url), self._workspaces.path(held.workspace)
+        checkpoints = self._checkpointing.of(order, held, mirror, workspace, adapter, session)
+        came_to = await follow(
+            self._sandboxes, watch, spec, adapter, order.prepared.policy.tool_calls, checkpoints.keep_taking
+        )
         if isinstance(came_to, Pause):
             return RunResult(
                 run_id=order.run_id,
@@ -200,6 +208,13 @@ class RunningActivities:
         await asyncio.to_thread(write)
         return folder
 
+    async def _session(self, order: RunOrder, held: Held) -> Session:
+        """Where its command line keeps its conversation; what a checkpoint has of it, if it goes on with that."""
+        directory = self._layout.session_of(order.run_id)
+        checkpoint = order.prepared.checkpoint if order.resumes else None
+        resume = await self._checkpointing.restore_session(checkpoint, directory, held.uid)
+        return Session(directory=directory, resume=resume)
+
     async def _registries_inside(self, order: RunOrder, inputs: Path, held: Held) -> dict[str, str]:
         """How package managers inside are told of the registries that they may reach; nothing if they may not."""
         if order.prepared.policy.egress_profile is not EgressProfile.REGISTRY:
@@ -215,12 +230,13 @@ class RunningActivities:
         held: Held,
         adapter: AgentAdapter,
         inputs: Path,
+        session: Session,
         egress: Path,
         registries: Mapping[str, str],
     ) -> SandboxSpec:
         prepared = order.prepared
         mirror = self._mirrors.of(order.task.repository.url)
-        launch = adapter.launch(inputs)
+        launch = adapter.launch(inputs, session)
         mounts: list[Mount] = [objects_mount(mirror), *launch.mounts]
         if adapter.toolchain:
             mounts.append(self._toolchains.mount(adapter.toolchain))

@@ -106,6 +106,11 @@ class BubblewrapConfinement:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, number)
 
+    def stands_still(self) -> bool:
+        if self._cgroup and (still := self._cgroup.is_frozen()) is not None:
+            return still
+        return all(process.state in "TZ" for process in processes.descendants(self.inside)) if self.inside else False
+
     def kill(self) -> bool:
         """Until the kernel says that there is nothing left to wait for."""
         if not self._collect():

@@ -217,6 +217,24 @@ class Cgroup:
             return False
         return True
 
+    def is_frozen(self, patience_seconds: float = 0.02) -> bool | None:
+        """Whether every process has stopped, which takes a moment. None if this cgroup cannot freeze."""
+        part = self._part(FREEZER)
+        if part is None:
+            return None
+        deadline = time.monotonic() + patience_seconds
+        while True:
+            try:
+                if self.version == 2:
+                    frozen = "frozen 1" in (part / "cgroup.events").read_text()
+                else:
+                    frozen = (part / "freezer.state").read_text().strip() == "FROZEN"
+            except OSError:
+                return None
+            if frozen or time.monotonic() > deadline:
+                return frozen
+            time.sleep(0.001)
+
     def processes(self) -> set[int]:
         """Everything in it, in whichever part."""
         found: set[int] = set()

@@ -67,6 +67,10 @@ class Confinement(Protocol):
         """Stop every process, or let all go on. Called every tick while it is frozen."""
         ...
 
+    def stands_still(self) -> bool:
+        """Whether every process has stopped since it was told to."""
+        ...
+
     def kill(self) -> bool:
         """Kill everything of it. True when nothing is left; otherwise it is called again in a moment."""
         ...

@@ -147,6 +147,10 @@ class Sandboxes(Protocol):
         """Stop every process of a run where it is; its time does not go on either. Raises RunUnknown."""
         ...
 
+    def stands_still(self, run_id: str) -> bool:
+        """Whether every process of a frozen run has stopped."""
+        ...
+
     async def thaw(self, run_id: str) -> None:
         """Let a frozen run go on. Raises RunUnknown."""
         ...

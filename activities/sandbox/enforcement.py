@@ -28,18 +28,18 @@ class Enforcement:
         self._launch, self._ceilings = launch, launch.ceilings
         self._cgroup = cgroup
         self._held: Collection[str] = [name for name in CONTROLLERS if cgroup and cgroup.holds(name)]
-        self._disk: DiskGrowth | None = None
+        self._disks: list[DiskGrowth] = []
         self._inside = 0
         self._peak = 0
         self._measured = 0.0
 
     def prepare(self) -> None:
         """Measure what was there before the first process. Raises OSError."""
-        if self._launch.workspace:
-            try:
-                self._disk = DiskGrowth(Path(self._launch.workspace))
-            except TooDeep as error:
-                raise OSError(f"the workspace cannot be measured: {error}") from error
+        places = [self._launch.workspace] if self._launch.workspace else []
+        try:
+            self._disks = [DiskGrowth(Path(place)) for place in (*places, *self._launch.writable)]
+        except TooDeep as error:
+            raise OSError(f"the workspace cannot be measured: {error}") from error
 
     def watch(self, inside: int) -> None:
         """From now on, measure what this process and its descendants use."""
@@ -61,7 +61,9 @@ class Enforcement:
         inside = processes.descendants(self._inside)
         first = processes.read(self._inside)
         everything = [*inside, first] if first else inside
-        held = processes.held_open([process.pid for process in everything], self._disk.device if self._disk else None)
+        held = processes.held_open(
+            [process.pid for process in everything], self._disks[0].device if self._disks else None
+        )
         return (
             self._broken_count(sum(process.threads for process in everything))
             or self._broken_memory(everything, held.memory)
@@ -102,11 +104,11 @@ class Enforcement:
         return total
 
     def _broken_disk(self, held: int) -> Broken | None:
-        if self._disk is None:
+        if not self._disks:
             return None
         limit = self._ceilings.disk_bytes
         try:
-            grown = self._disk.bytes(limit) + held
+            grown = sum(disk.bytes(limit) for disk in self._disks) + held
         except TooDeep as error:
             return "disk", f"The workspace cannot be measured any more: {error}"
         except OSError as error:

@@ -172,6 +172,10 @@ class HostSandboxes:
         """Stop every process of a run where it is; its time does not go on either."""
         await asyncio.to_thread(self._runs.existing(run_id).freeze.touch)
 
+    def stands_still(self, run_id: str) -> bool:
+        """Whether every process of a frozen run has stopped, as its supervisor saw."""
+        return self._runs.directory(run_id).still.exists()
+
     async def thaw(self, run_id: str) -> None:
         """Let a frozen run go on."""
         await asyncio.to_thread(self._runs.existing(run_id).freeze.unlink, missing_ok=True)

@@ -46,6 +46,7 @@ class Launch:
     uid: int | None
     """As root, the uid to drop to."""
     workspace: str | None
+    """Of which no more than the disk limit may be written."""
     scratch: tuple[str, ...]
     """The tmpfs mounts inside, which count as memory."""
     ceilings: Ceilings
@@ -53,6 +54,8 @@ class Launch:
     lease: str
     lease_seconds: float
     lapse_seconds: float
+    writable: tuple[str, ...] = ()
+    """Other directories of this host that it can write to, which count with the workspace."""
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -61,7 +64,11 @@ class Launch:
     def from_json(cls, content: dict[str, Any]) -> "Launch":
         if "body" not in content:
             content = _before_there_were_backends(content)
-        changed = {"scratch": tuple(content["scratch"]), "ceilings": Ceilings(**content["ceilings"])}
+        changed = {
+            "scratch": tuple(content["scratch"]),
+            "ceilings": Ceilings(**content["ceilings"]),
+            "writable": tuple(content.get("writable", ())),
+        }
         return cls(**{**content, **changed})
 
 

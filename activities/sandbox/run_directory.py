@@ -42,6 +42,8 @@ class RunDirectory:
         """Its content is the reason."""
         self.freeze = path / "freeze"
         """While it is there, every process of the sandbox stands still."""
+        self.still = path / "still"
+        """There once every process does."""
         self.status = path / "status.json"
 
     def identify(self, file: Path, pid: int) -> None:

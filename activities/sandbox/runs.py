@@ -130,6 +130,7 @@ class Runs:
             lease=str(self.lease),
             lease_seconds=self._terms.overdue_after,
             lapse_seconds=self._terms.lapses_after,
+            writable=tuple(str(mount.source) for mount in spec.mounts if mount.writable),
         )
 
     def try_out(

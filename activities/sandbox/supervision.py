@@ -18,6 +18,9 @@ STARTING_SECONDS = 120.0
 """Until a sandbox whose first process is not there is given up; engines are slow on a machine that is busy."""
 TICK = 0.1
 """Seconds between two looks at requests, lease and limits."""
+SHORT_TICK = 0.01
+"""The same in the first moments of standing still, which may be meant to be short."""
+SHORT_STILLNESS = 2.0
 CHUNK = 65536
 BURST = 4 * 1024 * 1024
 """Output taken at a time, before the limits are looked at again."""
@@ -35,6 +38,7 @@ class Supervision:
         self._end: tuple[str, str] | None = None
         self._started = self._ticked = time.monotonic()
         self._frozen_seconds = 0.0
+        self._short_until = 0.0
         # Moments are told by one clock that never jumps, read once against the wall clock.
         self._epoch = time.time() - self._started
         self._requested_at = directory.launch.stat().st_mtime
@@ -67,7 +71,10 @@ class Supervision:
         self._finish()
 
     def _wait_milliseconds(self) -> int:
-        return max(0, int((self._ticked + TICK - time.monotonic()) * 1000))
+        return max(0, int((self._ticked + self._tick() - time.monotonic()) * 1000))
+
+    def _tick(self) -> float:
+        return SHORT_TICK if self._ticked < self._short_until else TICK
 
     def _terminated(self, signals: bytes) -> None:
         if {signal.SIGTERM, signal.SIGINT} & set(signals):
@@ -125,7 +132,7 @@ class Supervision:
         self._pulse.beat()
         now = time.monotonic()
         passed = now - self._ticked
-        if passed < TICK or not goes_on:
+        if passed < self._tick() or not goes_on:
             return
         self._ticked = now
         if not self._directory.path.is_dir():
@@ -145,10 +152,20 @@ class Supervision:
         if self._lease.lapsed():
             self._conclude("lease-lapsed", self._lease.explanation())
         wanted = self._lease.overdue() or self._directory.freeze.exists()
+        if wanted and not frozen:
+            self._short_until = now + SHORT_STILLNESS
         if wanted or frozen:
             self._confinement.keep_frozen(wanted)
+            self._tell_stillness(wanted)
         if broken := self._confinement.broken_limit():
             self._conclude(*broken)
+
+    def _tell_stillness(self, wanted: bool) -> None:
+        """Whoever copies what the sandbox has waits for this."""
+        if not wanted:
+            self._directory.still.unlink(missing_ok=True)
+        elif not self._directory.still.exists() and self._confinement.stands_still():
+            self._directory.still.touch()
 
     def _requested_stop(self) -> str | None:
         try:

@@ -19,7 +19,17 @@ from rich.console import Console
 from rich.table import Table
 
 from activities.removal import remove
-from tests.benchmarks import container_start, crowd, egress, overhead, processor, sandbox_start, script, throughput
+from tests.benchmarks import (
+    checkpoint,
+    container_start,
+    crowd,
+    egress,
+    overhead,
+    processor,
+    sandbox_start,
+    script,
+    throughput,
+)
 from tests.benchmarks.figures import Figure
 
 Benchmark = Callable[[Path], Awaitable[list[Figure]]]
@@ -31,6 +41,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "container-start": container_start.measure,
     "crowd": crowd.measure,
     "egress": egress.measure,
+    "checkpoint": checkpoint.measure,
     "throughput": throughput.measure,
     "processor": processor.measure,
 }

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from workers.cli.client import GatewayClient
 from workers.embedded.stack import stack
@@ -145,7 +146,7 @@ def configure(state: Path, configuration: str = "") -> Path:
 
 @asynccontextmanager
 async def installed(
-    state: Path, *, configuration: str = "", capacity: int = 2, otlp_endpoint: str = ""
+    state: Path, *, configuration: str = "", capacity: int = 2, otlp_endpoint: str = "", **more: Any
 ) -> AsyncIterator[Installation]:
     """An installation of its own, up until the block ends; nothing of it is left running."""
     agents = configure(state, configuration)
@@ -155,6 +156,7 @@ async def installed(
         otlp_endpoint=otlp_endpoint,
         temporal_address=f"127.0.0.1:{free_port()}",
         temporal_ui_port=free_port(),
+        **more,
     )
     async with stack(settings, leave_nothing=True) as parts:
         yield Installation(settings, parts, agents)

@@ -40,11 +40,12 @@ pytestmark = pytest.mark.xdist_group("restart")
 class Machine:
     """One host whose worker is a process that can be killed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, **more: str) -> None:
         self._environment = os.environ | {
             "JOURNEYMAN_STATE": str(settings.state),
             "JOURNEYMAN_TEMPORAL_ADDRESS": settings.temporal_address,
             "JOURNEYMAN_METRICS_ADDRESS": settings.metrics_address,
+            **more,
         }
         self.worker: asyncio.subprocess.Process | None = None
 
@@ -55,6 +56,19 @@ class Machine:
         assert self.worker.stdout is not None
         async with asyncio.timeout(60):
             assert b"serves" in await self.worker.stdout.readline()
+
+    async def die(self) -> None:
+        """The whole host: the worker and everything that it left running."""
+        if self.worker is None:
+            return
+        family = psutil.Process(self.worker.pid).children(recursive=True) if self.worker.returncode is None else []
+        mine = f"/hosts/{self._environment.get('JOURNEYMAN_HOST', '')}/"
+        supervisors = [one for one in psutil.process_iter(["cmdline"]) if mine in " ".join(one.info["cmdline"] or [])]
+        for process in (*supervisors, *family):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        if self.worker.returncode is None:
+            await self.end(signal.SIGKILL)
 
     async def end(self, number: signal.Signals) -> int:
         assert self.worker is not None

@@ -16,6 +16,7 @@ from activities.evaluation.evaluator import Evaluator
 from activities.host.attending import Attending
 from activities.host.briefing import BriefingActivities
 from activities.host.capacity import CapacityActivities
+from activities.host.checkpoints import Checkpointing, Pace
 from activities.host.exporting import ExportingActivities
 from activities.host.judging import JudgingActivities
 from activities.host.last_words import LastWords
@@ -104,6 +105,20 @@ class HostParts:
             registries=discover,
         )
         briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, artifacts))
+        exporter = Exporter(sandboxes, git, layout.scratch)
+        checkpointing = Checkpointing(
+            layout=layout,
+            git=git,
+            placements=placements,
+            sandboxes=sandboxes,
+            gateway=gateway,
+            exporter=exporter,
+            patches=shared.patches,
+            artifacts=shared.artifacts,
+            redacted=artifacts,
+            attested=attested,
+            pace=Pace(settings.checkpoint_seconds, settings.checkpoint_calls),
+        )
         running = RunningActivities(
             layout=layout,
             placements=placements,
@@ -117,6 +132,7 @@ class HostParts:
             redactor=redactor,
             attested=attested,
             answers=shared.host_answers,
+            checkpointing=checkpointing,
             adapters=CurrentAdapters(shared.owners),
             toolchains=Toolchains(settings.state),
             traces=shared.traces,
@@ -128,7 +144,7 @@ class HostParts:
             preparations=preparations,
             mirrors=mirrors,
             workspaces=workspaces,
-            exporter=Exporter(sandboxes, git, layout.scratch),
+            exporter=exporter,
             patches=shared.patches,
             attested=attested,
         )

@@ -2,6 +2,7 @@
 
 from workflows.models.artifact import ArtifactRef
 from workflows.models.base import Model
+from workflows.models.checkpoint import Checkpoint
 from workflows.models.decision import SignedDecision
 from workflows.models.evidence import CheckRun, Evaluation
 from workflows.models.patch import Patch
@@ -35,6 +36,8 @@ class Prepared(Model):
     """Hash of the environment layer that is mounted, or nothing if the repository names no set-up."""
     layer_log: ArtifactRef | None = None
     agent: str = ""
+    checkpoint: Checkpoint | None = None
+    """Of a run that was lost with its host: the workspace is as it was then."""
     found_run: str = ""
     """In a workspace that was taken over: the last run of the agent that began there, over or still going on."""
 
@@ -48,6 +51,8 @@ class ContextOrder(Model):
     """What the last evaluation found, if it blocked."""
     handover: ArtifactRef | None = None
     """What the run before did, if this one goes on with its work."""
+    resumes: bool = False
+    """Whether it goes on with a run that was lost with its host, from prepared.checkpoint."""
     guidance: str = ""
     """A reviewer's words, or why the last tree was refused."""
     round: int = 1
@@ -70,6 +75,8 @@ class RunOrder(Model):
     context: StartupContext
     allowance: Allowance = Allowance()
     """Of this run in all. At a cap it stands still and the step returns PAUSED; the same order with more goes on."""
+    resumes: bool = False
+    """Whether it goes on with the conversation that prepared.checkpoint has."""
     asks: bool = False
     """Whether it stands still, and the step returns PAUSED, at a refused host that people may be asked about."""
     asked: tuple[str, ...] = ()

@@ -175,6 +175,12 @@ class ContainerConfinement:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGSTOP if stop else signal.SIGCONT)
 
+    def stands_still(self) -> bool:
+        if not self._signals:
+            # The engine answers when it is done.
+            return self._stands_still
+        return all(process.state in "TZ" for process in processes.descendants(self.inside)) if self.inside else False
+
     def kill(self) -> bool:
         """Look a last time, let the init end everything, and have the engine remove the container."""
         if self._making.is_alive():

@@ -55,6 +55,9 @@ class EndlessSandboxes:
     async def freeze(self, run_id: str) -> None:
         raise AssertionError("it has no cap")
 
+    def stands_still(self, run_id: str) -> bool:
+        raise AssertionError("it was not frozen")
+
     async def thaw(self, run_id: str) -> None:
         raise AssertionError("it was not frozen")
 
