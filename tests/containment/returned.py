@@ -176,7 +176,7 @@ class Returned(Attempt):
 
     async def control(self, ground: Ground) -> Result:
         desk = await Desk.of(ground)
-        async with ground.scene(ground.proving) as scene:
+        async with ground.scene(ground.sandboxes) as scene:
             await asyncio.to_thread(self.prepare, scene)
             work = scene.workspace / "repository"
             await asyncio.to_thread(git, scene.workspace, "clone", "--quiet", "--no-hardlinks", desk.url, str(work))
