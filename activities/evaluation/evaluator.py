@@ -97,6 +97,7 @@ class Evaluator:
             guarded=guarded,
             patched=patched,
             has_layer=bool(order.prepared.layer),
+            left_out=patch.left_out,
         )
         # Beside the event loop: searching a large patch takes seconds, and heartbeats go on meanwhile.
         findings = await asyncio.to_thread(find, judged)

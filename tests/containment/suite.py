@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from tests.containment import (
+    bombs,
     broker,
     deadlines,
     decisions,
@@ -34,7 +35,7 @@ GROUPS: dict[str, Sequence[Attempt]] = {
     "resources": resources.ATTEMPTS,
     "time": deadlines.ATTEMPTS,
     "inheritance": (*inheritance.ATTEMPTS, *rootless.ATTEMPTS),
-    "return path": (*return_code.ATTEMPTS, *return_path.ATTEMPTS),
+    "return path": (*return_code.ATTEMPTS, *return_path.ATTEMPTS, *bombs.ATTEMPTS),
     "broker": broker.ATTEMPTS,
     "policy": (*policy.ATTEMPTS, *unnoticed.ATTEMPTS, *decisions.ATTEMPTS),
 }
