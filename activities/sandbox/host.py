@@ -1,20 +1,21 @@
 """Sandboxes on this host, each under a supervisor that outlives the process that started it."""
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from activities.sandbox.arrivals import Arrivals, read_arrivals
-from activities.sandbox.backend import Backend, Enforceable
+from activities.sandbox.backend import Backend, Enforceable, ProbeFailed
 from activities.sandbox.bubblewrap_backend import BubblewrapBackend
 from activities.sandbox.contract import OnOutput, RunStatus, SandboxSpec
 from activities.sandbox.launch import Launch
 from activities.sandbox.runs import LeaseTerms, Runs
 from activities.sandbox.stage import Stage
 from activities.sandbox.uids import UidPool, check_uid
-from workflows.models.limits import LimitGrades
+from workflows.models.limits import Guarantees, LimitGrades
 
 POLL_SECONDS = 0.05
 """How often output and status are looked for."""
@@ -48,6 +49,7 @@ class HostSandboxes:
         self._uids = UidPool(directory / ".uids")
         self._probing = threading.Lock()
         self._enforceable: Enforceable | None = None
+        self._runtime = ""
 
     @property
     def backend(self) -> str:
@@ -59,6 +61,17 @@ class HostSandboxes:
         The first call tries them out, which takes a moment; a probe that failed is made again by the next one.
         """
         return self._probed().grades
+
+    def guarantees(self) -> Guarantees:
+        """The grades, and what makes sandboxes here. Raises ProbeFailed."""
+        return Guarantees(backend=self.backend, runtime=self.runtime(), grades=self.grades())
+
+    def runtime(self) -> str:
+        """The program that makes sandboxes here, with its version; empty while that can't be found out."""
+        if not self._runtime:
+            with contextlib.suppress(ProbeFailed):
+                self._runtime = self._backend.runtime()
+        return self._runtime
 
     def _probed(self) -> Enforceable:
         with self._probing:
