@@ -15,6 +15,7 @@ from activities.sandbox.cgroups import CONTROLLERS, OVERHEAD, Cgroup
 from activities.sandbox.confinement import Broken
 from activities.sandbox.disk_growth import DiskGrowth, TooDeep
 from activities.sandbox.launch import Launch
+from activities.sandbox.volume_growth import VolumeGrowth
 
 WATCH_INTERVAL = 0.15
 NEARLY = 0.6
@@ -28,7 +29,7 @@ class Enforcement:
         self._launch, self._ceilings = launch, launch.ceilings
         self._cgroup = cgroup
         self._held: Collection[str] = [name for name in CONTROLLERS if cgroup and cgroup.holds(name)]
-        self._disk: DiskGrowth | None = None
+        self._disk: DiskGrowth | VolumeGrowth | None = None
         self._inside = 0
         self._peak = 0
         self._measured = 0.0
@@ -36,8 +37,9 @@ class Enforcement:
     def prepare(self) -> None:
         """Measure what was there before the first process. Raises OSError."""
         if self._launch.workspace:
+            workspace = Path(self._launch.workspace)
             try:
-                self._disk = DiskGrowth(Path(self._launch.workspace))
+                self._disk = VolumeGrowth(workspace) if os.path.ismount(workspace) else DiskGrowth(workspace)
             except TooDeep as error:
                 raise OSError(f"the workspace cannot be measured: {error}") from error
 
@@ -74,6 +76,8 @@ class Enforcement:
             return self.memory_broken()
         if self._cgroup and "pids" in self._held and self._cgroup.refused_processes():
             return self._processes_broken()
+        if isinstance(self._disk, VolumeGrowth):
+            return self._broken_disk(0)
         return None
 
     def _broken_count(self, threads: int) -> Broken | None:

@@ -20,7 +20,7 @@ from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
 from activities.repository.workspace import Workspaces, objects_mount
 from activities.sandbox.contract import SandboxSpec
-from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.host import BubblewrapSandboxes, HostSandboxes
 from activities.sandbox.stage import Stage
 from tests.support.repositories import git, make_repository
 from workflows.models.limits import Limits
@@ -38,7 +38,7 @@ class Bench:
         self.git = Git(state / "git")
         self.mirrors = Mirrors(state / "mirrors", self.git)
         self.workspaces = Workspaces(state / "workspaces", self.git)
-        self.sandboxes = BubblewrapSandboxes(state / "runs", stage)
+        self.sandboxes: HostSandboxes = BubblewrapSandboxes(state / "runs", stage)
         self.exporter = Exporter(self.sandboxes, self.git, state / "scratch")
         self.patches = Patches(self.git, Artifacts(Objects.open(str(state / "archive"))))
         self.uid = self.sandboxes.take_uid()
