@@ -41,7 +41,7 @@ def subset(backend: str) -> list[Attempt]:
         attempt
         for group, attempts in GROUPS.items()
         if group not in ELSEWHERE
-        for attempt in attempts[1 :: 2 * EVERY.get(group, 2)]
+        for attempt in attempts[1 :: 2 * EVERY.get(group, 3)]
     ]
 
 
