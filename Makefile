@@ -16,7 +16,7 @@ help:
 	@echo "make test       set up, then run the tests (PYTEST_ARGS=… for pytest)"
 	@echo "make setup      the locked environment in $(VENV)"
 	@echo "make check      format, lint, types, import contracts"
-	@echo "make containment  attack sandboxes in every way that is known; BACKEND=bubblewrap, ONLY=\"network\""
+	@echo "make containment  attack sandboxes in every way that is known; BACKEND=container, ONLY=\"network\""
 	@echo "make bench      measure; BENCH=\"overhead egress\" some of it"
 	@echo "make lock       write the locks anew"
 	@echo "make system-deps  Debian packages that some tests and the container image use"
@@ -52,8 +52,8 @@ check: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks $(BENCH)
 
-# Attacks the sandboxes of this machine; fails if anything gets out, or was not shown to be an attack. BACKEND=bubblewrap
-# attacks one of them, ONLY="network" makes one group or one attempt. Last is one line of JSON.
+# Attacks the sandboxes of this machine; fails if anything gets out, or was not shown to be an attack. BACKEND=container
+# attacks one of them (containers need Podman), ONLY="network" makes one group or one attempt. Last is one line of JSON.
 containment: $(STAMP)
 	@$(BIN)/python -m tests.containment $(BACKEND) $(if $(ONLY),--only "$(ONLY)")
 

@@ -22,7 +22,7 @@ from activities.sandbox.stage import stage_runtime
 from workers.agent_checks import examine_agents
 from workers.embedded.programs import program
 from workers.findings import Finding
-from workers.sandboxes import configured_backend
+from workers.sandboxes import configured_backend, configured_sizing
 from workers.settings import Settings, StateUnusable
 from workflows.models.limits import Limits
 from workflows.models.policy import PolicyRefusal
@@ -138,7 +138,8 @@ def _for_good(setting: str) -> str:
 async def _sandbox(settings: Settings) -> str:
     stage = await asyncio.to_thread(stage_runtime, settings.prepare_state())
     backend = configured_backend(settings, stage)
-    sandboxes = HostSandboxes(settings.state / "doctor" / "runs", backend)
+    why_not_sized = await asyncio.to_thread(configured_sizing, settings, settings.state / "doctor")
+    sandboxes = HostSandboxes(settings.state / "doctor" / "runs", backend, sized_workspaces=why_not_sized is None)
     run_id = f"doctor-{time.time_ns()}"
     spec = SandboxSpec(run_id=run_id, command=("id", "-u"), limits=Limits(wall_seconds=30))
     try:
@@ -154,7 +155,8 @@ async def _sandbox(settings: Settings) -> str:
         raise _cannot_start(settings, backend, status.detail or output.decode(errors="replace"))
     held = ", ".join(f"{name} {grade}" for name, grade in grades.model_dump().items())
     dropped = "root drops to a uid of each sandbox's own; " if os.geteuid() == 0 else ""
-    return f"{sandboxes.backend} works; {dropped}limits: {held}"
+    unsized = f"; workspaces have no file system of their own: {why_not_sized}" if why_not_sized else ""
+    return f"{sandboxes.backend} works; {dropped}limits: {held}{unsized}"
 
 
 def _cannot_start(settings: Settings, backend: Backend, why: str) -> Exception:

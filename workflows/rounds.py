@@ -164,7 +164,13 @@ class Rounds:
         if run.end is RunEnd.BUDGET:
             self._end_by(self._running.chosen, run.detail)
             return
-        work = "; what it had done so far is kept as the task's patch" if exported.patch is not None else ""
+        work = ""
+        if exported.patch is not None:
+            work = "; what it had done so far is kept as the task's patch"
+            if exported.patch.left_out.files:
+                work += f", without what is too large for one: {exported.patch.left_out}"
+        elif exported.refused:
+            work = f"; what it had done so far could not be taken: {exported.refused}"
         code = f" (exit code {run.exit_code})" if run.exit_code else ""
         message = f"the agent did not finish: {run.detail or run.end}{code}{work}"
         self._progress.end(Outcome.AGENT_FAILED, message)

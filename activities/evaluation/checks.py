@@ -150,7 +150,10 @@ class CheckRunner:
         """Start the run on a fresh checkout, or find it, and wait for its end."""
         checkout = self._workspaces.path(run_id)
         if run_id not in self._known(bench):
-            await self._workspaces.create(run_id, bench.mirror, commit=bench.commit, tree=tree, uid=bench.uid)
+            room = policy.check_limits.disk_bytes
+            await self._workspaces.create(
+                run_id, bench.mirror, commit=bench.commit, tree=tree, uid=bench.uid, room_bytes=room
+            )
             await asyncio.to_thread(_remove_reports, checkout, check.junit)
         output = bytearray()
 

@@ -14,7 +14,7 @@ from activities.evaluation.judged import Judged
 from activities.evaluation.outcome_findings import turned
 from activities.repository.git import Git
 from workflows.models.evidence import CheckRun, Evaluation, Evidence
-from workflows.models.limits import LimitGrades
+from workflows.models.limits import Guarantees
 from workflows.models.policy import TaskPolicy
 from workflows.models.steps import EvaluateOrder
 
@@ -41,13 +41,13 @@ class Evaluator:
         self._checks = checks
         self._artifacts = artifacts
 
-    async def evaluate(self, order: EvaluateOrder, bench: Bench, grades: LimitGrades) -> Evaluation:
+    async def evaluate(self, order: EvaluateOrder, bench: Bench, guarantees: Guarantees) -> Evaluation:
         """Judge and put everything on record. Raises ChecksInterrupted, GitError, ArchiveError.
 
         Called again for the same order and bench it goes on where it was. Cancelled, it leaves the checks running:
         whoever holds the place knows whether to come back, or to give everything of it back.
         """
-        judgement = await self.judge(order, bench, grades)
+        judgement = await self.judge(order, bench, guarantees)
         evidence = judgement.evidence
         stored = await self._artifacts.put(
             evidence.model_dump_json(indent=2).encode(), name="evidence.json", media_type="application/json"
@@ -69,7 +69,7 @@ class Evaluator:
             base_run=evidence.base,
         )
 
-    async def judge(self, order: EvaluateOrder, bench: Bench, grades: LimitGrades) -> Judgement:
+    async def judge(self, order: EvaluateOrder, bench: Bench, guarantees: Guarantees) -> Judgement:
         """Run the checks on the three trees and find what there is to find."""
         task, patch, policy = order.task, order.patch, order.prepared.policy
         git_dir = bench.mirror.vault
@@ -97,6 +97,7 @@ class Evaluator:
             guarded=guarded,
             patched=patched,
             has_layer=bool(order.prepared.layer),
+            left_out=patch.left_out,
         )
         # Beside the event loop: searching a large patch takes seconds, and heartbeats go on meanwhile.
         findings = await asyncio.to_thread(find, judged)
@@ -112,7 +113,9 @@ class Evaluator:
             turned=green,
             findings=findings,
             layer=order.prepared.layer,
-            grades=grades,
+            grades=guarantees.grades,
+            backend=guarantees.backend,
+            runtime=guarantees.runtime,
             files=len(changes),
             added=sum(change.added for change in changes),
             removed=sum(change.removed for change in changes),

@@ -21,6 +21,7 @@ DETECTORS: tuple[Detector, ...] = (
     path_findings.scope,
     path_findings.size,
     path_findings.unreadable,
+    path_findings.left_out,
     path_findings.check_definitions,
     shadowing.hiding_modules,
     path_findings.sensitive_paths,

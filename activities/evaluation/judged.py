@@ -1,11 +1,12 @@
 """What the detectors look at: one patch, and its three runs."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from activities.evaluation.changes import Change, PatchLine
 from activities.evaluation.checks import CheckedTree
 from workflows.models.evidence import Finding
+from workflows.models.patch import LeftOut
 from workflows.models.policy import TaskPolicy
 from workflows.models.task import Task
 
@@ -26,6 +27,7 @@ class Judged:
     guarded: CheckedTree
     patched: CheckedTree
     has_layer: bool = False
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 Detector = Callable[[Judged], Iterable[Finding]]

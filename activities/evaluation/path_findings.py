@@ -62,6 +62,18 @@ def unreadable(judged: Judged) -> Iterator[Finding]:
         yield Finding(rule="too-large-to-read", severity=Severity.PERSON, message=message)
 
 
+def left_out(judged: Judged) -> Iterator[Finding]:
+    """What the agent left in its workspace and is not judged, since it is more than a patch may have."""
+    left = judged.left_out
+    for each in left.named:
+        what = f"{each.files} files with {each.bytes} bytes are" if each.files > 1 else f"{each.bytes} bytes are"
+        message = f"{what} more than a patch may have, so it was left out: what was judged is the rest"
+        yield Finding(rule="left-out", severity=Severity.PERSON, message=message, path=shown(each.path))
+    if (more := left.files - sum(each.files for each in left.named)) > 0:
+        message = f"{more} more files were left out, {left.bytes} bytes in all"
+        yield Finding(rule="left-out", severity=Severity.PERSON, message=message)
+
+
 def check_definitions(judged: Judged) -> Iterator[Finding]:
     """Files that decide what the checks are. What code under test says of itself is worth nothing after that."""
     policy = judged.policy

@@ -104,6 +104,9 @@ Turned from failing to passing: {% for name in evidence.turned[:20] %}{{ code(na
 ## Provenance
 Head {{ code(patch.head) }}, evidence {{ code(evaluation.evidence_hash) }},
 policy {{ code(evaluation.policy_hash) }}, run {{ code(run.run_id) }} in {{ code(run.backend) }}.
+{% if evidence.backend %}
+Checks in {{ code(evidence.backend) }}{% if evidence.runtime %}, by {{ code(evidence.runtime) }}{% endif %}.
+{% endif %}
 `journeyman show {{ task.id }}` has all of it.
 """
 )

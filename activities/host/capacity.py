@@ -131,7 +131,10 @@ class CapacityActivities:
             held = self._take(task.id, order.epoch)
             try:
                 layer = await self._layer(mirror, base, policy, held, system)
-                await self._workspaces.create(held.workspace, mirror, commit=base, tree=tree, uid=held.uid)
+                room = policy.run_limits.disk_bytes
+                await self._workspaces.create(
+                    held.workspace, mirror, commit=base, tree=tree, uid=held.uid, room_bytes=room
+                )
                 held = self._placements.complete(held, base)
             except BaseException:
                 await self.give_back(held)

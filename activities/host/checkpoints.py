@@ -24,8 +24,9 @@ from activities.decisions.attested import Attested, AttestedPatch
 from activities.egress.contract import EgressGateway
 from activities.host.layout import HostLayout
 from activities.host.placements import Held, Placements
-from activities.repository.export import Exporter, ExportRefused
+from activities.repository.export import Exporter
 from activities.repository.git import Git, GitError
+from activities.repository.intake import ExportRefused
 from activities.repository.mirror import Mirror
 from activities.repository.patches import Patches
 from activities.sandbox.contract import Sandboxes
@@ -195,9 +196,10 @@ class Checkpoints:
         prepared, task = order.prepared, order.task
         base = prepared.base_commit
         name = f"{order.run_id}-c"
-        tree = await host.exporter.export(
+        exported = await host.exporter.export(
             name, self._place / "tree", self._mirror, base, held.uid, prepared.policy.image
         )
+        tree = exported.tree
         now = datetime.now(UTC)
         patch = None
         base_tree = await host.git.line(

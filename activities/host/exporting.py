@@ -11,8 +11,9 @@ from activities.forge.attribution import commit_message
 from activities.host.placements import Placements
 from activities.host.preparations import Preparations
 from activities.host.supervised import keep_beating
-from activities.repository.export import Exporter, ExportRefused
+from activities.repository.export import Exporter
 from activities.repository.git import Git
+from activities.repository.intake import ExportRefused
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
 from activities.repository.workspace import Workspaces
@@ -64,17 +65,20 @@ class ExportingActivities:
         base = prepared.base_commit
         try:
             workspace = self._workspaces.path(name)
-            tree = await self._exporter.export(name, workspace, mirror, base, held.uid, prepared.policy.image)
+            exported = await self._exporter.export(name, workspace, mirror, base, held.uid, prepared.policy.image)
         except ExportRefused as refused:
             return ExportResult(refused=str(refused))
         base_tree = await self._git.line("rev-parse", f"{base}^{{tree}}", purpose="reading base", git_dir=mirror.path)
-        if tree == base_tree:
+        if exported.tree == base_tree and exported.left_out.files:
+            return ExportResult(refused=f"all that was changed is too large to be taken: {exported.left_out}")
+        if exported.tree == base_tree:
             return ExportResult(empty=True)
         patch = await self._patches.make(
             mirror,
             f"{task.id}-{order.round}",
             base=base,
-            tree=tree,
+            tree=exported.tree,
+            left_out=exported.left_out,
             message=commit_message(task, run, order.context.manifest.sha256),
             # The time the step was first scheduled: an attempt after a crash makes the same commit again.
             when=_first_scheduled(),

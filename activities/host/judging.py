@@ -61,8 +61,8 @@ class JudgingActivities:
 
     async def _judge(self, order: EvaluateOrder, bench: Bench) -> Evaluation:
         try:
-            grades = await asyncio.to_thread(self._sandboxes.grades)
-            return await self._evaluator.evaluate(order, bench, grades)
+            guarantees = await asyncio.to_thread(self._sandboxes.guarantees)
+            return await self._evaluator.evaluate(order, bench, guarantees)
         except asyncio.CancelledError:
             if not cancelled_by_the_workflow():
                 raise HandedOver(bench.name) from None

@@ -1,5 +1,6 @@
 """A run that nobody waits for any more, such as a cancelled one: what it printed and asked for goes on record."""
 
+import asyncio
 import re
 
 from activities.archive.contract import ArtifactStore
@@ -40,6 +41,7 @@ class LastWords:
             usage=status.usage,
             grades=status.grades,
             backend=self._sandboxes.backend,
+            runtime=await asyncio.to_thread(self._sandboxes.runtime),
         )
         artifacts = [ref for ref in (result.output, result.egress) if ref is not None]
         await self._attested.add_run(task_id, result, artifacts)

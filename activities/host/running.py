@@ -292,6 +292,7 @@ class RunningActivities:
             handover=handover_ref,
             grades=status.grades,
             backend=self._sandboxes.backend,
+            runtime=await asyncio.to_thread(self._sandboxes.runtime),
             agent=adapter.name,
         )
         artifacts = [

@@ -38,6 +38,9 @@ class SandboxTable(Document):
     backend: Literal["bubblewrap", "container"] = "bubblewrap"
     """`bubblewrap` needs no engine and shows this host's own system; `container` is made by Docker or Podman."""
     container: ContainerTable = ContainerTable()
+    sized_workspaces: bool = False
+    """Give each workspace a file system of its own with no more room than it may have, so that the kernel holds the
+    limit on its disk. Needs root and loop devices; where it does not work, a worker says so and disk is watched."""
 
     @model_validator(mode="after")
     def _has_what_its_backend_needs(self) -> "SandboxTable":

@@ -2,25 +2,29 @@
 
 The git that reads a workspace runs in a sandbox of its own: workspace read-only, a scratch directory, no network, no
 configuration but the command line's. It starts when every process of the agent's sandbox is dead, since a file that is
-swapped for a link while `git add` looks can make it read something else. The host then takes the objects in with
-`index-pack --strict` and looks at the tree only, never at the workspace.
+swapped for a link while `git add` looks can make it read something else. Files that are too large are left out by name,
+so that the rest of the work is kept whatever it was that filled the disk. The host then takes the objects in, see
+intake.py, and looks at the tree only, never at the workspace.
 """
 
 import os
-import shlex
 import shutil
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from activities.repository import tree_writer
 from activities.repository.git import Git, GitError
+from activities.repository.intake import MOST_FILES, MOST_PACK_BYTES, ExportRefused, Intake
 from activities.repository.mirror import Mirror
 from activities.repository.workspace import OBJECTS
 from activities.sandbox.contract import Mount, Sandboxes, SandboxSpec
-from workflows.models.base import Model
 from workflows.models.limits import MIB, Limits
+from workflows.models.patch import LeftOut
 from workflows.models.run import RunEnd
 
-_SCRATCH = "/scratch"
 _VAULT = "/opt/journeyman/vault"
 _LIMITS = Limits(
     wall_seconds=240,
@@ -30,24 +34,22 @@ _LIMITS = Limits(
     file_bytes=512 * MIB,
     output_bytes=MIB,
 )
-_MOST_PACK_BYTES = 64 * MIB
-_MOST_FILES = 20_000
+MOST_FILE_BYTES = 32 * MIB
+"""Of one new or changed file."""
+MOST_BYTES = 48 * MIB
+"""Of all new and changed files: what they pack to is not larger."""
+_MOST_LEFT_OUT_BYTES = MIB
 _DISK_FULL = "No space left on device"
-_SCRIPT = """set -e
-umask 077
-export GIT_DIR={scratch} GIT_WORK_TREE=/work GIT_INDEX_FILE={scratch}/index
-export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_LITERAL_PATHSPECS=1
-git read-tree {base}
-git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c core.autocrlf=false -c advice.addEmbeddedRepo=false \
-    add --all .
-git write-tree > {scratch}/tree
-git rev-list --objects --no-object-names "$(cat {scratch}/tree)" --not {base} > {scratch}/new
-git pack-objects --quiet --stdout < {scratch}/new > {scratch}/pack
-"""
+_PROGRAM = Path(tree_writer.__file__).read_text()
 
 
-class ExportRefused(Exception):
-    """The tree can't be taken as it is; the message is for the agent, with the path and what to do."""
+@dataclass(frozen=True)
+class Exported:
+    """What came back."""
+
+    tree: str
+    """Its objects are in the vault."""
+    left_out: LeftOut
 
 
 class Exporter:
@@ -57,11 +59,12 @@ class Exporter:
         directory.mkdir(parents=True, exist_ok=True, mode=0o711)
         self._sandboxes = sandboxes
         self._git = git
+        self._intake = Intake(git)
         self._directory = directory
 
     async def export(
         self, name: str, workspace: Path, mirror: Mirror, base: str, uid: int | None, image: str = ""
-    ) -> str:
+    ) -> Exported:
         """The workspace's tree, its objects in the vault. Raises ExportRefused or GitError.
 
         `name` is unique on this host and the same for a retry, which starts over.
@@ -79,12 +82,13 @@ class Exporter:
         try:
             await self._write_tree(name, workspace, scratch, mirror, base, uid, image)
             tree = _read_plain(scratch / "tree", 100).decode("ascii", errors="replace").strip()
-            pack = _read_plain(scratch / "pack", _MOST_PACK_BYTES)
+            left_out = _read_left_out(scratch / "left-out")
+            pack = _read_plain(scratch / "pack", MOST_PACK_BYTES)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        await self._take_in(mirror, pack)
-        await self._inspect(mirror, base, tree)
-        return tree
+        await self._intake.take(mirror.vault, pack)
+        await self._intake.inspect(mirror.vault, base, tree)
+        return Exported(tree, left_out)
 
     async def _write_tree(
         self, name: str, workspace: Path, scratch: Path, mirror: Mirror, base: str, uid: int | None, image: str
@@ -93,11 +97,11 @@ class Exporter:
         await self._discard(run_id)
         spec = SandboxSpec(
             run_id=run_id,
-            command=("sh", "-c", _SCRIPT.format(scratch=_SCRATCH, base=shlex.quote(base))),
+            command=("python3", "-I", "-S", "-c", _PROGRAM, base, *map(str, (MOST_FILE_BYTES, MOST_BYTES, MOST_FILES))),
             workspace=workspace,
             workspace_writable=False,
             mounts=(
-                Mount(source=scratch, target=_SCRATCH, writable=True),
+                Mount(source=scratch, target=tree_writer.SCRATCH, writable=True),
                 Mount(source=mirror.objects, target=OBJECTS),
                 Mount(source=mirror.vault / "objects", target=_VAULT),
             ),
@@ -125,64 +129,6 @@ class Exporter:
             await self._sandboxes.stop(run_id, "reading the workspace starts over")
             await self._sandboxes.forget(run_id)
 
-    async def _take_in(self, mirror: Mirror, pack: bytes) -> None:
-        try:
-            await self._git.run(
-                *("index-pack", "--stdin", "--strict", f"--max-input-size={_MOST_PACK_BYTES}"),
-                purpose="taking in the tree",
-                git_dir=mirror.vault,
-                stdin=pack,
-            )
-        except GitError as error:
-            raise ExportRefused(f"the tree has something git refuses to store: {error.said[-500:]}") from error
-
-    async def _inspect(self, mirror: Mirror, base: str, tree: str) -> None:
-        changed = await changes(self._git, mirror.vault, base, tree)
-        if len(changed) > _MOST_FILES:
-            raise ExportRefused(f"{len(changed)} files changed, more than {_MOST_FILES}: split the task")
-        for change in changed:
-            if change.new_mode == "160000":
-                raise ExportRefused(
-                    f"{change.path!r} is a repository of its own or a new submodule, whose content would be lost: "
-                    "remove its .git directory, or leave it out"
-                )
-
-
-class Change(Model):
-    """One path that differs between two trees."""
-
-    path: str
-    status: str
-    """A added, M modified, D deleted, T type changed."""
-    old_mode: str
-    new_mode: str
-    old_blob: str
-    new_blob: str
-
-
-async def changes(git: Git, git_dir: Path, old: str, new: str) -> tuple[Change, ...]:
-    """What differs between two trees, without following renames. Names that are not UTF-8 keep their bytes."""
-    raw = await git.run(
-        *("diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", old, new),
-        purpose="comparing trees",
-        git_dir=git_dir,
-    )
-    fields = raw.split(b"\0")
-    found = []
-    for described, name in zip(fields[0::2], fields[1::2], strict=False):
-        old_mode, new_mode, old_blob, new_blob, status = described.decode().lstrip(":").split(" ")
-        found.append(
-            Change(
-                path=os.fsdecode(name).encode("utf-8", "backslashreplace").decode(),
-                status=status[:1],
-                old_mode=old_mode,
-                new_mode=new_mode,
-                old_blob=old_blob,
-                new_blob=new_blob,
-            )
-        )
-    return tuple(found)
-
 
 def _read_plain(path: Path, most: int) -> bytes:
     """A regular file that is no link, up to a size. What wrote it read hostile bytes."""
@@ -197,3 +143,10 @@ def _read_plain(path: Path, most: int) -> bytes:
     if len(data) > most:
         raise ExportRefused(f"the change is larger than {most // MIB} MiB when packed: leave generated files out")
     return data
+
+
+def _read_left_out(path: Path) -> LeftOut:
+    try:
+        return LeftOut.model_validate_json(_read_plain(path, _MOST_LEFT_OUT_BYTES))
+    except ValidationError as error:
+        raise GitError("reading the workspace", "what was left out is not told in a form that is known", 1) from error

@@ -10,6 +10,7 @@ import os
 import pwd
 import signal
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,6 +46,16 @@ _MOST_ERROR = 4000
 _CHUNK = 256 * 1024
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """What one command may use, where what it reads may be made to have no end."""
+
+    memory_bytes: int
+    """That it writes to; the repository's own files, which it maps, do not count."""
+    cpu_seconds: int
+    wall_seconds: float
+
+
 class GitError(Exception):
     """A git command failed; the message has what it was for and what git said."""
 
@@ -78,12 +89,17 @@ class Git:
         environment: Mapping[str, str] | None = None,
         uid: int | None = None,
         accept: tuple[int, ...] = (0,),
+        bounds: Bounds | None = None,
     ) -> bytes:
         """Run one command and return its output. Raises GitError; `purpose` begins its message.
 
         `uid`, as root: run as this user, so that what is written in somebody's repository stays theirs.
         """
-        code, out, error = await self._execute(arguments, git_dir, stdin, environment or {}, uid)
+        try:
+            async with asyncio.timeout(bounds.wall_seconds if bounds else None):
+                code, out, error = await self._execute(arguments, git_dir, stdin, environment or {}, uid, bounds)
+        except TimeoutError as late:
+            raise _too_long(purpose) from late
         if code not in accept:
             raise GitError(purpose, self._told(error), code)
         return out
@@ -92,12 +108,35 @@ class Git:
         """The output of a command as one stripped line."""
         return (await self.run(*arguments, purpose=purpose, git_dir=git_dir, uid=uid)).decode(errors="replace").strip()
 
-    async def write(self, *arguments: str, purpose: str, git_dir: Path, to: BinaryIO, most: int) -> bool:
+    async def write(
+        self,
+        *arguments: str,
+        purpose: str,
+        git_dir: Path,
+        to: BinaryIO,
+        most: int,
+        bounds: Bounds | None = None,
+    ) -> bool:
         """Write a command's output to a file. False if it is longer than `most` bytes: the rest is not made.
 
         Raises GitError.
         """
-        process = await self._start(arguments, git_dir, None, {}, None)
+        try:
+            async with asyncio.timeout(bounds.wall_seconds if bounds else None):
+                return await self._write(arguments, purpose, git_dir, to, most, bounds)
+        except TimeoutError as late:
+            raise _too_long(purpose) from late
+
+    async def _write(
+        self,
+        arguments: tuple[str, ...],
+        purpose: str,
+        git_dir: Path,
+        to: BinaryIO,
+        most: int,
+        bounds: Bounds | None,
+    ) -> bool:
+        process = await self._start(arguments, git_dir, None, {}, None, bounds)
         assert process.stdout is not None
         assert process.stderr is not None
         said = asyncio.create_task(process.stderr.read())
@@ -125,8 +164,9 @@ class Git:
         stdin: bytes | None,
         environment: Mapping[str, str],
         uid: int | None,
+        bounds: Bounds | None = None,
     ) -> tuple[int, bytes, bytes]:
-        process = await self._start(arguments, git_dir, stdin, environment, uid)
+        process = await self._start(arguments, git_dir, stdin, environment, uid, bounds)
         try:
             out, error = await process.communicate(stdin)
         except BaseException:
@@ -141,11 +181,16 @@ class Git:
         stdin: bytes | None,
         environment: Mapping[str, str],
         uid: int | None,
+        bounds: Bounds | None = None,
     ) -> asyncio.subprocess.Process:
         drop: dict[str, object] = (
             {"user": uid, "group": group_of(uid), "extra_groups": []} if uid and os.geteuid() == 0 else {}
         )
+        bounded = (
+            ("prlimit", f"--data={bounds.memory_bytes}", f"--cpu={bounds.cpu_seconds}", "--core=0") if bounds else ()
+        )
         return await asyncio.create_subprocess_exec(
+            *bounded,
             "git",
             *((f"--git-dir={git_dir}",) if git_dir is not None else ()),
             # Command scope: not even the repository's own configuration can set these again.
@@ -184,6 +229,10 @@ class Git:
             "GIT_ALLOW_PROTOCOL": "file:git:https:ssh",
             "GIT_NO_LAZY_FETCH": "1",
         }
+
+
+def _too_long(purpose: str) -> GitError:
+    return GitError(purpose, "it took too long", 1)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

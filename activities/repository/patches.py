@@ -12,7 +12,7 @@ from typing import BinaryIO
 from activities.archive.contract import ArtifactStore
 from activities.repository.git import Git
 from activities.repository.mirror import Mirror
-from workflows.models.patch import Patch
+from workflows.models.patch import LeftOut, Patch
 
 BOT_NAME = "Journeyman"
 BOT_MAIL = "journeyman@localhost"
@@ -26,6 +26,7 @@ _PIECE = 256 * 1024
 _NAMES_BASE = re.compile(rb"(?m)^index [0-9a-f].*\n|(?<=^@@) .*$")
 _CONFLICT_EXIT = 1
 _MOST_CONFLICTS = 50
+_NOTHING = LeftOut()
 
 
 class Patches:
@@ -35,13 +36,24 @@ class Patches:
         self._git = git
         self._artifacts = artifacts
 
-    async def make(self, mirror: Mirror, name: str, *, base: str, tree: str, message: str, when: datetime) -> Patch:
+    async def make(
+        self,
+        mirror: Mirror,
+        name: str,
+        *,
+        base: str,
+        tree: str,
+        message: str,
+        when: datetime,
+        left_out: LeftOut = _NOTHING,
+    ) -> Patch:
         """Commit a tree as the one commit on base and put it on record.
 
         Later rounds commit anew onto base rather than on top, so that a branch has one commit whose message and
         trailers speak of all of it. The same tree, message and time give the same commit, so a retry changes nothing.
         """
-        return await self._describe(mirror, name, base, await self._commit(mirror, base, tree, message, when))
+        commit = await self._commit(mirror, base, tree, message, when)
+        return await self._describe(mirror, name, base, commit, left_out)
 
     async def restore(self, mirror: Mirror, patch: Patch) -> None:
         """Bring a patch that was made on some host into this host's vault. Raises GitError if base is not here."""
@@ -78,7 +90,7 @@ class Patches:
         )
         when = datetime.fromtimestamp(int(stamp)).astimezone()
         commit = await self._commit(mirror, new_base, fields[0].decode(), message.strip() + "\n", when)
-        return await self._describe(mirror, name, new_base, commit)
+        return await self._describe(mirror, name, new_base, commit, patch.left_out)
 
     async def _commit(self, mirror: Mirror, base: str, tree: str, message: str, when: datetime) -> str:
         stamp = f"{int(when.timestamp())} +0000"
@@ -94,7 +106,7 @@ class Patches:
         )
         return written.decode().strip()
 
-    async def _describe(self, mirror: Mirror, name: str, base: str, head: str) -> Patch:
+    async def _describe(self, mirror: Mirror, name: str, base: str, head: str, left_out: LeftOut) -> Patch:
         tree = await self._git.line("rev-parse", f"{head}^{{tree}}", purpose="reading a commit", git_dir=mirror.vault)
         plain = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames")
         with tempfile.TemporaryFile() as file:
@@ -127,6 +139,7 @@ class Patches:
             files=len(counts),
             added=sum(int(added) for added, _, _ in counts if added != b"-"),
             removed=sum(int(removed) for _, removed, _ in counts if removed != b"-"),
+            left_out=left_out,
         )
 
     async def _bundle(self, mirror: Mirror, name: str, base: str, head: str) -> bytes:

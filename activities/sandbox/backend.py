@@ -42,6 +42,10 @@ class Backend(Protocol):
         """For evidence and policy, such as `bubblewrap`."""
         ...
 
+    def runtime(self) -> str:
+        """The program that makes sandboxes, with its version. Raises ProbeFailed."""
+        ...
+
     def check(self, spec: SandboxSpec) -> None:
         """Refuse a spec that no sandbox of this kind can be made from. Raises ImageRefused."""
         ...

@@ -1,9 +1,10 @@
 """Sandboxes by bubblewrap, as the worker sees them: no root, no daemon, nothing to install but wheels."""
 
+import subprocess
 from typing import Any
 
 from activities.sandbox import bubblewrap, limits
-from activities.sandbox.backend import Enforceable, Trial
+from activities.sandbox.backend import Enforceable, ProbeFailed, Trial
 from activities.sandbox.cgroups import OVERHEAD, Cgroup
 from activities.sandbox.contract import ImageRefused, SandboxSpec
 from activities.sandbox.launch import BubblewrapLaunch, Launch
@@ -17,6 +18,13 @@ class BubblewrapBackend:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+
+    def runtime(self) -> str:
+        words = [str(self._stage.bubblewrap), "--version"]
+        told = subprocess.run(words, capture_output=True, text=True, check=False)
+        if told.returncode:
+            raise ProbeFailed(f"the probe failed: bubblewrap does not start: {told.stderr[-300:].strip()}")
+        return told.stdout.strip()[:80]
 
     def check(self, spec: SandboxSpec) -> None:
         if spec.image:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from activities.sandbox.arrivals import Arrivals
 from workflows.models.base import Model
-from workflows.models.limits import LimitGrades, Limits
+from workflows.models.limits import Guarantees, LimitGrades, Limits
 from workflows.models.run import RunEnd, Usage
 
 WORKSPACE = "/work"
@@ -103,6 +103,14 @@ class Sandboxes(Protocol):
 
     def grades(self) -> LimitGrades:
         """How strongly each limit holds on this host."""
+        ...
+
+    def runtime(self) -> str:
+        """The program that makes sandboxes here, with its version; empty while that can't be found out."""
+        ...
+
+    def guarantees(self) -> Guarantees:
+        """The grades, and what makes sandboxes here."""
         ...
 
     def system_of(self, image: str) -> str:

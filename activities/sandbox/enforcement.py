@@ -15,6 +15,7 @@ from activities.sandbox.cgroups import CONTROLLERS, OVERHEAD, Cgroup
 from activities.sandbox.confinement import Broken
 from activities.sandbox.disk_growth import DiskGrowth, TooDeep
 from activities.sandbox.launch import Launch
+from activities.sandbox.volume_growth import VolumeGrowth
 
 WATCH_INTERVAL = 0.15
 NEARLY = 0.6
@@ -28,7 +29,7 @@ class Enforcement:
         self._launch, self._ceilings = launch, launch.ceilings
         self._cgroup = cgroup
         self._held: Collection[str] = [name for name in CONTROLLERS if cgroup and cgroup.holds(name)]
-        self._disks: list[DiskGrowth] = []
+        self._disks: list[DiskGrowth | VolumeGrowth] = []
         self._inside = 0
         self._peak = 0
         self._measured = 0.0
@@ -37,7 +38,7 @@ class Enforcement:
         """Measure what was there before the first process. Raises OSError."""
         places = [self._launch.workspace] if self._launch.workspace else []
         try:
-            self._disks = [DiskGrowth(Path(place)) for place in (*places, *self._launch.writable)]
+            self._disks = [_growth_of(Path(place)) for place in (*places, *self._launch.writable)]
         except TooDeep as error:
             raise OSError(f"the workspace cannot be measured: {error}") from error
 
@@ -61,9 +62,8 @@ class Enforcement:
         inside = processes.descendants(self._inside)
         first = processes.read(self._inside)
         everything = [*inside, first] if first else inside
-        held = processes.held_open(
-            [process.pid for process in everything], self._disks[0].device if self._disks else None
-        )
+        device = next((disk.device for disk in self._disks if disk.device is not None), None)
+        held = processes.held_open([process.pid for process in everything], device)
         return (
             self._broken_count(sum(process.threads for process in everything))
             or self._broken_memory(everything, held.memory)
@@ -76,6 +76,8 @@ class Enforcement:
             return self.memory_broken()
         if self._cgroup and "pids" in self._held and self._cgroup.refused_processes():
             return self._processes_broken()
+        if any(isinstance(disk, VolumeGrowth) for disk in self._disks):
+            return self._broken_disk(0)
         return None
 
     def _broken_count(self, threads: int) -> Broken | None:
@@ -126,3 +128,7 @@ class Enforcement:
         """Bytes, as far as it was seen or the kernel kept it."""
         self._peak = max(self._peak, self._cgroup.memory_peak() if self._cgroup else 0)
         return self._peak
+
+
+def _growth_of(place: Path) -> DiskGrowth | VolumeGrowth:
+    return VolumeGrowth(place) if os.path.ismount(place) else DiskGrowth(place)

@@ -1,20 +1,22 @@
 """Sandboxes on this host, each under a supervisor that outlives the process that started it."""
 
 import asyncio
+import contextlib
+import dataclasses
 import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from activities.sandbox.arrivals import Arrivals, read_arrivals
-from activities.sandbox.backend import Backend, Enforceable
+from activities.sandbox.backend import Backend, Enforceable, ProbeFailed
 from activities.sandbox.bubblewrap_backend import BubblewrapBackend
 from activities.sandbox.contract import OnOutput, RunStatus, SandboxSpec
 from activities.sandbox.launch import Launch
 from activities.sandbox.runs import LeaseTerms, Runs
 from activities.sandbox.stage import Stage
 from activities.sandbox.uids import UidPool, check_uid
-from workflows.models.limits import LimitGrades
+from workflows.models.limits import Grade, Guarantees, LimitGrades
 
 POLL_SECONDS = 0.05
 """How often output and status are looked for."""
@@ -35,8 +37,10 @@ class HostSandboxes:
         lapse_seconds: float = 1800,
         wake_seconds: float = 10,
         kill_seconds: float = 30,
+        sized_workspaces: bool = False,
     ) -> None:
-        """Keep runs under `directory`, which only this user may list.
+        """Keep runs under `directory`, which only this user may list. `sized_workspaces`: whether each is a file system
+        of its own, so that the kernel holds the limit on its disk.
 
         A run stands still `lease_seconds` after the last `renew_lease`, and ends after `lapse_seconds`. Its supervisor,
         if nothing is heard of it, is told to go on after `wake_seconds` and killed after `kill_seconds`.
@@ -44,10 +48,12 @@ class HostSandboxes:
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o700)
         self._backend = backend
+        self._sized = sized_workspaces
         self._runs = Runs(directory, backend, LeaseTerms(lease_seconds, lapse_seconds, wake_seconds, kill_seconds))
         self._uids = UidPool(directory / ".uids")
         self._probing = threading.Lock()
         self._enforceable: Enforceable | None = None
+        self._runtime = ""
 
     @property
     def backend(self) -> str:
@@ -60,10 +66,23 @@ class HostSandboxes:
         """
         return self._probed().grades
 
+    def guarantees(self) -> Guarantees:
+        """The grades, and what makes sandboxes here. Raises ProbeFailed."""
+        return Guarantees(backend=self.backend, runtime=self.runtime(), grades=self.grades())
+
+    def runtime(self) -> str:
+        """The program that makes sandboxes here, with its version; empty while that can't be found out."""
+        if not self._runtime:
+            with contextlib.suppress(ProbeFailed):
+                self._runtime = self._backend.runtime()
+        return self._runtime
+
     def _probed(self) -> Enforceable:
         with self._probing:
             if self._enforceable is None:
                 self._enforceable = self._backend.probe(self._try_out)
+                if self._sized:
+                    self._enforceable = _with_disk(self._enforceable, Grade.KERNEL)
             return self._enforceable
 
     def _try_out(self, spec: SandboxSpec, change: Callable[[Launch], Launch]) -> tuple[RunStatus, bytes]:
@@ -97,6 +116,9 @@ class HostSandboxes:
         if spec.uid is not None:
             check_uid(spec.uid)
         enforceable = self._probed()
+        if self._sized and spec.workspace and not os.path.ismount(spec.workspace):
+            # Made before that was so; runs outlive an edit of the configuration.
+            enforceable = _with_disk(enforceable, Grade.WATCHED)
         uid = spec.uid if spec.uid is not None else self.take_uid()
         made = False
         try:
@@ -198,6 +220,10 @@ class HostSandboxes:
     def known_runs(self) -> tuple[str, ...]:
         """Ids of all runs on this host that were not forgotten."""
         return tuple(self._runs.known())
+
+
+def _with_disk(enforceable: Enforceable, grade: Grade) -> Enforceable:
+    return dataclasses.replace(enforceable, grades=enforceable.grades.model_copy(update={"disk": grade}))
 
 
 class BubblewrapSandboxes(HostSandboxes):

@@ -28,6 +28,8 @@ ETC = {
     "group": "root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n",
     "hosts": "127.0.0.1 localhost\n::1 localhost\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+    # Empty, and there: an engine would put in the host's, with the addresses of its name servers.
+    "resolv.conf": "",
 }
 """What a program may ask about users and names; nothing of the host's own."""
 

@@ -93,9 +93,11 @@ async def _on(name: str, attempts: list[Attempt], proven: Proven, progress: Cons
         )
 
     try:
-        ground = Ground.at(home, BACKENDS[name](home / "runs", await asyncio.to_thread(stage_runtime, home)))
-        async with ground.closing:
-            return await make_all(attempts, ground, proven, tell)
+        stage = await asyncio.to_thread(stage_runtime, home)
+        with BACKENDS[name](home / "runs", stage) as attacked:
+            ground = Ground.at(home, attacked, stage)
+            async with ground.closing:
+                return await make_all(attempts, ground, proven, tell)
     finally:
         await asyncio.to_thread(remove, home)
 

@@ -66,6 +66,11 @@ class Attempt(ABC):
         """Carry out the same attack against the backend."""
 
     @property
+    def shown_by_the_backend(self) -> bool:
+        """Whether the control is made in sandboxes of the backend under attack: then each has to show it anew."""
+        return False
+
+    @property
     @abstractmethod
     def controlled_by(self) -> str:
         """Where the control run is made."""

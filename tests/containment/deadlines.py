@@ -42,7 +42,7 @@ class GoingOn(Attempt):
         }[self.control_does]  # fmt: skip
 
     async def control(self, ground: Ground) -> Result:
-        async with ground.scene(ground.proving) as scene:
+        async with ground.scene(ground.sandboxes) as scene:
             if self.elusive and scene.uid is None:
                 raise NotApplicable("a uid of its own, without which a control can't be ended, takes root")
             drop: dict[str, Any] = (

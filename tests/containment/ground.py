@@ -6,19 +6,18 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from activities.sandbox import processes
 from activities.sandbox.contract import Mount, Sandboxes, SandboxSpec
-from activities.sandbox.host import BubblewrapSandboxes
 from activities.sandbox.stage import Stage, stage_runtime
 from tests.containment.attempt import CouldNotBeMade
+from tests.containment.backends import Attacked, plain
 from tests.containment.prelude import BROKEN, ENDED, arguments
 from tests.containment.scene import Scene, python_for
-from tests.containment.weakened import WeakenedBubblewrap
 from workflows.models.limits import MIB, Limits
 from workflows.models.run import RunEnd
 
@@ -61,9 +60,9 @@ class Ground:
     sandboxes: Sandboxes
     """Of the backend."""
     stage: Stage
-    proving: BubblewrapSandboxes
-    """Plain sandboxes for controls, whichever backend is under attack."""
-    _weakened: dict[str, WeakenedBubblewrap] = field(default_factory=dict)
+    weaken: Callable[[Path, str], Sandboxes]
+    """Makes the backend's sandboxes without one guard, in a directory of their own."""
+    _weakened: dict[str, Sandboxes] = field(default_factory=dict)
     shared: dict[str, Any] = field(default_factory=dict)
     """What a group has made for all its attempts."""
     making: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -71,16 +70,16 @@ class Ground:
     closing: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
     @classmethod
-    def at(cls, home: Path, sandboxes: Sandboxes | None = None, stage: Stage | None = None) -> "Ground":
-        """In a directory of its own. Without sandboxes, those for controls are attacked."""
+    def at(cls, home: Path, attacked: Attacked | None = None, stage: Stage | None = None) -> "Ground":
+        """In a directory of its own. Without a backend, bubblewrap is attacked."""
         stage = stage or stage_runtime(home)
-        proving = BubblewrapSandboxes(home / "proving", stage, lease_seconds=600)
-        return cls(home, sandboxes or proving, stage, proving)
+        attacked = attacked or plain(home / "runs", stage)
+        return cls(home, attacked.sandboxes, stage, attacked.weakened)
 
-    def without(self, guard: str) -> WeakenedBubblewrap:
-        """Bubblewrap's sandboxes without one guard."""
+    def without(self, guard: str) -> Sandboxes:
+        """The backend's sandboxes without one guard. Raises NotApplicable."""
         if guard not in self._weakened:
-            self._weakened[guard] = WeakenedBubblewrap(self.home / f"weak{len(self._weakened)}", self.stage, guard)
+            self._weakened[guard] = self.weaken(self.home / f"weak{len(self._weakened)}", guard)
         return self._weakened[guard]
 
     @contextlib.asynccontextmanager

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.containment.attempt import Attempt, NotApplicable
@@ -115,6 +116,13 @@ def _close_to_group(scene: Scene) -> None:
 def _worker_owns(scene: Scene, _: Ran) -> str:
     made = scene.workspace / "made"
     return "what it makes is root's" if made.exists() and made.stat().st_uid == 0 else ""
+
+
+def _names_this_machine(scene: Scene, ran: Ran) -> str:
+    """An image may have an identity of its own, which says nothing."""
+    known = Path("/etc/machine-id")
+    said = proof_was_left(scene, ran)
+    return f"it names {said[:8]}" if known.exists() and said and said == known.read_text().strip() else ""
 
 
 _EVERY_DESCRIPTOR = "for descriptor in range(3, 256):\n    try:\n"
@@ -244,8 +252,8 @@ ATTEMPTS: tuple[Attempt, ...] = (
     _of(
         "find out which machine it is",
         "the identity of the machine is known inside",
-        "won(read('/etc/machine-id').strip()[:8])",
-        proof_was_left,
+        "won(read('/etc/machine-id').strip())",
+        _names_this_machine,
         OnHost(),
         may_lack="this machine has no identity",
     ),

@@ -25,6 +25,11 @@ class Control(Protocol):
         """For the report."""
         ...
 
+    @property
+    def of_the_backend(self) -> bool:
+        """Whether this is in sandboxes of the backend under attack, so that it shows nothing of another one."""
+        ...
+
     async def run(self, attempt: "Inside", ground: Ground) -> Result: ...
 
 
@@ -48,6 +53,10 @@ class Inside(Attempt):
     @property
     def controlled_by(self) -> str:
         return self.where.words
+
+    @property
+    def shown_by_the_backend(self) -> bool:
+        return self.where.of_the_backend
 
     async def control(self, ground: Ground) -> Result:
         result = await self.where.run(self, ground)
@@ -87,11 +96,12 @@ class OnHost:
     """Without a sandbox, as an unprivileged uid of the scene's own."""
 
     words: str = "no sandbox"
+    of_the_backend: bool = False
     given: Callable[[Scene], Mapping[str, Any]] = field(default=lambda scene: {})
     """How the process is started, where that matters."""
 
     async def run(self, attempt: Inside, ground: Ground) -> Result:
-        async with ground.scene(ground.proving) as scene:
+        async with ground.scene(ground.sandboxes) as scene:
             return await attempt.made(scene, lambda: on_host(scene, attempt.script, given=self.given(scene)))
 
 
@@ -100,30 +110,35 @@ class AsRoot:
     """Without a sandbox and as root, for what takes root; only with scripts that touch nothing but the scene."""
 
     words: str = "no sandbox, as root"
+    of_the_backend: bool = False
 
     async def run(self, attempt: Inside, ground: Ground) -> Result:
         if os.geteuid() != 0:
             raise NotApplicable("showing that it works takes root")
-        async with ground.scene(ground.proving) as scene:
+        async with ground.scene(ground.sandboxes) as scene:
             return await attempt.made(scene, lambda: on_host(scene, attempt.script, as_root=True))
 
 
 class InNamespaces:
     """Without a sandbox, as root of namespaces of its own, in which nothing belongs to this machine."""
 
+    of_the_backend = False
+
     def __init__(self, *kinds: str) -> None:
         self._kinds = kinds
         self.words = "root of its own namespaces"
 
     async def run(self, attempt: Inside, ground: Ground) -> Result:
-        async with ground.scene(ground.proving) as scene:
+        async with ground.scene(ground.sandboxes) as scene:
             if not can_make_namespaces(scene.uid):
                 raise NotApplicable("this machine lets no unprivileged user make a namespace")
             return await attempt.made(scene, lambda: on_host(scene, attempt.script, namespaces(*self._kinds)))
 
 
 class Without:
-    """A sandbox of bubblewrap's with one guard taken away."""
+    """A sandbox of the backend's with one guard taken away."""
+
+    of_the_backend = True
 
     def __init__(self, guard: str) -> None:
         self._guard = guard
@@ -139,16 +154,18 @@ class Without:
 
 
 class Lifted:
-    """A sandbox whose limits are wide enough, or whose input is writable."""
+    """A sandbox of the backend's whose limits are wide enough, or whose input is writable."""
+
+    of_the_backend = True
 
     def __init__(self, *, input_writable: bool = False, **limits: Any) -> None:
         self._limits, self._writable = limits, input_writable
         self.words = "a writable mount" if input_writable else "limits lifted"
 
     async def run(self, attempt: Inside, ground: Ground) -> Result:
-        async with ground.scene(ground.proving) as scene:
+        async with ground.scene(ground.sandboxes) as scene:
             run = lambda: in_sandbox(  # noqa: E731  as above
-                ground.proving,
+                ground.sandboxes,
                 scene,
                 attempt.script,
                 limits={**attempt.limits, **self._limits},
@@ -163,6 +180,7 @@ class Nowhere:
 
     reason: str
     words: str = "none"
+    of_the_backend: bool = False
 
     async def run(self, attempt: Inside, ground: Ground) -> Result:
         raise NotApplicable(self.reason)

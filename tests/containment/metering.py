@@ -113,7 +113,7 @@ class Opened(Attempt):
         if os.geteuid() != 0:
             raise NotApplicable("being another user takes root")
         world = await World.of(ground)
-        owner, stranger = ground.proving.take_uid(), ground.proving.take_uid()
+        owner, stranger = ground.sandboxes.take_uid(), ground.sandboxes.take_uid()
         try:
             async with world.opened(world.brokered(), owner) as sockets:
                 path = self.path(world, sockets)
@@ -126,7 +126,7 @@ class Opened(Attempt):
                 )  # fmt: skip
         finally:
             for each in (owner, stranger):
-                ground.proving.give_back_uid(each)
+                ground.sandboxes.give_back_uid(each)
         answered = done.stdout.strip()
         reached = world.key.encode() in answered if not self.sends else bool(answered)
         said = done.stderr.decode(errors="replace").strip().splitlines()

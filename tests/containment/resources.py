@@ -91,7 +91,8 @@ ATTEMPTS: tuple[Attempt, ...] = (
     _memory(
         "take memory in sockets that nobody reads",
         (
-            "kept = []\nfor _ in range(800):\n"
+            "kept = []; most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
+            "raise_limit(resource.RLIMIT_NOFILE, most)\nfor _ in range(800):\n"
             "    pair = socket.socketpair(); kept.append(pair); pair[0].setblocking(False)\n"
             "    try:\n        while True: pair[0].send(bytes(65536))\n    except BlockingIOError: pass"
         ),

@@ -42,11 +42,11 @@ def _private(scene: Scene) -> None:
 def _of(
     name: str, agent: str, success: str, look: Look = changed_outside, naive: str = NAIVE, *, copied: bool = False,
     then: str = "export", prepare: Callable[[Scene], None] = lambda scene: None, may_lack: str = "",
-    seconds: float = 25,
+    seconds: float = 25, patience: float = 60,
 ) -> Returned:  # fmt: skip
     return Returned(
         name=name, group="return path", success=success, agent=agent, look=look, naive=naive, copied=copied, then=then,
-        prepare=prepare, may_lack=may_lack, seconds=seconds,
+        prepare=prepare, may_lack=may_lack, seconds=seconds, patience=patience,
     )  # fmt: skip
 
 
@@ -232,6 +232,15 @@ ATTEMPTS: tuple[Attempt, ...] = (
         "head -c 80000000 /dev/urandom > big.bin",
         _HARM,
         _holds(lambda path, *_: path == "big.bin", "80 MB"),
+    ),
+    _of(
+        "leave gigabytes of noughts that take nobody's room",
+        # Short of what may be written, so that the run ends by itself.
+        "for n in 1 2 3 4 5 6 7 8 9; do truncate -s 1000M noughts$n; done",
+        _HARM,
+        _hung,
+        seconds=3,
+        patience=15,
     ),
     _of(
         "have a directory of the host removed with the work tree",

@@ -13,8 +13,9 @@ from typing import Any
 
 from activities.environment.checkout import SetupFailed, hash_lock_file
 from activities.environment.frozen_tree import freeze
-from activities.repository.export import Exporter, ExportRefused
+from activities.repository.export import Exporter
 from activities.repository.git import Git
+from activities.repository.intake import ExportRefused
 from activities.repository.mirror import Mirror, Mirrors
 from activities.repository.workspace import Workspaces, objects_mount
 from activities.sandbox.contract import Sandboxes, SandboxSpec
@@ -100,7 +101,7 @@ class Desk:
 
     async def export(self, name: str, work: Path, uid: int | None) -> Taken:
         try:
-            tree = await self.exporter.export(name, work, self.mirror, self.base, uid)
+            tree = (await self.exporter.export(name, work, self.mirror, self.base, uid)).tree
         except ExportRefused as refused:
             return Taken(refused=str(refused))
         listed = await self.git.run("ls-tree", "-r", "-z", tree, purpose="listing", git_dir=self.mirror.vault)
@@ -168,6 +169,8 @@ class Returned(Attempt):
     prepare: Callable[[Scene], None] = lambda scene: None
     seconds: float = _SECONDS
     """How long the naive one may take before it counts as waiting for ever."""
+    patience: float = 60
+    """As much for the export."""
     may_lack: str = ""
 
     @property
@@ -176,7 +179,7 @@ class Returned(Attempt):
 
     async def control(self, ground: Ground) -> Result:
         desk = await Desk.of(ground)
-        async with ground.scene(ground.proving) as scene:
+        async with ground.scene(ground.sandboxes) as scene:
             await asyncio.to_thread(self.prepare, scene)
             work = scene.workspace / "repository"
             await asyncio.to_thread(git, scene.workspace, "clone", "--quiet", "--no-hardlinks", desk.url, str(work))
@@ -234,7 +237,7 @@ class Returned(Attempt):
             except SetupFailed as refused:
                 return Taken(refused=str(refused))
         try:
-            return await asyncio.wait_for(desk.export(name, work, scene.uid), 60)
+            return await asyncio.wait_for(desk.export(name, work, scene.uid), self.patience)
         except TimeoutError:
             return Taken(hung=True)
 

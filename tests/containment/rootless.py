@@ -27,7 +27,7 @@ class WithRoot(Attempt):
         """Every capability dropped and another uid inside, and still root for the host."""
         if os.geteuid() != 0:
             raise NotApplicable("only root could start a sandbox with root's rights")
-        async with ground.scene(ground.proving) as scene:
+        async with ground.scene(ground.sandboxes) as scene:
             # As the workspace of a worker is that knows no other user.
             os.chown(scene.workspace, 0, 0)
             line = [str(ground.stage.bubblewrap), "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]

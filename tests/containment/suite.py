@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from tests.containment import (
+    bombs,
     broker,
     deadlines,
     decisions,
@@ -12,6 +13,7 @@ from tests.containment import (
     identities,
     inheritance,
     kernel,
+    machine,
     network,
     policy,
     processes,
@@ -26,14 +28,14 @@ from tests.containment.attempt import Attempt, CouldNotBeMade, NotApplicable, Ou
 from tests.containment.ground import Ground
 
 GROUPS: dict[str, Sequence[Attempt]] = {
-    "files": (*files.ATTEMPTS, *identities.ATTEMPTS),
+    "files": (*files.ATTEMPTS, *identities.ATTEMPTS, *machine.ATTEMPTS),
     "processes": (*processes.ATTEMPTS, *terminals.ATTEMPTS),
     "kernel": kernel.ATTEMPTS,
     "network": network.ATTEMPTS,
     "resources": resources.ATTEMPTS,
     "time": deadlines.ATTEMPTS,
     "inheritance": (*inheritance.ATTEMPTS, *rootless.ATTEMPTS),
-    "return path": (*return_code.ATTEMPTS, *return_path.ATTEMPTS),
+    "return path": (*return_code.ATTEMPTS, *return_path.ATTEMPTS, *bombs.ATTEMPTS),
     "broker": broker.ATTEMPTS,
     "policy": (*policy.ATTEMPTS, *unnoticed.ATTEMPTS, *decisions.ATTEMPTS),
 }
@@ -65,8 +67,9 @@ async def make_all(
 ) -> list[Outcome]:
     """Make each attempt on a ground's backend, one after the other in a group and some groups at a time.
 
-    Controls that were made for another backend count.
+    Controls that were made for another backend count, where they are made in none of its sandboxes.
     """
+    own: Proven = {}
     turn = asyncio.Semaphore(_GROUPS_AT_ONCE)
     made: dict[str, Outcome] = {}
 
@@ -75,7 +78,7 @@ async def make_all(
             for attempt in attempts:
                 if attempt.group == group:
                     began = time.monotonic()
-                    verdict, detail = await _make(attempt, ground, proven)
+                    verdict, detail = await _make(attempt, ground, own if attempt.shown_by_the_backend else proven)
                     made[attempt.name] = Outcome(attempt, verdict, detail, time.monotonic() - began)
                     tell(made[attempt.name])
 

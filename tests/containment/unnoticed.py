@@ -16,6 +16,7 @@ from tests.activities.evaluation.test_findings import BLIND, F, P, S, judged, tr
 from tests.containment.attempt import Attempt, Result
 from tests.containment.ground import Ground
 from workflows.models.evidence import Severity
+from workflows.models.patch import LeftOut, LeftOutPath
 from workflows.models.policy import Check
 
 
@@ -135,6 +136,11 @@ ATTEMPTS: tuple[Attempt, ...] = (
         path_findings.hidden_characters,
         changes=_change("a.py"),
         added_lines=(PatchLine("a.py", 1, "if user != 'admin\u202e \u2066# ok': go()"),),
+    ),
+    _unnoticed(
+        "have a part of the work left out for its size",
+        path_findings.left_out,
+        left_out=LeftOut(named=(LeftOutPath(path="test_all.py", bytes=10**9),), files=1, bytes=10**9),
     ),
     _unnoticed("change more than anybody can read", path_findings.size, changes=_change("a.py", added=50_000)),
     _unnoticed(

@@ -28,7 +28,7 @@ AGENTS = {
     "sleeper": f"{MEND}; sleep 600",
     "waiter": f"echo started; while [ ! -e /opt/agent/go ]; do sleep 0.1; done; {MEND}",
     "flooder": "yes flood",
-    "hoarder": "head -c 300000000 /dev/zero > big; sleep 60",
+    "hoarder": f"{MEND}; head -c 300000000 /dev/zero > big; sleep 60",
     "staller": "ln -s / everything; printf 'import time\ntime.sleep(600)\n' >> calc.py",
     "leaver": f"{MEND}; (setsid sleep 1000 >/dev/null 2>&1 &)",
     "leaker": "echo 'AWS_KEY = \"AKIA' > s.py; printf 'AWS_SECRET = \"AKIAIOSFODNN7EXAMPLQ\"\\n' > secrets.py; " + MEND,

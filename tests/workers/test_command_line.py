@@ -38,7 +38,10 @@ async def test_a_person_takes_a_task_from_asking_to_reverting_by_typing(here: In
     assert json.loads((await typed(state, "tasks", "--json")).out)[0]["task_id"] == task
     assert "+    return a + b" in (await typed(state, "diff", task)).out
     assert json.loads((await typed(state, "evidence", task, "--json")).out)["turned"]
-    assert "turned" in (await typed(state, "evidence", task)).out
+    evidence = (await typed(state, "evidence", task)).out
+    assert "turned" in evidence
+    assert "sandbox  bubblewrap, by bubblewrap 0." in evidence
+    assert "ran in      bubblewrap, by bubblewrap 0." in (await typed(state, "show", task)).out
     assert "add() subtracted" in (await typed(state, "logs", task, "-f")).out
     assert "workflows/task%2F" in (await typed(state, "open", task)).out
     early = await typed(state, "merge", task, "--as", "grace")

@@ -1,6 +1,7 @@
 """The whole path with containers as sandboxes: what is worked on, judged and merged in an image that the team names."""
 
 import os
+import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -81,6 +82,10 @@ async def test_a_task_in_containers_is_reviewed_merged_and_taken_back(
     assert any("test_add" in name for name in evidence.turned)
     assert evidence.grades == here.parts.sandboxes.grades()
     assert evidence.grades.network is Grade.KERNEL
+    assert evidence.backend == "container"
+    assert re.fullmatch(rf"runc of {engine.name.title()} \d+\.\d+.*", evidence.runtime)
+    assert view.status.run is not None
+    assert (view.status.run.backend, view.status.run.runtime) == ("container", evidence.runtime)
     assert evidence.layer
     await here.decide(task, Action.APPROVE)
     await here.decide(task, Action.MERGE)

@@ -200,6 +200,19 @@ async def test_an_agent_that_never_ends_is_ended_and_its_work_is_kept(here: Inst
     assert b"a + b" in await here.diff(task)
 
 
+async def test_work_beside_what_filled_the_disk_is_kept_and_what_is_left_out_is_named(
+    here: Installation, repository: Path
+) -> None:
+    task = await here.ask(repository, "hoarder")
+    status = (await here.settles(task)).status
+    assert status.outcome is Outcome.AGENT_FAILED
+    assert "disk" in status.message
+    assert "without what is too large for one: big (" in status.message
+    diff = await here.diff(task)
+    assert b"a + b" in diff
+    assert b"big" not in diff
+
+
 async def test_what_the_checks_refuse_goes_back_to_the_agent_who_mends_it(here: Installation, repository: Path) -> None:
     status = (await here.settles(await here.ask(repository, "learner"))).status
     assert (status.stage, status.round) == (Stage.REVIEW, 2)

@@ -296,6 +296,16 @@ async def test_a_refused_tree_is_told_to_the_agent_and_in_the_end_to_people(
     assert "vendor/x" in status.message
 
 
+async def test_work_of_an_unfinished_agent_that_could_not_be_taken_is_told_about(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    script.run = lambda order: RunResult(run_id=order.run_id, end=RunEnd.DISK, detail="reached its disk limit")
+    script.exported = lambda order: ExportResult(refused="vendor/x is a repository of its own")
+    status = await (await Desk.start(temporal, signer)).result()
+    assert status.outcome is Outcome.AGENT_FAILED
+    assert "reached its disk limit; what it had done so far could not be taken: vendor/x" in status.message
+
+
 async def test_a_repository_that_is_missing_ends_the_task_with_the_reason(
     temporal: Client, script: Script, signer: DecisionSigner
 ) -> None:

@@ -109,6 +109,8 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
     console.print(f"asked by    {plain(status.task.requester.id)}  (intent {plain(status.task.intent.key)})")
     if status.run is not None and status.run.summary:
         console.print(f"agent says  {plain(status.run.summary, 400)}")
+    if status.run is not None:
+        console.print(f"ran in      {plain(made_by(status.run.backend, status.run.runtime))}")
     _print_patch(status, console)
     for signed in status.decisions:
         decision = signed.decision
@@ -129,6 +131,11 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
     print_spans(status.spans)
     for number, (command, meaning) in enumerate(next_steps(view)):
         console.print(f"{'' if number else 'next':11} {plain(command):50} {meaning}")
+
+
+def made_by(backend: str, runtime: str) -> str:
+    """`container, by runc of Podman 4.3.1`."""
+    return f"{backend}, by {runtime}" if runtime else backend
 
 
 def usage_line(used: Metered) -> str:
@@ -165,6 +172,8 @@ def print_evidence(evidence: Evidence) -> None:
         console.print(f"  refused hosts: {plain(', '.join(evidence.egress_refused))}  (journeyman egress --refused)")
     if evidence.egress_allowed:
         console.print(f"  hosts beyond the policy's list: {plain(', '.join(evidence.egress_allowed))}")
+    if evidence.backend:
+        console.print(f"  sandbox  {plain(made_by(evidence.backend, evidence.runtime))}")
     grades = ", ".join(f"{name} {grade}" for name, grade in evidence.grades.model_dump().items())
     console.print(f"  limits   {grades}")
 

@@ -30,7 +30,7 @@ from activities.repository.workspace import Workspaces
 from activities.sandbox.host import HostSandboxes
 from activities.sandbox.stage import stage_runtime
 from workers.parts.shared import SharedParts
-from workers.sandboxes import backend_of
+from workers.sandboxes import backend_of, why_not_sized
 
 Step = Callable[..., Any]
 
@@ -70,16 +70,18 @@ class HostParts:
         """Build everything; unpacks what sandboxes execute, which takes a second or two the first time."""
         settings, layout, git, mirrors = shared.settings, shared.layout, shared.git, shared.mirrors
         stage = stage_runtime(settings.prepare_state())
+        sized = why_not_sized(shared.owners.platform(), layout.root) is None
         sandboxes = HostSandboxes(
             layout.runs,
             backend_of(shared.owners.platform(), stage),
             lease_seconds=settings.lease_seconds,
             lapse_seconds=settings.lapse_seconds,
+            sized_workspaces=sized,
         )
         gateway = EnvoyGateway(layout.egress, credentials=CurrentKeys(shared.owners))
         redactor = Redactor(gateway.known_keys)
         artifacts = RedactedArtifacts(shared.artifacts, redactor)
-        workspaces = Workspaces(layout.workspaces, git)
+        workspaces = Workspaces(layout.workspaces, git, sized=sized)
         attested = shared.attesting()
         placements = Placements(layout.placements, settings.capacity)
         preparations = Preparations(layout.preparations)

@@ -74,6 +74,10 @@ class CheckRun(Model):
         return bool(self.outcomes) and all(outcome.passed for outcome in self.outcomes)
 
 
+_ADDED = ("backend", "runtime", "egress_allowed")
+"""Fields without which evidence was put on record before: empty, they are no part of its hash."""
+
+
 class Evidence(Model):
     """Everything found out about one head on one base. Its hash is what an approval is bound to."""
 
@@ -93,6 +97,10 @@ class Evidence(Model):
     layer: str = ""
     """Hash of the environment layer, if any."""
     grades: LimitGrades = LimitGrades()
+    backend: str = ""
+    """What made the sandboxes of the checks, with the grades above; empty in evidence that is older than this field."""
+    runtime: str = ""
+    """The program by which it did, with its version."""
     files: int = 0
     added: int = 0
     removed: int = 0
@@ -107,8 +115,10 @@ class Evidence(Model):
 
     def digest(self) -> str:
         """sha256 over the canonical JSON of all of the above."""
-        # Without defaults, so that a field that a later version adds does not change the hash of older evidence.
-        content = self.model_dump(mode="json", exclude_defaults=True)
+        content = self.model_dump(mode="json")
+        for name in _ADDED:
+            if not content[name]:
+                del content[name]
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -52,3 +52,13 @@ class LimitGrades(Model):
     output: Grade = Grade.NONE
     network: Grade = Grade.NONE
     """No way out but the egress gateway."""
+
+
+class Guarantees(Model):
+    """What the sandboxes of one host are made by, and what they hold."""
+
+    backend: str = ""
+    """Such as `bubblewrap`, or `container+runsc`."""
+    runtime: str = ""
+    """The program that makes them, such as `bubblewrap 0.11.0` or `runc of Podman 4.3.1`."""
+    grades: LimitGrades = LimitGrades()

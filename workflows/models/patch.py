@@ -1,7 +1,38 @@
 """Patches: the one thing that crosses back from a sandbox, as a git tree and the commit made of it."""
 
+from pydantic import Field
+
 from workflows.models.artifact import ArtifactRef
 from workflows.models.base import Model
+from workflows.models.limits import MIB
+
+
+class LeftOutPath(Model):
+    """A file, or a directory with more files than are taken, that did not come back with the rest."""
+
+    path: str
+    bytes: int = Field(default=0, ge=0)
+    files: int = Field(default=1, ge=1)
+
+
+class LeftOut(Model):
+    """What of a workspace is not in its patch, since it is more than a patch may have."""
+
+    named: tuple[LeftOutPath, ...] = Field(default=(), max_length=20)
+    """Directories first, then the largest files."""
+    files: int = Field(default=0, ge=0)
+    bytes: int = Field(default=0, ge=0)
+
+    def __str__(self) -> str:
+        """In words, for people and agents: `dump.bin (2.0 GiB) and 3 more`."""
+        named = [f"{each.path} ({_size(each)})" for each in self.named]
+        more = self.files - sum(each.files for each in self.named)
+        return ", ".join(named) + (f" and {more} more files" if more > 0 else "")
+
+
+def _size(one: LeftOutPath) -> str:
+    size = f"{one.bytes / MIB:.0f} MiB"
+    return f"{one.files} files, {size}" if one.files > 1 else size
 
 
 class Patch(Model):
@@ -21,6 +52,8 @@ class Patch(Model):
     files: int = 0
     added: int = 0
     removed: int = 0
+    left_out: LeftOut = LeftOut()
+    """What the workspace had beside it."""
 
 
 class ExportResult(Model):

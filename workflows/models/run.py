@@ -101,4 +101,6 @@ class RunResult(Model):
     """What a fresh run should know of this one, if it was ended before it was done."""
     grades: LimitGrades = LimitGrades()
     backend: str = "bubblewrap"
+    runtime: str = ""
+    """The program by which the backend made its sandbox, with its version."""
     agent: str = ""

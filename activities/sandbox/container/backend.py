@@ -40,6 +40,13 @@ class ContainerBackend:
         self._accepted: set[str] = set()
         """Image ids that were looked into."""
 
+    def runtime(self) -> str:
+        try:
+            engine, _ = self._found()
+            return engine.made_by(self._runtime)
+        except (EngineUnavailable, EngineRefused) as error:
+            raise ProbeFailed(f"the probe failed: {error}") from error
+
     def check(self, spec: SandboxSpec) -> None:
         self._image_of(spec.image)
 

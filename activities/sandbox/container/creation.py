@@ -110,7 +110,7 @@ def files(spec: SandboxSpec, user: int) -> dict[str, str]:
 
 def _runtime(stage: Stage) -> list[dict[str, Any]]:
     mounts = [bind(stage.inside, INSIDE), bind(stage.environment, VENV)]
-    mounts += [bind(stage.etc / name, f"/etc/{name}") for name in ("hosts", "nsswitch.conf")]
+    mounts += [bind(stage.etc / name, f"/etc/{name}") for name in ("hosts", "nsswitch.conf", "resolv.conf")]
     if stage.home_of_root:
         mounts.append(bind(stage.home_of_root, "/root"))
     if stage.interpreter:

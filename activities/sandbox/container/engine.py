@@ -73,7 +73,7 @@ class Engine:
     """One engine. Methods raise EngineUnavailable and EngineRefused."""
 
     def __init__(self, address: Address, seconds: int = SECONDS) -> None:
-        self._socket = address.socket
+        self._socket, self._podman = address.socket, address.podman
         with _told(self._socket):
             self._api: Any = docker.APIClient(
                 base_url=f"unix://{address.socket}", version=address.version, timeout=seconds
@@ -98,6 +98,14 @@ class Engine:
         options = [str(option) for option in told.get("SecurityOptions") or ()]
         # Podman has a field for it, Docker an option among others.
         return told.get("Rootless") is True or any("rootless" in option for option in options)
+
+    def made_by(self, runtime: str) -> str:
+        """What makes its containers, such as `runc of Podman 4.3.1`. `runtime` is the one that is asked for, if any."""
+        with _told(self._socket):
+            told, version = self._api.info(), self._api.version()
+        name = "Podman" if self._podman else "Docker"
+        chosen = runtime or told.get("DefaultRuntime") or "the default"
+        return plain(f"{chosen} of {name} {version.get('Version') or ''}", 80)
 
     def image(self, reference: str) -> Image:
         """What it knows of an image. Raises NoSuchThing."""

@@ -19,7 +19,7 @@ from activities.sandbox.host import BubblewrapSandboxes
 from tests.support.repositories import commit_files, git, make_repository
 from workflows.models.evidence import CheckRun, Evidence, Severity
 from workflows.models.intent import Intent
-from workflows.models.limits import LimitGrades
+from workflows.models.limits import Guarantees
 from workflows.models.person import Person
 from workflows.models.policy import Check, TaskPolicy
 from workflows.models.run import Placement
@@ -120,7 +120,7 @@ class Court:
 
     async def judge(self, edit: Edit | dict[str, str], **given: Any) -> Judgement:
         order = await self.order(edit, **given)
-        judgement = await self.evaluator.judge(order, self.bench(order), LimitGrades())
+        judgement = await self.evaluator.judge(order, self.bench(order), Guarantees())
         await self.checks.clear(self.bench(order))
         return judgement
 

@@ -10,7 +10,7 @@ from activities.policy.detect import detect
 from activities.sandbox.host import BubblewrapSandboxes
 from activities.sandbox.stage import stage_runtime
 from tests.activities.evaluation.court import POLICY, Court
-from workflows.models.limits import LimitGrades
+from workflows.models.limits import Guarantees
 
 NPM = {
     "package.json": '{"name": "calc", "version": "1.0.0", "scripts": {"test": "node --test"}}',
@@ -64,7 +64,7 @@ async def test_a_mended_repository_is_told_from_a_broken_one(court: Court, check
         mended = mended.replace(broken, right)
     policy = POLICY.model_copy(update={"checks": found.checks})
     order = await court.order({source: mended}, files=files, policy=policy)
-    evidence = (await court.evaluator.judge(order, court.bench(order), LimitGrades())).evidence
+    evidence = (await court.evaluator.judge(order, court.bench(order), Guarantees())).evidence
     output = [outcome for outcome in evidence.patched.outcomes if not outcome.passed]
     assert not evidence.base.passed
     assert evidence.patched.passed, output

@@ -15,7 +15,7 @@ from tests.activities.environment.conftest import Host
 from tests.activities.environment.index import lock
 from tests.activities.evaluation.court import POLICY, Court
 from tests.support.repositories import make_repository
-from workflows.models.limits import LimitGrades, Limits
+from workflows.models.limits import Guarantees, Limits
 
 host, index, access = environment.host, environment.index, environment.access
 directory, layers = environment.directory, environment.layers
@@ -46,6 +46,6 @@ async def test_pinned_dependencies_are_there_for_the_checks_of_a_repository_with
     policy = POLICY.model_copy(update={"checks": found.checks, "setup": found.setup})
     order = await court.order({"answer.py": FILES["answer.py"].replace(" + 1", "")}, files=FILES, policy=policy)
     bench = dataclasses.replace(court.bench(order), layer=layer.mount())
-    evidence = (await court.evaluator.judge(order, bench, LimitGrades())).evidence
+    evidence = (await court.evaluator.judge(order, bench, Guarantees())).evidence
     assert evidence.findings == ()
     assert evidence.turned == ("test_answer::test_answer",)

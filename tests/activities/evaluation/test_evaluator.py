@@ -9,8 +9,8 @@ import pytest
 from activities.evaluation.checks import ChecksInterrupted
 from activities.policy.detect import JUNIT
 from tests.activities.evaluation.court import CALC, MENDED, POLICY, SAMPLE, TESTS, Court, rules, script
-from workflows.models.evidence import Evidence, Severity
-from workflows.models.limits import LimitGrades, Limits
+from workflows.models.evidence import CheckRun, Evidence, Severity
+from workflows.models.limits import Guarantees, Limits
 from workflows.models.policy import Check
 from workflows.models.run import RunEnd
 
@@ -165,7 +165,7 @@ async def test_tests_of_several_checks_are_told_apart(court: Court) -> None:
 
 async def test_the_evidence_and_what_the_agent_is_told_are_on_record(court: Court) -> None:
     order = await court.order({"calc.py": CALC.replace("2 * a", "3 * a")})
-    evaluation = await court.evaluator.evaluate(order, court.bench(order), LimitGrades())
+    evaluation = await court.evaluator.evaluate(order, court.bench(order), Guarantees())
     evidence = Evidence.model_validate_json(await court.artifacts.get(evaluation.evidence))
     assert evidence.digest() == evaluation.evidence_hash
     assert evaluation.blocked
@@ -183,7 +183,7 @@ async def test_a_step_that_starts_again_finds_the_check_that_still_runs(court: C
     policy = script("echo started >> count; while [ ! -e go-on ]; do sleep 0.05; done; cat count")
     order = await court.order({"README.md": "x"}, policy=policy)
     bench = court.bench(order)
-    first = asyncio.create_task(court.evaluator.judge(order, bench, LimitGrades()))
+    first = asyncio.create_task(court.evaluator.judge(order, bench, Guarantees()))
     checkout = court.workspaces.path(f"{bench.name}.base-0")
     async with asyncio.timeout(30):
         while not (checkout / "count").exists():
@@ -191,7 +191,7 @@ async def test_a_step_that_starts_again_finds_the_check_that_still_runs(court: C
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
     assert court.sandboxes.live_runs()
-    second = asyncio.create_task(court.evaluator.judge(order, bench, LimitGrades()))
+    second = asyncio.create_task(court.evaluator.judge(order, bench, Guarantees()))
     async with asyncio.timeout(60):
         while not second.done():
             for label in ("base", "guarded", "patched"):
@@ -208,7 +208,7 @@ async def test_a_step_that_starts_again_finds_the_check_that_still_runs(court: C
 async def test_a_check_that_somebody_stopped_is_no_evidence_and_is_run_anew(court: Court) -> None:
     order = await court.order({"README.md": "x"}, policy=script("touch begun; sleep 60"))
     bench = court.bench(order)
-    judging = asyncio.create_task(court.evaluator.judge(order, bench, LimitGrades()))
+    judging = asyncio.create_task(court.evaluator.judge(order, bench, Guarantees()))
     async with asyncio.timeout(30):
         while not (court.workspaces.path(f"{bench.name}.base-0") / "begun").exists():
             await asyncio.sleep(0.05)
@@ -216,7 +216,7 @@ async def test_a_check_that_somebody_stopped_is_no_evidence_and_is_run_anew(cour
     with pytest.raises(ChecksInterrupted, match="script"):
         await judging
     quick = order.model_copy(update={"prepared": order.prepared.model_copy(update={"policy": script("true")})})
-    judgement = await court.evaluator.judge(quick, bench, LimitGrades())
+    judgement = await court.evaluator.judge(quick, bench, Guarantees())
     assert judgement.evidence.base.passed
     await court.checks.clear(bench)
     assert not [run for run in court.sandboxes.known_runs() if run.startswith(court.name)]
@@ -267,3 +267,15 @@ async def test_an_unchanged_sample_is_what_these_tests_take_it_for(court: Court)
     judgement = await court.judge({"README.md": "y"})
     assert judgement.evidence.base.outcomes[0].failed == ("tests.test_calc::test_add",)
     assert set(SAMPLE) == {"calc.py", "tests/test_calc.py", "conftest.py", "README.md"}
+
+
+def test_evidence_that_is_older_than_a_field_keeps_its_hash_and_a_new_one_s_counts() -> None:
+    run = CheckRun(tree="t")
+    old = Evidence(
+        task_id="t1", base_commit="b", head="h", policy_hash="p", base=run, guarded=run, patched=run, turned=("a",)
+    )  # fmt: skip
+    # As it was put on record before evidence said what made its sandboxes.
+    assert old.digest() == "0878c67a219be961619a4a64ecaffa2a1bc5b5e56e2fcc27f156be228b291dd6"
+    new = old.model_copy(update={"backend": "container", "runtime": "runc of Podman 4.3.1"})
+    assert len({old.digest(), new.digest(), new.model_copy(update={"backend": "bubblewrap"}).digest()}) == 3
+    assert Evidence.model_validate_json(new.model_dump_json()).digest() == new.digest()

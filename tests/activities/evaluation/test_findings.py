@@ -18,6 +18,7 @@ from activities.evaluation.judged import Judged
 from activities.evaluation.secret_findings import secrets
 from workflows.models.evidence import CheckOutcome, CheckRun, Finding, Severity, TestOutcome
 from workflows.models.intent import Intent
+from workflows.models.patch import LeftOut, LeftOutPath
 from workflows.models.person import Person
 from workflows.models.policy import Check, Setup, TaskPolicy
 from workflows.models.run import RunEnd
@@ -204,6 +205,20 @@ def test_a_patch_that_is_too_large_to_be_read_needs_a_person() -> None:
     unread = {("too-large-to-read", Severity.PERSON), ("secrets-not-searched", Severity.PERSON)}
     assert set(rules(judged(changes=(change("a", new_size=10**8),)))) == unread
     assert unread < set(rules(judged(changes=(change("a", added=10**6),))))
+
+
+def test_what_was_left_out_of_a_patch_needs_a_person_and_is_named() -> None:
+    named = (LeftOutPath(path="big\n.bin", bytes=10**9), LeftOutPath(path="cache/", bytes=7, files=30_000))
+    found = [
+        each
+        for each in find(judged(left_out=LeftOut(named=named, files=30_005, bytes=2 * 10**9)))
+        if each.rule == "left-out"
+    ]
+    assert {each.severity for each in found} == {Severity.PERSON}
+    assert [each.path for each in found] == ["big\\n.bin", "cache/", ""]
+    assert "1000000000 bytes" in found[0].message
+    assert "30000 files" in found[1].message
+    assert "4 more files" in found[2].message
 
 
 def test_what_no_diff_shows_needs_a_person() -> None:

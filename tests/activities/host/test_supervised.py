@@ -9,7 +9,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.host.supervised import HandedOver, supervised
 from activities.sandbox.arrivals import UNKNOWN, Arrivals
 from activities.sandbox.contract import OnOutput, RunStatus, SandboxSpec
-from workflows.models.limits import LimitGrades
+from workflows.models.limits import Guarantees, LimitGrades
 
 SPEC = SandboxSpec(run_id="t1-1-1", command=("true",))
 
@@ -25,6 +25,12 @@ class EndlessSandboxes:
 
     def grades(self) -> LimitGrades:
         return LimitGrades()
+
+    def runtime(self) -> str:
+        return "endless 1"
+
+    def guarantees(self) -> Guarantees:
+        return Guarantees()
 
     def system_of(self, image: str) -> str:
         return ""

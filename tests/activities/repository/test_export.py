@@ -13,16 +13,18 @@ import pytest_asyncio
 
 from activities.archive.artifacts import Artifacts
 from activities.archive.objects import Objects
-from activities.repository.export import Exporter, ExportRefused
+from activities.repository.export import Exporter
 from activities.repository.git import Git, GitError
+from activities.repository.intake import ExportRefused
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
 from activities.repository.workspace import Workspaces, objects_mount
 from activities.sandbox.contract import SandboxSpec
-from activities.sandbox.host import BubblewrapSandboxes
+from activities.sandbox.host import BubblewrapSandboxes, HostSandboxes
 from activities.sandbox.stage import Stage
 from tests.support.repositories import git, make_repository
 from workflows.models.limits import Limits
+from workflows.models.patch import LeftOut
 from workflows.models.run import RunEnd
 
 FILES = {"calc.py": "x = 1\n", "src/deep/a.py": "a = 1\n", ".gitignore": "*.log\nbuild/\n"}
@@ -36,7 +38,7 @@ class Bench:
         self.git = Git(state / "git")
         self.mirrors = Mirrors(state / "mirrors", self.git)
         self.workspaces = Workspaces(state / "workspaces", self.git)
-        self.sandboxes = BubblewrapSandboxes(state / "runs", stage)
+        self.sandboxes: HostSandboxes = BubblewrapSandboxes(state / "runs", stage)
         self.exporter = Exporter(self.sandboxes, self.git, state / "scratch")
         self.patches = Patches(self.git, Artifacts(Objects.open(str(state / "archive"))))
         self.uid = self.sandboxes.take_uid()
@@ -65,7 +67,7 @@ class Bench:
 
     async def export(self) -> dict[str, str]:
         """The exported tree: path to mode and blob."""
-        tree = await self.exporter.export("t1-1", self.work, self.mirror, self.base, self.uid)
+        tree = (await self.exporter.export("t1-1", self.work, self.mirror, self.base, self.uid)).tree
         listed = await self.git.run("ls-tree", "-r", "-z", tree, purpose="test", git_dir=self.mirror.vault)
         entries = [entry.split(b"\t", 1) for entry in listed.split(b"\0") if entry]
         return {os.fsdecode(name): described.decode() for described, name in entries}
@@ -99,7 +101,7 @@ async def test_the_agent_can_ask_git_for_history_and_diff(bench: Bench) -> None:
 
 async def test_an_unchanged_or_only_ignored_work_tree_is_the_same_tree(bench: Bench) -> None:
     await bench.agent("touch noise.log; mkdir build; echo x > build/y")
-    tree = await bench.exporter.export("t1-1", bench.work, bench.mirror, bench.base, bench.uid)
+    tree = (await bench.exporter.export("t1-1", bench.work, bench.mirror, bench.base, bench.uid)).tree
     assert tree == git(Path(bench.url), "rev-parse", "main^{tree}")
 
 
@@ -141,7 +143,7 @@ async def test_nothing_the_agent_configured_runs_on_the_host_or_during_export(be
         bench.mirror,
         "t1-1",
         base=bench.base,
-        tree=await bench.exporter.export("t1-1", bench.work, bench.mirror, bench.base, bench.uid),
+        tree=(await bench.exporter.export("t1-1", bench.work, bench.mirror, bench.base, bench.uid)).tree,
         message="m\n",
         when=datetime(2026, 1, 1, tzinfo=UTC),
     )
@@ -191,10 +193,71 @@ async def test_names_that_git_would_take_for_its_own_are_refused_or_left_out(ben
     assert not [name for name in tree if ".git/" in name.lower()]
 
 
-async def test_a_change_too_large_to_review_is_refused_and_says_so(bench: Bench) -> None:
-    await bench.agent("head -c 80000000 /dev/urandom > big.bin")
-    with pytest.raises(ExportRefused, match="64 MiB"):
-        await bench.export()
+async def exported(bench: Bench) -> tuple[set[str], LeftOut]:
+    """Paths that differ from base, and what was left out."""
+    done = await bench.exporter.export("t1-1", bench.work, bench.mirror, bench.base, bench.uid)
+    changed = await bench.git.run(
+        *("diff-tree", "-r", "-z", "--name-only", bench.base, done.tree), purpose="test", git_dir=bench.mirror.vault
+    )
+    return {os.fsdecode(path) for path in changed.split(b"\0") if path}, done.left_out
+
+
+async def test_a_file_too_large_to_review_is_left_out_and_named_and_the_work_beside_it_is_kept(bench: Bench) -> None:
+    await bench.agent(
+        "echo 'x = 2' > calc.py; echo new > new.txt; head -c 40000000 /dev/urandom > big.bin;"
+        " head -c 90000000 /dev/zero >> src/deep/a.py; mkdir build; head -c 99000000 /dev/zero > build/ignored"
+    )
+    changed, left = await exported(bench)
+    assert changed == {"calc.py", "new.txt"}
+    assert [(each.path, each.bytes) for each in left.named] == [("src/deep/a.py", 90_000_006), ("big.bin", 40_000_000)]
+    assert str(left) == "src/deep/a.py (86 MiB), big.bin (38 MiB)"
+
+
+async def test_of_more_than_a_patch_may_have_in_all_the_small_files_come_first(bench: Bench) -> None:
+    await bench.agent("for n in 1 2 3; do head -c ${n}0000000 /dev/urandom > $n.bin; done; echo 'x = 2' > calc.py")
+    changed, left = await exported(bench)
+    assert changed == {"calc.py", "1.bin", "2.bin"}
+    assert str(left) == "3.bin (29 MiB)"
+
+
+async def test_of_too_many_files_the_most_crowded_directories_are_left_out(bench: Bench) -> None:
+    await bench.agent(
+        "mkdir -p cache/deep/here src/more; for n in $(seq 21000); do echo cache/deep/here/$n; done | xargs touch;"
+        " touch cache/kept src/more/kept; echo 'x = 2' > calc.py"
+    )
+    changed, left = await exported(bench)
+    assert changed == {"calc.py", "cache/kept", "src/more/kept"}
+    assert [(each.path, each.files) for each in left.named] == [("cache/deep/here/", 21_000)]
+    assert str(left) == "cache/deep/here/ (21000 files, 0 MiB)"
+
+
+async def test_ever_so_many_crowded_directories_are_left_out_as_one(bench: Bench) -> None:
+    await bench.agent(
+        "for d in $(seq 45); do mkdir d$d; for n in $(seq 500); do echo d$d/$n; done; done | xargs touch; "
+        "for d in $(seq 300); do mkdir e$d; for n in $(seq 75); do echo e$d/$n; done; done | xargs touch; rm calc.py"
+    )
+    changed, left = await exported(bench)
+    assert changed == {"calc.py"}
+    assert (left.named[0].path, left.files) == ("every other new file", 45_000)
+
+
+async def test_the_noughts_of_a_file_with_holes_cost_the_host_no_time(bench: Bench) -> None:
+    await bench.agent("for n in 1 2 3 4 5 6; do truncate -s 1000M hole$n; done; echo 'x = 2' > calc.py")
+    began = time.monotonic()
+    changed, left = await exported(bench)
+    # Reading them takes git some 15 seconds.
+    assert time.monotonic() - began < 5
+    assert changed == {"calc.py"}
+    assert left.files == 6
+
+
+async def test_a_directory_in_the_place_of_a_file_and_a_link_in_the_place_of_a_directory_come_back(
+    bench: Bench,
+) -> None:
+    await bench.agent("rm calc.py; mkdir calc.py; echo x > calc.py/x; mv src other; ln -s other src")
+    tree = await bench.export()
+    assert set(tree) == {".gitignore", "calc.py/x", "other/deep/a.py", "src"}
+    assert tree["src"].split()[0] == "120000"
 
 
 async def test_a_file_the_agent_made_unreadable_is_named(bench: Bench) -> None:
@@ -225,7 +288,7 @@ async def test_a_workspace_is_removed_whatever_was_done_to_it(bench: Bench) -> N
 
 async def test_one_tasks_work_cannot_be_read_by_anothers_agent(bench: Bench) -> None:
     await bench.agent("echo 'secret = 1' > calc.py")
-    tree = await bench.exporter.export("t1-1", bench.work, bench.mirror, bench.base, bench.uid)
+    tree = (await bench.exporter.export("t1-1", bench.work, bench.mirror, bench.base, bench.uid)).tree
     other = await bench.workspaces.create(
         "t2-1", bench.mirror, commit=bench.base, tree=f"{bench.base}^{{tree}}", uid=bench.uid
     )
@@ -251,7 +314,7 @@ async def test_a_full_disk_of_the_host_is_not_blamed_on_the_agent_and_a_retry_su
 
 async def test_a_patch_of_millions_of_lines_blocks_nothing_else_while_it_is_made(bench: Bench) -> None:
     await bench.agent("for n in 1 2 3 4; do yes | head -c 3900000 > many$n.txt; done")
-    tree = await bench.exporter.export("t1-1", bench.work, bench.mirror, bench.base, bench.uid)
+    tree = (await bench.exporter.export("t1-1", bench.work, bench.mirror, bench.base, bench.uid)).tree
     longest, going_on = 0.0, True
 
     async def look() -> None:

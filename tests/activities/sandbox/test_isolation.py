@@ -112,6 +112,16 @@ print(json.dumps([sorted(os.environ), b"tsoh-eht-fo-terc3s"[::-1] in everything,
     assert looked
 
 
+async def test_no_name_server_of_the_host_is_known_inside(cell: Cell) -> None:
+    code = """
+import json
+print(json.dumps([open("/etc/resolv.conf").read(), open("/etc/hosts").read()]))
+"""
+    servers, hosts = await cell.ask(code)
+    assert servers == ""
+    assert hosts.split() == ["127.0.0.1", "localhost", "::1", "localhost"]
+
+
 async def test_no_descriptor_of_the_host_is_inside(cell: Cell, home: Path) -> None:
     code = """
 import glob, json, os
