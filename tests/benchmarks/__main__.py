@@ -19,7 +19,17 @@ from rich.console import Console
 from rich.table import Table
 
 from activities.removal import remove
-from tests.benchmarks import container_start, crowd, egress, overhead, processor, sandbox_start, script, throughput
+from tests.benchmarks import (
+    container_start,
+    crowd,
+    egress,
+    meter,
+    overhead,
+    processor,
+    sandbox_start,
+    script,
+    throughput,
+)
 from tests.benchmarks.figures import Figure
 
 Benchmark = Callable[[Path], Awaitable[list[Figure]]]
@@ -74,7 +84,8 @@ def _print(figures: list[Figure]) -> None:
     for figure in figures:
         sign = "≤" if figure.better == "less" else "≥"
         goal = f"{sign} {figure.goal:g}" if figure.goal is not None else ""
-        table.add_row(figure.name, f"{figure.value:g} {figure.unit}".strip(), goal, marks[figure.met], figure.detail)
+        value = "-" if figure.value is None else f"{figure.value:g} {figure.unit}".strip()
+        table.add_row(figure.name, value, goal, marks[figure.met], figure.detail)
     Console(file=sys.stdout, highlight=False, width=160).print(table)
 
 
