@@ -41,6 +41,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "container-start": container_start.measure,
     "crowd": crowd.measure,
     "egress": egress.measure,
+    "meter": meter.measure,
     "throughput": throughput.measure,
     "processor": processor.measure,
 }
