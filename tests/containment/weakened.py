@@ -1,6 +1,5 @@
 """Bubblewrap's sandboxes with one guard taken away: where an attack has to succeed that this guard is there for."""
 
-import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -25,14 +24,14 @@ def _options(launch: Launch) -> tuple[str, ...]:
 
 
 def _with(launch: Launch, options: tuple[str, ...]) -> Launch:
-    body = dataclasses.replace(BubblewrapLaunch.of(launch), options=options)
-    return dataclasses.replace(launch, body=body.as_json())
+    body = BubblewrapLaunch.of(launch)._replace(options=options)
+    return launch._replace(body=body.as_json())
 
 
 def _filtered_by(bpf: Path) -> Weakening:
     def weaken(launch: Launch) -> Launch:
-        body = dataclasses.replace(BubblewrapLaunch.of(launch), seccomp=str(bpf))
-        return dataclasses.replace(launch, body=body.as_json())
+        body = BubblewrapLaunch.of(launch)._replace(seccomp=str(bpf))
+        return launch._replace(body=body.as_json())
 
     return weaken
 
@@ -66,10 +65,10 @@ def _see_the_host(launch: Launch) -> Launch:
 
 def _unlimited(launch: Launch) -> Launch:
     """With room for whatever the suite's attacks take, which is bounded; an end comes all the same."""
-    ceilings = dataclasses.replace(
-        launch.ceilings, processes=400, disk_bytes=1 << 40, file_bytes=1 << 30, output_bytes=1 << 30, cpus=8
+    ceilings = launch.ceilings._replace(
+        processes=400, disk_bytes=1 << 40, file_bytes=1 << 30, output_bytes=1 << 30, cpus=8
     )
-    return dataclasses.replace(launch, ceilings=ceilings)
+    return launch._replace(ceilings=ceilings)
 
 
 def _with_host_files(launch: Launch) -> Launch:
@@ -88,8 +87,8 @@ class _WeakRuns(Runs):
     def launch(self, spec: SandboxSpec, uid: int | None, enforceable: Enforceable) -> Launch:
         launch = super().launch(spec, uid, enforceable)
         # In the host's network every socket of the host counts as the sandbox's memory.
-        ceilings = dataclasses.replace(launch.ceilings, memory_bytes=1 << 50)
-        return self._weaken(dataclasses.replace(launch, ceilings=ceilings))
+        ceilings = launch.ceilings._replace(memory_bytes=1 << 50)
+        return self._weaken(launch._replace(ceilings=ceilings))
 
 
 class WeakenedBubblewrap(BubblewrapSandboxes):
