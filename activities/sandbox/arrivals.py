@@ -7,8 +7,8 @@ What begins at that offset arrived at that moment, or within SPACING after it.
 import bisect
 import math
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 SPACING = 0.05
 """Seconds between two entries, at least: tool calls are told apart well enough, and a flood costs nothing."""
@@ -37,8 +37,7 @@ class ArrivalLog:
         self._last = now
 
 
-@dataclass(frozen=True)
-class Arrivals:
+class Arrivals(NamedTuple):
     """The index, read. Offsets rise, and so do times."""
 
     offsets: tuple[int, ...] = ()

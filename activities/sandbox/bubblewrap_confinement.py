@@ -115,8 +115,9 @@ class BubblewrapConfinement:
         """Until the kernel says that there is nothing left to wait for."""
         if not self._collect():
             return True
-        if self._cgroup:
-            self._cgroup.kill()
+        # While the cgroup has something that dies, nobody need be looked for among all processes of the host.
+        if self._cgroup and self._cgroup.kill() and self._cgroup.processes():
+            return False
         # Stopped first, so that no shell lives to tell of the death of what it started.
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for process in processes.descendants(os.getpid()):

@@ -242,20 +242,22 @@ class Cgroup:
             found |= {int(word) for word in _words(path / "cgroup.procs")}
         return found
 
-    def kill(self) -> None:
+    def kill(self) -> bool:
         """Kill everything in it at once: none outlives another for long enough to act on its death.
 
-        Version 1 has no call for that, but a frozen process there dies only when it is thawed.
+        False if this cgroup can only kill one after the other. Version 1 has no call for that, but a frozen process
+        there dies only when it is thawed.
         """
         if self.version == 2:
             with contextlib.suppress(OSError):
                 (self._parts[UNIFIED] / "cgroup.kill").write_text("1")
-                return
-        self.freeze(True)
+                return True
+        at_once = self.freeze(True)
         for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.freeze(False)
+        return at_once
 
     def remove(self, patience_seconds: float = 5.0) -> bool:
         """Remove it, once it is empty; the kernel takes a moment to notice. Says whether it is gone."""

@@ -59,9 +59,9 @@ class Enforcement:
         self._measured = now
         if not self._inside:
             return self._broken_disk(0)
-        inside = processes.descendants(self._inside)
-        first = processes.read(self._inside)
-        everything = [*inside, first] if first else inside
+        if not self._disks and {"memory", "pids"} <= set(self._held):
+            return None
+        everything = self._everything()
         device = next((disk.device for disk in self._disks if disk.device is not None), None)
         held = processes.held_open([process.pid for process in everything], device)
         return (
@@ -69,6 +69,19 @@ class Enforcement:
             or self._broken_memory(everything, held.memory)
             or self._broken_disk(held.disk)
         )
+
+    def _everything(self) -> list[processes.Process]:
+        """All processes of the sandbox.
+
+        Its cgroup names them. To look for them among all processes of the host costs each sandbox the more, the more
+        sandboxes there are: fifty were busy with nothing else.
+        """
+        named = self._cgroup.processes() if self._cgroup else set()
+        # An engine may have put its limits above where its processes are.
+        if self._inside in named:
+            return [process for pid in named if (process := processes.read(pid))]
+        first = processes.read(self._inside)
+        return [*processes.descendants(self._inside), *([first] if first else [])]
 
     def broken_in_kernel(self) -> Broken | None:
         """What the kernel has refused so far; can also be asked when all is over."""

@@ -1,6 +1,5 @@
 """How strongly each limit holds on this host, found out by running into it, not by guessing."""
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -174,7 +173,7 @@ def _ask_sandbox(trial: Trial) -> dict[str, Any]:
 
     def limit_processes(launch: Launch) -> Launch:
         command = bubblewrap.command(spec, launch.mark, PROBE_PROCESSES)
-        return dataclasses.replace(launch, body=launch.body | {"command": command})
+        return launch._replace(body=launch.body | {"command": command})
 
     status, output = trial(spec, limit_processes)
     said = output.decode(errors="replace").strip()

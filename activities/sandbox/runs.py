@@ -4,7 +4,6 @@ Nothing is remembered here: two of these on one directory, or one after a restar
 """
 
 import contextlib
-import dataclasses
 import hashlib
 import os
 import shutil
@@ -140,7 +139,7 @@ class Runs:
         launch = change(self.launch(spec, uid, Enforceable(LimitGrades())))
         # No lease: that of this host may have run out, and it is not for a trial to renew it for the others.
         no_lease = str(self.directory(spec.run_id).path / "no-lease")
-        launch = dataclasses.replace(launch, lease=no_lease, lease_seconds=seconds, lapse_seconds=seconds)
+        launch = launch._replace(lease=no_lease, lease_seconds=seconds, lapse_seconds=seconds)
         self.make(spec, launch)
         self.supervise(spec.run_id)
         while (status := self.status(spec.run_id)) is None:

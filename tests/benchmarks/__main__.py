@@ -24,6 +24,7 @@ from tests.benchmarks import (
     container_start,
     crowd,
     egress,
+    meter,
     overhead,
     processor,
     sandbox_start,
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "crowd": crowd.measure,
     "egress": egress.measure,
     "checkpoint": checkpoint.measure,
+    "meter": meter.measure,
     "throughput": throughput.measure,
     "processor": processor.measure,
 }
@@ -85,7 +87,8 @@ def _print(figures: list[Figure]) -> None:
     for figure in figures:
         sign = "≤" if figure.better == "less" else "≥"
         goal = f"{sign} {figure.goal:g}" if figure.goal is not None else ""
-        table.add_row(figure.name, f"{figure.value:g} {figure.unit}".strip(), goal, marks[figure.met], figure.detail)
+        value = "-" if figure.value is None else f"{figure.value:g} {figure.unit}".strip()
+        table.add_row(figure.name, value, goal, marks[figure.met], figure.detail)
     Console(file=sys.stdout, highlight=False, width=160).print(table)
 
 

@@ -11,11 +11,11 @@ from activities.sandbox.container.backend import ContainerBackend
 from activities.sandbox.contract import SandboxSpec
 from activities.sandbox.host import HostSandboxes
 from activities.sandbox.stage import stage_runtime
+from tests.benchmarks import bare_starts
 from tests.benchmarks.figures import Figure, median, spread
-from tests.support.engines import BASE, Engine, Podman, serving
+from tests.support.engines import BASE, Podman, serving
 
 _RUNS = 20
-_SAY_WHEN = ("bash", "-c", "echo $EPOCHREALTIME")
 
 
 async def measure(state: Path) -> list[Figure]:
@@ -34,7 +34,7 @@ async def measure(state: Path) -> list[Figure]:
         try:
             for number in range(_RUNS + 1):
                 to_begin, to_end = await _ours(sandboxes, gateway, f"bench-{number}")
-                plain = await asyncio.to_thread(_bare, podman)
+                plain = await asyncio.to_thread(bare_starts.podman, podman)
                 if number:
                     begun.append(to_begin)
                     ended.append(to_end)
@@ -56,7 +56,7 @@ async def _ours(sandboxes: HostSandboxes, gateway: EnvoyGateway, run_id: str) ->
     uid = sandboxes.take_uid()
     began = time.time()
     egress = await gateway.open(run_id, EgressRules(hosts=("api.example.com",)), uid)
-    spec = SandboxSpec(run_id=run_id, command=_SAY_WHEN, egress=egress, uid=uid)
+    spec = SandboxSpec(run_id=run_id, command=bare_starts.SAY_WHEN, egress=egress, uid=uid)
     _, output = await sandboxes.run(spec)
     over = time.time() - began
     await gateway.close(run_id)
@@ -64,9 +64,3 @@ async def _ours(sandboxes: HostSandboxes, gateway: EnvoyGateway, run_id: str) ->
     await sandboxes.forget(run_id)
     sandboxes.give_back_uid(uid)
     return float(output.decode().strip().replace(",", ".")) - began, over
-
-
-def _bare(podman: Engine) -> float:
-    began = time.time()
-    said = podman.run("run", "--rm", "--network", "none", BASE, *_SAY_WHEN)
-    return float(said.strip().replace(",", ".")) - began

@@ -12,7 +12,8 @@ class Figure:
 
     name: str
     """Key in the line of JSON."""
-    value: float
+    value: float | None
+    """None where it could not be measured; `detail` says why."""
     unit: str = ""
     goal: float | None = None
     better: Literal["less", "more"] = "less"
@@ -21,8 +22,8 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met; None if there is none."""
-        if self.goal is None:
+        """Whether the goal is met; None if there is none, or no value."""
+        if self.goal is None or self.value is None:
             return None
         return self.value <= self.goal if self.better == "less" else self.value >= self.goal
 

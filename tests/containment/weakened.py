@@ -1,6 +1,5 @@
 """A backend's sandboxes with one guard taken away: where an attack has to succeed that this guard is there for."""
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,8 +21,8 @@ class _WeakRuns(Runs):
     def launch(self, spec: SandboxSpec, uid: int | None, enforceable: Enforceable) -> Launch:
         launch = super().launch(spec, uid, enforceable)
         # In the host's network every socket of the host counts as the sandbox's memory.
-        ceilings = dataclasses.replace(launch.ceilings, memory_bytes=1 << 50)
-        return self._weaken(dataclasses.replace(launch, ceilings=ceilings))
+        ceilings = launch.ceilings._replace(memory_bytes=1 << 50)
+        return self._weaken(launch._replace(ceilings=ceilings))
 
 
 class Weakened(HostSandboxes):
@@ -38,10 +37,10 @@ class Weakened(HostSandboxes):
 
 def unlimited(launch: Launch) -> Launch:
     """With room for whatever the suite's attacks take, which is bounded; an end comes all the same."""
-    ceilings = dataclasses.replace(
-        launch.ceilings, processes=400, disk_bytes=1 << 40, file_bytes=1 << 30, output_bytes=1 << 30, cpus=8
+    ceilings = launch.ceilings._replace(
+        processes=400, disk_bytes=1 << 40, file_bytes=1 << 30, output_bytes=1 << 30, cpus=8
     )
-    return dataclasses.replace(launch, ceilings=ceilings)
+    return launch._replace(ceilings=ceilings)
 
 
 def suite_home(launch: Launch) -> str:

@@ -1,6 +1,5 @@
 """The guards of bubblewrap's sandboxes, and how each is left out of its options."""
 
-import dataclasses
 import os
 from pathlib import Path
 
@@ -30,16 +29,16 @@ def _options(launch: Launch) -> tuple[str, ...]:
 
 
 def _with(launch: Launch, options: tuple[str, ...]) -> Launch:
-    body = dataclasses.replace(BubblewrapLaunch.of(launch), options=options)
-    return dataclasses.replace(launch, body=body.as_json())
+    body = BubblewrapLaunch.of(launch)._replace(options=options)
+    return launch._replace(body=body.as_json())
 
 
 def _filtered_by(bpf: Path) -> Weakening:
     bpf.write_bytes(_no_filter())
 
     def weaken(launch: Launch) -> Launch:
-        body = dataclasses.replace(BubblewrapLaunch.of(launch), seccomp=str(bpf))
-        return dataclasses.replace(launch, body=body.as_json())
+        body = BubblewrapLaunch.of(launch)._replace(seccomp=str(bpf))
+        return launch._replace(body=body.as_json())
 
     return weaken
 

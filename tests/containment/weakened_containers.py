@@ -1,6 +1,5 @@
 """The guards of containers, and how each is left out of what an engine is asked to make."""
 
-import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ def _with(launch: Launch, **options: Any) -> Launch:
     """With other options for the container's place on the host; None takes one away."""
     create = launch.body["create"]
     host = {name: value for name, value in {**create["HostConfig"], **options}.items() if value is not None}
-    return dataclasses.replace(launch, body={**launch.body, "create": {**create, "HostConfig": host}})
+    return launch._replace(body={**launch.body, "create": {**create, "HostConfig": host}})
 
 
 def _instead(was: dict[str, Any], **options: Any) -> Weakening:
@@ -58,7 +57,7 @@ def _without_limits(launch: Launch) -> Launch:
     room = {"Memory": None, "MemorySwap": None, "PidsLimit": 512, "CpuQuota": None, "CpuPeriod": None, "Ulimits": None}
     wide = _with(unlimited(launch), **room)
     files = {**wide.body["files"], "limits": "RLIMIT_CORE 0\n"}
-    return dataclasses.replace(wide, body={**wide.body, "files": files})
+    return wide._replace(body={**wide.body, "files": files})
 
 
 def _with_host_files(launch: Launch) -> Launch:

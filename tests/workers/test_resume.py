@@ -63,7 +63,7 @@ async def two_hosts(state: Path) -> AsyncIterator[tuple[Installation, Machine, M
         state=state,
         temporal_address=f"127.0.0.1:{free_port()}",
         temporal_ui_port=free_port(),
-        host_silence_seconds=1.5,
+        host_silence_seconds=3,
         host="here",
     )
     more = {"JOURNEYMAN_CHECKPOINT_CALLS": "1", "JOURNEYMAN_CHECKPOINT_SECONDS": "60"}
@@ -83,7 +83,7 @@ async def two_hosts(state: Path) -> AsyncIterator[tuple[Installation, Machine, M
 
 
 async def checkpoints(here: Installation, task: str, least: int) -> tuple[Checkpoint, ...]:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while len(taken := await here.parts.shared.attested.checkpoints(task)) < least:
             await asyncio.sleep(0.05)
     return taken

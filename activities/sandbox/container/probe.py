@@ -4,7 +4,6 @@ An engine may leave out what its host can't do, with a warning or without one. S
 when it was tried.
 """
 
-import dataclasses
 import json
 import os
 import platform
@@ -125,8 +124,8 @@ def _kernel(holds: bool, otherwise: Grade) -> Grade:
 
 def _unwatched(launch: Launch) -> Launch:
     """What the engine is asked for stays small, and nothing of ours ends the run: who stopped it would not be known."""
-    ceilings = dataclasses.replace(launch.ceilings, memory_bytes=4 * GIB, processes=512)
-    return dataclasses.replace(launch, ceilings=ceilings)
+    ceilings = launch.ceilings._replace(memory_bytes=4 * GIB, processes=512)
+    return launch._replace(ceilings=ceilings)
 
 
 def _answers(status: RunStatus, output: bytes) -> tuple[dict[str, Any], bool | None]:
