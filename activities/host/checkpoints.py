@@ -145,11 +145,12 @@ class Checkpoints:
             passed = time.monotonic() - self._last
             if not self._host.pace.is_due(passed, counting.calls - self._calls, counting.at_a_boundary):
                 continue
+            # What is called while one is taken is for the next.
+            self._last, self._calls = time.monotonic(), counting.calls
             try:
                 await self.take(counting)
             except (TooMuch, ExportRefused, GitError, LookupError, OSError) as error:
                 _log.warning("no checkpoint of %s: %s", self._order.run_id, error)
-            self._last, self._calls = time.monotonic(), counting.calls
 
     async def take(self, counting: ToolCallCount) -> Checkpoint | None:
         """Take one now; None if nothing has changed since the last."""
