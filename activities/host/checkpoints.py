@@ -24,6 +24,7 @@ from activities.decisions.attested import Attested, AttestedPatch
 from activities.egress.contract import EgressGateway
 from activities.host.layout import HostLayout
 from activities.host.placements import Held, Placements
+from activities.removal import remove
 from activities.repository.export import Exporter
 from activities.repository.git import Git, GitError
 from activities.repository.intake import ExportRefused
@@ -92,14 +93,15 @@ class Checkpointing:
 
     async def restore_session(self, checkpoint: Checkpoint | None, directory: Path, uid: int | None) -> str:
         """Make a run's session directory, with what a checkpoint has of it. The id to go on with, or nothing."""
-        data = b""
-        if checkpoint is not None and checkpoint.session is not None:
-            data = await self.artifacts.get(checkpoint.session)
-        if directory.exists():
-            # A step that starts again finds the run's own.
-            return ""
-        await asyncio.to_thread(_unpack, data, directory, uid)
-        return checkpoint.session_id if checkpoint is not None and data else ""
+        kept = checkpoint.session if checkpoint is not None else None
+        # A step that starts again finds the run's own.
+        if not directory.exists():
+            data = await self.artifacts.get(kept) if kept is not None else b""
+            draft = directory.with_name(f"{directory.name}.draft")
+            await asyncio.to_thread(remove, draft)
+            await asyncio.to_thread(_unpack, data, draft, uid)
+            draft.rename(directory)
+        return checkpoint.session_id if checkpoint is not None and kept is not None else ""
 
     def of(
         self, order: RunOrder, held: Held, mirror: Mirror, workspace: Path, adapter: AgentAdapter, session: Session
