@@ -10,8 +10,7 @@ import hashlib
 import json
 import shlex
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +24,6 @@ from activities.environment.frozen_tree import freeze
 from activities.environment.registries import RegistryAccess
 from activities.removal import remove
 from activities.sandbox.contract import LAYER, PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
-from activities.sandbox.disk_growth import DiskGrowth, TooDeep
 from workflows.models.base import Model
 from workflows.models.limits import Limits
 from workflows.models.policy import Setup
@@ -36,7 +34,6 @@ CERTIFICATES = "/run/journeyman/certificates.pem"
 """Where the registries' certificates are inside, while a layer is made."""
 _LAST_LINES = 30
 _LAST_CHARACTERS = 4000
-_LOOK_SECONDS = 0.5
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -50,6 +47,7 @@ class LayerManifest(Model):
     lock_files: dict[str, str]
     """Path to sha256 of the content."""
     toolchain: str
+    install_scripts: bool = False
     made_at: str
     """RFC 3339, UTC."""
     sha256: str
@@ -108,7 +106,7 @@ class EnvironmentLayers:
         if not setup.commands:
             return None
         locks = {name: await asyncio.to_thread(hash_lock_file, source, name) for name in setup.lock_files}
-        facts = [SCHEMA_VERSION, list(setup.commands), locks, toolchain_hash]
+        facts = [SCHEMA_VERSION, list(setup.commands), locks, toolchain_hash, setup.install_scripts]
         key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         for name in ("layers", "building", "locks"):
             (self._directory / name).mkdir(parents=True, exist_ok=True)
@@ -130,6 +128,7 @@ class EnvironmentLayers:
                     commands=setup.commands,
                     lock_files=locks,
                     toolchain=toolchain_hash,
+                    install_scripts=setup.install_scripts,
                     made_at=datetime.now(UTC).isoformat(),
                     sha256="",
                     files=0,
@@ -160,9 +159,9 @@ class EnvironmentLayers:
         uid = self._sandboxes.take_uid()
         try:
             await _handled(copy_checkout, building, source, uid)
-            status, output, records = await self._run(run_id, building, manifest.commands, limits, uid, image)
+            status, output, records = await self._run(run_id, building, manifest, limits, uid, image)
             if status.end is not RunEnd.EXITED or status.exit_code != 0:
-                raise SetupFailed(_failure(status, output, records))
+                raise SetupFailed(_failure(status, output, records, scripts=manifest.install_scripts))
             frozen = await _handled(freeze, building / "tree")
             await asyncio.to_thread(remove, building / "work")
             manifest = manifest.model_copy(update={"sha256": frozen.sha256, "files": frozen.files, "size": frozen.size})
@@ -182,7 +181,7 @@ class EnvironmentLayers:
         await asyncio.to_thread(remove, building)
 
     async def _run(
-        self, run_id: str, building: Path, commands: Sequence[str], limits: Limits, uid: int | None, image: str
+        self, run_id: str, building: Path, manifest: LayerManifest, limits: Limits, uid: int | None, image: str
     ) -> tuple[RunStatus, bytes, tuple[EgressRecord, ...]]:
         access = await self._registries()
         rules = EgressRules(hosts=access.hosts, allow_private=access.allow_private)
@@ -198,8 +197,8 @@ class EnvironmentLayers:
             spec = SandboxSpec(
                 run_id=run_id,
                 # Each by a shell of its own, so that a `cd` or a variable of one means nothing to the next.
-                command=("sh", "-euc", "\n".join(f"sh -euc {shlex.quote(command)}" for command in commands)),
-                environment=_environment(access),
+                command=("sh", "-euc", "\n".join(f"sh -euc {shlex.quote(command)}" for command in manifest.commands)),
+                environment=_environment(access, scripts=manifest.install_scripts),
                 workspace=building / "work",
                 mounts=tuple(mounts),
                 limits=limits,
@@ -207,38 +206,12 @@ class EnvironmentLayers:
                 egress=egress,
                 uid=uid,
             )
-            async with self._size_watched(run_id, building / "tree", limits.disk_bytes):
-                status, output = await self._sandboxes.run(spec)
+            status, output = await self._sandboxes.run(spec)
         finally:
             records = await self._gateway.close(run_id)
             await self._gateway.forget(run_id)
         (building / "certificates.pem").unlink(missing_ok=True)
         return status, output, records
-
-    @asynccontextmanager
-    async def _size_watched(self, run_id: str, tree: Path, limit: int) -> AsyncIterator[None]:
-        """End the run when the layer outgrows the disk limit; the sandbox itself counts the work tree only."""
-
-        async def watch() -> None:
-            growth = await asyncio.to_thread(DiskGrowth, tree)
-            reason = ""
-            while not reason:
-                await asyncio.sleep(_LOOK_SECONDS)
-                try:
-                    if await asyncio.to_thread(growth.bytes, limit) > limit:
-                        reason = f"the environment grew beyond the disk limit of {limit} bytes"
-                except (TooDeep, OSError) as error:
-                    reason = f"the environment's size can't be measured: {error}"
-            with contextlib.suppress(LookupError):
-                await self._sandboxes.stop(run_id, reason)
-
-        watching = asyncio.create_task(watch())
-        try:
-            yield
-        finally:
-            watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
 
 
 async def _handled(work: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
@@ -252,9 +225,14 @@ async def _handled(work: Callable[_P, _T], *arguments: _P.args, **named: _P.kwar
         ) from error
 
 
-def _environment(access: RegistryAccess) -> dict[str, str]:
+_NO_SCRIPTS = {"NPM_CONFIG_IGNORE_SCRIPTS": "true", "PIP_ONLY_BINARY": ":all:"}
+"""A source distribution is built by code of its own."""
+
+
+def _environment(access: RegistryAccess, *, scripts: bool) -> dict[str, str]:
     proxy = f"http://127.0.0.1:{PROXY_PORT}"
     return {
+        **({} if scripts else _NO_SCRIPTS),
         "JOURNEYMAN_LAYER": LAYER,
         **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), proxy),
         "PIP_NO_CACHE_DIR": "1",
@@ -263,7 +241,7 @@ def _environment(access: RegistryAccess) -> dict[str, str]:
     }
 
 
-def _failure(status: RunStatus, output: bytes, records: Sequence[EgressRecord]) -> str:
+def _failure(status: RunStatus, output: bytes, records: Sequence[EgressRecord], *, scripts: bool) -> str:
     if status.end is RunEnd.EXITED:
         how = f"a command ended with exit code {status.exit_code}"
     else:
@@ -276,5 +254,10 @@ def _failure(status: RunStatus, output: bytes, records: Sequence[EgressRecord]) 
         message += (
             f"\nRefused by the egress gateway: {', '.join(refused)}. A set-up reaches package registries only; "
             "a person can add a registry to this machine's pip or npm configuration."
+        )
+    if not scripts and status.end is RunEnd.EXITED:
+        message += (
+            "\nPackages may not run code of their own: no script of npm's, no source distribution of pip's. If one has "
+            "to, set `install_scripts = true` below [setup] in .journeyman/team.toml on the base branch."
         )
     return message

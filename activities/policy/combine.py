@@ -19,6 +19,7 @@ from the base commit, tightens both. Per key, what happens to a stricter and a l
     egress.profile               strictest                         has no effect
     egress.ask                   all must allow it                 refused
     checks, setup                the team's, else detected         the repository owner's own
+    setup.install_scripts        within what security allows       refused
 
 A number is taken by its minimum, since a smaller number that another owner set explains itself in the evidence. A name
 or a permission that can't be granted is refused instead: it would be missed only when something fails far from here.
@@ -75,7 +76,7 @@ def combine(
     kind = task_type_table(stated, task.task_type)
     policy = TaskPolicy(
         checks=tuple(Check(**check.model_dump()) for check in stated.checks) if stated.checks else detected.checks,
-        setup=Setup(**stated.setup.model_dump()) if stated.setup else detected.setup,
+        setup=_setup(security, stated, detected),
         check_definitions=stated.check_definitions,
         test_paths=stated.test_paths,
         scope=stated.scope,
@@ -163,6 +164,17 @@ def _reviewers(security: SecurityPolicy, team: TeamPolicy) -> tuple[str, ...]:
                 + ", ".join(sorted(security.approve))
             )
     return tuple(sorted(set(team.reviewers or security.approve)))
+
+
+def _setup(security: SecurityPolicy, team: TeamPolicy, detected: Detected) -> Setup:
+    if team.setup is None:
+        return detected.setup
+    if team.setup.install_scripts and security.install_scripts is False:
+        raise PolicyRefusal(
+            f"{TEAM_FILE}: `setup.install_scripts` = true, which security.toml forbids; take it out and pin packages "
+            "that need none (wheels), or ask the security owner"
+        )
+    return Setup(**team.setup.model_dump())
 
 
 def _image(platform: PlatformPolicy, team: TeamPolicy) -> str:

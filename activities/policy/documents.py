@@ -132,6 +132,8 @@ class SecurityPolicy(Document):
     """`false` forbids it, whatever the platform allows."""
     carry_over: bool | None = None
     """`false` forbids it, whatever the platform allows."""
+    install_scripts: bool | None = None
+    """`false` forbids that packages run code of their own while a set-up installs them."""
     invoke: Someone | None = None
     """Ids of persons who may ask for work; left out, everybody who is known."""
     approve: Someone | None = None
@@ -171,6 +173,9 @@ class SetupTable(Document):
     """Run one after the other, with the registries as the only way out."""
     lock_files: tuple[RelativePath, ...] = ()
     """Files that decide what is installed: the layer is made anew when one changes."""
+    install_scripts: bool = False
+    """Whether packages may run code of their own while they are installed. Left off, npm runs no script of a package,
+    and pip takes wheels only."""
 
 
 class TaskTypeTable(Document):

@@ -44,6 +44,8 @@ class Setup(Model):
     """Run in order by `sh -c` in a copy of base; whatever they put under $JOURNEYMAN_LAYER is the layer."""
     lock_files: tuple[str, ...] = ()
     """Files that pin what gets installed; part of the layer's hash."""
+    install_scripts: bool = False
+    """Whether packages may run code of their own while they are installed."""
 
 
 class TaskPolicy(Model):

@@ -37,6 +37,8 @@ PACKAGES = dict(
     [
         wheel("tinything", "1.0", "import tinypart\nANSWER = tinypart.HALF * 2\n", requires="tinypart"),
         wheel("tinypart", "2.0", "HALF = 21\n"),
+        # Of a form that is built before it is installed; never to be opened by these tests.
+        ("buildme-1.0.tar.gz", b"not looked into"),
     ]
 )
 
@@ -45,6 +47,8 @@ def lock() -> str:
     """A requirements file that pins both packages by hash."""
     lines = []
     for name, content in PACKAGES.items():
+        if not name.endswith(".whl"):
+            continue
         project, version, *_ = name.split("-")
         lines.append(f"{project}=={version} --hash=sha256:{hashlib.sha256(content).hexdigest()}\n")
     return "".join(lines)

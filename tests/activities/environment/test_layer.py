@@ -151,7 +151,7 @@ async def test_a_set_up_that_never_ends_or_fills_the_disk_is_ended_by_its_limits
     with pytest.raises(SetupFailed, match="deadline"):
         await layers.ensure(Setup(commands=("sleep 100",)), source, Limits(wall_seconds=1), "t")
     fill = Setup(commands=("head -c 64M /dev/zero > $JOURNEYMAN_LAYER/zeros; sleep 100",))
-    with pytest.raises(SetupFailed, match="grew beyond the disk limit"):
+    with pytest.raises(SetupFailed, match="grew by more than"):
         await layers.ensure(fill, source, Limits(wall_seconds=60, disk_bytes=16 * MIB), "t")
     assert left_behind(directory) == []
 
@@ -314,3 +314,25 @@ async def test_pinned_test_dependencies_come_from_the_machine_s_own_registry(
     )
     code, output = await look_inside(host, layer, script)
     assert code == 0 and "1 passed" in output, output
+
+
+async def test_packages_run_no_code_of_their_own_unless_the_team_says_so(
+    host: Host, layers: EnvironmentLayers, source: Path, index: Index
+) -> None:
+    commands = ("python3 -m venv venv", "venv/bin/pip install --no-deps buildme==1.0")
+    index.seen.clear()
+    with pytest.raises(SetupFailed, match="No matching distribution") as failed:
+        await layers.ensure(Setup(commands=commands), source, LIMITS, "toolchain-1")
+    assert "set `install_scripts = true`" in str(failed.value)
+    assert not [path for path in index.seen if path.startswith("/files/buildme")]
+    with pytest.raises(SetupFailed) as failed:
+        await layers.ensure(Setup(commands=commands, install_scripts=True), source, LIMITS, "toolchain-1")
+    assert "install_scripts" not in str(failed.value)
+    assert [path for path in index.seen if path.startswith("/files/buildme")]
+    told = ("env > $JOURNEYMAN_LAYER/env",)
+    made = [
+        await layers.ensure(Setup(commands=told, install_scripts=scripts), source, LIMITS, "toolchain-1")
+        for scripts in (False, True)
+    ]
+    off, on = [(await look_inside(host, layer, "cat /opt/journeyman/layer/env"))[1] for layer in made if layer]
+    assert "NPM_CONFIG_IGNORE_SCRIPTS=true" in off and "IGNORE_SCRIPTS" not in on

@@ -119,6 +119,8 @@ def test_forbidden_paths_of_all_owners_hold() -> None:
         ({}, {"egress": {"hosts": ["*.example.com"]}}, r"\*\.example\.com"),
         ({}, {"egress": {"hosts": ["api.example.com:22"]}}, "api.example.com:22"),
         ({}, {"egress": {"hosts": ["docs.example.com"]}}, "docs.example.com"),
+        ({}, {"egress": {"ask": True}}, r"egress\.ask"),
+        ({"install_scripts": False}, {"setup": {"install_scripts": True}}, "install_scripts"),
     ],
 )
 def test_a_team_file_that_loosens_is_refused_by_name(

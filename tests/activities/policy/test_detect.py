@@ -7,6 +7,7 @@ import pytest
 from activities.policy.detect import JUNIT, detect
 from activities.policy.reading import read_team
 from activities.policy.render import render_team_file
+from workflows.models.policy import Setup
 
 HASHED = "pytest==9.2.0 \\\n    --hash=sha256:" + "0" * 64 + "\n"
 
@@ -84,4 +85,4 @@ def test_the_proposed_team_file_says_what_was_detected(files: dict[str, str]) ->
     team = read_team(render_team_file(found).encode())
     assert team is not None
     assert [check.model_dump() for check in team.checks or ()] == [check.model_dump() for check in found.checks]
-    assert (team.setup.model_dump() if team.setup else {"commands": (), "lock_files": ()}) == found.setup.model_dump()
+    assert (Setup(**team.setup.model_dump()) if team.setup else Setup()) == found.setup
