@@ -69,6 +69,34 @@ class BrokeredService(Model):
     price_version: str = ""
 
 
+class PackagePage(Model):
+    """What the gateway answers itself: a list of files that somebody on this host has chosen."""
+
+    path: str
+    media_type: str
+    body: str
+
+
+class PackageFile(Model):
+    """One file of a registry."""
+
+    path: str
+    """Inside, exactly as it is asked for; a request with a query is another one."""
+    url: str
+    """Where it is fetched from."""
+
+
+class PackageHost(Model):
+    """A name inside that stands for a registry, and has nothing but what is listed here, for GET and HEAD."""
+
+    host: str
+    """Such as `pypi.registry.internal`, asked for in plain HTTP."""
+    pages: tuple[PackagePage, ...] = ()
+    files: tuple[PackageFile, ...] = ()
+    private: bool = False
+    """Whether files may be at private or loopback addresses: for a registry on a network of one's own."""
+
+
 class EgressRules(Model):
     """What one sandbox may reach."""
 
@@ -79,6 +107,7 @@ class EgressRules(Model):
     allow_private: bool = False
     """Whether names may resolve to private or loopback addresses: for tests and stand-ins on this machine only."""
     brokered: tuple[BrokeredService, ...] = ()
+    packages: tuple[PackageHost, ...] = ()
     allowance: Allowance = Allowance()
     """What it begins with; `grant` changes it."""
 

@@ -17,6 +17,7 @@ from activities.egress.daemon import wait_for
 from activities.egress.keyring import Keyring
 from activities.egress.metering.books import Books
 from activities.egress.opened import Opened, OpenList, distinct_upstreams, key
+from activities.egress.packages import check_packages
 from activities.egress.places import GatewayError, Places, write_aside
 from activities.egress.process import METER_SOCKET, EnvoyProcess, MeterProcess
 from activities.egress.records import empty_log, new_lines, parse_log, read_log, wanted_hosts, with_usage
@@ -145,6 +146,7 @@ class EnvoyGateway:
     def _open(self, sandbox: str, rules: EgressRules, uid: int | None) -> Path:
         parse_rules(rules)
         check_services(rules.brokered)
+        check_packages(rules.packages)
         keyless = self._keys.keyless({service.credential for service in rules.brokered})
         for service in rules.brokered:
             self._keys.provide(Upstream.of(service, keyless))
@@ -244,7 +246,7 @@ class EnvoyGateway:
 
     def _wait_for_upstreams(self, opened: Opened) -> None:
         """Give a new upstream a moment to be resolved, so that the first request finds it."""
-        names = [upstream.name for upstream in opened.upstreams()]
+        names = [upstream.name for upstream in opened.all_upstreams()]
 
         def resolved() -> bool:
             return all(self._process.stat(f"cluster.{name}.membership_total") > 0 for name in names)
@@ -296,6 +298,7 @@ class EnvoyGateway:
             opened.key,
             parse_rules(opened.rules),
             brokered,
+            opened.rules.packages,
             allow_private=opened.rules.allow_private,
             asks=opened.rules.asks,
         )

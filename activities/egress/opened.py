@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from activities.egress.contract import SOCKET_NAME, EgressRecord, EgressRules
+from activities.egress.packages import upstreams_of
 from activities.egress.places import ENVOY_UID, GatewayError, Places, write_aside
 from activities.egress.services import Upstream
 from workflows.models.base import Model
@@ -31,6 +32,10 @@ class Opened(Model):
     def upstreams(self) -> tuple[Upstream, ...]:
         """Of its brokered services, in their order."""
         return tuple(Upstream.of(service, self.keyless) for service in self.rules.brokered)
+
+    def all_upstreams(self) -> tuple[Upstream, ...]:
+        """The same, and those of its packages."""
+        return (*self.upstreams(), *upstreams_of(self.rules.packages))
 
 
 class OpenList:
@@ -124,4 +129,4 @@ def key(sandbox: str) -> str:
 
 def distinct_upstreams(each: Sequence[Opened]) -> tuple[Upstream, ...]:
     """The upstreams of all that is open: services that differ in their paths alone share one."""
-    return tuple({upstream.name: upstream for opened in each for upstream in opened.upstreams()}.values())
+    return tuple({upstream.name: upstream for opened in each for upstream in opened.all_upstreams()}.values())

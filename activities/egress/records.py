@@ -13,8 +13,9 @@ from activities.egress.contract import EgressRecord
 from activities.egress.metering.body import REFUSED_DETAILS
 from activities.egress.metering.ledger import Entry
 from activities.egress.metering.tunnels import OTHER_NAME_DETAILS
+from activities.egress.packages import PACKAGES_RULE
 from activities.egress.rate import OVER_RATE_DETAILS
-from activities.egress.replies import ASKED_RULE, BOUND_DETAILS, DENIED_DETAILS, UNDECLARED_RULE
+from activities.egress.replies import ASKED_RULE, BOUND_DETAILS, DENIED_DETAILS, UNDECLARED_RULE, UNLOCKED_RULE
 from activities.egress.routes import PROBE_RULE, REFUSED_RULE
 
 UNREADABLE_RULE = "unreadable"
@@ -150,7 +151,7 @@ def _record(entry: dict[str, Any], sandbox: str) -> EgressRecord:
     if inside := _text(entry.get("inside")):
         # Once it is sent on, it has the upstream's name and path.
         host, path = inside, _text(entry.get("declared")) + "".join(path.partition("?")[1:])
-        if not request and not status:
+        if not request and not status and not rule.startswith(PACKAGES_RULE):
             rule = HELD_RULE
     if details.startswith(OTHER_NAME_DETAILS):
         allowed, shown = False, OTHER_NAME_RULE
@@ -160,7 +161,7 @@ def _record(entry: dict[str, Any], sandbox: str) -> EgressRecord:
         allowed, shown = False, UNCOUNTED_RULE
     elif details == OVER_RATE_DETAILS:
         allowed, shown = False, OVER_RATE_RULE
-    elif rule and rule not in (REFUSED_RULE, ASKED_RULE, UNDECLARED_RULE):
+    elif rule and rule not in (REFUSED_RULE, ASKED_RULE, UNDECLARED_RULE, UNLOCKED_RULE):
         denied = details.startswith(DENIED_DETAILS)
         allowed, shown = not denied, "private address" if denied else rule
     else:

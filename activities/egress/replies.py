@@ -12,6 +12,8 @@ DENIED_DETAILS = "rbac_access_denied"
 """How Envoy's response details begin where an address was refused."""
 UNDECLARED_RULE = "undeclared"
 """Name of the route that refuses what a brokered service has not declared."""
+UNLOCKED_RULE = "not locked"
+"""Name of the route that refuses what is no file of a locked package."""
 ASKED_RULE = "asked about"
 """Name of the route that refuses what is not listed, where people may be asked about that."""
 _CEL = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
@@ -45,6 +47,14 @@ def local_replies() -> list[Json]:
                 f"Journeyman refused %REQ(:METHOD):20% %REQ(:PATH):200% at {host}: only the requests that the agent's "
                 "adapter declares go to this service, by exactly these methods and paths. This is policy, not an "
                 "outage: trying again does not help.\n"
+            ),
+        },
+        {
+            "filter": _where(f"xds.route_name == '{UNLOCKED_RULE}'"),
+            "body_format_override": _plain(
+                f"Journeyman refused %REQ(:METHOD):20% %REQ(:PATH):200% at {host}: a set-up gets the files that base's "
+                "lock files pin, and nothing else. This is policy, not an outage: trying again does not help. Add the "
+                "package to a lock file that `lock_files` in .journeyman/team.toml names.\n"
             ),
         },
         {

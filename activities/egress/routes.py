@@ -19,7 +19,8 @@ from activities.egress.configuration import (
     discovery,
     metered_mode,
 )
-from activities.egress.contract import BrokeredService, Endpoint
+from activities.egress.contract import BrokeredService, Endpoint, PackageHost
+from activities.egress.packages import MOST_PAGE_BYTES, package_hosts
 from activities.egress.replies import ASKED_RULE, UNDECLARED_RULE
 from activities.egress.rules import Rule
 from activities.egress.services import CREDENTIAL_HEADERS, Upstream
@@ -36,6 +37,7 @@ def routes(
     name: str,
     rules: Sequence[Rule],
     brokered: Sequence[tuple[BrokeredService, Upstream]],
+    packages: Sequence[PackageHost] = (),
     *,
     allow_private: bool,
     asks: bool,
@@ -49,12 +51,16 @@ def routes(
         *(route for service, upstream in brokered for route in _brokered(name, service, upstream, allow_private)),
         *(route for rule in rules for route in _rule_routes(rule, allow_private)),
     ]
-    version = hashlib.sha256(json.dumps([refused, matching], sort_keys=True).encode()).hexdigest()[:16]
+    registries = package_hosts(packages, allow_private=allow_private)
+    facts = [refused, matching, *registries]
+    version = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     refusal = {"status": 403, "body": {"inline_string": "refused"}}
     configuration = {
         "@type": TYPE + "envoy.config.route.v3.RouteConfiguration",
         "name": name,
+        **({"max_direct_response_body_size_bytes": MOST_PAGE_BYTES} if registries else {}),
         "virtual_hosts": [
+            *registries,
             {
                 "name": "all",
                 "domains": ["*"],
@@ -68,7 +74,7 @@ def routes(
                     {"name": refused, "match": {"connect_matcher": {}}, "direct_response": refusal},
                     {"name": refused, "match": {"prefix": ""}, "direct_response": refusal},
                 ],
-            }
+            },
         ],
     }
     return discovery("envoy.config.route.v3.RouteConfiguration", [configuration]), version

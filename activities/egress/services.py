@@ -60,6 +60,13 @@ class Upstream:
         name = "upstream-" + hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
         return cls(name, host, port, tls, parts.path.rstrip("/"), credential, service.header, service.prefix)
 
+    @classmethod
+    def at(cls, host: str, port: int | None, *, tls: bool) -> "Upstream":
+        """A server that is asked without a credential."""
+        port = port or (443 if tls else 80)
+        name = "upstream-" + hashlib.sha256(repr((host, port, tls)).encode()).hexdigest()[:16]
+        return cls(name, host, port, tls, base="", credential="", header="", prefix="")
+
 
 def check_services(services: Sequence[BrokeredService]) -> None:
     """Raises RuleRefused for a service that can't be brokered as it is written."""

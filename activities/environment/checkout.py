@@ -1,6 +1,5 @@
 """What a set-up gets from the repository: its lock files, and a copy of base to work in."""
 
-import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -13,8 +12,8 @@ class SetupFailed(Exception):
     """The environment could not be made; the message holds the end of what the commands printed, and what to do."""
 
 
-def hash_lock_file(source: Path, name: str) -> str:
-    """sha256 of a lock file. Raises SetupFailed unless it is a file of the repository's own."""
+def read_lock_file(source: Path, name: str) -> bytes:
+    """A lock file's content. Raises SetupFailed unless it is a file of the repository's own."""
     remedy = "commit it on the base branch, or correct `lock_files` in .journeyman/team.toml there"
     path = PurePosixPath(name)
     if not name or path.is_absolute() or ".." in path.parts:
@@ -26,7 +25,7 @@ def hash_lock_file(source: Path, name: str) -> str:
         raise SetupFailed(f"the lock file {name!r} that the set-up names is not in the repository: {remedy}")
     if resolved.stat().st_size > _LOCK_FILE_BYTES:
         raise SetupFailed(f"refused the lock file {name!r}: it is larger than {_LOCK_FILE_BYTES} bytes; {remedy}")
-    return hashlib.sha256(resolved.read_bytes()).hexdigest()
+    return resolved.read_bytes()
 
 
 def copy_checkout(building: Path, source: Path, uid: int | None) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import shlex
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,22 +18,22 @@ from typing import ParamSpec, TypeVar
 
 from filelock import AsyncFileLock
 
-from activities.egress.contract import EgressGateway, EgressRecord, EgressRules
-from activities.environment.checkout import SetupFailed, copy_checkout, hash_lock_file
+from activities.egress.contract import EgressGateway, EgressRecord
+from activities.environment.checkout import SetupFailed, copy_checkout, read_lock_file
+from activities.environment.failure import failure
 from activities.environment.frozen_tree import freeze
+from activities.environment.reach import Reach, reach_of
 from activities.environment.registries import RegistryAccess
 from activities.removal import remove
 from activities.sandbox.contract import LAYER, PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
 from workflows.models.base import Model
 from workflows.models.limits import Limits
-from workflows.models.policy import Setup
+from workflows.models.policy import RegistryReach, Setup
 from workflows.models.run import RunEnd
 
 SCHEMA_VERSION = 1
 CERTIFICATES = "/run/journeyman/certificates.pem"
 """Where the registries' certificates are inside, while a layer is made."""
-_LAST_LINES = 30
-_LAST_CHARACTERS = 4000
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -48,6 +48,9 @@ class LayerManifest(Model):
     """Path to sha256 of the content."""
     toolchain: str
     install_scripts: bool = False
+    registry: RegistryReach = RegistryReach.WHOLE
+    packages: tuple[str, ...] = ()
+    """What its lock files pinned, each `name@version`, where the registry was narrowed to that."""
     made_at: str
     """RFC 3339, UTC."""
     sha256: str
@@ -105,8 +108,8 @@ class EnvironmentLayers:
         """
         if not setup.commands:
             return None
-        locks = {name: await asyncio.to_thread(hash_lock_file, source, name) for name in setup.lock_files}
-        facts = [SCHEMA_VERSION, list(setup.commands), locks, toolchain_hash, setup.install_scripts]
+        locks = {name: await asyncio.to_thread(_hash, source, name) for name in setup.lock_files}
+        facts = [SCHEMA_VERSION, list(setup.commands), locks, toolchain_hash, setup.install_scripts, setup.registry]
         key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         for name in ("layers", "building", "locks"):
             (self._directory / name).mkdir(parents=True, exist_ok=True)
@@ -129,12 +132,13 @@ class EnvironmentLayers:
                     lock_files=locks,
                     toolchain=toolchain_hash,
                     install_scripts=setup.install_scripts,
+                    registry=setup.registry,
                     made_at=datetime.now(UTC).isoformat(),
                     sha256="",
                     files=0,
                     size=0,
                 )
-                layer = await self._make(manifest, source, limits, image)
+                layer = await self._make(setup, manifest, source, limits, image)
             return layer
 
     def find(self, key: str) -> Layer:
@@ -151,21 +155,45 @@ class EnvironmentLayers:
             return None
         return Layer(directory, LayerManifest.model_validate_json(text))
 
-    async def _make(self, manifest: LayerManifest, source: Path, limits: Limits, image: str) -> Layer:
+    async def _make(self, setup: Setup, manifest: LayerManifest, source: Path, limits: Limits, image: str) -> Layer:
         building = self._directory / "building" / manifest.key
         # The run has the key's name, so that what a dead worker left is found, ended and removed before the next try.
         run_id = f"setup-{manifest.key[:32]}"
         await self._clear(run_id, building)
+        access = await self._registries()
+        reach = await reach_of(
+            setup, source, access, self._gateway, listener=f"{run_id}-index", certificates=CERTIFICATES
+        )
         uid = self._sandboxes.take_uid()
         try:
             await _handled(copy_checkout, building, source, uid)
-            status, output, records = await self._run(run_id, building, manifest, limits, uid, image)
+            spec = SandboxSpec(
+                run_id=run_id,
+                # Each by a shell of its own, so that a `cd` or a variable of one means nothing to the next.
+                command=("sh", "-euc", "\n".join(f"sh -euc {shlex.quote(command)}" for command in setup.commands)),
+                environment=_environment(reach, scripts=setup.install_scripts),
+                workspace=building / "work",
+                mounts=await _mounts(building, access),
+                limits=limits,
+                image=image,
+                uid=uid,
+            )
+            status, output, records = await self._run(spec, reach)
             if status.end is not RunEnd.EXITED or status.exit_code != 0:
-                raise SetupFailed(_failure(status, output, records, scripts=manifest.install_scripts))
+                raise SetupFailed(failure(status, output, records, reach, setup))
             frozen = await _handled(freeze, building / "tree")
             await asyncio.to_thread(remove, building / "work")
-            manifest = manifest.model_copy(update={"sha256": frozen.sha256, "files": frozen.files, "size": frozen.size})
-            (building / "egress.jsonl").write_text("".join(f"{record.model_dump_json()}\n" for record in records))
+            (building / "certificates.pem").unlink(missing_ok=True)
+            manifest = manifest.model_copy(
+                update={
+                    "packages": tuple(package.told for package in reach.packages),
+                    "sha256": frozen.sha256,
+                    "files": frozen.files,
+                    "size": frozen.size,
+                }
+            )
+            every = (*reach.records, *records)
+            (building / "egress.jsonl").write_text("".join(f"{record.model_dump_json()}\n" for record in every))
             (building / "manifest.json").write_text(manifest.model_dump_json(indent=1))
             final = self._directory / "layers" / manifest.key
             building.rename(final)
@@ -180,38 +208,29 @@ class EnvironmentLayers:
             await self._sandboxes.forget(run_id)
         await asyncio.to_thread(remove, building)
 
-    async def _run(
-        self, run_id: str, building: Path, manifest: LayerManifest, limits: Limits, uid: int | None, image: str
-    ) -> tuple[RunStatus, bytes, tuple[EgressRecord, ...]]:
-        access = await self._registries()
-        rules = EgressRules(hosts=access.hosts, allow_private=access.allow_private)
-        egress = await self._gateway.open(run_id, rules, uid)
+    async def _run(self, spec: SandboxSpec, reach: Reach) -> tuple[RunStatus, bytes, tuple[EgressRecord, ...]]:
+        egress = await self._gateway.open(spec.run_id, reach.rules, spec.uid)
         records: tuple[EgressRecord, ...] = ()
         try:
-            mounts = [Mount(source=building / "tree", target=LAYER, writable=True)]
-            if access.certificates is not None:
-                copy = building / "certificates.pem"
-                await asyncio.to_thread(shutil.copyfile, access.certificates, copy)
-                copy.chmod(0o444)
-                mounts.append(Mount(source=copy, target=CERTIFICATES))
-            spec = SandboxSpec(
-                run_id=run_id,
-                # Each by a shell of its own, so that a `cd` or a variable of one means nothing to the next.
-                command=("sh", "-euc", "\n".join(f"sh -euc {shlex.quote(command)}" for command in manifest.commands)),
-                environment=_environment(access, scripts=manifest.install_scripts),
-                workspace=building / "work",
-                mounts=tuple(mounts),
-                limits=limits,
-                image=image,
-                egress=egress,
-                uid=uid,
-            )
-            status, output = await self._sandboxes.run(spec)
+            status, output = await self._sandboxes.run(spec.model_copy(update={"egress": egress}))
         finally:
-            records = await self._gateway.close(run_id)
-            await self._gateway.forget(run_id)
-        (building / "certificates.pem").unlink(missing_ok=True)
+            records = await self._gateway.close(spec.run_id)
+            await self._gateway.forget(spec.run_id)
         return status, output, records
+
+
+async def _mounts(building: Path, access: RegistryAccess) -> tuple[Mount, ...]:
+    layer = Mount(source=building / "tree", target=LAYER, writable=True)
+    if access.certificates is None:
+        return (layer,)
+    copy = building / "certificates.pem"
+    await asyncio.to_thread(shutil.copyfile, access.certificates, copy)
+    copy.chmod(0o444)
+    return (layer, Mount(source=copy, target=CERTIFICATES))
+
+
+def _hash(source: Path, name: str) -> str:
+    return hashlib.sha256(read_lock_file(source, name)).hexdigest()
 
 
 async def _handled(work: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
@@ -229,7 +248,7 @@ _NO_SCRIPTS = {"NPM_CONFIG_IGNORE_SCRIPTS": "true", "PIP_ONLY_BINARY": ":all:"}
 """A source distribution is built by code of its own."""
 
 
-def _environment(access: RegistryAccess, *, scripts: bool) -> dict[str, str]:
+def _environment(reach: Reach, *, scripts: bool) -> dict[str, str]:
     proxy = f"http://127.0.0.1:{PROXY_PORT}"
     return {
         **({} if scripts else _NO_SCRIPTS),
@@ -237,27 +256,5 @@ def _environment(access: RegistryAccess, *, scripts: bool) -> dict[str, str]:
         **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), proxy),
         "PIP_NO_CACHE_DIR": "1",
         "CI": "true",
-        **access.inside(CERTIFICATES),
+        **reach.environment,
     }
-
-
-def _failure(status: RunStatus, output: bytes, records: Sequence[EgressRecord], *, scripts: bool) -> str:
-    if status.end is RunEnd.EXITED:
-        how = f"a command ended with exit code {status.exit_code}"
-    else:
-        how = f"it was ended: {status.end.value}" + (f", {status.detail}" if status.detail else "")
-    text = "".join(c if c.isprintable() or c in "\n\t" else "�" for c in output.decode(errors="replace"))
-    last = "\n".join(text.strip().splitlines()[-_LAST_LINES:])[-_LAST_CHARACTERS:]
-    message = f"setting up the environment failed: {how}.\nThe end of its output:\n{last or '(it printed nothing)'}"
-    refused = list(dict.fromkeys(record.host for record in records if not record.allowed and record.host))[:20]
-    if refused:
-        message += (
-            f"\nRefused by the egress gateway: {', '.join(refused)}. A set-up reaches package registries only; "
-            "a person can add a registry to this machine's pip or npm configuration."
-        )
-    if not scripts and status.end is RunEnd.EXITED:
-        message += (
-            "\nPackages may not run code of their own: no script of npm's, no source distribution of pip's. If one has "
-            "to, set `install_scripts = true` below [setup] in .journeyman/team.toml on the base branch."
-        )
-    return message

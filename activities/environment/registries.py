@@ -47,6 +47,10 @@ class RegistryAccess(Model):
     """A file on the host with the certificates to trust, where it is another than the system's."""
     allow_private: bool = False
     """Whether a registry may have a private address: for one on the team's own network."""
+    indexes: tuple[str, ...] = ()
+    """Addresses of Python's package indexes, the first one first."""
+    npm: dict[str, str] = {}
+    """Addresses of npm's registries by scope (`@scope`), of all else by an empty name."""
 
     def inside(self, certificates: str) -> dict[str, str]:
         """Variables for a sandbox that may reach them; `certificates`: where that file is inside."""
@@ -67,6 +71,8 @@ async def discover(hosts: Sequence[str] = (), *, allow_private: bool = False) ->
     urls: list[str] = []
     found: list[str] = []
     environment: dict[str, str] = {}
+    index: list[str] = []
+    extra: list[str] = []
     settings: Mapping[str, str] = {}
     if python is not None:
         settings = _pip_settings(python["settings"])
@@ -85,11 +91,18 @@ async def discover(hosts: Sequence[str] = (), *, allow_private: bool = False) ->
         environment["NPM_CONFIG_REGISTRY"] = registries["registry"]
     found += [_host(url) for url in urls]
     certificates = _certificates(settings)
+    reached = tuple(dict.fromkeys(hosts or found))
     return RegistryAccess(
-        hosts=tuple(dict.fromkeys(hosts or found)),
+        hosts=reached,
         environment=environment,
         certificates=certificates,
         allow_private=allow_private,
+        indexes=tuple(url for url in dict.fromkeys([*index, *extra]) if not hosts or _host(url) in hosts),
+        npm={
+            name.rpartition("registry")[0].rstrip(":"): url
+            for name, url in registries.items()
+            if not hosts or _host(url) in hosts
+        },
     )
 
 

@@ -20,6 +20,7 @@ from the base commit, tightens both. Per key, what happens to a stricter and a l
     egress.ask                   all must allow it                 refused
     checks, setup                the team's, else detected         the repository owner's own
     setup.install_scripts        within what security allows       refused
+    setup.registry               within what security allows       refused
 
 A number is taken by its minimum, since a smaller number that another owner set explains itself in the evidence. A name
 or a permission that can't be granted is refused instead: it would be missed only when something fails far from here.
@@ -37,7 +38,7 @@ from activities.policy.documents import PlatformPolicy, SecurityPolicy, TaskType
 from activities.policy.grades import strongest
 from activities.policy.reading import TEAM_FILE
 from workflows.models.limits import Grade, Limits
-from workflows.models.policy import Check, EgressProfile, PolicyRefusal, Setup, TaskPolicy
+from workflows.models.policy import Check, EgressProfile, PolicyRefusal, RegistryReach, Setup, TaskPolicy
 from workflows.models.task import Task
 
 TASK_TYPES = ("docs", "test-fix", "dependency-bump", "refactor", "bug-fix", "feature")
@@ -173,6 +174,11 @@ def _setup(security: SecurityPolicy, team: TeamPolicy, detected: Detected) -> Se
         raise PolicyRefusal(
             f"{TEAM_FILE}: `setup.install_scripts` = true, which security.toml forbids; take it out and pin packages "
             "that need none (wheels), or ask the security owner"
+        )
+    if team.setup.registry is RegistryReach.WHOLE and security.registry is RegistryReach.LOCKED:
+        raise PolicyRefusal(
+            f'{TEAM_FILE}: `setup.registry` = "whole", which security.toml forbids; take it out and name the files '
+            "that pin what is installed in `setup.lock_files`, or ask the security owner"
         )
     return Setup(**team.setup.model_dump())
 

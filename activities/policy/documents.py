@@ -15,7 +15,7 @@ from activities.policy.limit_tables import LimitTables
 from activities.policy.sandbox_tables import Image, SandboxTable
 from activities.policy.written_values import NAME, Hosts, Patterns, PersonId, RelativePath, Someone, relative
 from workflows.models.limits import Grade, LimitGrades
-from workflows.models.policy import EgressProfile
+from workflows.models.policy import EgressProfile, RegistryReach
 
 
 class PersonEntry(Document):
@@ -134,6 +134,8 @@ class SecurityPolicy(Document):
     """`false` forbids it, whatever the platform allows."""
     install_scripts: bool | None = None
     """`false` forbids that packages run code of their own while a set-up installs them."""
+    registry: Literal[RegistryReach.LOCKED] | None = None
+    """`locked` forbids set-ups that may fetch any package of a registry."""
     invoke: Someone | None = None
     """Ids of persons who may ask for work; left out, everybody who is known."""
     approve: Someone | None = None
@@ -176,6 +178,8 @@ class SetupTable(Document):
     install_scripts: bool = False
     """Whether packages may run code of their own while they are installed. Left off, npm runs no script of a package,
     and pip takes wheels only."""
+    registry: RegistryReach = RegistryReach.LOCKED
+    """`locked`: the set-up gets the packages that `lock_files` pin, and none else. `whole`: any package."""
 
 
 class TaskTypeTable(Document):

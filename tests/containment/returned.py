@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from activities.environment.checkout import SetupFailed, hash_lock_file
+from activities.environment.checkout import SetupFailed, read_lock_file
 from activities.environment.frozen_tree import freeze
 from activities.repository.export import Exporter
 from activities.repository.git import Git
@@ -233,7 +233,7 @@ class Returned(Attempt):
             return await asyncio.to_thread(as_it_is, work)
         if self.then == "lock":
             try:
-                return Taken(digest=hash_lock_file(work, "lock"))
+                return Taken(digest=hashlib.sha256(read_lock_file(work, "lock")).hexdigest())
             except SetupFailed as refused:
                 return Taken(refused=str(refused))
         try:

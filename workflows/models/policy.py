@@ -37,6 +37,15 @@ class Check(Model):
     """Glob of JUnit XML files the command writes, relative to the root; empty if it writes none."""
 
 
+class RegistryReach(StrEnum):
+    """What a set-up may fetch from package registries."""
+
+    LOCKED = "locked"
+    """The files that its lock files pin, by path."""
+    WHOLE = "whole"
+    """Whatever registries have: they are reached by name, and what is asked there is not seen."""
+
+
 class Setup(Model):
     """How the environment layer is made: run once per hash, in a sandbox that reaches package registries only."""
 
@@ -46,6 +55,7 @@ class Setup(Model):
     """Files that pin what gets installed; part of the layer's hash."""
     install_scripts: bool = False
     """Whether packages may run code of their own while they are installed."""
+    registry: RegistryReach = RegistryReach.LOCKED
 
 
 class TaskPolicy(Model):

@@ -56,6 +56,7 @@ def access(index: Index) -> RegistryAccess:
             "PIP_TRUSTED_HOST": "index.example.test",
         },
         allow_private=True,
+        indexes=(f"http://index.example.test:{index.port}/simple",),
     )
 
 

@@ -55,26 +55,39 @@ def lock() -> str:
 
 
 class Index:
-    def __init__(self, port: int, seen: list[str]) -> None:
-        self.port = port
-        self.seen = seen
+    def __init__(self) -> None:
+        self.port = 0
+        self.seen: list[str] = []
         """Every path that was asked for."""
+        self.extra: dict[str, str] = {}
+        """Put at the end of a project's page."""
+        self.files_at = ""
+        """Where pages say that files are; empty is beside them, by addresses without a host."""
+        self.swapped = False
+        """Whether files have other bytes than they should."""
+        self.status = 200
 
 
 @contextmanager
 def package_index() -> Iterator[Index]:
     """Serves PACKAGES under /simple/ and /files/."""
-    seen: list[str] = []
+    index = Index()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            seen.append(self.path)
+            index.seen.append(self.path)
             kind, _, name = self.path.strip("/").partition("/")
-            links = "".join(f'<a href="/files/{file}">{file}</a>' for file in PACKAGES if file.startswith(f"{name}-"))
-            if kind == "simple" and links:
+            links = "".join(
+                f'<a href="{index.files_at}/files/{file}">{file}</a>'
+                for file in PACKAGES
+                if file.startswith(f"{name}-")
+            ) + index.extra.get(name, "")
+            if index.status != 200:
+                self._answer(index.status, "text/plain", b"out of order")
+            elif kind == "simple" and links:
                 self._answer(200, "text/html", f"<!DOCTYPE html><html><body>{links}</body></html>".encode())
             elif kind == "files" and name in PACKAGES:
-                self._answer(200, "application/octet-stream", PACKAGES[name])
+                self._answer(200, "application/octet-stream", PACKAGES[name] + b" " * index.swapped)
             else:
                 self._answer(404, "text/plain", b"no such project")
 
@@ -89,5 +102,6 @@ def package_index() -> Iterator[Index]:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield Index(server.server_address[1], seen)
+        index.port = server.server_address[1]
+        yield index
         server.shutdown()

@@ -72,7 +72,8 @@ async def test_pinned_packages_from_an_index_are_there_afterwards_and_read_only(
     assert layer is not None and both[1] == layer
     assert len([path for path in index.seen if path.startswith("/files/tinything")]) == 1
     assert layer.manifest.files > 10 and len(layer.manifest.sha256) == 64
-    assert "index.example.test" in layer.egress.read_text()
+    assert f"locked packages of index.example.test:{index.port}" in layer.egress.read_text()
+    assert layer.manifest.packages == ("tinything@1.0", "tinypart@2.0")
 
     code, output = await look_inside(host, layer, "python -c 'import tinything; print(tinything.ANSWER)'; which python")
     assert (code, output.split()) == (0, ["42", "/opt/journeyman/layer/bin/python"])
@@ -101,7 +102,7 @@ async def test_a_changed_lock_file_command_or_toolchain_makes_another_layer(
         LIMITS,
         "toolchain-1",
     )
-    (source / "requirements.lock").write_text("other")
+    (source / "requirements.lock").write_text("other==1.0")
     other_lock = await layers.ensure(setup, source, LIMITS, "toolchain-1")
     made = [first, other_toolchain, other_command, other_lock]
     assert len({layer.directory for layer in made if layer}) == 4
@@ -319,14 +320,18 @@ async def test_pinned_test_dependencies_come_from_the_machine_s_own_registry(
 async def test_packages_run_no_code_of_their_own_unless_the_team_says_so(
     host: Host, layers: EnvironmentLayers, source: Path, index: Index
 ) -> None:
-    commands = ("python3 -m venv venv", "venv/bin/pip install --no-deps buildme==1.0")
+    (source / "requirements.lock").write_text("buildme==1.0\n")
+    # A command's own words win over what the environment says; the index has no such file all the same.
+    install = "venv/bin/pip install --no-deps --no-binary :all: buildme==1.0"
+    setup = Setup(commands=("python3 -m venv venv", install), lock_files=("requirements.lock",))
     index.seen.clear()
     with pytest.raises(SetupFailed, match="No matching distribution") as failed:
-        await layers.ensure(Setup(commands=commands), source, LIMITS, "toolchain-1")
+        await layers.ensure(setup, source, LIMITS, "toolchain-1")
     assert "set `install_scripts = true`" in str(failed.value)
+    assert "No file that fits this machine was found for: buildme@1.0. Wheels alone count" in str(failed.value)
     assert not [path for path in index.seen if path.startswith("/files/buildme")]
     with pytest.raises(SetupFailed) as failed:
-        await layers.ensure(Setup(commands=commands, install_scripts=True), source, LIMITS, "toolchain-1")
+        await layers.ensure(setup.model_copy(update={"install_scripts": True}), source, LIMITS, "toolchain-1")
     assert "install_scripts" not in str(failed.value)
     assert [path for path in index.seen if path.startswith("/files/buildme")]
     told = ("env > $JOURNEYMAN_LAYER/env",)

@@ -1,0 +1,1 @@
+"""Reading lock files: which packages they pin."""

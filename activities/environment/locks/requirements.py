@@ -1,0 +1,62 @@
+"""Requirements files as pip-compile, uv and people write them, as far as they pin.
+
+Anything but a pinned requirement is refused rather than skipped: an option in such a file can name another index, let
+a package build itself, or fetch from anywhere.
+"""
+
+import re
+from collections.abc import Iterator
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from activities.environment.locks.package import Ecosystem, LockedPackage, LockRefused
+
+_HASH = re.compile(r"\s--hash[=\s]([a-z0-9]+):([0-9a-fA-F]+)")
+_COMMENT = re.compile(r"(^|\s)#.*$")
+_HARMLESS = re.compile(
+    r"--require-hashes|--prefer-binary|--only-binary[ =]:all:|(-r|-c|--requirement|--constraint)\b.*"
+)
+"""Options that widen nothing. A file that is included counts only if the set-up names it as a lock file too."""
+
+
+def read_requirements(name: str, text: str) -> Iterator[LockedPackage]:
+    """Every pinned requirement. Raises LockRefused for a line that is none."""
+    for number, line in _logical_lines(text):
+        if _HARMLESS.fullmatch(line):
+            continue
+        where = f"{name}, line {number}: {line[:80]!r}"
+        if line.startswith("-"):
+            raise LockRefused(f"{where} is an option, and options change where packages come from: take it out")
+        hashes = tuple(sorted({digest.lower() for kind, digest in _HASH.findall(f" {line}") if kind == "sha256"}))
+        try:
+            requirement = Requirement(_HASH.sub("", f" {line}").strip())
+        except InvalidRequirement as error:
+            raise LockRefused(f"{where} can't be read: write `name==version`, with its hashes") from error
+        pins = list(requirement.specifier)
+        pinned = len(pins) == 1 and pins[0].operator in ("==", "===") and not pins[0].version.endswith(".*")
+        if requirement.url or not pinned:
+            raise LockRefused(f"{where} pins no version: write `name==version`, or let `pip-compile` or `uv` write it")
+        yield LockedPackage(
+            ecosystem=Ecosystem.PYPI,
+            name=canonicalize_name(requirement.name),
+            version=pins[0].version,
+            hashes=hashes,
+        )
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lines without comments, with those put together that a backslash continues, by the number of their first."""
+    parts: list[str] = []
+    first = 1
+    for number, raw in enumerate(text.splitlines(), start=1):
+        if not parts:
+            first = number
+        continues = raw.rstrip().endswith("\\") and not raw.lstrip().startswith("#")
+        parts.append(_COMMENT.sub("", raw.rstrip()[:-1] if continues else raw).strip())
+        if not continues:
+            if line := " ".join(part for part in parts if part):
+                yield first, line
+            parts = []
+    if line := " ".join(part for part in parts if part):
+        yield first, line

@@ -1,0 +1,168 @@
+"""What a set-up may fetch: the files that belong to what the lock files pin, as the gateway gives them.
+
+Indexes are asked on the host, and a set-up gets pages that name the pinned files alone. So pip and npm see a registry
+in which nothing else exists, and which is told nothing but which of these files they want.
+"""
+
+import html
+import json
+import platform
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote, urlsplit
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+from pypi_simple import DistributionPackage
+
+from activities.egress.contract import PackageFile, PackageHost, PackagePage
+from activities.egress.packages import can_be_fetched
+from activities.environment.locks.package import Ecosystem, LockedPackage
+
+PYPI_HOST = "pypi.registry.internal"
+NPM_HOST = "npm.registry.internal"
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,300}")
+
+
+def pypi_offer(
+    packages: Sequence[LockedPackage],
+    files: Mapping[str, Sequence[DistributionPackage]],
+    *,
+    builds: bool,
+    private: bool,
+) -> PackageHost:
+    """An index with the pinned files alone. `builds`: whether there are source distributions in it, which run code."""
+    pinned: dict[str, list[LockedPackage]] = {}
+    for package in packages:
+        if package.ecosystem is Ecosystem.PYPI:
+            pinned.setdefault(package.name, []).append(package)
+    pages, offered = [], {}
+    for name, locked in pinned.items():
+        chosen: dict[str, DistributionPackage] = {}
+        for file in files.get(name, ()):
+            if _fits(file, builds=builds) and any(_is_pinned(file, one) for one in locked):
+                chosen.setdefault(file.filename, file)
+        for file in chosen.values():
+            # Clients differ in whether they quote the plus sign of a local version.
+            for written in {file.filename, quote(file.filename)}:
+                path = f"/files/{name}/{written}"
+                offered[path] = PackageFile(path=path, url=_without_fragment(file.url))
+        pages.append(_page(name, chosen.values()))
+    return PackageHost(host=PYPI_HOST, pages=tuple(pages), files=tuple(offered.values()), private=private)
+
+
+def npm_offer(packages: Sequence[LockedPackage], registries: Mapping[str, str], *, private: bool) -> PackageHost:
+    """A registry with the pinned tarballs alone. `registries`: address by scope (`@scope`), or by `` for all others."""
+    offered: dict[str, PackageFile] = {}
+    versions: dict[str, list[LockedPackage]] = {}
+    for package in packages:
+        if package.ecosystem is not Ecosystem.NPM:
+            continue
+        scope = package.name.partition("/")[0] if package.name.startswith("@") else ""
+        registry = registries.get(scope) or registries.get("", "")
+        if not registry:
+            continue
+        tarball = _tarball(package)
+        url = registry.rstrip("/") + tarball
+        # npm takes a lock file's address and puts this registry's name in it: the path stays.
+        as_locked = urlsplit(package.resolved).path
+        if package.resolved and urlsplit(package.resolved).netloc == urlsplit(registry).netloc:
+            url = _without_fragment(package.resolved)
+        for path in dict.fromkeys([tarball, *([as_locked] if as_locked else [])]):
+            if can_be_fetched(url) and can_be_fetched(f"http://{NPM_HOST}{path}"):
+                offered.setdefault(path, PackageFile(path=path, url=url))
+        versions.setdefault(package.name, []).append(package)
+    pages = [
+        PackagePage(path=path, media_type="application/json", body=_packument(name, locked))
+        for name, locked in versions.items()
+        for path in dict.fromkeys([f"/{name}", f"/{name.replace('/', '%2f')}", f"/{name.replace('/', '%2F')}"])
+    ]
+    taken = {page.path for page in pages}
+    files = tuple(file for file in offered.values() if file.path not in taken)
+    return PackageHost(host=NPM_HOST, pages=tuple(pages), files=files, private=private)
+
+
+def without_files(packages: Sequence[LockedPackage], offer: PackageHost) -> tuple[str, ...]:
+    """Pinned packages of PyPI that the offer has no file of."""
+    have = {file.path.split("/")[2] for file in offer.files}
+    return tuple(one.told for one in packages if one.ecosystem is Ecosystem.PYPI and one.name not in have)
+
+
+def variables() -> dict[str, str]:
+    """How the package managers inside are told."""
+    index = f"http://{PYPI_HOST}/simple/"
+    return {
+        "PIP_INDEX_URL": index,
+        "PIP_TRUSTED_HOST": PYPI_HOST,
+        "UV_DEFAULT_INDEX": index,
+        "UV_INSECURE_HOST": PYPI_HOST,
+        "NPM_CONFIG_REGISTRY": f"http://{NPM_HOST}/",
+        "NPM_CONFIG_REPLACE_REGISTRY_HOST": "always",
+        "NPM_CONFIG_AUDIT": "false",
+        "NPM_CONFIG_FUND": "false",
+    }
+
+
+def _fits(file: DistributionPackage, *, builds: bool) -> bool:
+    """Whether this machine could install the file, and may."""
+    if not _FILE_NAME.fullmatch(file.filename) or not can_be_fetched(_without_fragment(file.url)):
+        return False
+    if not file.filename.endswith(".whl"):
+        return builds and file.package_type == "sdist"
+    try:
+        _, _, _, tags = parse_wheel_filename(file.filename)
+    except (InvalidWheelFilename, InvalidVersion):
+        return False
+    systems = ("linux_", "manylinux", "musllinux")
+    machine = platform.machine()
+    return any(
+        tag.platform == "any" or (tag.platform.startswith(systems) and tag.platform.endswith(machine)) for tag in tags
+    )
+
+
+def _is_pinned(file: DistributionPackage, package: LockedPackage) -> bool:
+    digest = file.digests.get("sha256", "").lower()
+    if package.hashes and digest:
+        return digest in package.hashes
+    try:
+        return file.version is not None and Version(file.version) == Version(package.version)
+    except InvalidVersion:
+        return file.version == package.version
+
+
+def _page(name: str, files: Iterable[DistributionPackage]) -> PackagePage:
+    links = "".join(_link(name, file) for file in files)
+    body = f"<!DOCTYPE html><html><head><title>{html.escape(name)}</title></head><body>{links}</body></html>"
+    return PackagePage(path=f"/simple/{name}/", media_type="text/html", body=body)
+
+
+def _link(name: str, file: DistributionPackage) -> str:
+    digest = file.digests.get("sha256", "")
+    fragment = f"#sha256={digest}" if re.fullmatch("[0-9a-fA-F]{64}", digest) else ""
+    python = f' data-requires-python="{html.escape(file.requires_python)}"' if file.requires_python else ""
+    return f'<a href="/files/{name}/{quote(file.filename)}{fragment}"{python}>{html.escape(file.filename)}</a>\n'
+
+
+def _tarball(package: LockedPackage) -> str:
+    base = package.name.rpartition("/")[2]
+    return f"/{package.name}/-/{base}-{package.version}.tgz"
+
+
+def _packument(name: str, packages: Sequence[LockedPackage]) -> str:
+    versions = {
+        one.version: {
+            "name": name,
+            "version": one.version,
+            **json.loads(one.manifest or "{}"),
+            "dist": {
+                "tarball": f"http://{NPM_HOST}{_tarball(one)}",
+                **({"integrity": one.hashes[0]} if one.hashes else {}),
+            },
+        }
+        for one in packages
+    }
+    return json.dumps({"name": name, "dist-tags": {"latest": packages[-1].version}, "versions": versions})
+
+
+def _without_fragment(url: str) -> str:
+    return url.partition("#")[0]

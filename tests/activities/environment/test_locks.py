@@ -1,0 +1,156 @@
+"""Lock files of every known form are read the same way; whatever else is in them is refused, never followed."""
+
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.environment.locks.package import LockRefused
+from activities.environment.locks.reading import parse_locks
+
+DIGEST = "ab" * 32
+UV = f"""
+version = 1
+[[package]]
+name = "Tiny_Thing"
+version = "1.0"
+source = {{ registry = "https://index.example/simple" }}
+sdist = {{ url = "https://files.example/t.tar.gz", hash = "sha256:{DIGEST}" }}
+wheels = [{{ url = "https://files.example/t.whl", hash = "sha256:{"cd" * 32}" }}]
+[[package]]
+name = "own"
+version = "0"
+source = {{ editable = "." }}
+"""
+POETRY = f"""
+[[package]]
+name = "tiny-thing"
+version = "1.0"
+files = [{{file = "t.whl", hash = "sha256:{DIGEST}"}}]
+[[package]]
+name = "from-git"
+version = "1.0"
+files = []
+[package.source]
+type = "git"
+url = "https://git.example/x"
+"""
+PYLOCK = f"""
+lock-version = "1.0"
+created-by = "tests"
+[[packages]]
+name = "tiny-thing"
+version = "1.0"
+[[packages.wheels]]
+url = "https://files.example/tiny_thing-1.0-py3-none-any.whl"
+hashes = {{ sha256 = "{DIGEST}" }}
+"""
+PIPFILE = json.dumps({"default": {"Tiny.Thing": {"version": "==1.0", "hashes": [f"sha256:{DIGEST}"]}}, "develop": {}})
+REQUIREMENTS = f"""# by hand
+--require-hashes
+-r other.txt
+Tiny.Thing[extra]==1.0 ; python_version > "3" \\
+    --hash=sha256:{DIGEST} \\
+    --hash=sha512:{"0" * 128}
+"""
+NPM = json.dumps(
+    {
+        "lockfileVersion": 3,
+        "packages": {
+            "": {"name": "shop"},
+            "packages/own": {"version": "1.0.0"},
+            "node_modules/own": {"resolved": "packages/own", "link": True},
+            "node_modules/a/node_modules/@s/b": {"version": "2.0.0", "integrity": "sha512-x", "bin": {"b": "b.js"}},
+            "node_modules/alias": {"name": "real", "version": "3.0.0"},
+            "node_modules/g": {"version": "1.0.0", "resolved": "git+ssh://git@example/x.git#1"},
+        },
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("uv.lock", UV),
+        ("poetry.lock", POETRY),
+        ("sub/pylock.dev.toml", PYLOCK),
+        ("Pipfile.lock", PIPFILE),
+        ("requirements.txt", REQUIREMENTS),
+        ("infra/requirements/lock.txt", REQUIREMENTS),
+        ("requirements.lock", REQUIREMENTS),
+    ],
+)
+def test_every_form_names_the_same_package(name: str, text: str) -> None:
+    (package,) = parse_locks({name: text.encode()})
+    assert (package.told, DIGEST in package.hashes) == ("tiny-thing@1.0", True)
+
+
+def test_npm_s_lock_names_what_comes_from_a_registry() -> None:
+    packages = parse_locks({"web/package-lock.json": NPM.encode(), "package.json": b"not looked into"})
+    assert [package.told for package in packages] == ["@s/b@2.0.0", "real@3.0.0"]
+    assert json.loads(packages[0].manifest) == {"bin": {"b": "b.js"}}
+
+
+def test_two_lock_files_that_pin_the_same_package_count_together() -> None:
+    other = REQUIREMENTS.replace(DIGEST, "ef" * 32)
+    (package,) = parse_locks({"requirements.txt": REQUIREMENTS.encode(), "dev-requirements.txt": other.encode()})
+    assert package.hashes == (DIGEST, "ef" * 32)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("requirements.txt", "-e ."),
+        ("requirements.txt", "./local.whl"),
+        ("requirements.txt", "a==1.*"),
+        ("requirements.txt", "a==1,!=2"),
+        ("requirements.txt", "a"),
+        ("requirements.txt", "--extra-index-url=https://evil.example"),
+        ("requirements.txt", "--only-binary=:none:"),
+        ("requirements.txt", "a==1 --config-settings=x=y"),
+        ("requirements.txt", "git+https://evil.example/x"),
+        ("package-lock.json", json.dumps({"lockfileVersion": 1, "dependencies": {}})),
+        ("package-lock.json", json.dumps({"packages": {"node_modules/../../etc": {"version": "1.0.0"}}})),
+        ("package-lock.json", json.dumps({"packages": {"node_modules/a": {"version": "1.0.0/../../b"}}})),
+        ("package-lock.json", json.dumps({"packages": {"node_modules/a": {"version": 1}}})),
+        ("package-lock.json", json.dumps({"packages": {"node_modules/a": []}})),
+        ("package-lock.json", "[" * 100_000),
+        ("Pipfile.lock", "[]"),
+        ("uv.lock", "package = 3"),
+        ("uv.lock", "[[package]]\nversion = '1'"),
+        ("pylock.toml", "lock-version = '9.0'"),
+        ("yarn.lock", ""),
+        ("go.sum", ""),
+        ("requirements.txt", "\n".join(f"a{number}==1" for number in range(10_001))),
+    ],
+)
+def test_what_pins_nothing_or_leads_elsewhere_is_refused_by_the_file_s_name(name: str, text: str) -> None:
+    with pytest.raises(LockRefused, match=name):
+        parse_locks({name: text.encode()})
+
+
+FORMS = ("requirements.txt", "package-lock.json", "uv.lock", "poetry.lock", "pylock.toml", "Pipfile.lock")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["packages", "default", "node_modules/a", "version", "name", "integrity", "hashes"])
+            | st.text(),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(
+    st.sampled_from(FORMS), st.binary(max_size=400) | st.text().map(str.encode) | JSON.map(json.dumps).map(str.encode)
+)
+def test_no_content_whatever_does_anything_but_be_read_or_refused(name: str, content: bytes) -> None:
+    with suppress(LockRefused):
+        packages = parse_locks({name: content})
+        assert all(package.name and package.version and "/.." not in package.name for package in packages)
