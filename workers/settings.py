@@ -88,6 +88,9 @@ class Settings(BaseSettings):
     between two tool calls, if there is such a moment. 0 is never."""
     checkpoint_calls: int = Field(default=10, ge=1)
     """After so many tool calls it is done sooner."""
+    private_registries: bool = False
+    """Whether package registries that this machine's pip and npm are configured for may have private addresses, as on a
+    network of the team's own."""
     host_silence_seconds: float = Field(default=300, ge=1)
     """How long a host may be silent, and then once more, before its tasks go elsewhere."""
 

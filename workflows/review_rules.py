@@ -107,6 +107,10 @@ def _question_refusal(decision: Decision, status: TaskStatus) -> str:
         return "refused: say with how much more to continue"
     if question.kind is QuestionKind.EGRESS and not decision.hosts:
         return "refused: say which hosts are meant"
+    if question.kind is QuestionKind.PACKAGES and not decision.packages:
+        return "refused: say which packages are meant"
+    if unknown := sorted(set(decision.packages) - set(question.packages)):
+        return f"refused: {unknown[0]} is not asked about; the question is about {_names(question.packages)}"
     if others := sorted(set(decision.hosts) - set(question.hosts)):
         return f"refused: {others[0]} is not asked about; the question is about {_names(question.hosts)}"
     return ""

@@ -17,6 +17,7 @@ from workflows.models.question import Choice, QuestionKind
 from workflows.models.run import RunEnd, RunResult
 from workflows.models.status import Outcome, Stage
 from workflows.models.steps import ContextOrder, EvaluateOrder, ExportOrder, Prepared
+from workflows.package_questions import PackageQuestions
 from workflows.progress import Progress
 from workflows.running import Running
 from workflows.steps import HostSteps
@@ -26,6 +27,7 @@ class _CameTo(Enum):
     REVIEW = "there is something to review"
     END = "the task has ended"
     UNFINISHED = "the agent has used up its runs without being done"
+    PACKAGES = "people have to be asked about packages"
 
 
 class Rounds:
@@ -36,7 +38,10 @@ class Rounds:
         self._hosting = hosting
         self._asking = asking
         self._running = Running(progress, hosting, asking)
+        self._packages = PackageQuestions(progress, hosting, asking)
         self._handover: ArtifactRef | None = None
+        self._unjudged: tuple[RunResult, ExportResult] | None = None
+        """What is there to be judged, once people were asked about its packages."""
 
     async def work(self, guidance: str) -> bool:
         """Run and evaluate until there is something to review (True) or the task has ended (False)."""
@@ -44,6 +49,10 @@ class Rounds:
             came_to = await self._hosting.within(
                 lambda: self._progress.status.patch, lambda prepared: self._rounds(prepared, guidance)
             )
+            if came_to is _CameTo.PACKAGES:
+                # Asked without a workspace, as below.
+                await self._packages.ask()
+                continue
             if came_to is not _CameTo.UNFINISHED:
                 return came_to is _CameTo.REVIEW
             # Asked without a workspace: waiting for a person costs nothing.
@@ -70,7 +79,11 @@ class Rounds:
             base_run=known.base_run if known is not None and known.base_commit == patch.base_commit else None,
             round=self._progress.status.round,
         )
-        checks = len(prepared.policy.checks) * 3 * prepared.policy.check_limits.wall_seconds
+        policy = prepared.policy
+        checks = len(policy.checks) * 3 * policy.check_limits.wall_seconds
+        if policy.setup.lock_files:
+            # With the packages that the patch brings, an environment is made before.
+            checks += policy.setup_limits.wall_seconds
         limit = timedelta(seconds=checks) + timeouts.RUN_MARGIN
         evaluation = await self._hosting.step(prepared, HostSteps.evaluate, order, limit)
         self._progress.change(evaluation=evaluation)
@@ -79,9 +92,8 @@ class Rounds:
     async def _rounds(self, prepared: Prepared, guidance: str) -> _CameTo:
         feedback = None
         for left in reversed(range(prepared.policy.feedback_rounds + 1)):
-            if not (self._running.finds(prepared) or self._running.resumes(prepared)):
-                self._progress.next_round()
-            run, exported = await self._round(prepared, feedback, guidance)
+            asked_before = self._unjudged is not None
+            run, exported = self._unjudged or await self._next_round(prepared, feedback, guidance)
             if run.end is RunEnd.TOOL_CALLS:
                 return _CameTo.UNFINISHED
             chosen = self._running.chosen
@@ -97,12 +109,23 @@ class Rounds:
             if exported.patch is None:
                 self._progress.end(Outcome.NO_CHANGES, "the agent ended without changing anything git would track")
                 return _CameTo.END
+            if not asked_before and await self._packages.has_to_ask(prepared, exported.patch):
+                self._unjudged = (run, exported)
+                return _CameTo.PACKAGES
             evaluation = await self.evaluate(prepared, exported.patch, run)
+            self._unjudged = None
             # Blocked by what no agent can mend, there is nothing to tell one either: a person has to.
             if not evaluation.blocked or chosen is not None or evaluation.feedback is None:
                 return _CameTo.REVIEW
             feedback, guidance = evaluation.feedback, ""
         return _CameTo.REVIEW
+
+    async def _next_round(
+        self, prepared: Prepared, feedback: ArtifactRef | None, guidance: str
+    ) -> tuple[RunResult, ExportResult]:
+        if not (self._running.finds(prepared) or self._running.resumes(prepared)):
+            self._progress.next_round()
+        return await self._round(prepared, feedback, guidance)
 
     async def _round(
         self, prepared: Prepared, feedback: ArtifactRef | None, guidance: str

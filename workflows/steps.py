@@ -8,6 +8,7 @@ from typing import Protocol
 from temporalio import activity
 
 from workflows.models.evidence import Evaluation
+from workflows.models.packages import PackageChanges
 from workflows.models.patch import ExportResult
 from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
 from workflows.models.run import RunResult
@@ -21,6 +22,7 @@ from workflows.models.steps import (
     ExportOrder,
     MergeOrder,
     Nothing,
+    PackagesOrder,
     Prepared,
     PrepareOrder,
     ProposeOrder,
@@ -54,6 +56,9 @@ class HostSteps(Protocol):
 
     @activity.defn(name="export_patch")
     async def export_patch(self, order: ExportOrder) -> ExportResult: ...
+
+    @activity.defn(name="examine_packages")
+    async def examine_packages(self, order: PackagesOrder) -> PackageChanges: ...
 
     @activity.defn(name="evaluate")
     async def evaluate(self, order: EvaluateOrder) -> Evaluation: ...

@@ -7,11 +7,10 @@ person, and only while that person may approve. So neither a workflow nor whoeve
 import hashlib
 from datetime import datetime
 
-from pydantic import ValidationError
-
 from activities.archive.contract import TaskChains
 from activities.decisions.authority import Authority
-from activities.decisions.signing import DecisionVerifier, SignatureRefused
+from activities.decisions.signed_chain import signed_decisions
+from activities.decisions.signing import DecisionVerifier
 from activities.decisions.withdrawals import DECISION
 from workflows.models.base import Model
 from workflows.models.decision import Action, Decision, SignedDecision
@@ -63,7 +62,7 @@ class HostAnswers:
     async def of_task(self, task: Task, policy: TaskPolicy) -> tuple[HostAnswer, ...]:
         """What was answered in a task, by people who may approve it, the newest answer for each host."""
         found: dict[str, HostAnswer] = {}
-        for signed in await self._signed(self._tasks, task.id):
+        for signed in await signed_decisions(self._tasks, task.id, self._verifier):
             if signed.decision.task_id == task.id and await self._authority.stands(signed, policy):
                 found |= _answers(signed.decision)
         return tuple(found.values())
@@ -71,7 +70,7 @@ class HostAnswers:
     async def of_repository(self, repository: str, policy: TaskPolicy) -> tuple[HostAnswer, ...]:
         """What holds for every task of a repository, by people who may approve there."""
         found: dict[str, HostAnswer] = {}
-        for signed in await self._signed(self._repositories, _name(repository)):
+        for signed in await signed_decisions(self._repositories, _name(repository), self._verifier):
             decision = signed.decision
             if decision.action is Action.FORGET_HOST:
                 if decision.repository == repository:
@@ -80,20 +79,6 @@ class HostAnswers:
                 found |= _answers(decision)
         return tuple(found.values())
 
-    async def _signed(self, chains: TaskChains, name: str) -> list[SignedDecision]:
-        """Decisions of a chain that a gateway signed, in order. They hold until they are taken back."""
-        found = []
-        for entry in await chains.entries(name):
-            if entry.kind != DECISION:
-                continue
-            try:
-                signed = SignedDecision.model_validate(entry.data)
-                self._verifier.verify(signed, signed.decision.decided_at)
-            except (ValidationError, SignatureRefused):
-                continue
-            found.append(signed)
-        return found
-
 
 def allowed(answers: tuple[HostAnswer, ...]) -> tuple[HostAnswer, ...]:
     """Those that allow something."""
@@ -101,7 +86,8 @@ def allowed(answers: tuple[HostAnswer, ...]) -> tuple[HostAnswer, ...]:
 
 
 def _is_for_repository(decision: Decision) -> bool:
-    return decision.action is Action.ANSWER and decision.choice in {Choice.ALLOW_REPOSITORY, Choice.REFUSE}
+    is_lasting = decision.choice in {Choice.ALLOW_REPOSITORY, Choice.REFUSE}
+    return decision.action is Action.ANSWER and is_lasting and bool(decision.hosts)
 
 
 def _answers(decision: Decision) -> dict[str, HostAnswer]:

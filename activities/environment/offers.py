@@ -58,19 +58,18 @@ def npm_offer(packages: Sequence[LockedPackage], registries: Mapping[str, str], 
     for package in packages:
         if package.ecosystem is not Ecosystem.NPM:
             continue
+        # Where a package of this name is, whatever address the lock file has: that could be another package's.
         scope = package.name.partition("/")[0] if package.name.startswith("@") else ""
         registry = registries.get(scope) or registries.get("", "")
-        if not registry:
+        if not registry or not can_be_fetched(registry):
             continue
         tarball = _tarball(package)
         url = registry.rstrip("/") + tarball
         # npm takes a lock file's address and puts this registry's name in it: the path stays.
         as_locked = urlsplit(package.resolved).path
-        if package.resolved and urlsplit(package.resolved).netloc == urlsplit(registry).netloc:
-            url = _without_fragment(package.resolved)
-        for path in dict.fromkeys([tarball, *([as_locked] if as_locked else [])]):
-            if can_be_fetched(url) and can_be_fetched(f"http://{NPM_HOST}{path}"):
-                offered.setdefault(path, PackageFile(path=path, url=url))
+        offered[tarball] = PackageFile(path=tarball, url=url)
+        if as_locked and can_be_fetched(f"http://{NPM_HOST}{as_locked}"):
+            offered.setdefault(as_locked, PackageFile(path=as_locked, url=url))
         versions.setdefault(package.name, []).append(package)
     pages = [
         PackagePage(path=path, media_type="application/json", body=_packument(name, locked))

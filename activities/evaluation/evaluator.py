@@ -1,10 +1,11 @@
 """Judging one patch: base, the patch under base's tests, and the patch as it is; then everything that was found."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from activities.archive.contract import ArtifactStore
+from activities.evaluation.brought import Brought
 from activities.evaluation.changes import ChangeReader
 from activities.evaluation.checks import Bench, CheckedTree, CheckRunner
 from activities.evaluation.feedback import feedback, summary
@@ -41,13 +42,17 @@ class Evaluator:
         self._checks = checks
         self._artifacts = artifacts
 
-    async def evaluate(self, order: EvaluateOrder, bench: Bench, guarantees: Guarantees) -> Evaluation:
+    async def evaluate(
+        self, order: EvaluateOrder, bench: Bench, guarantees: Guarantees, brought: Brought | None = None
+    ) -> Evaluation:
         """Judge and put everything on record. Raises ChecksInterrupted, GitError, ArchiveError.
+
+        `brought`: what the patch's own lock files bring.
 
         Called again for the same order and bench it goes on where it was. Cancelled, it leaves the checks running:
         whoever holds the place knows whether to come back, or to give everything of it back.
         """
-        judgement = await self.judge(order, bench, guarantees)
+        judgement = await self.judge(order, bench, guarantees, brought)
         evidence = judgement.evidence
         stored = await self._artifacts.put(
             evidence.model_dump_json(indent=2).encode(), name="evidence.json", media_type="application/json"
@@ -69,9 +74,12 @@ class Evaluator:
             base_run=evidence.base,
         )
 
-    async def judge(self, order: EvaluateOrder, bench: Bench, guarantees: Guarantees) -> Judgement:
+    async def judge(
+        self, order: EvaluateOrder, bench: Bench, guarantees: Guarantees, brought: Brought | None = None
+    ) -> Judgement:
         """Run the checks on the three trees and find what there is to find."""
         task, patch, policy = order.task, order.patch, order.prepared.policy
+        brought = brought or Brought()
         git_dir = bench.mirror.vault
         changes = await self._reader.changes(git_dir, patch.base_commit, patch.head)
         lines = await self._reader.lines(git_dir, patch.base_commit, patch.head, changes)
@@ -82,9 +90,10 @@ class Evaluator:
         done: dict[str, CheckedTree] = {}
         if order.base_run is not None and _is_reusable(order.base_run, base_tree, policy):
             done[base_tree] = await self._checks.recall(order.base_run)
-        for label, tree in (("base", base_tree), ("guarded", mixed_tree), ("patched", head_tree)):
+        own = replace(bench, layer=brought.layer) if brought.layer is not None else bench
+        for label, tree, at in (("base", base_tree, bench), ("guarded", mixed_tree, own), ("patched", head_tree, own)):
             if tree not in done:
-                done[tree] = await self._checks.run(bench, label, tree, policy)
+                done[tree] = await self._checks.run(at, label, tree, policy)
         base, guarded, patched = done[base_tree], done[mixed_tree], done[head_tree]
         judged = Judged(
             task=task,
@@ -98,6 +107,7 @@ class Evaluator:
             patched=patched,
             has_layer=bool(order.prepared.layer),
             left_out=patch.left_out,
+            packages=brought,
         )
         # Beside the event loop: searching a large patch takes seconds, and heartbeats go on meanwhile.
         findings = await asyncio.to_thread(find, judged)
@@ -113,6 +123,8 @@ class Evaluator:
             turned=green,
             findings=findings,
             layer=order.prepared.layer,
+            patched_layer=brought.key,
+            packages=brought.installed,
             grades=guarantees.grades,
             backend=guarantees.backend,
             runtime=guarantees.runtime,

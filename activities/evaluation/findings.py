@@ -3,7 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from activities.evaluation import outcome_findings, path_findings, secret_findings, shadowing, test_text_findings
+from activities.evaluation import (
+    outcome_findings,
+    package_findings,
+    path_findings,
+    secret_findings,
+    shadowing,
+    test_text_findings,
+)
 from activities.evaluation.judged import Detector, Judged
 from workflows.models.evidence import Finding, Severity
 
@@ -25,6 +32,7 @@ DETECTORS: tuple[Detector, ...] = (
     path_findings.check_definitions,
     shadowing.hiding_modules,
     path_findings.sensitive_paths,
+    package_findings.packages,
     path_findings.unusual_entries,
     path_findings.hidden_characters,
 )

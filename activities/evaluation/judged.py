@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from activities.evaluation.brought import Brought
 from activities.evaluation.changes import Change, PatchLine
 from activities.evaluation.checks import CheckedTree
 from workflows.models.evidence import Finding
@@ -28,6 +29,7 @@ class Judged:
     patched: CheckedTree
     has_layer: bool = False
     left_out: LeftOut = field(default_factory=LeftOut)
+    packages: Brought = field(default_factory=Brought)
 
 
 Detector = Callable[[Judged], Iterable[Finding]]

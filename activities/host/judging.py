@@ -6,9 +6,11 @@ from temporalio import activity
 
 from activities.decisions.attested import Attested
 from activities.environment.layer import EnvironmentLayers
+from activities.evaluation.brought import Brought
 from activities.evaluation.checks import Bench
 from activities.evaluation.evaluator import Evaluator
 from activities.failures import step
+from activities.host.changed_packages import ChangedPackages
 from activities.host.layout import workspace_name
 from activities.host.placements import Placements
 from activities.host.preparations import Preparations
@@ -17,7 +19,8 @@ from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
 from activities.sandbox.contract import Sandboxes
 from workflows.models.evidence import Evaluation
-from workflows.models.steps import EvaluateOrder
+from workflows.models.packages import MOST_PACKAGES, PackageChanges
+from workflows.models.steps import EvaluateOrder, PackagesOrder
 
 
 class JudgingActivities:
@@ -33,6 +36,7 @@ class JudgingActivities:
         patches: Patches,
         layers: EnvironmentLayers,
         evaluator: Evaluator,
+        packages: ChangedPackages,
         attested: Attested,
     ) -> None:
         self._placements = placements
@@ -42,7 +46,21 @@ class JudgingActivities:
         self._patches = patches
         self._layers = layers
         self._evaluator = evaluator
+        self._packages = packages
         self._attested = attested
+
+    @activity.defn(name="examine_packages")
+    @step
+    async def examine_packages(self, order: PackagesOrder) -> PackageChanges:
+        """Which packages a patch brings by its lock files, and which of them nobody has allowed yet."""
+        self._preparations.confirm(order.task, order.prepared)
+        await self._attested.confirm(order.task.id, order.patch)
+        mirror = self._mirrors.of(order.task.repository.url)
+        await self._patches.restore(mirror, order.patch)
+        found = await self._packages.examine(order.task, order.prepared.policy, mirror, order.patch)
+        # Who is asked about nothing needs no list: a patch may bring thousands.
+        shown = {"brought": found.brought[:MOST_PACKAGES], "open": found.open if found.askable else ()}
+        return found.model_copy(update=shown)
 
     @activity.defn(name="evaluate")
     @step
@@ -53,16 +71,20 @@ class JudgingActivities:
         order = await self._with_what_is_known(order)
         beating = asyncio.create_task(keep_beating())
         try:
-            evaluation = await self._judge(order, await self._bench(order))
+            bench = await self._bench(order)
+            brought = await self._packages.bring(
+                order.task, order.prepared, bench.mirror, order.patch, name=f"{bench.name}.packages"
+            )
+            evaluation = await self._judge(order, bench, brought)
         finally:
             beating.cancel()
         await self._attested.add_evidence(order.task.id, order.patch, evaluation, order.prepared.policy)
         return evaluation
 
-    async def _judge(self, order: EvaluateOrder, bench: Bench) -> Evaluation:
+    async def _judge(self, order: EvaluateOrder, bench: Bench, brought: Brought) -> Evaluation:
         try:
             guarantees = await asyncio.to_thread(self._sandboxes.guarantees)
-            return await self._evaluator.evaluate(order, bench, guarantees)
+            return await self._evaluator.evaluate(order, bench, guarantees, brought)
         except asyncio.CancelledError:
             if not cancelled_by_the_workflow():
                 raise HandedOver(bench.name) from None

@@ -18,6 +18,7 @@ from the base commit, tightens both. Per key, what happens to a stricter and a l
     image                        within what the platform allows   refused
     egress.profile               strictest                         has no effect
     egress.ask                   all must allow it                 refused
+    a task type's packages       only what security allows too    has no effect
     checks, setup                the team's, else detected         the repository owner's own
     setup.install_scripts        within what security allows       refused
     setup.registry               within what security allows       refused
@@ -110,6 +111,8 @@ def combine(
         egress_asks=_all_allow("egress.ask", platform.egress.ask is True, security.egress.ask, stated.egress.ask)
         and egress.profile(platform, security, stated, task).rank >= EgressProfile.LISTED.rank,
         egress_ceiling=security.egress.allow,
+        packages=kind.packages,
+        packages_ceiling=security.packages,
         image=_image(platform, stated),
         required_grades=_grades(platform, security, stated),
         run_limits=_limits("run", Limits(), platform, security, stated),

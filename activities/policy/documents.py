@@ -13,7 +13,16 @@ from activities.policy.budgets import BudgetTable
 from activities.policy.document import Document
 from activities.policy.limit_tables import LimitTables
 from activities.policy.sandbox_tables import Image, SandboxTable
-from activities.policy.written_values import NAME, Hosts, Patterns, PersonId, RelativePath, Someone, relative
+from activities.policy.written_values import (
+    NAME,
+    Hosts,
+    PackageNames,
+    Patterns,
+    PersonId,
+    RelativePath,
+    Someone,
+    relative,
+)
 from workflows.models.limits import Grade, LimitGrades
 from workflows.models.policy import EgressProfile, RegistryReach
 
@@ -136,6 +145,8 @@ class SecurityPolicy(Document):
     """`false` forbids that packages run code of their own while a set-up installs them."""
     registry: Literal[RegistryReach.LOCKED] | None = None
     """`locked` forbids set-ups that may fetch any package of a registry."""
+    packages: PackageNames | None = None
+    """The most, by name, that a task type or a person may let a patch bring by its lock files; left out, any."""
     invoke: Someone | None = None
     """Ids of persons who may ask for work; left out, everybody who is known."""
     approve: Someone | None = None
@@ -191,6 +202,8 @@ class TaskTypeTable(Document):
     """Paths that it may touch; left out, those of the whole repository."""
     forbidden: Patterns = ()
     """Paths that it may not touch."""
+    packages: PackageNames = ()
+    """Names, such as `requests` or `@types/*`, of packages that its patches may bring without anybody being asked."""
     max_changed_lines: int | None = Field(default=None, gt=0)
     """The smallest that any file states counts."""
 

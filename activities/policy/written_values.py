@@ -1,5 +1,6 @@
 """Kinds of values that the owners' files hold, each refused in words if it is not one."""
 
+import re
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -10,6 +11,8 @@ from activities.egress.rules import Rule, RuleRefused
 
 PERSON_ID = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+_PACKAGE = re.compile(r"(@[A-Za-z0-9~._-]+/)?[A-Za-z0-9~._*-]{1,214}")
 
 
 def _pattern(text: str) -> str:
@@ -38,7 +41,14 @@ def relative(text: str) -> str:
     return text
 
 
+def _package(text: str) -> str:
+    if not _PACKAGE.fullmatch(text):
+        raise ValueError(f"{text!r} is no package's name: write one such as `requests`, `@types/node` or `@types/*`")
+    return text.lower() if not text.startswith("@") else text
+
+
 Patterns = tuple[Annotated[str, AfterValidator(_pattern)], ...]
+PackageNames = tuple[Annotated[str, AfterValidator(_package)], ...]
 Hosts = tuple[Annotated[str, AfterValidator(_host)], ...]
 RelativePath = Annotated[str, AfterValidator(relative)]
 PersonId = Annotated[str, Field(pattern=PERSON_ID)]

@@ -99,7 +99,12 @@ class Terminal:
         assert question is not None
         more = round(usd * USD)
         asked = NewDecision(
-            action=Action.ANSWER, question=question.id, choice=choice, more_micro_usd=more, hosts=question.hosts
+            action=Action.ANSWER,
+            question=question.id,
+            choice=choice,
+            more_micro_usd=more,
+            hosts=question.hosts,
+            packages=question.packages,
         )
         return await asyncio.to_thread(self.gateway(person).decide, task, asked)
 

@@ -71,6 +71,7 @@ def answer(
     *,
     usd: Annotated[float, Parameter(help="With `continue`: how many US dollars more the task may use.")] = 0,
     host: Annotated[list[str] | None, Parameter(negative="")] = None,
+    package: Annotated[list[str] | None, Parameter(negative="")] = None,
     message: Message = "",
     as_: As = "",
     json: Json = False,
@@ -82,8 +83,11 @@ def answer(
     choice
         continue: let the run go on; propose: stop it and judge what there is; discard: stop and end the task. Of hosts
         that the agent was refused: allow-once: for this task; allow-repository: from now on; refuse: ask no more.
+        Of packages that a patch's lock files bring: allow-once, or refuse.
     host
         Of hosts: which the answer means; may be repeated. Left out, all that are asked about.
+    package
+        Of packages: the same. Checks run with a patch's packages only once all of them are allowed.
     """
     client = gateway(as_)
     question = client.view(task).status.question
@@ -97,6 +101,7 @@ def answer(
         choice=choice,
         more_micro_usd=more,
         hosts=tuple(host or question.hosts),
+        packages=tuple(package or question.packages),
     )
     receipt = client.decide(task, asked)
     print_json(receipt) if json else out().print(plain(receipt.message))

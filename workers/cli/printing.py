@@ -15,7 +15,7 @@ from rich.table import Table
 from workers.cli.next_steps import next_steps
 from workers.gateway.messages import TaskLine, TaskView
 from workflows.models.evidence import CheckOutcome, CheckRun, Evidence, Finding, Severity
-from workflows.models.question import Choice
+from workflows.models.question import Choice, QuestionKind
 from workflows.models.status import StageSpan, TaskStatus
 from workflows.models.usage import USD, Metered
 
@@ -117,7 +117,8 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
         said = f": {plain(decision.message, 200)}" if decision.message else ""
         if decision.choice is not None:
             more = f" with {decision.more_micro_usd / USD:.2f} USD more" if decision.more_micro_usd else ""
-            about = f" {plain(', '.join(decision.hosts), 200)}" if decision.hosts else ""
+            named = (*decision.hosts, *decision.packages)
+            about = f" {plain(', '.join(named), 200)}" if named else ""
             said = f": {decision.choice}{more}{about}{said}"
         console.print(f"decision    {decision.action} by {plain(decision.person.id)}{said}")
     if status.merge_commit:
@@ -172,6 +173,8 @@ def print_evidence(evidence: Evidence) -> None:
         console.print(f"  refused hosts: {plain(', '.join(evidence.egress_refused))}  (journeyman egress --refused)")
     if evidence.egress_allowed:
         console.print(f"  hosts beyond the policy's list: {plain(', '.join(evidence.egress_allowed))}")
+    if evidence.packages:
+        console.print(f"  packages of its own lock files: {plain(', '.join(evidence.packages), 2000)}")
     if evidence.backend:
         console.print(f"  sandbox  {plain(made_by(evidence.backend, evidence.runtime))}")
     grades = ", ".join(f"{name} {grade}" for name, grade in evidence.grades.model_dump().items())
@@ -196,6 +199,12 @@ def _print_findings(findings: tuple[Finding, ...], console: Console) -> None:
         )
 
 
+_UNANSWERED = {
+    QuestionKind.EGRESS: "the hosts stay refused and the run goes on",
+    QuestionKind.PACKAGES: "the patch is judged with what base has",
+}
+
+
 def _print_question(status: TaskStatus, console: Console) -> None:
     question = status.question
     if question is None:
@@ -204,7 +213,7 @@ def _print_question(status: TaskStatus, console: Console) -> None:
     for choice in question.choices:
         amount = more if choice is Choice.CONTINUE else ""
         console.print(f"  answer    journeyman answer {plain(status.task.id)} {choice}{escape(amount)}")
-    then = "the hosts stay refused and the run goes on" if question.hosts else "the work is kept and the task ends"
+    then = _UNANSWERED.get(question.kind, "the work is kept and the task ends")
     console.print(f"  until     {question.expires_at:%Y-%m-%d %H:%M} UTC; then {then}")
 
 

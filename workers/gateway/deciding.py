@@ -160,6 +160,7 @@ class Deciding:
                 choice=asked.choice,
                 more_micro_usd=asked.more_micro_usd,
                 hosts=asked.hosts,
+                packages=asked.packages,
                 decided_at=now,
                 expires_at=now + VALID_FOR,
             )

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from workflows.models.base import Model
 from workflows.models.decision import Action
+from workflows.models.packages import MOST_PACKAGES
 from workflows.models.pull_request import RevertResult
 from workflows.models.question import Choice
 from workflows.models.status import Outcome, Stage, TaskStatus
@@ -87,6 +88,8 @@ class NewDecision(Model):
     more_micro_usd: int = Field(default=0, ge=0, le=10**12)
     hosts: tuple[Annotated[str, Field(max_length=300)], ...] = Field(default=(), max_length=20)
     """Which an answer about hosts means."""
+    packages: tuple[Annotated[str, Field(max_length=500)], ...] = Field(default=(), max_length=MOST_PACKAGES)
+    """Which an answer about packages means."""
 
 
 class ForgetHost(Model):

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from activities.agents.current import CurrentAdapters, CurrentKeys
@@ -16,6 +17,7 @@ from activities.evaluation.evaluator import Evaluator
 from activities.host.attending import Attending
 from activities.host.briefing import BriefingActivities
 from activities.host.capacity import CapacityActivities
+from activities.host.changed_packages import ChangedPackages
 from activities.host.checkpoints import Checkpointing, Pace
 from activities.host.exporting import ExportingActivities
 from activities.host.judging import JudgingActivities
@@ -85,7 +87,8 @@ class HostParts:
         attested = shared.attesting()
         placements = Placements(layout.placements, settings.capacity)
         preparations = Preparations(layout.preparations)
-        layers = EnvironmentLayers(layout.layers, sandboxes, gateway, discover)
+        registries = partial(discover, allow_private=settings.private_registries)
+        layers = EnvironmentLayers(layout.layers, sandboxes, gateway, registries)
         capacity = CapacityActivities(
             host=shared.host,
             layout=layout,
@@ -104,7 +107,7 @@ class HostParts:
             preparations=preparations,
             policies=shared.policies,
             answers=shared.host_answers,
-            registries=discover,
+            registries=registries,
         )
         briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, artifacts))
         exporter = Exporter(sandboxes, git, layout.scratch)
@@ -138,7 +141,7 @@ class HostParts:
             adapters=CurrentAdapters(shared.owners),
             toolchains=Toolchains(settings.state),
             traces=shared.traces,
-            registries=discover,
+            registries=registries,
         )
         exporting = ExportingActivities(
             git=git,
@@ -159,6 +162,7 @@ class HostParts:
             patches=shared.patches,
             layers=layers,
             evaluator=Evaluator(git, checks, artifacts),
+            packages=ChangedPackages(git, layers, workspaces, shared.package_answers),
             attested=attested,
         )
         return cls(
@@ -172,6 +176,7 @@ class HostParts:
                 briefing.gather_context,
                 running.run_agent,
                 exporting.export_patch,
+                judging.examine_packages,
                 judging.evaluate,
                 capacity.release,
             ],

@@ -19,6 +19,7 @@ from activities.decisions.attested import WORKER, Attested
 from activities.decisions.authority import Authority
 from activities.decisions.host_answers import FOLDER, HostAnswers
 from activities.decisions.keys import SigningKey, TrustedKeys
+from activities.decisions.package_answers import PackageAnswers
 from activities.decisions.signed_record import SignedRecord
 from activities.decisions.signing import GATEWAY, DecisionVerifier
 from activities.decisions.withdrawals import Withdrawals
@@ -79,6 +80,11 @@ class SharedParts:
     def host_answers(self) -> HostAnswers:
         """What people answered about hosts."""
         return HostAnswers(self.chains, Chains(self.objects, FOLDER), self.verifier, self.authority)
+
+    @cached_property
+    def package_answers(self) -> PackageAnswers:
+        """What people answered about packages."""
+        return PackageAnswers(self.chains, self.verifier, self.authority)
 
     @property
     def attested(self) -> Attested:

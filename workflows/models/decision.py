@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from workflows.models.base import Model
+from workflows.models.packages import MOST_PACKAGES
 from workflows.models.person import Person
 from workflows.models.question import Choice
 
@@ -42,6 +43,8 @@ class Decision(Model):
     """With which a budget is raised."""
     hosts: tuple[str, ...] = Field(default=(), max_length=20)
     """Which an answer is about, each `name:port`: what the person saw, whatever the workflow makes of it."""
+    packages: tuple[str, ...] = Field(default=(), max_length=MOST_PACKAGES)
+    """Which an answer is about, each `name@version`."""
     repository: str = ""
     """Where no task is decided about: the repository's address."""
     decided_at: datetime

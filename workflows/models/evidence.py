@@ -74,7 +74,7 @@ class CheckRun(Model):
         return bool(self.outcomes) and all(outcome.passed for outcome in self.outcomes)
 
 
-_ADDED = ("backend", "runtime", "egress_allowed")
+_ADDED = ("backend", "runtime", "egress_allowed", "patched_layer", "packages")
 """Fields without which evidence was put on record before: empty, they are no part of its hash."""
 
 
@@ -96,6 +96,10 @@ class Evidence(Model):
     findings: tuple[Finding, ...] = ()
     layer: str = ""
     """Hash of the environment layer, if any."""
+    patched_layer: str = ""
+    """The one that the patch was judged in, where it is another: made from its own lock files."""
+    packages: tuple[str, ...] = ()
+    """What it brings there and who allowed that, each such as `requests@2.32.0 (allowed by grace)`."""
     grades: LimitGrades = LimitGrades()
     backend: str = ""
     """What made the sandboxes of the checks, with the grades above; empty in evidence that is older than this field."""

@@ -92,6 +92,10 @@ class TaskPolicy(Model):
     """The most that anybody may allow; None is no ceiling."""
     egress_kept_refused: tuple[str, ...] = ()
     """Hosts that nobody is asked about any more, since somebody said so for this repository."""
+    packages: tuple[str, ...] = ()
+    """Patterns of names of packages that a patch may bring by its lock files without anybody being asked."""
+    packages_ceiling: tuple[str, ...] | None = None
+    """The most that anybody may allow; None is no ceiling."""
     image: str = ""
     """Where sandboxes are containers: the image that the team named; empty, the platform's."""
     required_grades: dict[str, str] = {}

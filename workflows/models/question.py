@@ -15,6 +15,8 @@ class QuestionKind(StrEnum):
     """The agent has used up its runs without saying that it is done."""
     EGRESS = "egress"
     """The agent was refused a host that policy does not list; the run stands still."""
+    PACKAGES = "packages"
+    """The patch's lock files bring packages that nobody has allowed yet."""
 
 
 class Choice(StrEnum):
@@ -37,6 +39,8 @@ WORK = (Choice.CONTINUE, Choice.PROPOSE, Choice.DISCARD)
 """What can become of work that stands still."""
 HOSTS = (Choice.ALLOW_ONCE, Choice.ALLOW_REPOSITORY, Choice.REFUSE)
 """What can be answered about hosts."""
+PACKAGES = (Choice.ALLOW_ONCE, Choice.REFUSE)
+"""What can be answered about packages."""
 ALLOWS = frozenset({Choice.ALLOW_ONCE, Choice.ALLOW_REPOSITORY})
 
 
@@ -57,6 +61,9 @@ class Question(Model):
     """A sensible amount to continue with."""
     hosts: tuple[str, ...] = ()
     """Of a question about hosts: each `name:port`, as the agent asked for it."""
+    packages: tuple[str, ...] = ()
+    """Of a question about packages: each `name@version`, as the patch's lock files have it."""
     asked_at: datetime
     expires_at: datetime
-    """Unanswered until then, the work is kept and nothing is proposed; hosts stay refused, and the run goes on."""
+    """Unanswered until then, the work is kept and nothing is proposed; hosts stay refused, and the run goes on;
+    packages stay out, and the patch is judged without them."""

@@ -95,6 +95,14 @@ class ExportOrder(Model):
     round: int = 1
 
 
+class PackagesOrder(Model):
+    """Say which packages a patch brings by its lock files."""
+
+    task: Task
+    prepared: Prepared
+    patch: Patch
+
+
 class EvaluateOrder(Model):
     """Judge a patch on a base."""
 

@@ -37,19 +37,22 @@ PACKAGES = dict(
     [
         wheel("tinything", "1.0", "import tinypart\nANSWER = tinypart.HALF * 2\n", requires="tinypart"),
         wheel("tinypart", "2.0", "HALF = 21\n"),
+        wheel("tinypart", "2.1", "HALF = 21\nNEW = True\n"),
         # Of a form that is built before it is installed; never to be opened by these tests.
         ("buildme-1.0.tar.gz", b"not looked into"),
     ]
 )
 
 
-def lock() -> str:
-    """A requirements file that pins both packages by hash."""
+def lock(*, tinypart: str = "2.0") -> str:
+    """A requirements file that pins both packages by hash. `tinypart`: in which version."""
     lines = []
     for name, content in PACKAGES.items():
         if not name.endswith(".whl"):
             continue
         project, version, *_ = name.split("-")
+        if project == "tinypart" and version != tinypart:
+            continue
         lines.append(f"{project}=={version} --hash=sha256:{hashlib.sha256(content).hexdigest()}\n")
     return "".join(lines)
 

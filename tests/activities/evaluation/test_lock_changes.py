@@ -1,0 +1,83 @@
+"""What a patch brings by its lock files is told by comparing them with base's, whatever the patch made of them."""
+
+import asyncio
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from activities.evaluation.lock_changes import LockChanges, LockReader, not_allowed
+from activities.repository.git import Git
+from tests.support.repositories import git, make_repository
+from workflows.models.policy import Setup, TaskPolicy
+
+DIGEST, OTHER = "ab" * 32, "cd" * 32
+BASE = f"one==1.0 --hash=sha256:{DIGEST}\n"
+FILES = {"requirements.txt": BASE, "[a]*.txt": "two==1.0\n", "web/package-lock.json": json.dumps({"packages": {}})}
+POLICY = TaskPolicy(setup=Setup(commands=("true",), lock_files=tuple(FILES)))
+
+
+async def compared(place: Path, change: str, policy: TaskPolicy = POLICY) -> LockChanges:
+    """What comes of a change that a shell makes in a work tree."""
+    repository = make_repository(place / "shop", FILES)
+    base = git(repository, "rev-parse", "HEAD").strip()
+    await asyncio.to_thread(subprocess.run, ["sh", "-ec", change], cwd=repository, check=True)
+    git(repository, "add", "-A")
+    git(repository, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "change")
+    return await LockReader(Git(place / "git")).compare(repository / ".git", base, "HEAD", policy)
+
+
+@pytest.mark.parametrize(
+    ("change", "brought"),
+    [
+        (f"echo 'one==1.1 --hash=sha256:{DIGEST}' > requirements.txt", ("one@1.1",)),
+        # The same version, and another file of it; or any file of it at all.
+        (f"echo 'one==1.0 --hash=sha256:{OTHER}' > requirements.txt", ("one@1.0",)),
+        (f"echo 'one==1.0 --hash=sha256:{DIGEST} --hash=sha256:{OTHER}' > requirements.txt", ("one@1.0",)),
+        ("echo one==1.0 > requirements.txt", ("one@1.0",)),
+        ("echo three==1.0 >> '[a]*.txt'", ("three@1.0",)),
+        (
+            """echo '{"packages": {"node_modules/x": {"name": "real", "version": "2.0.0"}}}' > web/package-lock.json""",
+            ("real@2.0.0",),
+        ),
+        # What is taken away, or said in other words, brings nothing.
+        ("echo '# nothing' > requirements.txt", ()),
+        (f"printf '# why\\none == 1.0 \\\\\\n  --hash=sha256:{DIGEST}\\n' > requirements.txt", ()),
+        ("echo hello > other.txt", ()),
+    ],
+)
+async def test_a_package_counts_as_brought_if_base_has_it_not_exactly_like_this(
+    tmp_path: Path, change: str, brought: tuple[str, ...]
+) -> None:
+    found = await compared(tmp_path, change)
+    assert (tuple(one.told for one in found.brought), found.refused) == (brought, "")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("rm requirements.txt", "was deleted"),
+        ("ln -sf web/package-lock.json requirements.txt", "is no plain file any more"),
+        ("echo '--index-url https://evil.example' >> requirements.txt", "is an option"),
+        ("echo '{' > web/package-lock.json", "not JSON"),
+        ("seq 300 | sed 's/.*/p&==1/' >> '[a]*.txt'", "brings 300 packages, and people are asked about 200 at most"),
+    ],
+)
+async def test_what_can_not_be_told_or_asked_about_is_refused(tmp_path: Path, change: str, words: str) -> None:
+    found = await compared(tmp_path, change)
+    assert words in found.refused and found.changes
+
+
+async def test_policy_allows_by_name_and_security_s_ceiling_holds_for_everybody(tmp_path: Path) -> None:
+    allowing = POLICY.model_copy(update={"packages": ("three", "@types/*"), "packages_ceiling": ("three",)})
+    found = await compared(tmp_path, "echo three==1.0 >> '[a]*.txt'", allowing)
+    assert found.refused == "" and not_allowed(found.brought, allowing, {}) == ()
+    assert not_allowed(found.brought, POLICY, {}) == ("three@1.0",)
+    # By name and version: an answer about one version is none about another.
+    assert not_allowed(found.brought, POLICY, {"three@0.9": "grace"}) == ("three@1.0",)
+    assert not_allowed(found.brought, POLICY, {"three@1.0": "grace"}) == ()
+    beyond = allowing.model_copy(update={"packages_ceiling": ("four",)})
+    (tmp_path / "second").mkdir()
+    found = await compared(tmp_path / "second", "echo three==1.0 >> '[a]*.txt'", beyond)
+    assert "lets nobody bring three@1.0" in found.refused
