@@ -11,8 +11,8 @@ import logging
 import os
 import tarfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,6 +44,8 @@ _STILL_SECONDS = 5.0
 """For a run to stand still; one that does not in time goes on, and is looked at again later."""
 _LOOK_SECONDS = 0.2
 _log = logging.getLogger(__name__)
+_Still = Callable[[], AbstractAsyncContextManager[list[float]]]
+"""In it nothing of a run moves; the list gets for how many milliseconds."""
 
 
 class Pace:
@@ -149,13 +151,20 @@ class Checkpoints:
                 continue
             # What is called while one is taken is for the next.
             self._last, self._calls = time.monotonic(), counting.calls
-            try:
-                await self.take(counting)
-            except (TooMuch, ExportRefused, GitError, LookupError, OSError) as error:
-                _log.warning("no checkpoint of %s: %s", self._order.run_id, error)
+            await self._take(counting, self._standing_still, "the machine it ran on was lost")
 
-    async def take(self, counting: ToolCallCount) -> Checkpoint | None:
-        """Take one now; None if nothing has changed since the last."""
+    async def take_last(self, counting: ToolCallCount) -> None:
+        """Take one of a run that was ended before it was done; also where none are taken while runs go on."""
+        await self._take(counting, _nothing_moves, "it hung or came to a limit, and was ended")
+
+    async def _take(self, counting: ToolCallCount, still: _Still, why: str) -> None:
+        try:
+            await self.take(counting, still, why)
+        except (TooMuch, ExportRefused, GitError, LookupError, OSError) as error:
+            _log.warning("no checkpoint of %s: %s", self._order.run_id, error)
+
+    async def take(self, counting: ToolCallCount, still: _Still, why: str) -> Checkpoint | None:
+        """Take one now; None if nothing has changed since the last. `why` is what an agent is told that begins anew."""
         if self._copies is None:
             self._copies = (await asyncio.to_thread(self._tree), await asyncio.to_thread(self._session))
             taken = await self._host.attested.checkpoints(self._order.task.id)
@@ -164,7 +173,7 @@ class Checkpoints:
             self._is_first = True
         tree, session = self._copies
         changed = await asyncio.to_thread(tree.refresh)
-        async with self._standing_still() as paused:
+        async with still() as paused:
             changed |= await asyncio.to_thread(tree.refresh)
             kept = await asyncio.to_thread(_refreshed, session)
             calls, session_id, words = counting.calls, counting.session, list(counting.recent)
@@ -172,8 +181,8 @@ class Checkpoints:
             return None
         self._is_first = False
         metered = await self._host.gateway.metered(self._order.run_id)
-        words_so_far = handover(words, "the machine it ran on was lost")
-        return await self._put(calls, session_id, words_so_far, metered=metered, paused_ms=round(paused[0], 1))
+        words_so_far = handover(words, why)
+        return await self._put(calls, session_id, words_so_far, metered=metered, paused_ms=round(sum(paused), 1))
 
     @asynccontextmanager
     async def _standing_still(self) -> AsyncIterator[list[float]]:
@@ -240,6 +249,12 @@ class Checkpoints:
         if not packed:
             return None
         return await self._host.artifacts.put(packed, name="session.tar", media_type="application/x-tar")
+
+
+@asynccontextmanager
+async def _nothing_moves() -> AsyncIterator[list[float]]:
+    """Around the copy of a run whose processes are all dead."""
+    yield []
 
 
 def _refreshed(copy: StillCopy | None) -> bool:

@@ -13,6 +13,10 @@ class QuestionKind(StrEnum):
     """A cap is reached; the run stands still."""
     UNFINISHED = "unfinished"
     """The agent has used up its runs without saying that it is done."""
+    HANG = "hang"
+    """The agent hung, was gone on with, and hung again; its run is over, its work and conversation are kept."""
+    LIMIT = "limit"
+    """A run came to its limit of time, memory, processes or disk; it is over, its work and conversation are kept."""
     EGRESS = "egress"
     """The agent was refused a host that policy does not list; the run stands still."""
 
