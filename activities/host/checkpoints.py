@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from activities.agents.adapter import AgentAdapter, Session
@@ -153,6 +154,12 @@ class Checkpoints:
             self._last, self._calls = time.monotonic(), counting.calls
             await self._take(counting, self._standing_still, "the machine it ran on was lost")
 
+    async def take_paused(self, counting: ToolCallCount) -> None:
+        """Take one of a run that stands still, and leave it so: its host may be lost before somebody answers."""
+        if self._host.pace.seconds:
+            still = partial(self._standing_still, thaws=False)
+            await self._take(counting, still, "the machine on which it stood still was lost")
+
     async def take_last(self, counting: ToolCallCount) -> None:
         """Take one of a run that was ended before it was done; also where none are taken while runs go on."""
         await self._take(counting, _nothing_moves, "it hung or came to a limit, and was ended")
@@ -185,7 +192,7 @@ class Checkpoints:
         return await self._put(calls, session_id, words_so_far, metered=metered, paused_ms=round(sum(paused), 1))
 
     @asynccontextmanager
-    async def _standing_still(self) -> AsyncIterator[list[float]]:
+    async def _standing_still(self, *, thaws: bool = True) -> AsyncIterator[list[float]]:
         """While every process of the run has stopped. The list gets for how long, in milliseconds."""
         sandboxes, run_id = self._host.sandboxes, self._order.run_id
         paused: list[float] = []
@@ -200,8 +207,9 @@ class Checkpoints:
         except TimeoutError as error:
             raise OSError(f"it did not stand still within {_STILL_SECONDS:g} s") from error
         finally:
-            with contextlib.suppress(LookupError):
-                await sandboxes.thaw(run_id)
+            if thaws:
+                with contextlib.suppress(LookupError):
+                    await sandboxes.thaw(run_id)
 
     async def _put(self, calls: int, session_id: str, words: str, *, metered: Metered, paused_ms: float) -> Checkpoint:
         host, order, held = self._host, self._order, self._held

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from activities.agents.adapter import Hang
 from activities.agents.heard import Said
 from activities.egress.contract import Traffic
-from workflows.models.run import HangKind
+from activities.sandbox.contract import RunStatus
+from workflows.models.run import HangKind, RunEnd
 
 IDLE_SHARE = 0.05
 """Of one processor: a command line that waits has timers and a collector of garbage, and uses less than this."""
@@ -47,6 +48,13 @@ def hang_of(detail: str) -> HangKind | None:
     """Which hang a run was stopped for, by the reason that its final status states; None if for none."""
     found = _REASON.match(detail)
     return HangKind(found[1]) if found and found[1] in set(HangKind) else None
+
+
+def hang_in(status: RunStatus) -> HangKind | None:
+    """How a run hung that has ended; None if it did not. One that came to its limit on output flooded it."""
+    if status.end is RunEnd.OUTPUT:
+        return HangKind.OUTPUT_FLOOD
+    return hang_of(status.detail) if status.end is RunEnd.HUNG else None
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from activities.agents.tool_calls import ToolCallCount
 from activities.egress.contract import EgressGateway
 from activities.egress.places import GatewayError
 from activities.host.hang_watch import HangWatch
-from activities.host.hangs import reason
+from activities.host.hangs import hang_of, reason
 from activities.host.supervised import HandedOver, supervised
 from activities.sandbox.contract import RunStatus, Sandboxes, SandboxSpec
+from workflows.models.run import RunEnd
 from workflows.models.usage import Metered
 
 TOOL_CALLS = "It made as many tool calls as one run may."
@@ -110,6 +111,14 @@ async def follow(
     finally:
         for beside in (following, checkpoints, holding, hang):
             await _end(beside)
+
+
+def told_apart(status: RunStatus) -> RunStatus:
+    """The status with the end for which this host stopped the run, if it did."""
+    if status.end is not RunEnd.STOPPED:
+        return status
+    end = RunEnd.TOOL_CALLS if status.detail == TOOL_CALLS else RunEnd.HUNG if hang_of(status.detail) else status.end
+    return status.model_copy(update={"end": end})
 
 
 async def _made_to_stand_still(

@@ -27,9 +27,9 @@ from activities.environment.registries import RegistryAccess
 from activities.failures import step
 from activities.host.checkpoints import Checkpointing
 from activities.host.hang_watch import HangWatch
-from activities.host.hangs import hang_of
+from activities.host.hangs import hang_in
 from activities.host.layout import HostLayout
-from activities.host.pausing import TOOL_CALLS, Pause, Watch, follow
+from activities.host.pausing import Pause, Watch, follow, told_apart
 from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
 from activities.host.supervised import TAKEN_DOWN, SandboxLost
@@ -132,6 +132,7 @@ class RunningActivities:
         checkpoints = self._checkpointing.of(order, held, mirror, workspace, adapter, session)
         came_to = await follow(self._sandboxes, watch, spec, counting, hanging, checkpoints.keep_taking(counting))
         if isinstance(came_to, Pause):
+            await checkpoints.take_paused(counting)
             return RunResult(
                 run_id=order.run_id,
                 end=RunEnd.PAUSED,
@@ -146,7 +147,7 @@ class RunningActivities:
             # still for too long. What the agent had done so far is in the workspace, where the next one begins.
             await self._sandboxes.forget(order.run_id)
             raise SandboxLost(status)
-        status = _told_apart(status)
+        status = told_apart(status)
         if status.end in INTERRUPTED:
             await checkpoints.take_last(counting)
         return await self._conclude(order, adapter, status, output)
@@ -274,9 +275,7 @@ class RunningActivities:
         records = await self._gateway.close(order.run_id)
         arrivals = await self._sandboxes.arrivals(order.run_id)
         transcript = await asyncio.to_thread(read_transcript, adapter, output, arrivals)
-        hang = hang_of(status.detail) if status.end is RunEnd.HUNG else None
-        if status.end is RunEnd.OUTPUT:
-            hang = HangKind.OUTPUT_FLOOD
+        hang = hang_in(status)
         # What it has reported stands: it only did not end, and would report it again.
         judged_as = RunEnd.EXITED if hang is HangKind.NO_EXIT else status.end
         verdict = adapter.judge(transcript.events, status.exit_code, judged_as)
@@ -316,14 +315,6 @@ class RunningActivities:
         await self._attested.add_run(order.task.id, result, artifacts)
         self._traces.run_ended(order.task, result, status, transcript.events, records)
         return result
-
-
-def _told_apart(status: RunStatus) -> RunStatus:
-    """The status with the end for which this host stopped the run, if it did."""
-    if status.end is not RunEnd.STOPPED:
-        return status
-    end = RunEnd.TOOL_CALLS if status.detail == TOOL_CALLS else RunEnd.HUNG if hang_of(status.detail) else status.end
-    return status.model_copy(update={"end": end})
 
 
 def _hand_over(source: Path, target: Path, uid: int | None) -> None:
