@@ -38,6 +38,7 @@ def details(status: TaskStatus) -> str:
         f"Goal: {as_code(task.goal)}",
         f"Repository: {as_code(task.repository.name)} onto {as_code(task.base)}",
     ]
+    lines += [f"Hung: {as_code(hang)}" for hang in status.hangs]
     if status.patch is not None:
         patch = status.patch
         lines.append(f"Patch: {patch.files} files, +{patch.added} −{patch.removed}, head `{patch.head[:12]}`")

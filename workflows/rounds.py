@@ -20,6 +20,7 @@ from workflows.models.steps import ContextOrder, EvaluateOrder, ExportOrder, Pre
 from workflows.package_questions import PackageQuestions
 from workflows.progress import Progress
 from workflows.running import Running
+from workflows.setbacks import Setbacks, kept_work
 from workflows.steps import HostSteps
 
 
@@ -39,6 +40,7 @@ class Rounds:
         self._asking = asking
         self._running = Running(progress, hosting, asking)
         self._packages = PackageQuestions(progress, hosting, asking)
+        self._setbacks = Setbacks(progress, asking)
         self._handover: ArtifactRef | None = None
         self._unjudged: tuple[RunResult, ExportResult] | None = None
         """What is there to be judged, once people were asked about its packages."""
@@ -56,14 +58,7 @@ class Rounds:
             if came_to is not _CameTo.UNFINISHED:
                 return came_to is _CameTo.REVIEW
             # Asked without a workspace: waiting for a person costs nothing.
-            answer = await self._asking.ask(
-                QuestionKind.UNFINISHED,
-                f"the agent has made {self._progress.policy.runs_per_round} runs of "
-                f"{self._progress.policy.tool_calls} tool calls and is not done: the task may be too large for one "
-                "change. Let it go on, propose what there is, or discard it",
-                seconds=self._progress.policy.budget.answer_seconds,
-            )
-            choice = answer.decision.choice if answer is not None else None
+            choice = await self._ask()
             if choice is not Choice.CONTINUE:
                 return await self._stop_there(choice)
 
@@ -89,12 +84,25 @@ class Rounds:
         self._progress.change(evaluation=evaluation)
         return evaluation
 
+    async def _ask(self) -> Choice | None:
+        """What becomes of an agent that is not done, as somebody chose; None if nobody did in time."""
+        policy = self._progress.policy
+        if self._setbacks.asks:
+            return await self._setbacks.ask(policy)
+        answer = await self._asking.ask(
+            QuestionKind.UNFINISHED,
+            f"the agent has made {policy.runs_per_round} runs of {policy.tool_calls} tool calls and is not done: the "
+            "task may be too large for one change. Let it go on, propose what there is, or discard it",
+            seconds=policy.budget.answer_seconds,
+        )
+        return answer.decision.choice if answer is not None else None
+
     async def _rounds(self, prepared: Prepared, guidance: str) -> _CameTo:
         feedback = None
         for left in reversed(range(prepared.policy.feedback_rounds + 1)):
             asked_before = self._unjudged is not None
             run, exported = self._unjudged or await self._next_round(prepared, feedback, guidance)
-            if run.end is RunEnd.TOOL_CALLS:
+            if run.end is RunEnd.TOOL_CALLS or self._setbacks.asks:
                 return _CameTo.UNFINISHED
             chosen = self._running.chosen
             if not run.succeeded and chosen is not Choice.PROPOSE:
@@ -133,7 +141,14 @@ class Rounds:
         """Run until the agent is done with this round, or may not go on."""
         for left in reversed(range(prepared.policy.runs_per_round)):
             run, exported = await self._run_once(prepared, feedback, guidance)
-            self._handover = run.handover if run.end is RunEnd.TOOL_CALLS else None
+            self._setbacks.note(run, exported)
+            if self._setbacks.goes_on_by_itself:
+                self._handover = run.handover
+                self._progress.say(f"{self._setbacks.interrupted}; it goes on once more from where it was")
+                run, exported = await self._run_once(prepared, feedback, guidance)
+                self._setbacks.note(run, exported)
+            goes_on = run.end is RunEnd.TOOL_CALLS or self._setbacks.asks
+            self._handover = run.handover if goes_on else None
             if run.end is not RunEnd.TOOL_CALLS or not left:
                 break
         return run, exported
@@ -152,13 +167,14 @@ class Rounds:
                 feedback=feedback,
                 guidance=guidance,
                 handover=self._handover,
+                interrupted=self._setbacks.interrupted,
                 resumes=self._running.resumes(prepared),
                 round=status.round,
             )
             self._progress.enter(Stage.CONTEXT)
             context = await self._hosting.step(prepared, HostSteps.gather_context, order, timeouts.FORGE)
         self._progress.enter(Stage.RUN, context=context)
-        run = await self._running.run(prepared, context)
+        run = await self._running.run(prepared, context, self._setbacks.goes_on)
         self._progress.enter(Stage.EXPORT, run=run)
         exported = await self._hosting.step(
             prepared,
@@ -175,7 +191,7 @@ class Rounds:
         status = self._progress.status
         patch = status.patch
         if choice is not Choice.PROPOSE:
-            self._end_by(choice, "the agent was not done")
+            self._end_by(choice, self._setbacks.interrupted or "the agent was not done")
             return False
         if patch is None:
             self._progress.end(Outcome.NO_CHANGES, "there is nothing to propose: nothing was changed yet")
@@ -187,13 +203,7 @@ class Rounds:
         if run.end is RunEnd.BUDGET:
             self._end_by(self._running.chosen, run.detail)
             return
-        work = ""
-        if exported.patch is not None:
-            work = "; what it had done so far is kept as the task's patch"
-            if exported.patch.left_out.files:
-                work += f", without what is too large for one: {exported.patch.left_out}"
-        elif exported.refused:
-            work = f"; what it had done so far could not be taken: {exported.refused}"
+        work = kept_work(exported) if exported.patch is not None or exported.refused else ""
         code = f" (exit code {run.exit_code})" if run.exit_code else ""
         message = f"the agent did not finish: {run.detail or run.end}{code}{work}"
         self._progress.end(Outcome.AGENT_FAILED, message)

@@ -49,9 +49,9 @@ class Running:
         """Whether the next run goes on from the checkpoint that the workspace was made from."""
         return prepared.checkpoint is not None and self._resumed_in != prepared.placement.epoch
 
-    async def run(self, prepared: Prepared, context: StartupContext) -> RunResult:
+    async def run(self, prepared: Prepared, context: StartupContext, goes_on: str = "") -> RunResult:
         """Run the agent once, or go on with the run that is found. A cap pauses it; who answers decides whether it goes
-        on.
+        on. `goes_on`: the run whose conversation a new one goes on with.
         """
         status, policy = self._progress.status, prepared.policy
         self.chosen = None
@@ -64,7 +64,9 @@ class Running:
         run_id, resumes = self._latest, self.resumes(prepared)
         if resumes:
             await self._count_the_lost(prepared)
-        order = RunOrder(run_id=run_id, task=status.task, prepared=prepared, context=context, resumes=resumes)
+        order = RunOrder(
+            run_id=run_id, task=status.task, prepared=prepared, context=context, resumes=resumes, goes_on=goes_on
+        )
         used, held = Metered(), ""
         while not order.stop:
             order = order.model_copy(

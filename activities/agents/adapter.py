@@ -1,14 +1,13 @@
 """What the system needs to know about an agent's command line, whichever vendor it is from."""
 
-from collections.abc import Sequence
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
 from activities.egress.contract import BrokeredService
 from activities.sandbox.contract import INPUT, Mount
 from workflows.models.base import Model
-from workflows.models.run import RunEnd
+from workflows.models.run import HangKind, RunEnd
 from workflows.models.transcript import TranscriptEvent
 
 PROMPT_NAME = "prompt.md"
@@ -28,26 +27,17 @@ class Toolchain(Model):
     """Name to a glob below the toolchain's root that matches exactly one file: the platform's own program."""
 
 
-class HangKind(StrEnum):
-    """How a command line can go on for ever without getting anywhere."""
-
-    SILENT_START = "silent-start"
-    """No event at all since it was started."""
-    STALL = "stall"
-    """No event while neither a tool nor the model is known to be slow."""
-    NO_EXIT = "no-exit"
-    """It has reported its result, and does not end."""
-    RETRY_LOOP = "retry-loop"
-    """Nothing but errors."""
-    PERMISSION_PROMPT = "permission-prompt"
-    """It waits for somebody to allow something, and there is nobody."""
-
-
 class Hang(Model):
     """One way in which a command line is known to hang, and after how long it counts as that."""
 
     kind: HangKind
     seconds: float
+    """More than 0; of the run's own time, in which it did not stand still."""
+
+
+def hangs_of(known: Mapping[HangKind, float], stated: Mapping[HangKind, float]) -> tuple[Hang, ...]:
+    """What is known of a command line, with what its owner states instead; 0 is never."""
+    return tuple(Hang(kind=kind, seconds=seconds) for kind, seconds in {**known, **stated}.items() if seconds)
 
 
 class Session(Model):

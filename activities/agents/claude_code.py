@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from activities.agents.adapter import HangKind, Launch, Session, Toolchain
+from activities.agents.adapter import Launch, Session, Toolchain
 from activities.agents.json_lines import as_message, content_of, name, rows, table, text, tokens
 from activities.agents.model_provider import PLACEHOLDER
 from activities.agents.vendor_cli import VendorCli, kept
 from activities.egress.contract import Endpoint, UsageDialect
+from workflows.models.run import HangKind
 from workflows.models.transcript import EventKind, TranscriptEvent
 
 
@@ -29,6 +30,7 @@ class ClaudeCode(VendorCli):
         HangKind.NO_EXIT: 30,
         HangKind.RETRY_LOOP: 300,
         HangKind.PERMISSION_PROMPT: 120,
+        HangKind.OUTPUT_FLOOD: 30,
     }
 
     def launch(self, prompt_dir: Path, session: Session | None = None) -> Launch:

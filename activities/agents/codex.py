@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from activities.agents.adapter import SESSION, HangKind, Launch, Session, Toolchain, Verdict
+from activities.agents.adapter import SESSION, Launch, Session, Toolchain, Verdict
 from activities.agents.json_lines import as_message, content_of, name, rows, table, text, tokens
 from activities.agents.model_provider import PLACEHOLDER
 from activities.agents.vendor_cli import VendorCli
 from activities.agents.verdict import judge_by_result
 from activities.egress.contract import UsageDialect
-from workflows.models.run import RunEnd
+from workflows.models.run import HangKind, RunEnd
 from workflows.models.transcript import EventKind, TranscriptEvent
 
 _KEY = "JOURNEYMAN_MODEL_KEY"
@@ -30,6 +30,7 @@ class Codex(VendorCli):
         HangKind.STALL: 900,
         HangKind.NO_EXIT: 30,
         HangKind.RETRY_LOOP: 120,
+        HangKind.OUTPUT_FLOOD: 30,
     }
 
     def launch(self, prompt_dir: Path, session: Session | None = None) -> Launch:

@@ -15,11 +15,11 @@ program that writes no result event is judged by its exit code. All of this is t
 decides nothing about the patch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from activities.agents.adapter import PROMPT, SESSION, Hang, HangKind, Launch, Session, Toolchain, Verdict
+from activities.agents.adapter import PROMPT, SESSION, Hang, Launch, Session, Toolchain, Verdict, hangs_of
 from activities.agents.json_lines import TEXT_CHARS, as_message, content_of, name, text, tokens
 from activities.agents.model_provider import Provider
 from activities.agents.verdict import SUMMARY_CHARS, summary_of, unfinished
@@ -27,7 +27,7 @@ from activities.egress.contract import BrokeredService, UsageDialect
 from activities.policy.agent_tables import AgentEntry
 from activities.sandbox.contract import INPUT, Mount
 from workflows.models.policy import PolicyRefusal
-from workflows.models.run import RunEnd
+from workflows.models.run import HangKind, RunEnd
 from workflows.models.transcript import EventKind, TranscriptEvent
 
 __all__ = ["SUMMARY_CHARS", "TEXT_CHARS", "CommandAdapter"]
@@ -36,6 +36,13 @@ _KINDS = {kind.value: kind for kind in EventKind}
 
 class CommandAdapter:
     """Implements adapter.AgentAdapter for any program."""
+
+    # Nothing is known of it: it may be silent for as long as it may run.
+    HANGS: ClassVar[Mapping[HangKind, float]] = {
+        HangKind.NO_EXIT: 60,
+        HangKind.OUTPUT_FLOOD: 30,
+        HangKind.RETRY_LOOP: 300,
+    }
 
     def __init__(self, name: str, entry: AgentEntry, provider: Provider | None = None) -> None:
         """Raises PolicyRefusal if the entry names no command."""
@@ -64,8 +71,7 @@ class CommandAdapter:
 
     @property
     def hangs(self) -> tuple[Hang, ...]:
-        # Nothing is known of it: it may be silent for as long as it may run.
-        return (Hang(kind=HangKind.NO_EXIT, seconds=60),)
+        return hangs_of(self.HANGS, self._entry.hangs.stated())
 
     def launch(self, prompt_dir: Path, session: Session | None = None) -> Launch:
         mounts = [Mount(source=prompt_dir, target=INPUT)]

@@ -4,6 +4,7 @@ import re
 from collections import deque
 
 from activities.agents.adapter import AgentAdapter
+from activities.agents.heard import Heard
 from activities.agents.transcript import TranscriptReader
 from workflows.models.transcript import EventKind, TranscriptEvent
 
@@ -24,6 +25,7 @@ class ToolCallCount:
         self._results = 0
         self.session = ""
         """The command line's own id of its conversation, in a form that can be given back to it."""
+        self.heard = Heard()
         self.recent: deque[TranscriptEvent] = deque(maxlen=_RECENT)
         """Of what was said and done, the last."""
         self.reached = False
@@ -31,6 +33,7 @@ class ToolCallCount:
 
     def saw(self, output: bytes) -> bool:
         """Whether the limit is reached with this output."""
+        self.heard.output(output)
         for event in self._reader.feed(output):
             self._count(event)
             if self._at_the_limit():
@@ -47,6 +50,7 @@ class ToolCallCount:
         self._results += event.kind is EventKind.TOOL_RESULT
         if _SESSION_ID.fullmatch(event.session):
             self.session = event.session
+        self.heard.event(event)
         self.recent.append(event)
 
     def _at_the_limit(self) -> bool:

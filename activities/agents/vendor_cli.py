@@ -9,11 +9,11 @@ from activities.agents.adapter import (
     SESSION,
     TOOLCHAIN,
     Hang,
-    HangKind,
     Launch,
     Session,
     Toolchain,
     Verdict,
+    hangs_of,
 )
 from activities.agents.model_provider import Provider
 from activities.agents.verdict import judge_by_result
@@ -22,7 +22,7 @@ from activities.policy.agent_tables import AgentEntry
 from activities.sandbox.bubblewrap import HOME, PATH
 from activities.sandbox.contract import INPUT, Mount
 from workflows.models.policy import PolicyRefusal
-from workflows.models.run import RunEnd
+from workflows.models.run import HangKind, RunEnd
 from workflows.models.transcript import TranscriptEvent
 
 
@@ -78,7 +78,7 @@ class VendorCli:
 
     @property
     def hangs(self) -> tuple[Hang, ...]:
-        return tuple(Hang(kind=kind, seconds=seconds) for kind, seconds in self.HANGS.items())
+        return hangs_of(self.HANGS, self._entry.hangs.stated())
 
     def started(
         self,

@@ -14,7 +14,7 @@ from workflows.models.transcript import EventKind, TranscriptEvent
 SUMMARY_CHARS = 8_000
 _SAID_CHARS = 500
 _TOOLS_NAMED = 5
-_ENDS = {
+ENDS = {
     RunEnd.DEADLINE: "it did not end in time",
     RunEnd.MEMORY: "it used more memory than it may",
     RunEnd.PROCESSES: "it started more processes than it may",
@@ -26,8 +26,10 @@ _ENDS = {
     RunEnd.PAUSED: "it stands still at a cap of its budget",
     RunEnd.LEASE_LAPSED: "its host lost touch for too long",
     RunEnd.NOT_STARTED: "its sandbox could not be made",
+    RunEnd.HUNG: "it hung",
     RunEnd.LOST: "its supervisor died",
 }
+"""What an end is in words, after the agent's name."""
 _ADVICE = {
     r"\b429\b|rate.?limit|too many requests": "the provider's rate limit was reached; wait, or ask it for a higher one",
     r"\b529\b|overloaded": "the provider is overloaded; ask again later",
@@ -59,7 +61,7 @@ def unfinished(agent: str, events: Sequence[TranscriptEvent], end: RunEnd) -> Ve
     after = " after it had reported its result" if _last(events, EventKind.RESULT) else ""
     error = _last(events, EventKind.ERROR)
     said = f"; the last error: {error.text[:_SAID_CHARS]}{_advice(error.text)}" if error and not after else ""
-    return Verdict(succeeded=False, detail=f"{agent}: {_ENDS[end]}{after}{said}", summary=summary_of(events))
+    return Verdict(succeeded=False, detail=f"{agent}: {ENDS[end]}{after}{said}", summary=summary_of(events))
 
 
 def judge_by_result(

@@ -106,6 +106,13 @@ class ContextBuilder:
             rest.append((heading, part("checkpoint", "run", Trust.UNTRUSTED, data, HANDOVER_CHARS, now=now)))
         elif order.handover is not None:
             heading = "# What was done so far\n\nIts work is in the work tree; go on from there:\n"
+            if order.interrupted:
+                why = plain(order.interrupted, 300)
+                heading = (
+                    f"# You were interrupted\n\nYou were ended because {why}. The work tree is as you left it. Look at "
+                    "it before you go on, and do otherwise what would end like that again. What you had done until "
+                    "then:\n"
+                )
             data = await self._artifacts.get(order.handover)
             rest.append((heading, part("handover", "run", Trust.UNTRUSTED, data, HANDOVER_CHARS, now=now)))
         for found in await self._base.agents_files(mirror, base, now):

@@ -109,6 +109,11 @@ class Attested:
         ended = {run.run_id for run in await self.runs(task_id)}
         return taken[-1] if taken and taken[-1].run_id not in ended else None
 
+    async def checkpoint_of(self, task_id: str, run_id: str) -> Checkpoint | None:
+        """The last one of a run, ended or not; None if there is none."""
+        taken = [one for one in await self.checkpoints(task_id) if one.run_id == run_id]
+        return taken[-1] if taken else None
+
     async def add_patch(self, task_id: str, made: AttestedPatch) -> None:
         """Put on record that a patch was made for a task."""
         patch = made.patch

@@ -146,6 +146,19 @@ class Wanted(Model):
     """Bytes of the log that were looked at: where the next look begins."""
 
 
+class Traffic(Model):
+    """What passed a sandbox's way out so far. Counts only grow, while one process looks."""
+
+    answered: int = 0
+    """Requests to brokered services that were answered well."""
+    failed: int = 0
+    """Those that were answered with an error, or not at all."""
+    moved: int = 0
+    """Grows with whatever passes: bytes of requests under way too. Of no unit; only that it grows means anything."""
+    seen: int = 0
+    """Bytes of the log that were looked at: where the next look begins."""
+
+
 class EgressGateway(Protocol):
     """One gateway a host, with a listener per sandbox."""
 
@@ -167,6 +180,10 @@ class EgressGateway(Protocol):
 
     async def wanted(self, sandbox: str, seen: int) -> Wanted:
         """Hosts that it was refused since an earlier look, where its rules say `asks`; none if it is not open."""
+        ...
+
+    async def traffic(self, sandbox: str, before: Traffic) -> Traffic:
+        """What has passed since an earlier look, added to it; the same if it is not open."""
         ...
 
     async def close(self, sandbox: str) -> tuple[EgressRecord, ...]:

@@ -12,7 +12,7 @@ from filelock import FileLock
 from activities.egress import configuration
 from activities.egress.authorities import staged_bundle, system_bundle
 from activities.egress.clusters import ClusterPlaces, clusters
-from activities.egress.contract import EgressRecord, EgressRules, Wanted
+from activities.egress.contract import EgressRecord, EgressRules, Traffic, Wanted
 from activities.egress.daemon import wait_for
 from activities.egress.keyring import Keyring
 from activities.egress.metering.books import Books
@@ -20,7 +20,7 @@ from activities.egress.opened import Opened, OpenList, distinct_upstreams, key
 from activities.egress.packages import check_packages
 from activities.egress.places import GatewayError, Places, write_aside
 from activities.egress.process import METER_SOCKET, EnvoyProcess, MeterProcess
-from activities.egress.records import empty_log, new_lines, parse_log, read_log, wanted_hosts, with_usage
+from activities.egress.records import empty_log, new_lines, outcomes, parse_log, read_log, wanted_hosts, with_usage
 from activities.egress.routes import PROBE_HOST, routes
 from activities.egress.rules import parse_rules
 from activities.egress.services import Upstream, check_services
@@ -99,6 +99,10 @@ class EnvoyGateway:
     async def wanted(self, sandbox: str, seen: int) -> Wanted:
         """Hosts that a sandbox was refused since an earlier look, and that people may be asked about."""
         return await self._alone(lambda: self._wanted(sandbox, seen))
+
+    async def traffic(self, sandbox: str, before: Traffic) -> Traffic:
+        """What has passed a sandbox's way out since an earlier look, added to it."""
+        return await self._alone(lambda: self._traffic(sandbox, before))
 
     async def close(self, sandbox: str) -> tuple[EgressRecord, ...]:
         """Close the listener, cutting what is still open, and return every request it saw, in order."""
@@ -191,6 +195,20 @@ class EnvoyGateway:
             return Wanted(seen=seen)
         lines, seen = new_lines(self._open_list.log(opened), seen)
         return Wanted(hosts=wanted_hosts(lines, sandbox), seen=seen)
+
+    def _traffic(self, sandbox: str, before: Traffic) -> Traffic:
+        opened = self._open_list.find(sandbox)
+        if opened is None:
+            return before
+        lines, seen = new_lines(self._open_list.log(opened), before.seen)
+        well, badly = outcomes(lines, sandbox)
+        used = self._books.metered(opened.key, None)
+        return Traffic(
+            answered=before.answered + well,
+            failed=before.failed + badly,
+            moved=seen + used.requests + used.bytes + used.tokens,
+            seen=seen,
+        )
 
     def _forget(self, sandbox: str) -> None:
         self._open_list.forget_records(sandbox)

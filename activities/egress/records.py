@@ -76,6 +76,19 @@ def wanted_hosts(lines: Iterable[bytes], sandbox: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(record.host for record in records if record.host))
 
 
+def outcomes(lines: Iterable[bytes], sandbox: str) -> tuple[int, int]:
+    """How many requests to brokered services were answered well, and how many were not, though they were let through.
+
+    One that its client gave up counts as failed. One that was held at a cap is neither.
+    """
+    well = badly = 0
+    for record in parse_log(lines, sandbox):
+        if record.request and record.allowed:
+            answered = 200 <= record.status < 400
+            well, badly = well + answered, badly + (not answered)
+    return well, badly
+
+
 def empty_log(path: Path) -> None:
     """Empty a log in Envoy's own directory without following a link there. Envoy appends, so it starts over."""
     with contextlib.suppress(OSError):

@@ -133,6 +133,7 @@ class Evaluator:
             removed=sum(change.removed for change in changes),
             egress_refused=order.run.egress_refused if order.run else (),
             egress_allowed=order.run.egress_allowed if order.run else (),
+            hangs=order.hangs,
         )
         return Judgement(
             evidence=evidence,

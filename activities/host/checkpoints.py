@@ -11,9 +11,10 @@ import logging
 import os
 import tarfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from activities.agents.adapter import AgentAdapter, Session
@@ -44,6 +45,8 @@ _STILL_SECONDS = 5.0
 """For a run to stand still; one that does not in time goes on, and is looked at again later."""
 _LOOK_SECONDS = 0.2
 _log = logging.getLogger(__name__)
+_Still = Callable[[], AbstractAsyncContextManager[list[float]]]
+"""In it nothing of a run moves; the list gets for how many milliseconds."""
 
 
 class Pace:
@@ -149,13 +152,26 @@ class Checkpoints:
                 continue
             # What is called while one is taken is for the next.
             self._last, self._calls = time.monotonic(), counting.calls
-            try:
-                await self.take(counting)
-            except (TooMuch, ExportRefused, GitError, LookupError, OSError) as error:
-                _log.warning("no checkpoint of %s: %s", self._order.run_id, error)
+            await self._take(counting, self._standing_still, "the machine it ran on was lost")
 
-    async def take(self, counting: ToolCallCount) -> Checkpoint | None:
-        """Take one now; None if nothing has changed since the last."""
+    async def take_paused(self, counting: ToolCallCount) -> None:
+        """Take one of a run that stands still, and leave it so: its host may be lost before somebody answers."""
+        if self._host.pace.seconds:
+            still = partial(self._standing_still, thaws=False)
+            await self._take(counting, still, "the machine on which it stood still was lost")
+
+    async def take_last(self, counting: ToolCallCount) -> None:
+        """Take one of a run that was ended before it was done; also where none are taken while runs go on."""
+        await self._take(counting, _nothing_moves, "it hung or came to a limit, and was ended")
+
+    async def _take(self, counting: ToolCallCount, still: _Still, why: str) -> None:
+        try:
+            await self.take(counting, still, why)
+        except (TooMuch, ExportRefused, GitError, LookupError, OSError) as error:
+            _log.warning("no checkpoint of %s: %s", self._order.run_id, error)
+
+    async def take(self, counting: ToolCallCount, still: _Still, why: str) -> Checkpoint | None:
+        """Take one now; None if nothing has changed since the last. `why` is what an agent is told that begins anew."""
         if self._copies is None:
             self._copies = (await asyncio.to_thread(self._tree), await asyncio.to_thread(self._session))
             taken = await self._host.attested.checkpoints(self._order.task.id)
@@ -164,7 +180,7 @@ class Checkpoints:
             self._is_first = True
         tree, session = self._copies
         changed = await asyncio.to_thread(tree.refresh)
-        async with self._standing_still() as paused:
+        async with still() as paused:
             changed |= await asyncio.to_thread(tree.refresh)
             kept = await asyncio.to_thread(_refreshed, session)
             calls, session_id, words = counting.calls, counting.session, list(counting.recent)
@@ -172,11 +188,11 @@ class Checkpoints:
             return None
         self._is_first = False
         metered = await self._host.gateway.metered(self._order.run_id)
-        words_so_far = handover(words, "the machine it ran on was lost")
-        return await self._put(calls, session_id, words_so_far, metered=metered, paused_ms=round(paused[0], 1))
+        words_so_far = handover(words, why)
+        return await self._put(calls, session_id, words_so_far, metered=metered, paused_ms=round(sum(paused), 1))
 
     @asynccontextmanager
-    async def _standing_still(self) -> AsyncIterator[list[float]]:
+    async def _standing_still(self, *, thaws: bool = True) -> AsyncIterator[list[float]]:
         """While every process of the run has stopped. The list gets for how long, in milliseconds."""
         sandboxes, run_id = self._host.sandboxes, self._order.run_id
         paused: list[float] = []
@@ -191,8 +207,9 @@ class Checkpoints:
         except TimeoutError as error:
             raise OSError(f"it did not stand still within {_STILL_SECONDS:g} s") from error
         finally:
-            with contextlib.suppress(LookupError):
-                await sandboxes.thaw(run_id)
+            if thaws:
+                with contextlib.suppress(LookupError):
+                    await sandboxes.thaw(run_id)
 
     async def _put(self, calls: int, session_id: str, words: str, *, metered: Metered, paused_ms: float) -> Checkpoint:
         host, order, held = self._host, self._order, self._held
@@ -240,6 +257,12 @@ class Checkpoints:
         if not packed:
             return None
         return await self._host.artifacts.put(packed, name="session.tar", media_type="application/x-tar")
+
+
+@asynccontextmanager
+async def _nothing_moves() -> AsyncIterator[list[float]]:
+    """Around the copy of a run whose processes are all dead."""
+    yield []
 
 
 def _refreshed(copy: StillCopy | None) -> bool:

@@ -22,6 +22,8 @@ from workflows.models.evidence import Evaluation
 from workflows.models.packages import MOST_PACKAGES, PackageChanges
 from workflows.models.steps import EvaluateOrder, PackagesOrder
 
+_MOST_HANGS = 20
+
 
 class JudgingActivities:
     """Implements `evaluate` of steps.HostSteps."""
@@ -93,12 +95,14 @@ class JudgingActivities:
     async def _with_what_is_known(self, order: EvaluateOrder) -> EvaluateOrder:
         """The order with the run and base's earlier outcome as workers attested them.
 
-        What a run tried to reach is part of the evidence, and what fails on base is held against nobody.
+        What a run tried to reach and how runs hung is part of the evidence, what fails on base is held against nobody.
         """
         task, run = order.task.id, order.run
+        hung = [f"{one.hang} in run {one.run_id}" for one in await self._attested.runs(task) if one.hang is not None]
         earlier = [found.base_run for found in await self._attested.evidence(task)]
         known = {
             "run": await self._attested.run(task, run.run_id) if run is not None else None,
+            "hangs": tuple(hung[-_MOST_HANGS:]),
             "base_run": order.base_run if order.base_run in earlier else None,
         }
         return order.model_copy(update=known)

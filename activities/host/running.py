@@ -13,8 +13,10 @@ from temporalio import activity
 from activities.agents.adapter import PROMPT_NAME, AgentAdapter, Session
 from activities.agents.current import CurrentAdapters
 from activities.agents.handover import handover
+from activities.agents.tool_calls import ToolCallCount
 from activities.agents.toolchains import Toolchains
 from activities.agents.transcript import read_transcript
+from activities.agents.verdict import ENDS
 from activities.archive.contract import ArtifactStore
 from activities.decisions.attested import Attested
 from activities.decisions.host_answers import HostAnswer, HostAnswers, allowed
@@ -24,8 +26,10 @@ from activities.environment.layer import EnvironmentLayers
 from activities.environment.registries import RegistryAccess
 from activities.failures import step
 from activities.host.checkpoints import Checkpointing
+from activities.host.hang_watch import HangWatch
+from activities.host.hangs import hang_in
 from activities.host.layout import HostLayout
-from activities.host.pausing import TOOL_CALLS, Pause, Watch, follow
+from activities.host.pausing import Pause, Watch, follow, told_apart
 from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
 from activities.host.supervised import TAKEN_DOWN, SandboxLost
@@ -36,7 +40,7 @@ from activities.repository.workspace import Workspaces, objects_mount
 from activities.sandbox.contract import INPUT, PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
 from activities.tracing.traces import Traces, run_environment
 from workflows.models.policy import EgressProfile, PolicyRefusal
-from workflows.models.run import RunEnd, RunResult
+from workflows.models.run import INTERRUPTED, HangKind, RunEnd, RunResult
 from workflows.models.steps import RunOrder
 from workflows.models.transcript import EventKind
 
@@ -120,13 +124,15 @@ class RunningActivities:
                 await self._sandboxes.thaw(order.run_id)
         session = await self._session(order, held)
         spec = self._spec(order, held, adapter, inputs, session, egress, reached)
-        watch = Watch(self._gateway, order.run_id, self._asks_about(order) if order.asks else None)
+        asks_about = self._asks_about(order) if order.asks else None
+        watch = Watch(self._gateway, order.run_id, asks_about, metered=bool(adapter.services))
+        counting = ToolCallCount(adapter, order.prepared.policy.tool_calls)
+        hanging = HangWatch(self._sandboxes, self._gateway, order.run_id, adapter.hangs, counting.heard.said)
         mirror, workspace = self._mirrors.of(order.task.repository.url), self._workspaces.path(held.workspace)
         checkpoints = self._checkpointing.of(order, held, mirror, workspace, adapter, session)
-        came_to = await follow(
-            self._sandboxes, watch, spec, adapter, order.prepared.policy.tool_calls, checkpoints.keep_taking
-        )
+        came_to = await follow(self._sandboxes, watch, spec, counting, hanging, checkpoints.keep_taking(counting))
         if isinstance(came_to, Pause):
+            await checkpoints.take_paused(counting)
             return RunResult(
                 run_id=order.run_id,
                 end=RunEnd.PAUSED,
@@ -141,8 +147,9 @@ class RunningActivities:
             # still for too long. What the agent had done so far is in the workspace, where the next one begins.
             await self._sandboxes.forget(order.run_id)
             raise SandboxLost(status)
-        if status.end is RunEnd.STOPPED and status.detail == TOOL_CALLS:
-            status = status.model_copy(update={"end": RunEnd.TOOL_CALLS})
+        status = told_apart(status)
+        if status.end in INTERRUPTED:
+            await checkpoints.take_last(counting)
         return await self._conclude(order, adapter, status, output)
 
     async def _stopped(self, order: RunOrder) -> tuple[RunStatus, bytes]:
@@ -212,6 +219,8 @@ class RunningActivities:
         """Where its command line keeps its conversation; what a checkpoint has of it, if it goes on with that."""
         directory = self._layout.session_of(order.run_id)
         checkpoint = order.prepared.checkpoint if order.resumes else None
+        if order.goes_on and not order.resumes:
+            checkpoint = await self._attested.checkpoint_of(order.task.id, order.goes_on)
         resume = await self._checkpointing.restore_session(checkpoint, directory, held.uid)
         return Session(directory=directory, resume=resume)
 
@@ -266,10 +275,13 @@ class RunningActivities:
         records = await self._gateway.close(order.run_id)
         arrivals = await self._sandboxes.arrivals(order.run_id)
         transcript = await asyncio.to_thread(read_transcript, adapter, output, arrivals)
-        verdict = adapter.judge(transcript.events, status.exit_code, status.end)
+        hang = hang_in(status)
+        # What it has reported stands: it only did not end, and would report it again.
+        judged_as = RunEnd.EXITED if hang is HangKind.NO_EXIT else status.end
+        verdict = adapter.judge(transcript.events, status.exit_code, judged_as)
         handover_ref = None
-        if status.end is RunEnd.TOOL_CALLS:
-            words = handover(transcript.events, "it had made as many tool calls as one run may")
+        if status.end is RunEnd.TOOL_CALLS or status.end in INTERRUPTED:
+            words = handover(transcript.events, ENDS[status.end])
             handover_ref = await self._artifacts.put(words.encode(), name="handover.md", media_type="text/markdown")
         lines = "".join(f"{record.model_dump_json()}\n" for record in records).encode()
         result = RunResult(
@@ -277,6 +289,7 @@ class RunningActivities:
             end=status.end,
             detail=self._redactor.text("; ".join(part for part in (verdict.detail, status.detail) if part)),
             exit_code=status.exit_code,
+            hang=hang,
             succeeded=verdict.succeeded,
             summary=self._redactor.text(verdict.summary),
             transcript=await self._artifacts.put(

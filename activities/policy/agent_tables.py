@@ -9,6 +9,7 @@ from activities.egress.contract import UsageDialect
 from activities.policy.document import Document
 from activities.policy.written_values import NAME, Hosts
 from activities.sandbox.contract import INPUT, LAYER, WORKSPACE
+from workflows.models.run import HangKind
 
 
 class AgentMount(Document):
@@ -76,6 +77,30 @@ class ProviderEntry(Document):
     count, and a provider that states none costs nothing."""
 
 
+class HangTable(Document):
+    """After how many seconds an agent counts as hanging, in each way; 0 is never, left out it is its adapter's own.
+
+    Time in which a run stands still does not count.
+    """
+
+    silent_start: float | None = Field(default=None, ge=0)
+    """It has printed nothing since its start, computes nothing and asks its model nothing."""
+    stall: float | None = Field(default=None, ge=0)
+    """The same later on. A test run that is silent computes, and a model that thinks is heard at the gateway."""
+    no_exit: float | None = Field(default=None, ge=0)
+    """It has reported its result and goes on; ten times this if it computes."""
+    retry_loop: float | None = Field(default=None, ge=0)
+    """All its requests to its model fail, or it reports nothing but errors; at least three."""
+    permission_prompt: float | None = Field(default=None, ge=0)
+    """Its last line asks somebody to allow something."""
+    output_flood: float | None = Field(default=None, ge=0)
+    """It prints more than 256 KiB a second for so long."""
+
+    def stated(self) -> dict[HangKind, float]:
+        """What is stated here, in seconds."""
+        return {HangKind(name.replace("_", "-")): value for name, value in self if value is not None}
+
+
 class AgentEntry(Document):
     """One agent that tasks may name: `[agents.NAME]`."""
 
@@ -98,6 +123,7 @@ class AgentEntry(Document):
     """Variables of its process; no credential, which the gateway adds outside."""
     egress: Hosts = ()
     """What this agent's sandbox may reach."""
+    hangs: HangTable = HangTable()
     credential: Literal["broker", "inside"] = "broker"
     """`inside` puts the credential in the environment; security.toml must name the agent in `credentials_inside`."""
 

@@ -8,6 +8,7 @@ from the base commit, tightens both. Per key, what happens to a stricter and a l
     max_changed_lines, _bytes    minimum                           has no effect
     feedback_rounds, tool_calls  minimum                           has no effect
     runs_per_round, budget.*     minimum                           has no effect
+    continues                    minimum                           has no effect
     required_grades              strongest                         has no effect
     forbidden                    union                             can't be written
     scope, task type's scope     a path must be in each            can't be written
@@ -99,6 +100,7 @@ def combine(
         feedback_rounds=_least(platform.feedback_rounds, security.feedback_rounds, stated.feedback_rounds),
         tool_calls=_least(platform.tool_calls, security.tool_calls, stated.tool_calls),
         runs_per_round=_least(platform.runs_per_round, security.runs_per_round, stated.runs_per_round),
+        continues=_least(platform.continues, security.continues, stated.continues),
         budget=combined_budget(
             platform.budget,
             security.budget,

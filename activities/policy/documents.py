@@ -88,6 +88,8 @@ class PlatformPolicy(Document):
     """Of one run; a fresh run goes on with the work, since an agent's memory of a long run is not to be relied on."""
     runs_per_round: int = Field(default=4, gt=0, le=50)
     """How many such runs follow each other before a person is asked."""
+    continues: int = Field(default=3, ge=0, le=50)
+    """How often people may let a task go on after hangs and limits of its runs, each time with a run's limits anew."""
     max_changed_lines: int = Field(default=2000, gt=0)
     """Of a patch, added and removed; one with more is not accepted."""
     max_patch_bytes: ByteSize = Field(default=ByteSize(5 * 1024 * 1024), gt=0)
@@ -136,6 +138,8 @@ class SecurityPolicy(Document):
     tool_calls: int | None = Field(default=None, gt=0)
     """The smallest that any file states counts."""
     runs_per_round: int | None = Field(default=None, gt=0, le=50)
+    """The smallest that any file states counts."""
+    continues: int | None = Field(default=None, ge=0, le=50)
     """The smallest that any file states counts."""
     allow_self_approval: bool | None = None
     """`false` forbids it, whatever the platform allows."""
@@ -239,6 +243,8 @@ class TeamPolicy(Document):
     tool_calls: int | None = Field(default=None, gt=0)
     """The smallest that any file states counts."""
     runs_per_round: int | None = Field(default=None, gt=0, le=50)
+    """The smallest that any file states counts."""
+    continues: int | None = Field(default=None, ge=0, le=50)
     """The smallest that any file states counts."""
     carry_over: bool | None = None
     """`false` forbids it, whatever the platform allows."""

@@ -89,6 +89,15 @@ class RunStatus(Model):
     ended_at: float = 0
 
 
+class Vitals(Model):
+    """Signs of life of a run that goes on."""
+
+    output_bytes: int = 0
+    cpu_seconds: float | None = None
+    """Processor time of all its processes; None if that can't be known here, or not yet."""
+    stands_still: bool = False
+
+
 OnOutput = Callable[[bytes, int], Awaitable[None]]
 """Receives new output and the offset after it."""
 
@@ -157,6 +166,10 @@ class Sandboxes(Protocol):
 
     def stands_still(self, run_id: str) -> bool:
         """Whether every process of a frozen run has stopped."""
+        ...
+
+    async def vitals(self, run_id: str) -> Vitals:
+        """Whether it prints, computes or stands still. Raises RunUnknown."""
         ...
 
     async def thaw(self, run_id: str) -> None:

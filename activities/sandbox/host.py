@@ -11,11 +11,12 @@ from pathlib import Path
 from activities.sandbox.arrivals import Arrivals, read_arrivals
 from activities.sandbox.backend import Backend, Enforceable, ProbeFailed
 from activities.sandbox.bubblewrap_backend import BubblewrapBackend
-from activities.sandbox.contract import OnOutput, RunStatus, SandboxSpec
+from activities.sandbox.contract import OnOutput, RunStatus, SandboxSpec, Vitals
 from activities.sandbox.launch import Launch
 from activities.sandbox.runs import LeaseTerms, Runs
 from activities.sandbox.stage import Stage
 from activities.sandbox.uids import UidPool, check_uid
+from activities.sandbox.vitals import vitals_of
 from workflows.models.limits import Grade, Guarantees, LimitGrades
 
 POLL_SECONDS = 0.05
@@ -197,6 +198,10 @@ class HostSandboxes:
     def stands_still(self, run_id: str) -> bool:
         """Whether every process of a frozen run has stopped, as its supervisor saw."""
         return self._runs.directory(run_id).still.exists()
+
+    async def vitals(self, run_id: str) -> Vitals:
+        """Whether a run prints, computes or stands still."""
+        return await asyncio.to_thread(vitals_of, self._runs.existing(run_id))
 
     async def thaw(self, run_id: str) -> None:
         """Let a frozen run go on."""

@@ -28,7 +28,7 @@ from workflows.models.intent import revert_workflow_id
 from workflows.models.policy import TaskPolicy
 from workflows.models.pull_request import MergeOutcome, MergeResult
 from workflows.models.question import Choice
-from workflows.models.run import RunEnd, RunResult
+from workflows.models.run import HangKind, RunEnd, RunResult
 from workflows.models.status import RevertRequest, Stage
 from workflows.models.steps import RebaseResult, RunOrder
 from workflows.models.usage import Budget, Metered
@@ -120,6 +120,16 @@ class Recorder:
             await desk.decide(Action.ANSWER, BOB, question=question.id, choice=Choice.ALLOW_ONCE, hosts=question.hosts)
             await _merge(desk)
 
+    async def hung(self) -> None:
+        """Hangs twice, is let go on, and is merged."""
+        script = Script()
+        script.run = _hanging
+        async with self.task("hung", script) as desk:
+            question = (await desk.reaches(Stage.QUESTION)).question
+            assert question is not None
+            await desk.decide(Action.ANSWER, BOB, question=question.id, choice=Choice.CONTINUE)
+            await _merge(desk)
+
     async def reverted(self) -> None:
         """One merge, taken back."""
         now, task = datetime.now(UTC), a_task()
@@ -146,6 +156,7 @@ PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.blocked,
     Recorder.budget_asked,
     Recorder.host_asked,
+    Recorder.hung,
     Recorder.reverted,
 )
 
@@ -170,6 +181,12 @@ def _paid(order: RunOrder) -> RunResult:
 def _refused(order: RunOrder) -> RunResult:
     if not order.asked:
         return RunResult(run_id=order.run_id, end=RunEnd.PAUSED, egress_wanted=("a.example:443",))
+    return RunResult(run_id=order.run_id, end=RunEnd.EXITED, succeeded=True, agent="scripted")
+
+
+def _hanging(order: RunOrder) -> RunResult:
+    if order.run_id.endswith(("-1-1", "-1-2")):
+        return RunResult(run_id=order.run_id, end=RunEnd.HUNG, hang=HangKind.STALL, agent="scripted")
     return RunResult(run_id=order.run_id, end=RunEnd.EXITED, succeeded=True, agent="scripted")
 
 

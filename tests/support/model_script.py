@@ -88,6 +88,8 @@ class Script:
     """Of the first answers, one each."""
     always: Trouble | None = None
     """Of every answer after those."""
+    slow_seconds: float = 0.2
+    """Before each event of one that is slow."""
 
     def turn(self, prompt: str, answered: int) -> Turn:
         """The answer to a prompt after which the model has answered so many times already."""

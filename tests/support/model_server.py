@@ -136,7 +136,7 @@ def model_server(script: Script, *, address: str = "127.0.0.1", port: int = 0) -
                     self._chunk(b"data: {not json\xff\x00\n\nevent: \x1b[2J\ndata: [1,\n\n" * 20)
                     break
                 if trouble is Trouble.SLOW:
-                    server.closing.wait(0.2)
+                    server.closing.wait(server.script.slow_seconds)
                 data = DONE if DONE in content else json.dumps(content)
                 self._chunk((f"event: {name}\n" if name else "").encode() + f"data: {data}\n\n".encode())
             self._chunk(b"")

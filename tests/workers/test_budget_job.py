@@ -135,6 +135,9 @@ async def test_a_run_at_its_cap_stands_still_until_somebody_lets_it_go_on(
     async with asyncio.timeout(10):
         while not states(here, run_id) <= {"T", "D"}:
             await asyncio.sleep(0.02)
+    # What there is outlives its host, should nobody answer for hours.
+    kept = await here.parts.shared.attested.checkpoint_of(task, run_id)
+    assert kept is not None and kept.patch is not None and kept.metered.micro_usd == 1_000_000
     await here.answer(task, Choice.CONTINUE, 1)
     # One dollar more is one request more.
     await next_question(here, task, question.id)

@@ -24,6 +24,7 @@ from workflows.models.decision import Action
 from workflows.models.evidence import Severity
 from workflows.models.intent import task_workflow_id
 from workflows.models.pull_request import RevertOutcome
+from workflows.models.question import Choice
 from workflows.models.status import Outcome, Stage
 
 pytestmark = pytest.mark.xdist_group("main-job")
@@ -178,8 +179,6 @@ async def test_a_base_that_conflicts_asks_a_person_instead_of_merging(here: Inst
         ("idle", Outcome.NO_CHANGES, "without changing"),
         ("tidy", Outcome.NO_CHANGES, "without changing"),
         ("failing", Outcome.AGENT_FAILED, "exit code 3"),
-        ("flooder", Outcome.AGENT_FAILED, "output"),
-        ("hoarder", Outcome.AGENT_FAILED, "disk"),
         ("nester", Outcome.FAILED, "vendor/x"),
     ],
 )
@@ -194,20 +193,36 @@ async def test_an_agent_that_does_not_deliver_ends_in_a_stated_outcome(
 
 async def test_an_agent_that_never_ends_is_ended_and_its_work_is_kept(here: Installation, repository: Path) -> None:
     task = await here.ask(repository, "sleeper")
-    status = (await here.settles(task)).status
-    assert status.outcome is Outcome.AGENT_FAILED
-    assert "time" in status.message
+    question = (await here.reaches(task, Stage.QUESTION)).status.question
+    assert question is not None
+    assert "was not done in the 20 s of a run" in question.text
+    await here.answer(task, Choice.DISCARD)
+    assert (await here.reaches(task, Stage.ENDED)).status.outcome is Outcome.DISCARDED
     assert b"a + b" in await here.diff(task)
+
+
+async def test_an_agent_that_floods_its_output_is_ended_tried_again_and_asked_about(
+    here: Installation, repository: Path
+) -> None:
+    task = await here.ask(repository, "flooder")
+    status = (await here.reaches(task, Stage.QUESTION)).status
+    assert status.question is not None
+    assert "again, the agent hung (output-flood); it had changed nothing yet" in status.question.text
+    await here.answer(task, Choice.PROPOSE)
+    assert (await here.reaches(task, Stage.ENDED)).status.outcome is Outcome.NO_CHANGES
+    assert on_base(repository) == MENDABLE
 
 
 async def test_work_beside_what_filled_the_disk_is_kept_and_what_is_left_out_is_named(
     here: Installation, repository: Path
 ) -> None:
     task = await here.ask(repository, "hoarder")
-    status = (await here.settles(task)).status
-    assert status.outcome is Outcome.AGENT_FAILED
-    assert "disk" in status.message
-    assert "without what is too large for one: big (" in status.message
+    question = (await here.reaches(task, Stage.QUESTION)).status.question
+    assert question is not None
+    assert "wrote more than 100 MiB to disk" in question.text
+    assert "without what is too large for one: big (" in question.text
+    await here.answer(task, Choice.DISCARD)
+    await here.reaches(task, Stage.ENDED)
     diff = await here.diff(task)
     assert b"a + b" in diff
     assert b"big" not in diff

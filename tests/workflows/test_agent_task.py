@@ -262,7 +262,7 @@ async def test_a_merge_under_way_is_finished_and_known_when_somebody_cancels(
     ("run", "patch", "outcome", "words"),
     [
         ({"end": RunEnd.EXITED, "exit_code": 3}, True, Outcome.AGENT_FAILED, "exit code 3"),
-        ({"end": RunEnd.DEADLINE, "detail": "reached its time limit"}, True, Outcome.AGENT_FAILED, "is kept"),
+        ({"end": RunEnd.LOST, "detail": "its supervisor died"}, True, Outcome.AGENT_FAILED, "is kept"),
         ({"end": RunEnd.EXITED, "exit_code": 0, "succeeded": True}, False, Outcome.NO_CHANGES, "without changing"),
     ],
 )
@@ -301,9 +301,11 @@ async def test_work_of_an_unfinished_agent_that_could_not_be_taken_is_told_about
 ) -> None:
     script.run = lambda order: RunResult(run_id=order.run_id, end=RunEnd.DISK, detail="reached its disk limit")
     script.exported = lambda order: ExportResult(refused="vendor/x is a repository of its own")
-    status = await (await Desk.start(temporal, signer)).result()
-    assert status.outcome is Outcome.AGENT_FAILED
-    assert "reached its disk limit; what it had done so far could not be taken: vendor/x" in status.message
+    desk = await Desk.start(temporal, signer)
+    status = await desk.reaches(Stage.QUESTION)
+    assert "4 GiB to disk; what it had done so far could not be taken: vendor/x" in status.message
+    await desk.decide(Action.CANCEL)
+    await desk.result()
 
 
 async def test_a_repository_that_is_missing_ends_the_task_with_the_reason(

@@ -103,6 +103,8 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
     if status.message and message:
         console.print(f"message     {plain(status.message)}")
     _print_question(status, console)
+    for hang in status.hangs:
+        console.print(f"hung        {plain(hang)}")
     if status.used.requests:
         console.print(f"used        {usage_line(status.used)}")
     console.print(f"repository  {plain(status.task.repository.url)} onto {plain(status.task.base)}")
@@ -175,6 +177,8 @@ def print_evidence(evidence: Evidence) -> None:
         console.print(f"  hosts beyond the policy's list: {plain(', '.join(evidence.egress_allowed))}")
     if evidence.packages:
         console.print(f"  packages of its own lock files: {plain(', '.join(evidence.packages), 2000)}")
+    if evidence.hangs:
+        console.print(f"  hung     {plain(', '.join(evidence.hangs))}")
     if evidence.backend:
         console.print(f"  sandbox  {plain(made_by(evidence.backend, evidence.runtime))}")
     grades = ", ".join(f"{name} {grade}" for name, grade in evidence.grades.model_dump().items())

@@ -74,7 +74,7 @@ class CheckRun(Model):
         return bool(self.outcomes) and all(outcome.passed for outcome in self.outcomes)
 
 
-_ADDED = ("backend", "runtime", "egress_allowed", "patched_layer", "packages")
+_ADDED = ("backend", "runtime", "egress_allowed", "patched_layer", "packages", "hangs")
 """Fields without which evidence was put on record before: empty, they are no part of its hash."""
 
 
@@ -111,6 +111,8 @@ class Evidence(Model):
     egress_refused: tuple[str, ...] = ()
     egress_allowed: tuple[str, ...] = ()
     """Hosts that people allowed the agent beyond the policy's list, each with who did."""
+    hangs: tuple[str, ...] = ()
+    """Runs of the agent that hung, each with how; at most 20."""
 
     @property
     def blocked(self) -> bool:

@@ -105,6 +105,8 @@ class TaskPolicy(Model):
     """Of one run. After 30 to 40, what an agent read first is compressed or forgotten, and it contradicts that."""
     runs_per_round: int = Field(default=4, gt=0)
     """How many runs, each with a fresh context, may follow each other before a person is asked."""
+    continues: int = Field(default=3, ge=0)
+    """How often people may let a task go on after hangs and limits of its runs, each time with a run's limits anew."""
     run_limits: Limits = Limits()
     check_limits: Limits = Limits(wall_seconds=900)
     setup_limits: Limits = Limits(wall_seconds=900)

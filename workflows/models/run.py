@@ -30,8 +30,31 @@ class RunEnd(StrEnum):
     """A cap was reached and nobody let it go on."""
     PAUSED = "paused"
     """Not an end: the run stands still, at a cap or with a question about a host, until somebody answers."""
+    HUNG = "hung"
+    """It went on without getting anywhere, and was ended."""
     LOST = "lost"
     """The supervisor died without a final status, for example by SIGKILL."""
+
+
+INTERRUPTED = frozenset({RunEnd.HUNG, RunEnd.DEADLINE, RunEnd.MEMORY, RunEnd.PROCESSES, RunEnd.DISK, RunEnd.OUTPUT})
+"""Ends of a run that was not done, after which its work and its conversation can be gone on with."""
+
+
+class HangKind(StrEnum):
+    """How a command line can go on for ever without getting anywhere; the first that fits is named."""
+
+    NO_EXIT = "no-exit"
+    """It has reported its result, and does not end."""
+    OUTPUT_FLOOD = "output-flood"
+    """It prints without end."""
+    RETRY_LOOP = "retry-loop"
+    """Nothing but failures, such as of a model that can't be reached."""
+    PERMISSION_PROMPT = "permission-prompt"
+    """It waits for somebody to allow something, and there is nobody."""
+    SILENT_START = "silent-start"
+    """Nothing at all was printed since it was started, and it does nothing."""
+    STALL = "stall"
+    """Nothing is printed any more, and it does nothing."""
 
 
 class Usage(Model):
@@ -77,6 +100,8 @@ class RunResult(Model):
     end: RunEnd
     detail: str = ""
     exit_code: int | None = None
+    hang: HangKind | None = None
+    """How it hung, if it did."""
     succeeded: bool = False
     """The agent's own verdict by its result event; the patch is judged separately."""
     summary: str = ""

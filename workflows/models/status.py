@@ -94,6 +94,8 @@ class TaskStatus(Model):
     runs: int = 0
     """Of the agent, over all rounds."""
     run: RunResult | None = None
+    hangs: tuple[str, ...] = ()
+    """Runs of the agent that hung, each with how; at most 20."""
     used: Metered = Metered()
     """Of model providers, by the runs that have ended."""
     question: Question | None = None

@@ -53,6 +53,8 @@ class ContextOrder(Model):
     """What the run before did, if this one goes on with its work."""
     resumes: bool = False
     """Whether it goes on with a run that was lost with its host, from prepared.checkpoint."""
+    interrupted: str = ""
+    """Why the run before was ended, if this one goes on with its conversation."""
     guidance: str = ""
     """A reviewer's words, or why the last tree was refused."""
     round: int = 1
@@ -77,6 +79,8 @@ class RunOrder(Model):
     """Of this run in all. At a cap it stands still and the step returns PAUSED; the same order with more goes on."""
     resumes: bool = False
     """Whether it goes on with the conversation that prepared.checkpoint has."""
+    goes_on: str = ""
+    """Id of the run whose conversation it goes on with: one that hung or came to a limit, and was checkpointed."""
     asks: bool = False
     """Whether it stands still, and the step returns PAUSED, at a refused host that people may be asked about."""
     asked: tuple[str, ...] = ()
@@ -113,6 +117,8 @@ class EvaluateOrder(Model):
     base_run: CheckRun | None = None
     """Outcome on the same base, from an earlier round."""
     round: int = 1
+    hangs: tuple[str, ...] = ()
+    """Of the task's runs, for the evidence; the step reads them on record itself."""
 
 
 class ReleaseOrder(Model):

@@ -8,7 +8,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.host.supervised import HandedOver, supervised
 from activities.sandbox.arrivals import UNKNOWN, Arrivals
-from activities.sandbox.contract import OnOutput, RunStatus, SandboxSpec
+from activities.sandbox.contract import OnOutput, RunStatus, SandboxSpec, Vitals
 from workflows.models.limits import Guarantees, LimitGrades
 
 SPEC = SandboxSpec(run_id="t1-1-1", command=("true",))
@@ -75,6 +75,9 @@ class EndlessSandboxes:
 
     def live_runs(self) -> tuple[str, ...]:
         return ("t1-1-1",)
+
+    async def vitals(self, run_id: str) -> Vitals:
+        return Vitals()
 
     def renew_lease(self) -> None:
         return
