@@ -1,0 +1,64 @@
+"""Which processes belong to the world, told by its own directory in their arguments: nobody else's are ever touched."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Supervised:
+    """One run that goes on, as the processes that carry it."""
+
+    host: str
+    run_id: str
+    supervisor: int
+    inside: tuple[int, ...]
+    """Everything below the supervisor, deepest last."""
+
+    @property
+    def task(self) -> str:
+        """Whose run it is; the sandboxes of checks and exports are named after their task too."""
+        return self.run_id.removeprefix("export-").split("-")[0]
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether it is the agent's own, not one that judges or exports."""
+        return self.run_id.count("-") == 2 and not self.run_id.startswith("export-")
+
+
+def ours(state: Path) -> Iterator[psutil.Process]:
+    """Every process with the world's directory in its arguments."""
+    mark = f"{state}/"
+    for process in psutil.process_iter(["cmdline"]):
+        if any(mark in word for word in process.info["cmdline"] or []):
+            yield process
+
+
+def supervised(state: Path) -> list[Supervised]:
+    """Every run with a supervisor, by name."""
+    found = []
+    for process in ours(state):
+        words = process.info["cmdline"] or []
+        if "activities.sandbox.supervisor" not in words:
+            continue
+        with contextlib.suppress(psutil.Error):
+            run = Path(words[-1])
+            if process.ppid() in {other.pid for other in psutil.Process(process.pid).children()}:
+                continue
+            inside = tuple(child.pid for child in process.children(recursive=True))
+            found.append(Supervised(run.parent.parent.name, run.name, process.pid, inside))
+    return sorted(found, key=lambda one: (one.run_id, one.supervisor))
+
+
+def send(pid: int, number: signal.Signals) -> bool:
+    """Whether it was still there."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
