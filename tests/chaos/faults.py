@@ -180,7 +180,7 @@ async def _stop_supervisor(world: World, drawn: Drawn) -> tuple[str, frozenset[s
 
 async def _kill_sandboxed(world: World, drawn: Drawn) -> tuple[str, frozenset[str]]:
     run = await _a_run(world, drawn, agents=True)
-    send(run.inside[-1], signal.SIGKILL)
+    send((run.agents or run.inside)[-1], signal.SIGKILL)
     return run.run_id, frozenset({run.task})
 
 

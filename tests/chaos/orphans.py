@@ -15,7 +15,17 @@ from tests.chaos.world import HOSTS, World
 
 _SETTLE_SECONDS = 150.0
 """For what sweeps and leases end by themselves."""
-_FOLDERS = ("runs", "workspaces", "inputs", "scratch", "placements", "preparations", "sessions", "checkpoints")
+_FOLDERS = (
+    "runs",
+    "workspaces",
+    "inputs",
+    "scratch",
+    "placements",
+    "preparations",
+    "sessions",
+    "checkpoints",
+    "losses",
+)
 _KEPT = {"lease", ".uids"}
 _CGROUPS = Path("/sys/fs/cgroup")
 

@@ -2,12 +2,16 @@
 
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+_AGENTS = re.compile(r"[a-z0-9]{10}-\d+-\d+")
+_PROGRAM = "/opt/agent/agent.py"
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,8 @@ class Supervised:
     supervisor: int
     inside: tuple[int, ...]
     """Everything below the supervisor, deepest last."""
+    agents: tuple[int, ...] = ()
+    """The agent's own processes among them."""
 
     @property
     def task(self) -> str:
@@ -28,7 +34,7 @@ class Supervised:
     @property
     def is_agent(self) -> bool:
         """Whether it is the agent's own, not one that judges or exports."""
-        return self.run_id.count("-") == 2 and not self.run_id.startswith("export-")
+        return _AGENTS.fullmatch(self.run_id) is not None
 
 
 def ours(state: Path) -> Iterator[psutil.Process]:
@@ -48,10 +54,11 @@ def supervised(state: Path) -> list[Supervised]:
             continue
         with contextlib.suppress(psutil.Error):
             run = Path(words[-1])
-            if process.ppid() in {other.pid for other in psutil.Process(process.pid).children()}:
-                continue
-            inside = tuple(child.pid for child in process.children(recursive=True))
-            found.append(Supervised(run.parent.parent.name, run.name, process.pid, inside))
+            below = process.children(recursive=True)
+            # The others have more words: they start it.
+            agents = tuple(child.pid for child in below if child.cmdline() == ["python3", _PROGRAM])
+            inside = tuple(child.pid for child in below)
+            found.append(Supervised(run.parent.parent.name, run.name, process.pid, inside, agents))
     return sorted(found, key=lambda one: (one.run_id, one.supervisor))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos import ledger, orphans, recovery
-from tests.chaos.faults import KINDS, Nobody, Struck, draw
+from tests.chaos.faults import KINDS, Drawn, Nobody, Struck, draw
 from tests.chaos.observer import Observer
 from tests.chaos.people import Asked, GivenUp, see_through
 from tests.chaos.report import Findings
@@ -74,16 +74,22 @@ async def _keep_asking(
 
 
 async def _strike(here: World, terms: Terms, found: Findings, say: Say) -> "list[asyncio.Task[recovery.Recovered]]":
-    watching = []
+    """One fault after the other; a pause goes on while the next one strikes."""
+    striking = []
     for drawn in draw(terms.seed, terms.kills, terms.mean_gap_seconds, terms.only or tuple(KINDS)):
         await asyncio.sleep(drawn.after_seconds)
-        at = time.time()
-        try:
-            victim, tasks = await KINDS[drawn.kind](here, drawn)
-        except (Nobody, TimeoutError):
-            found.missed.append(drawn.kind)
-            say(f"{drawn.number:4} {drawn.kind}: nobody there")
-            continue
-        say(f"{drawn.number:4} {drawn.kind}: {victim} ({len(tasks)} tasks)")
-        watching.append(asyncio.create_task(recovery.watch(here, Struck(drawn, at, victim, tasks))))
-    return watching
+        striking.append(asyncio.create_task(_one(here, drawn, say)))
+    await asyncio.wait(striking)
+    found.missed = [drawn.kind for task in striking if (drawn := task.result()[0]) and task.result()[1] is None]
+    return [watching for task in striking if (watching := task.result()[1]) is not None]
+
+
+async def _one(here: World, drawn: Drawn, say: Say) -> "tuple[Drawn, asyncio.Task[recovery.Recovered] | None]":
+    at = time.time()
+    try:
+        victim, tasks = await KINDS[drawn.kind](here, drawn)
+    except (Nobody, TimeoutError):
+        say(f"{drawn.number:4} {drawn.kind}: nobody there")
+        return drawn, None
+    say(f"{drawn.number:4} {drawn.kind}: {victim} ({len(tasks)} tasks)")
+    return drawn, asyncio.create_task(recovery.watch(here, Struck(drawn, at, victim, tasks)))
