@@ -159,6 +159,20 @@ async def test_a_supervisor_that_somebody_stopped_is_woken_up(cell: Cell, backen
     assert (status.end, output) == (RunEnd.EXITED, b"working\ndone\n")
 
 
+async def test_a_supervisor_that_was_stopped_before_its_first_beat_is_woken_up_too(
+    cell: Cell, backend: Backend
+) -> None:
+    run_id = await cell.start("bash", "-c", "echo working; until [ -e go ]; do sleep 0.01; done; echo done")
+    await cell.says(run_id, b"working")
+    os.kill(cell.supervisor(run_id), signal.SIGSTOP)
+    # As it is in the moment between the start and the first beat.
+    cell.directory(run_id).pulse.write_text("")
+    (cell.workspace / "go").touch()
+    async with asyncio.timeout(20):
+        status, output = await follow(HostSandboxes(cell.runs, backend, wake_seconds=1), run_id)
+    assert (status.end, output) == (RunEnd.EXITED, b"working\ndone\n")
+
+
 async def test_a_supervisor_that_stands_still_for_good_is_killed_and_its_run_is_lost(
     cell: Cell, backend: Backend
 ) -> None:
