@@ -75,14 +75,15 @@ async def _deliver(world: World, asked: Asked, *, again: bool) -> str:
 
 
 async def _answered(world: World, new: NewTask) -> Admitted:
+    again = new.again
     while True:
         try:
             return await asyncio.wait_for(asyncio.to_thread(world.gateway("ada").admit, new), _UNANSWERED_SECONDS)
-        except Exception:
+        except Exception as error:
             await asyncio.sleep(_LOOK_SECONDS)
-            # That may have come through after all, and asked again would be refused as still open.
-            if new.again:
-                new = new.model_copy(update={"again": False})
+            # A new attempt may have been made although the answer was lost: it is found, not asked for once more.
+            if again:
+                new = new.model_copy(update={"again": "still open" not in str(error)})
 
 
 async def _decide_until_ended(world: World, asked: Asked, task: str) -> bool:
