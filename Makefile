@@ -9,7 +9,7 @@ export UV_SYSTEM_CERTS ?= 1
 CERTIFICATES = $${SSL_CERT_FILE:-$${PIP_CERT:-$$($(BIN)/python -m pip config get global.cert 2>/dev/null)}}
 UV = certificates="$(CERTIFICATES)"; $${certificates:+env SSL_CERT_FILE="$$certificates"} $(BIN)/uv
 
-.PHONY: help setup demo test check bench containment format lock system-deps clean
+.PHONY: help setup demo test check bench containment chaos format lock system-deps clean
 
 help:
 	@echo "make demo       set up, then run the main job once (AUTO=1 decides by itself, JSON=1 prints one object)"
@@ -17,6 +17,7 @@ help:
 	@echo "make setup      the locked environment in $(VENV)"
 	@echo "make check      format, lint, types, import contracts"
 	@echo "make containment  attack sandboxes in every way that is known; BACKEND=container, ONLY=\"network\""
+	@echo "make chaos      kill parts of an installation under load; KILLS=30 SEED=7 TASKS=6 GAP=3 ONLY=\"host lost\""
 	@echo "make bench      measure; BENCH=\"overhead egress\" some of it"
 	@echo "make lock       write the locks anew"
 	@echo "make system-deps  Debian packages that some tests and the container image use"
@@ -56,6 +57,15 @@ bench: $(STAMP)
 # attacks one of them (containers need Podman), ONLY="network" makes one group or one attempt. Last is one line of JSON.
 containment: $(STAMP)
 	@$(BIN)/python -m tests.containment $(BACKEND) $(if $(ONLY),--only "$(ONLY)")
+
+# Kills and stops parts of an installation at random moments, then counts what came of its tasks. The same SEED draws the
+# same faults in the same order. Fails if a task was lost or doubled, or anything was left over. Last is one line of JSON.
+KILLS ?= 30
+SEED ?= 7
+TASKS ?= 6
+GAP ?= 3
+chaos: $(STAMP)
+	@$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) --tasks $(TASKS) --gap $(GAP) --only "$(ONLY)"
 
 format: $(STAMP)
 	$(BIN)/ruff format .

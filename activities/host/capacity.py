@@ -16,6 +16,7 @@ from activities.environment.registries import RegistryAccess
 from activities.failures import step
 from activities.host.last_words import LastWords
 from activities.host.layout import HostLayout, workspace_name
+from activities.host.losses import Losses
 from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
 from activities.host.supervised import keep_beating
@@ -82,6 +83,7 @@ class CapacityActivities:
         self._policies = policies
         self._answers = answers
         self._registries = registries
+        self._losses = Losses(layout.losses)
 
     @activity.defn(name="prepare")
     @step
@@ -250,10 +252,13 @@ class CapacityActivities:
         for prefix in held.prefixes:
             await self._clear(held, prefix, (f"{prefix}-", f"{prefix}.", f"export-{prefix}"))
             await self._workspaces.remove(prefix)
-            for place in (self._layout.inputs, self._layout.sessions, self._layout.checkpoints):
+            layout = self._layout
+            for place in (layout.inputs, layout.sessions, layout.checkpoints, layout.scratch):
                 for folder in place.iterdir():
-                    if folder.name.startswith(f"{prefix}-"):
+                    # What read the workspace is under its name, too, and may have ended in the middle.
+                    if folder.name == prefix or folder.name.startswith(f"{prefix}-"):
                         await asyncio.to_thread(remove, folder)
+            self._losses.forget(f"{prefix}-")
         self._sandboxes.give_back_uid(held.uid)
         self._placements.give_back(held.task_id)
         self._preparations.forget(held.task_id)

@@ -22,7 +22,8 @@ class HostLayout:
         self.egress = root / "egress"
         self.sessions = root / "sessions"
         self.checkpoints = root / "checkpoints"
-        for folder in (self.inputs, self.sessions, self.checkpoints):
+        self.losses = root / "losses"
+        for folder in (self.inputs, self.sessions, self.checkpoints, self.scratch):
             folder.mkdir(exist_ok=True, mode=0o711)
 
     def input_of(self, run_id: str) -> Path:

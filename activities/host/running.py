@@ -29,6 +29,7 @@ from activities.host.checkpoints import Checkpointing
 from activities.host.hang_watch import HangWatch
 from activities.host.hangs import hang_in
 from activities.host.layout import HostLayout
+from activities.host.losses import Losses, is_loss
 from activities.host.pausing import Pause, Watch, follow, told_apart
 from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
@@ -46,10 +47,7 @@ from workflows.models.transcript import EventKind
 
 _MOST_REFUSED_NAMED = 20
 _MOST_ALLOWED_NAMED = 50
-_WORTH_A_RETRY = {RunEnd.NOT_STARTED, RunEnd.LOST, RunEnd.LEASE_LAPSED}
 _CERTIFICATES = "certificates.pem"
-_TRIES = 3
-"""Attempts of this step that may find the sandbox lost before the run counts as ended by it."""
 
 
 class RunningActivities:
@@ -96,6 +94,7 @@ class RunningActivities:
         self._traces = traces
         self._registries = registries
         self._allow_private = allow_private
+        self._losses = Losses(layout.losses)
 
     @activity.defn(name="run_agent")
     @step
@@ -142,7 +141,14 @@ class RunningActivities:
             )
         status, output = came_to
         taken_down = status.end is RunEnd.STOPPED and status.detail == TAKEN_DOWN
-        if (taken_down or status.end in _WORTH_A_RETRY) and activity.info().attempt < _TRIES:
+        arrivals = await self._sandboxes.arrivals(order.run_id)
+
+        def succeeded() -> bool:
+            events = read_transcript(adapter, output, arrivals).events
+            return adapter.judge(events, status.exit_code, status.end).succeeded
+
+        lost = await asyncio.to_thread(is_loss, status, succeeded)
+        if (taken_down or lost) and self._losses.may_begin_again(order.run_id):
             # Nothing that was finished is in doubt: the sandbox was never there, died with its supervisor, or stood
             # still for too long. What the agent had done so far is in the workspace, where the next one begins.
             await self._sandboxes.forget(order.run_id)

@@ -15,6 +15,7 @@ from activities.sandbox.confinement import Broken
 from activities.sandbox.enforcement import Enforcement
 from activities.sandbox.launch import BubblewrapLaunch, Launch
 from activities.sandbox.spawn import adopt_orphans, exit_code, reap, spawn
+from activities.sandbox.thaw_guard import ThawGuard
 
 CHUNK = 65536
 
@@ -35,6 +36,7 @@ class BubblewrapConfinement:
         """What bubblewrap reports: JSON documents with the first process inside and its exit code."""
         self._bubblewrap = 0
         self._status: int | None = None
+        self._guard: ThawGuard | None = None
         self.inside = 0
         self.started = False
         self.frozen = False
@@ -97,7 +99,11 @@ class BubblewrapConfinement:
     def keep_frozen(self, wanted: bool) -> None:
         """Without a freezer, a process forked at the last moment is stopped by the next call."""
         self.frozen = wanted
+        if wanted and self._guard is None and self._cgroup and self._cgroup.frozen_survive():
+            self._guard = ThawGuard(self._cgroup)
         if self._cgroup and self._cgroup.freeze(wanted):
+            if not wanted:
+                self._dismiss_guard()
             return
         number = signal.SIGSTOP if wanted else signal.SIGCONT
         # The first process inside is bubblewrap's own and only reaps.
@@ -106,6 +112,11 @@ class BubblewrapConfinement:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, number)
 
+    def _dismiss_guard(self) -> None:
+        if self._guard is not None:
+            self._guard.dismiss()
+            self._guard = None
+
     def stands_still(self) -> bool:
         if self._cgroup and (still := self._cgroup.is_frozen()) is not None:
             return still
@@ -113,6 +124,8 @@ class BubblewrapConfinement:
 
     def kill(self) -> bool:
         """Until the kernel says that there is nothing left to wait for."""
+        # Its own end would be waited for too; from here on every round thaws by itself.
+        self._dismiss_guard()
         if not self._collect():
             return True
         # While the cgroup has something that dies, nobody need be looked for among all processes of the host.

@@ -217,6 +217,10 @@ class Cgroup:
             return False
         return True
 
+    def frozen_survive(self) -> bool:
+        """Whether a frozen process here dies only when it is thawed."""
+        return self.version == 1 and self._part(FREEZER) is not None
+
     def is_frozen(self, patience_seconds: float = 0.02) -> bool | None:
         """Whether every process has stopped, which takes a moment. None if this cgroup cannot freeze."""
         part = self._part(FREEZER)

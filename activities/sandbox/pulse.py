@@ -28,9 +28,12 @@ class Pulse:
                 os.pwrite(self._descriptor, f"{now:020.3f}\n".encode(), 0)
 
 
-def silence(file: Path) -> float:
-    """Seconds since the last beat; 0 if there was none yet. For a supervisor of this boot only."""
+def silence(file: Path, started: int) -> float:
+    """Seconds since the last beat, or since the supervisor's start where there was none: it may be stopped before it.
+
+    `started`: in clock ticks after boot. For a supervisor of this boot only.
+    """
     try:
         return max(0.0, time.monotonic() - float(file.read_text()))
     except (OSError, ValueError):
-        return 0.0
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK"))

@@ -189,7 +189,8 @@ class Runs:
         supervisor_pid = directory.living(directory.supervisor)
         if not supervisor_pid:
             return False
-        silent = silence(directory.pulse)
+        process = processes.read(supervisor_pid)
+        silent = silence(directory.pulse, process.started) if process else 0.0
         number = signal.SIGKILL if silent > self._terms.killed_after else signal.SIGCONT
         if silent > min(self._terms.wakes_after, self._terms.killed_after):
             with contextlib.suppress(ProcessLookupError):

@@ -55,13 +55,10 @@ async def temporal_server(
         _refuse_taken(host, taken)
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = directory / "server.log"
-    attributes = [f"--search-attribute={key.name}={_kind(key)}" for key in search_attributes.ALL]
+    command = server_command(directory / "temporal.db", address, ui_port, namespace)
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", bound_program.__file__, str(os.getpid()), str(program("temporal"))),
-            *("server", "start-dev", "--ip", host, "--port", port, "--ui-port", str(ui_port)),
-            *("--db-filename", str(directory / "temporal.db"), "--namespace", namespace, "--log-level", "warn"),
-            *attributes,
+            *(sys.executable, "-I", "-S", bound_program.__file__, str(os.getpid()), *command),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -74,6 +71,16 @@ async def temporal_server(
             yield client
     finally:
         await _stop(process)
+
+
+def server_command(database: Path, address: str, ui_port: int, namespace: str) -> tuple[str, ...]:
+    """The server as a command. Raises ProgramMissing."""
+    host, _, port = address.rpartition(":")
+    return (
+        *(str(program("temporal")), "server", "start-dev", "--ip", host, "--port", port, "--ui-port", str(ui_port)),
+        *("--db-filename", str(database), "--namespace", namespace, "--log-level", "warn"),
+        *(f"--search-attribute={key.name}={_kind(key)}" for key in search_attributes.ALL),
+    )
 
 
 async def _connected(

@@ -15,8 +15,10 @@ import pytest_asyncio
 
 from activities.sandbox import run_directory
 from activities.sandbox.backend import Backend, Enforceable
+from activities.sandbox.cgroups import Cgroup
 from activities.sandbox.contract import SandboxSpec
 from activities.sandbox.host import HostSandboxes
+from activities.sandbox.launch import BubblewrapLaunch, Launch
 from activities.sandbox.runs import LeaseTerms, Runs
 from activities.sandbox.stage import Stage
 from activities.sandbox.uids import UndroppedRoot
@@ -157,6 +159,20 @@ async def test_a_supervisor_that_somebody_stopped_is_woken_up(cell: Cell, backen
     assert (status.end, output) == (RunEnd.EXITED, b"working\ndone\n")
 
 
+async def test_a_supervisor_that_was_stopped_before_its_first_beat_is_woken_up_too(
+    cell: Cell, backend: Backend
+) -> None:
+    run_id = await cell.start("bash", "-c", "echo working; until [ -e go ]; do sleep 0.01; done; echo done")
+    await cell.says(run_id, b"working")
+    os.kill(cell.supervisor(run_id), signal.SIGSTOP)
+    # As it is in the moment between the start and the first beat.
+    cell.directory(run_id).pulse.write_text("")
+    (cell.workspace / "go").touch()
+    async with asyncio.timeout(20):
+        status, output = await follow(HostSandboxes(cell.runs, backend, wake_seconds=1), run_id)
+    assert (status.end, output) == (RunEnd.EXITED, b"working\ndone\n")
+
+
 async def test_a_supervisor_that_stands_still_for_good_is_killed_and_its_run_is_lost(
     cell: Cell, backend: Backend
 ) -> None:
@@ -177,6 +193,22 @@ async def test_a_supervisor_killed_while_frozen_leaves_no_process(cell: Cell) ->
     assert (await cell.end(run_id))[0].end is RunEnd.LOST
     assert cell.processes() == []
     assert cell.containers() == []
+
+
+@bubblewrap_alone
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs control groups, where frozen processes survive what kills them")
+async def test_a_frozen_run_ends_with_its_supervisor_also_when_no_worker_is_there_to_thaw_it(cell: Cell) -> None:
+    run_id = await cell.start("python3", "-c", TICKING)
+    await cell.says(run_id, b"\n")
+    await cell.sandboxes.freeze(run_id)
+    await _stands_still(cell, run_id)
+    launch = Launch.from_json(run_directory.read(cell.directory(run_id).launch) or {})
+    place = BubblewrapLaunch.of(launch).cgroup
+    os.kill(cell.supervisor(run_id), signal.SIGKILL)
+    await eventually(lambda: cell.processes() == [], "the frozen ones are thawed, and die")
+    if place is not None:
+        cgroup = Cgroup.of(place, launch.mark)
+        await eventually(lambda: not any(os.path.exists(one) for one in cgroup.directories()), "its cgroup is removed")
 
 
 async def test_a_supervisor_that_is_asked_to_end_takes_its_sandbox_with_it(cell: Cell) -> None:
