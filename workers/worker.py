@@ -43,10 +43,19 @@ QUEUES = (*SHARED_QUEUES, "host")
 _log = logging.getLogger(__name__)
 
 
-def build(client: Client, shared: SharedParts, host: HostParts | None, serve: Sequence[str]) -> list[Worker]:
-    """The Temporal workers for the named kinds of work, and for a host's if there is one."""
+def build(
+    client: Client,
+    shared: SharedParts,
+    host: HostParts | None,
+    serve: Sequence[str],
+    interceptors: Sequence[Interceptor] = (),
+) -> list[Worker]:
+    """The Temporal workers for the named kinds of work, and for a host's if there is one.
+
+    `interceptors`: of whoever has to see each step, beside the trace.
+    """
     workers: list[Worker] = []
-    traced = [TracedSteps(shared.recorder, shared.host)]
+    traced = [TracedSteps(shared.recorder, shared.host), *interceptors]
     if "orchestrate" in serve:
         workers.append(
             Worker(
@@ -99,7 +108,11 @@ def _activities(
 
 @contextlib.asynccontextmanager
 async def working(
-    client: Client, shared: SharedParts, host: HostParts | None, serve: Sequence[str] = SHARED_QUEUES
+    client: Client,
+    shared: SharedParts,
+    host: HostParts | None,
+    serve: Sequence[str] = SHARED_QUEUES,
+    interceptors: Sequence[Interceptor] = (),
 ) -> AsyncIterator[None]:
     """Serve the queues, and a host's own if there is one, until the block ends; then hand over what is running."""
     async with contextlib.AsyncExitStack() as stack:
@@ -111,7 +124,7 @@ async def working(
             chores += _host_chores(client, host)
         for chore in chores:
             stack.callback(asyncio.create_task(chore).cancel)
-        workers = build(client, shared, host, serve)
+        workers = build(client, shared, host, serve, interceptors)
         for worker in workers:
             await stack.enter_async_context(worker)
         # All at once: one that goes on alone would take a place on a host whose other queues nobody serves any more.

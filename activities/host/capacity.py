@@ -10,6 +10,7 @@ from activities.callers import only_called_by
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested
 from activities.decisions.host_answers import HostAnswers
+from activities.decisions.refused import ActionRefused
 from activities.egress.contract import EgressGateway
 from activities.environment.layer import EnvironmentLayers, Layer
 from activities.environment.registries import RegistryAccess
@@ -95,6 +96,7 @@ class CapacityActivities:
         """
         only_called_by(task_workflow_id(order.task.id))
         await self._admissions.confirm(order.task)
+        await self._refuse_merged(order.task)
         if order.resume_from is not None:
             await self._attested.confirm(order.task.id, order.resume_from)
         beating = asyncio.create_task(keep_beating())
@@ -104,6 +106,14 @@ class CapacityActivities:
             return prepared
         finally:
             beating.cancel()
+
+    async def _refuse_merged(self, task: Task) -> None:
+        """A task whose workflow was reset after its merge would be paid for, and merged, once more."""
+        merge = await self._attested.merge(task.id)
+        if merge is not None:
+            raise ActionRefused(
+                f"refused: task {task.id} was merged as {merge.commit[:12]} already; ask for a new task to change more"
+            )
 
     async def _prepare(self, order: PrepareOrder) -> Prepared:
         task = order.task

@@ -1,10 +1,12 @@
 """A whole installation in this process: real Temporal, Envoy, bubblewrap and git, with small programs as agents."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+from temporalio.worker import Interceptor
 
 from workers.cli.client import GatewayClient
 from workers.embedded.stack import stack
@@ -151,7 +153,13 @@ def configure(state: Path, configuration: str = "") -> Path:
 
 @asynccontextmanager
 async def installed(
-    state: Path, *, configuration: str = "", capacity: int = 2, otlp_endpoint: str = "", **more: Any
+    state: Path,
+    *,
+    configuration: str = "",
+    capacity: int = 2,
+    otlp_endpoint: str = "",
+    interceptors: Sequence[Interceptor] = (),
+    **more: Any,
 ) -> AsyncIterator[Installation]:
     """An installation of its own, up until the block ends; nothing of it is left running."""
     agents = configure(state, configuration)
@@ -163,5 +171,5 @@ async def installed(
         temporal_ui_port=free_port(),
         **more,
     )
-    async with stack(settings, leave_nothing=True) as parts:
+    async with stack(settings, leave_nothing=True, interceptors=interceptors) as parts:
         yield Installation(settings, parts, agents)

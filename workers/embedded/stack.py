@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from filelock import FileLock, Timeout
+from temporalio.worker import Interceptor
 
 from workers.embedded.temporal_server import temporal_server
 from workers.gateway.assembly import gateway_of, members_of
@@ -20,10 +21,13 @@ class AlreadyUp(Exception):
 
 
 @contextlib.asynccontextmanager
-async def stack(settings: Settings, *, leave_nothing: bool = False) -> AsyncIterator[HostParts]:
+async def stack(
+    settings: Settings, *, leave_nothing: bool = False, interceptors: Sequence[Interceptor] = ()
+) -> AsyncIterator[HostParts]:
     """Start everything, give the host's parts, stop everything. Raises AlreadyUp, TemporalNotStarted or GatewayTaken.
 
     `leave_nothing`: also end runs and the egress gateway, which otherwise go on for a while, to be found again.
+    `interceptors`: of whoever has to see each step.
     """
     settings.prepare_state()
     lock = FileLock(settings.state / "up.lock", mode=0o600)
@@ -50,7 +54,10 @@ async def stack(settings: Settings, *, leave_nothing: bool = False) -> AsyncIter
             ui = f"http://127.0.0.1:{settings.temporal_ui_port}/namespaces/{settings.temporal_namespace}"
             app = gateway_of(client, shared, temporal_ui=ui)
             try:
-                async with working(client, shared, host), serving(app, settings.gateway_socket, members_of(shared)):
+                async with (
+                    working(client, shared, host, interceptors=interceptors),
+                    serving(app, settings.gateway_socket, members_of(shared)),
+                ):
                     yield host
             finally:
                 await (host.shut_down() if leave_nothing else host.leave())
