@@ -79,6 +79,8 @@ def server_command(database: Path, address: str, ui_port: int, namespace: str) -
     return (
         *(str(program("temporal")), "server", "start-dev", "--ip", host, "--port", port, "--ui-port", str(ui_port)),
         *("--db-filename", str(database), "--namespace", namespace, "--log-level", "warn"),
+        # Without it a queue is served first come, first served, whatever share a task's key has.
+        *("--dynamic-config-value", "matching.enableFairness=true"),
         *(f"--search-attribute={key.name}={_kind(key)}" for key in search_attributes.ALL),
     )
 

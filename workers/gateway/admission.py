@@ -129,7 +129,7 @@ class Admission:
                 static_summary=presentation.summary(task),
                 memo=presentation.memo(task),
                 search_attributes=search_attributes.at_start(task),
-                priority=Priority(fairness_key=task.requester.id[:64]),
+                priority=Priority(fairness_key=queues.fairness_key(task.repository.name)),
             )
         except WorkflowAlreadyStartedError:
             return False
