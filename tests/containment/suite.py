@@ -17,6 +17,7 @@ from tests.containment import (
     network,
     policy,
     processes,
+    registries,
     resources,
     return_code,
     return_path,
@@ -36,7 +37,7 @@ GROUPS: dict[str, Sequence[Attempt]] = {
     "time": deadlines.ATTEMPTS,
     "inheritance": (*inheritance.ATTEMPTS, *rootless.ATTEMPTS),
     "return path": (*return_code.ATTEMPTS, *return_path.ATTEMPTS, *bombs.ATTEMPTS),
-    "broker": broker.ATTEMPTS,
+    "broker": (*broker.ATTEMPTS, *registries.ATTEMPTS),
     "policy": (*policy.ATTEMPTS, *unnoticed.ATTEMPTS, *decisions.ATTEMPTS),
 }
 
