@@ -1,4 +1,4 @@
-"""Record the histories that are replayed: `python -m tests.histories.record`, once what a workflow does was changed.
+"""Record the histories that are replayed: `python -m tests.histories.record [PATH…]`, each path a method below.
 
 Until it is released, a change of what workflows do is recorded anew; from then on an old history stays and the change
 is made with `workflow.patched`.
@@ -7,8 +7,9 @@ is made with `workflow.patched`.
 import asyncio
 import json
 import re
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,20 +19,23 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from activities.decisions.signing import DecisionSigner
-from tests.workflows.scripted import BOB, Desk, Script, a_patch, a_task, sha, workers
+from tests.workflows.scripted import BOB, Desk, Script, a_patch, a_task, attending, sha, workers, working
 from workers.embedded.programs import program
 from workers.temporal import DATA_CONVERTER
 from workflows import queues, search_attributes
+from workflows.models.checkpoint import Checkpoint
 from workflows.models.decision import Action, Decision
 from workflows.models.evidence import Finding, Severity
 from workflows.models.intent import revert_workflow_id
-from workflows.models.policy import TaskPolicy
+from workflows.models.packages import PackageChanges
+from workflows.models.policy import Setup, TaskPolicy
 from workflows.models.pull_request import MergeOutcome, MergeResult
 from workflows.models.question import Choice
 from workflows.models.run import HangKind, RunEnd, RunResult
 from workflows.models.status import RevertRequest, Stage
 from workflows.models.steps import RebaseResult, RunOrder
-from workflows.models.usage import Budget, Metered
+from workflows.models.turn import turns_workflow_id
+from workflows.models.usage import Budget, Metered, team_budget_workflow_id
 from workflows.revert_merge import RevertMerge
 
 HERE = Path(__file__).parent
@@ -130,6 +134,62 @@ class Recorder:
             await desk.decide(Action.ANSWER, BOB, question=question.id, choice=Choice.CONTINUE)
             await _merge(desk)
 
+    async def packages_asked(self) -> None:
+        """Brings a package by its lock file, which is allowed, and is merged."""
+        script = Script()
+        script.policy = TaskPolicy(hash="p", setup=Setup(commands=("true",), lock_files=("requirements.txt",)))
+        script.packages = lambda order: PackageChanges(
+            lock_files=("requirements.txt",), brought=("six@1.17.0",), open=("six@1.17.0",)
+        )
+        async with self.task("packages-asked", script) as desk:
+            question = (await desk.reaches(Stage.QUESTION)).question
+            assert question is not None
+            named = question.packages
+            await desk.decide(Action.ANSWER, BOB, question=question.id, choice=Choice.ALLOW_ONCE, packages=named)
+            await _merge(desk)
+
+    async def resumed(self) -> None:
+        """Its host is lost while the agent runs; it goes on from a checkpoint elsewhere, and is merged."""
+        script = Script()
+        script.holds_run.clear()
+        async with working(self._client, script):
+            desk = await Desk.start(self._client, self._signer, host_silence_seconds=1)
+            run_id = f"{desk.task.id}-1-1"
+            script.checkpoint = Checkpoint(
+                number=2, run_id=run_id, epoch=1, base_commit=sha("base-1"), tool_calls=12, taken_at=datetime.now(UTC)
+            )
+            while script.count("prepare") < 2:
+                await asyncio.sleep(0.02)
+            async with attending(self._client, script):
+                script.holds_run.set()
+                await _merge(desk)
+                await desk.result()
+                await _write(desk.handle, HERE / "agent_task" / "resumed.json")
+
+    async def day_counted(self) -> None:
+        """Uses money of its team's day: the task, and the entity that hands it out."""
+        script = Script()
+        script.policy = TaskPolicy(hash="p", budget=Budget(team="recorded", team_day_micro_usd=1_000_000))
+        async with self.task("day-counted", script) as desk:
+            await _merge(desk)
+        await self._entity(team_budget_workflow_id("recorded"), HERE / "team_budget" / "day-counted.json")
+
+    async def turn_taken(self) -> None:
+        """Base keeps moving, so that it waits for its turn to merge: the task, and the entity that gives turns."""
+        script = Script()
+        moves = iter([MergeOutcome.BASE_MOVED] * 3)
+        script.merged = lambda order: MergeResult(
+            outcome=next(moves, MergeOutcome.MERGED), commit=sha("merge"), base_commit=sha("base-2")
+        )
+        script.rebased = lambda order: RebaseResult(patch=a_patch("head-rebased", base="base-2"))
+        async with self.task("turn-taken", script) as desk:
+            await _merge(desk)
+        repository, base = desk.task.repository, desk.task.base
+        await self._entity(turns_workflow_id(repository, base), HERE / "merge_turns" / "turn-taken.json")
+
+    async def _entity(self, workflow_id: str, file: Path) -> None:
+        await _write(self._client.get_workflow_handle(workflow_id), file)
+
     async def reverted(self) -> None:
         """One merge, taken back."""
         now, task = datetime.now(UTC), a_task()
@@ -157,6 +217,10 @@ PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.budget_asked,
     Recorder.host_asked,
     Recorder.hung,
+    Recorder.packages_asked,
+    Recorder.resumed,
+    Recorder.day_counted,
+    Recorder.turn_taken,
     Recorder.reverted,
 )
 
@@ -193,11 +257,12 @@ def _hanging(order: RunOrder) -> RunResult:
 async def _write(handle: WorkflowHandle[Any, Any], file: Path) -> None:
     history = json.loads((await handle.fetch_history()).to_json())
     # Without the names of the process and the machine that recorded it.
+    file.parent.mkdir(exist_ok=True)
     file.write_text(re.sub(r'"\d+@[^":]+', '"worker', json.dumps(history, indent=1)) + "\n")
 
 
-async def main() -> None:
-    """Take every path once."""
+async def main(names: Sequence[str]) -> None:
+    """Take every path once, or those that are named."""
     with tempfile.TemporaryDirectory() as directory:
         async with await WorkflowEnvironment.start_local(
             data_converter=DATA_CONVERTER,
@@ -207,8 +272,9 @@ async def main() -> None:
         ) as environment:
             recorder = Recorder(environment.client, DecisionSigner.load_or_create(Path(directory)))
             for take in PATHS:
-                await take(recorder)
+                if not names or take.__name__ in names:
+                    await take(recorder)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(sys.argv[1:]))

@@ -22,9 +22,11 @@ from workers.worker import WORKFLOWS
 from workflows import queues
 from workflows.agent_task import AgentTask
 from workflows.models.artifact import ArtifactRef
+from workflows.models.checkpoint import Checkpoint
 from workflows.models.decision import Action, Decision, DecisionReceipt, SignedDecision
 from workflows.models.evidence import CheckRun, Evaluation, Finding, Severity
 from workflows.models.intent import Intent, task_id, task_workflow_id
+from workflows.models.packages import PackageChanges
 from workflows.models.patch import ExportResult, Patch
 from workflows.models.person import Person
 from workflows.models.policy import TaskPolicy
@@ -41,6 +43,7 @@ from workflows.models.steps import (
     ExportOrder,
     MergeOrder,
     Nothing,
+    PackagesOrder,
     Prepared,
     PrepareOrder,
     ProposeOrder,
@@ -109,6 +112,9 @@ class Script:
         self.run: Callable[[RunOrder], RunResult] = lambda order: RunResult(
             run_id=order.run_id, end=RunEnd.EXITED, exit_code=0, succeeded=True, summary="mended it", agent="scripted"
         )
+        self.packages: Callable[[PackagesOrder], PackageChanges] = lambda order: PackageChanges()
+        self.checkpoint: Checkpoint | None = None
+        """On record of a run whose host was lost."""
         self.prepare_error: str = ""
         self.holds_run = asyncio.Event()
         self.holds_run.set()
@@ -149,6 +155,7 @@ class ScriptedSteps:
             base_commit=base,
             start_tree=sha("t"),
             policy=self.s.policy,
+            checkpoint=self.s.checkpoint if order.lost_epoch else None,
         )
 
     @activity.defn(name="gather_context")
@@ -168,6 +175,11 @@ class ScriptedSteps:
     async def export_patch(self, order: ExportOrder) -> ExportResult:
         self.s._note("export_patch", order)
         return self.s.exported(order)
+
+    @activity.defn(name="examine_packages")
+    async def examine_packages(self, order: PackagesOrder) -> PackageChanges:
+        self.s._note("examine_packages", order)
+        return self.s.packages(order)
 
     @activity.defn(name="evaluate")
     async def evaluate(self, order: EvaluateOrder) -> Evaluation:
@@ -269,7 +281,7 @@ class ScriptedSteps:
 
 
 BEAT = timedelta(seconds=0.2)
-HOST_STEPS = ("gather_context", "run_agent", "export_patch", "evaluate", "release")
+HOST_STEPS = ("gather_context", "run_agent", "export_patch", "examine_packages", "evaluate", "release")
 API_STEPS = ("propose", "rebase", "merge", "close_pull_request", "revert", "verify_decision", "record")
 SHARING_STEPS = ("take_turn", "give_turn_back", "reserve_budget", "settle_budget")
 

@@ -26,4 +26,7 @@ def test_there_is_a_history_of_every_path() -> None:
     stored = {str(path.relative_to(HISTORIES)) for path in STORED}
     taken = [path.__name__.replace("_", "-") for path in PATHS]
     wanted = {f"agent_task/{name}.json" for name in taken if name != "reverted"} | {"revert_merge/reverted.json"}
+    # What tasks share has a history of its own beside that of a task which used it.
+    wanted |= {"team_budget/day-counted.json", "merge_turns/turn-taken.json"}
+    assert {workflow.__name__ for workflow in WORKFLOWS} == {"AgentTask", "RevertMerge", "TeamBudget", "MergeTurns"}
     assert wanted == stored
