@@ -32,6 +32,15 @@ async def temporal() -> AsyncIterator[Client]:
         yield environment.client
 
 
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """As `state`, for an installation that the tests of a module share."""
+    path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
+    path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    yield path
+    remove(path)
+
+
 @pytest.fixture
 def state() -> Iterator[Path]:
     """A short state directory: unix sockets take 107 bytes, and uids of sandboxes must be able to pass through."""

@@ -2,14 +2,12 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from activities.removal import remove
 from tests.support.agent_toolchains import shared_state
 from tests.support.model_script import Read, Script, Turn, Write
 from tests.support.model_server import ModelServer, model_server
@@ -37,14 +35,6 @@ SCRIPT = Script(
 def model() -> Iterator[ModelServer]:
     with model_server(SCRIPT) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
-    path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    yield path
-    remove(path)
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -1,8 +1,6 @@
 """A whole task whose agent comes to a cap of its budget or to the end of its tool calls: no work is lost."""
 
 import asyncio
-import os
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,7 +8,6 @@ import pytest
 import pytest_asyncio
 
 from activities.host.layout import HostLayout
-from activities.removal import remove
 from activities.sandbox import processes
 from activities.sandbox.run_directory import RunDirectory
 from tests.support.model_script import Script, Turn, Usage
@@ -74,14 +71,6 @@ elif mode == "wanderer":
 def model() -> Iterator[ModelServer]:
     with model_server(Script([Turn("done", usage=DOLLAR)])) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
-    path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    yield path
-    remove(path)
 
 
 @pytest_asyncio.fixture(scope="module")

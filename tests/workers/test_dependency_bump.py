@@ -1,14 +1,12 @@
 """A task that changes a lock file: its packages are allowed by name, installed, judged with, and merged."""
 
 import os
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from activities.removal import remove
 from tests.activities.environment.index import Index, lock, package_index
 from tests.support.repositories import git, make_repository
 from tests.workers.installation import FILES, MEND, Installation, installed
@@ -47,14 +45,6 @@ def index() -> Iterator[Index]:
         for name, value in before.items():
             os.environ.pop(name)
             os.environ.update({name: value} if value is not None else {})
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
-    path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    yield path
-    remove(path)
 
 
 @pytest_asyncio.fixture(scope="module")

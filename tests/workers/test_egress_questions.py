@@ -1,15 +1,12 @@
 """An agent is refused a host: its run stands still, somebody answers, and the answer holds as far as it was meant."""
 
 import json
-import os
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from activities.removal import remove
 from tests.support.repositories import make_repository
 from tests.workers.installation import FILES, MEND, Installation, installed
 from tests.workers.terminal import typed
@@ -37,14 +34,6 @@ print(*(insist(host) for host in sys.argv[1:]), sep="\\n", file=open("codes.txt"
 """
 REFUSED, ALLOWED = "403", "503"
 """Nobody answers at these names: the gateway tells what it allows and can't reach from what it refuses."""
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
-    path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    yield path
-    remove(path)
 
 
 @pytest_asyncio.fixture(scope="module")

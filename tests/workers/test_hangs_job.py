@@ -1,15 +1,12 @@
 """A whole task whose agent hangs: it is named, its work is kept, it goes on once, and then people are asked."""
 
-import os
 import socket
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from activities.removal import remove
 from tests.support.model_script import Script, Trouble, Turn
 from tests.support.model_server import ModelServer, model_server
 from tests.support.repositories import make_repository
@@ -139,14 +136,6 @@ LIMITS = {
 def model() -> Iterator[ModelServer]:
     with model_server(Script([Turn("a thought")], always=Trouble.SLOW, slow_seconds=1.8)) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
-    path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    yield path
-    remove(path)
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -5,14 +5,12 @@ import json
 import os
 import pty
 import signal
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from activities.removal import remove
 from tests.support.repositories import make_repository
 from tests.workers.installation import FILES, Installation, installed
 from tests.workers.terminal import environment, typed
@@ -21,14 +19,6 @@ from workflows.models.decision import Action
 from workflows.models.status import Stage
 
 pytestmark = pytest.mark.xdist_group("looking")
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
-    path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    yield path
-    remove(path)
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from activities.removal import remove
 from tests.support.repositories import commit_to_bare, git, make_repository
 from tests.workers.installation import FILES, Installation, installed
 from workers.temporal import connect
@@ -59,14 +57,6 @@ class _Losing(ActivityInboundInterceptor):
 @pytest.fixture(scope="module")
 def losing() -> LostAnswers:
     return LostAnswers()
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
-    path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    yield path
-    remove(path)
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -1,11 +1,9 @@
 """The whole path: a task goes in, is worked on, judged, decided, merged and taken back, whatever the agent does."""
 
 import asyncio
-import os
 import re
 import socket
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ import pytest
 import pytest_asyncio
 
 from activities.environment.registries import discover
-from activities.removal import remove
 from tests.support.repositories import commit_to_bare, git, make_repository
 from tests.workers.installation import FILES, Installation, installed
 from workers.cli.client import CommandFailed
@@ -39,14 +36,6 @@ disk_bytes = "100 MiB"
 [limits.check]
 wall_seconds = 15
 """
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
-    path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    yield path
-    remove(path)
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Secrets are planted where they come from; none is inside a sandbox, and none is in what a task leaves behind."""
 
 import os
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
-from activities.removal import remove
 from tests.support.model_script import Script, Turn
 from tests.support.model_server import ModelServer, model_server
 from tests.support.repositories import make_repository
@@ -59,14 +57,6 @@ if word in answer.read() + str(answer.headers).encode():
 print("searched, found:", json.dumps(found))
 print(pathlib.Path("settings.ini").read_text())
 """
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
-    path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    yield path
-    remove(path)
 
 
 @pytest.fixture(scope="module")
