@@ -41,7 +41,7 @@ def _package(lock: str, place: str, entry: dict[str, Any]) -> LockedPackage:
     name = entry.get("name") or place.rpartition("node_modules/")[2]
     version, resolved, integrity = entry.get("version"), entry.get("resolved", ""), entry.get("integrity", "")
     texts = all(isinstance(value, str) for value in (name, version, resolved, integrity))
-    if not texts or not _NAME.fullmatch(name) or not _VERSION.fullmatch(str(version)) or ".." in name:
+    if not texts or not _NAME.fullmatch(name) or not _VERSION.fullmatch(str(version)) or not _is_path(name):
         raise LockRefused(f"{lock} can't be read: {place[:80]!r} has no proper name, version or address")
     return LockedPackage(
         ecosystem=Ecosystem.NPM,
@@ -51,3 +51,8 @@ def _package(lock: str, place: str, entry: dict[str, Any]) -> LockedPackage:
         resolved=resolved,
         manifest=json.dumps({key: entry[key] for key in _TOLD if key in entry}, sort_keys=True),
     )
+
+
+def _is_path(name: str) -> bool:
+    """Whether each part of the name is one of a path too."""
+    return not any(part.strip(".") == "" for part in name.split("/")) and ".." not in name

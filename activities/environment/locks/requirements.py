@@ -8,9 +8,8 @@ import re
 from collections.abc import Iterator
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 
-from activities.environment.locks.package import Ecosystem, LockedPackage, LockRefused
+from activities.environment.locks.package import LockedPackage, LockRefused, pypi_package
 
 _HASH = re.compile(r"\s--hash[=\s]([a-z0-9]+):([0-9a-fA-F]+)")
 _COMMENT = re.compile(r"(^|\s)#.*$")
@@ -37,12 +36,7 @@ def read_requirements(name: str, text: str) -> Iterator[LockedPackage]:
         pinned = len(pins) == 1 and pins[0].operator in ("==", "===") and not pins[0].version.endswith(".*")
         if requirement.url or not pinned:
             raise LockRefused(f"{where} pins no version: write `name==version`, or let `pip-compile` or `uv` write it")
-        yield LockedPackage(
-            ecosystem=Ecosystem.PYPI,
-            name=canonicalize_name(requirement.name),
-            version=pins[0].version,
-            hashes=hashes,
-        )
+        yield pypi_package(name, requirement.name, pins[0].version, hashes)
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from packaging.pylock import Pylock, PylockValidationError
-from packaging.utils import canonicalize_name
 
-from activities.environment.locks.package import Ecosystem, LockedPackage, LockRefused
+from activities.environment.locks.package import LockedPackage, LockRefused, pypi_package
 
 _ELSEWHERE = ("git", "url", "path", "directory", "editable", "virtual", "file")
 """Kinds of source that are no registry: nothing is fetched for them from one."""
@@ -65,9 +64,7 @@ def _package(lock: str, entry: dict[str, Any], hashes: object) -> LockedPackage:
     if not (isinstance(name, str) and isinstance(version, str) and name and version and isinstance(hashes, list)):
         raise LockRefused(f"{lock} can't be read: a package has no name, or no version")
     found = {text[7:].lower() for text in hashes if isinstance(text, str) and text.startswith("sha256:")}
-    return LockedPackage(
-        ecosystem=Ecosystem.PYPI, name=canonicalize_name(name), version=version, hashes=tuple(sorted(found))
-    )
+    return pypi_package(lock, name, version, tuple(sorted(found)))
 
 
 def _toml(name: str, text: str) -> dict[str, Any]:

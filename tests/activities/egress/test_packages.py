@@ -14,7 +14,7 @@ INDEX = PackagePage(path="/simple/tiny/", media_type="text/html", body="<a href=
 
 
 def packages(url: str, *, private: bool = True, path: str = "/files/1/tiny-1.0.whl") -> EgressRules:
-    host = PackageHost(host=HOST, pages=(INDEX,), files=(PackageFile(path=path, url=url),), private=private)
+    host = PackageHost(host=HOST, pages=(INDEX,), files=(PackageFile(path=path, url=url, private=private),))
     return EgressRules(packages=(host,))
 
 
@@ -131,6 +131,15 @@ async def test_a_registry_at_a_private_address_is_asked_only_where_that_is_allow
         ("/x", "file:///etc/passwd"),
         ("/x", "//api.example.test/x"),
         ("/x", "http:///x"),
+        # Envoy takes none of these as the address of a cluster, or resolves what nobody meant.
+        ("/x", "http://[fe80::1%25eth0]/x"),
+        ("/x", "http://a b.example.test/x"),
+        ("/x", "http://\u00e9.example.test/x"),
+        ("/x", "http://\ud800/x"),
+        ("/x", "http://a%00.example.test/x"),
+        ("/x", f"http://{'a' * 300}/x"),
+        ("/x", f"http://{'a.' * 150}test/x"),
+        ("/x", "http://*/x"),
     ],
 )
 async def test_a_file_that_can_not_be_offered_as_it_is_written_is_refused(
@@ -139,3 +148,9 @@ async def test_a_file_that_can_not_be_offered_as_it_is_written_is_refused(
     with pytest.raises(RuleRefused, match="refused"):
         await gateway.open("bad", packages(url, path=path), None)
     assert await gateway.close("bad") == ()
+
+
+async def test_files_at_more_servers_than_a_gateway_should_watch_are_refused(gateway: EnvoyGateway) -> None:
+    files = tuple(PackageFile(path=f"/{n}", url=f"http://h{n}.example.test/x") for n in range(33))
+    with pytest.raises(RuleRefused, match="more than 32 servers"):
+        await gateway.open("many", EgressRules(packages=(PackageHost(host=HOST, files=files),)), None)
