@@ -1,5 +1,7 @@
 """What a lock file pins."""
 
+import hashlib
+import json
 import re
 from enum import StrEnum
 
@@ -9,6 +11,10 @@ from workflows.models.base import Model
 
 MOST_PACKAGES = 10_000
 """Of all lock files of a repository; the largest that are known have about half of that."""
+
+
+_TOLD = 200
+"""Characters of something else's address that people are shown."""
 
 
 class Ecosystem(StrEnum):
@@ -34,8 +40,32 @@ class LockedPackage(Model):
 
     @property
     def told(self) -> str:
-        """For people and for patterns: `name@version`, as both ecosystems' tools print it."""
-        return f"{self.name}@{self.version}"
+        """For people, who allow it by that: `name@version`, of npm `npm:name@version`, since both can have a name."""
+        return f"npm:{self.name}@{self.version}" if self.ecosystem is Ecosystem.NPM else f"{self.name}@{self.version}"
+
+    @property
+    def at_its_place(self) -> bool:
+        """Whether the address in the lock file, if there is one, ends as a registry's file of this name does."""
+        file = f"/{self.name}/-/{self.name.rpartition('/')[2]}-{self.version}.tgz"
+        return not self.resolved or self.resolved.endswith(file)
+
+
+class Elsewhere(Model):
+    """What a lock file names that is of no registry, such as a git repository, an archive, or another file."""
+
+    told: str
+    """For people, and to tell whether base has the same; of what the lock file says, all that decides where it is."""
+
+    @classmethod
+    def of(cls, lock: str, where: object) -> "Elsewhere":
+        """What a lock file says of it, however long that is."""
+        text = json.dumps(where, sort_keys=True, default=repr)
+        if len(text) > _TOLD:
+            text = f"{text[:_TOLD]}… ({hashlib.sha256(text.encode()).hexdigest()})"
+        return cls(told=f"{text} in {lock}")
+
+
+Locked = LockedPackage | Elsewhere
 
 
 class LockRefused(Exception):

@@ -9,20 +9,22 @@ from collections.abc import Iterator
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from activities.environment.locks.package import LockedPackage, LockRefused, pypi_package
+from activities.environment.locks.package import Elsewhere, Locked, LockRefused, pypi_package
 
 _HASH = re.compile(r"\s--hash[=\s]([a-z0-9]+):([0-9a-fA-F]+)")
 _COMMENT = re.compile(r"(^|\s)#.*$")
-_HARMLESS = re.compile(
-    r"--require-hashes|--prefer-binary|--only-binary[ =]:all:|(-r|-c|--requirement|--constraint)\b.*"
-)
-"""Options that widen nothing. A file that is included counts only if the set-up names it as a lock file too."""
+_HARMLESS = re.compile(r"--require-hashes|--prefer-binary|--only-binary[ =]:all:")
+_INCLUDED = re.compile(r"(-r|-c|--requirement|--constraint)[ =] *[A-Za-z0-9._/@+-]*")
+"""A file of the repository's. It counts only if the set-up names it as a lock file too."""
 
 
-def read_requirements(name: str, text: str) -> Iterator[LockedPackage]:
-    """Every pinned requirement. Raises LockRefused for a line that is none."""
+def read_requirements(name: str, text: str) -> Iterator[Locked]:
+    """Every pinned requirement, and every file that is included. Raises LockRefused for a line that is neither."""
     for number, line in _logical_lines(text):
         if _HARMLESS.fullmatch(line):
+            continue
+        if _INCLUDED.fullmatch(line):
+            yield Elsewhere.of(name, line)
             continue
         where = f"{name}, line {number}: {line[:80]!r}"
         if line.startswith("-"):

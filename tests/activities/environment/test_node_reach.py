@@ -53,7 +53,7 @@ async def test_npm_installs_what_is_pinned_whatever_address_the_lock_file_has(
     assert (modules / "tiny" / "index.js").exists() and (modules / "@team" / "part" / "index.js").exists()
     # Its script did not run.
     assert not (layer.directory / "tree" / "ran").exists()
-    assert layer.manifest.packages == ("tiny@1.2.0", "@team/part@1.2.0")
+    assert layer.manifest.packages == ("npm:tiny@1.2.0", "npm:@team/part@1.2.0")
     # No audit, no page of a package: nothing but the two files was asked for.
     assert sorted(registry.seen) == ["/npm/@team/part/-/part-1.2.0.tgz", "/npm/tiny/-/tiny-1.2.0.tgz"]
 
