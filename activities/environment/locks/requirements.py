@@ -13,6 +13,8 @@ from activities.environment.locks.package import Elsewhere, Locked, LockRefused,
 
 _HASH = re.compile(r"\s--hash[=\s]([a-z0-9]+):([0-9a-fA-F]+)")
 _COMMENT = re.compile(r"(^|\s)#.*$")
+_ENCODING = re.compile(r"coding[:=]\s*(?!utf-?8\b)[-\w.]+", re.IGNORECASE | re.ASCII)
+"""As pip looks for it (PEP 263): by UTF-7, say, what is a comment to everybody else is a requirement."""
 _HARMLESS = re.compile(r"--require-hashes|--prefer-binary|--only-binary[ =]:all:")
 _INCLUDED = re.compile(r"(-r|-c|--requirement|--constraint)[ =] *[A-Za-z0-9._/@+-]*")
 """A file of the repository's. It counts only if the set-up names it as a lock file too."""
@@ -20,6 +22,8 @@ _INCLUDED = re.compile(r"(-r|-c|--requirement|--constraint)[ =] *[A-Za-z0-9._/@+
 
 def read_requirements(name: str, text: str) -> Iterator[Locked]:
     """Every pinned requirement, and every file that is included. Raises LockRefused for a line that is neither."""
+    if any(_ENCODING.search(line) for line in text.split("\n")[:2] if line.startswith("#")):
+        raise LockRefused(f"{name} states an encoding of its own, by which pip reads it otherwise: take that line out")
     for number, line in _logical_lines(text):
         if _HARMLESS.fullmatch(line):
             continue

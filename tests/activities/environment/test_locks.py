@@ -1,11 +1,18 @@
 """Lock files of every known form are read the same way; whatever else is in them is refused, never followed."""
 
 import json
+import tempfile
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from pip._internal.exceptions import PipError
+from pip._internal.network.session import PipSession
+from pip._internal.req.req_file import parse_requirements
 
 from activities.environment.locks.package import LockRefused
 from activities.environment.locks.reading import parse_locks
@@ -136,6 +143,9 @@ def test_two_lock_files_that_pin_the_same_package_count_together() -> None:
         ("requirements.txt", "--only-binary=:none:"),
         ("requirements.txt", "a==1 --config-settings=x=y"),
         ("requirements.txt", "git+https://evil.example/x"),
+        # To pip, which looks for an encoding there, the comment ends and a package begins.
+        ("requirements.txt", "# coding: utf-7\n# +AAo-evil==6.6\n"),
+        ("requirements.txt", "a==1\n# vim: set fileencoding=unicode_escape :\n# \\nevil==6.6\n"),
         ("requirements.txt", "-r other.txt --extra-index-url=https://evil.example"),
         ("requirements.txt", "-c other.txt -e ./own"),
         ("requirements.txt", "-r https://evil.example/x.txt"),
@@ -204,3 +214,29 @@ def test_no_content_whatever_does_anything_but_be_read_or_refused(name: str, con
     with suppress(LockRefused):
         packages = parse_locks({name: content}).packages
         assert all(package.name and package.version and "/.." not in package.name for package in packages)
+
+
+PIECES = [
+    *("one==1.0", "two==2.0", "evil==6.6", "-r x.txt", "-c x.txt", "--hash=sha256:ab", "; python_version>'3'", "[x]"),
+    *("#", " ", "\t", "\\", "\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u00a0", "\ufeff"),
+    *("# coding: utf-7", "+AAo-", "coding=unicode_escape", "\\n", "-e ", "==", "${X}", '"', "'", ",", "@", "\x00"),
+]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_whatever_pip_finds_in_a_requirements_file_is_found_here_or_the_file_is_refused(text: str) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place, "requirements.txt")
+        file.write_bytes(text.encode())
+        try:
+            found = parse_locks({file.name: text.encode()})
+        except LockRefused:
+            return
+        # pip follows includes; what is in those is their own matter.
+        Path(place, "x.txt").touch()
+        try:
+            theirs = [Requirement(one.requirement).name for one in parse_requirements(str(file), session=PipSession())]
+        except (PipError, InvalidRequirement, OSError, UnicodeError, LookupError):
+            return
+    assert {canonicalize_name(name) for name in theirs} <= {package.name for package in found.packages}
