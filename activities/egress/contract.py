@@ -84,6 +84,8 @@ class PackageFile(Model):
     """Inside, exactly as it is asked for; a request with a query is another one."""
     url: str
     """Where it is fetched from."""
+    private: bool = False
+    """Whether that may be a private or loopback address: for a registry on a network of one's own."""
 
 
 class PackageHost(Model):
@@ -93,8 +95,6 @@ class PackageHost(Model):
     """Such as `pypi.registry.internal`, asked for in plain HTTP."""
     pages: tuple[PackagePage, ...] = ()
     files: tuple[PackageFile, ...] = ()
-    private: bool = False
-    """Whether files may be at private or loopback addresses: for a registry on a network of one's own."""
 
 
 class EgressRules(Model):

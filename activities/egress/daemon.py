@@ -15,6 +15,8 @@ from activities.egress.places import GatewayError, write_aside
 from activities.sandbox import processes
 
 START_SECONDS = 20.0
+_BUSY_SECONDS = 15.0
+"""Envoy takes 3 to 5 seconds for the routes of 20,000 files, on two busy cores."""
 _MOST_FILES = 65_536
 
 
@@ -30,9 +32,15 @@ class Daemon:
         self._child: subprocess.Popen[bytes] | None = None
 
     def is_live(self, terms: str) -> bool:
-        """Whether the process on record lives, was started on these terms, and answers."""
+        """Whether the process on record lives, was started on these terms, and answers.
+
+        One that lives and does not answer may be busy with what it was just told: it is waited for, since to replace it
+        would cut what goes through it.
+        """
         state = self._state()
-        return state is not None and state.get("terms") == terms and self._alive(state) and self._answers()
+        if state is None or state.get("terms") != terms:
+            return False
+        return wait_for(lambda: not self._alive(state) or self._answers(), _BUSY_SECONDS) and self._alive(state)
 
     def start(self, command: Sequence[str], terms: str, identity: Mapping[str, Any]) -> None:
         """Start it detached, in the directory of its log, and wait until it answers.

@@ -21,14 +21,17 @@ from activities.egress.packages import check_packages
 from activities.egress.places import GatewayError, Places, write_aside
 from activities.egress.process import METER_SOCKET, EnvoyProcess, MeterProcess
 from activities.egress.records import empty_log, new_lines, outcomes, parse_log, read_log, wanted_hosts, with_usage
-from activities.egress.routes import PROBE_HOST, routes
+from activities.egress.routes import PROBE_HOST
 from activities.egress.rules import parse_rules
 from activities.egress.services import Upstream, check_services
 from activities.egress.unix_http import ask
+from activities.egress.written_routes import WrittenRoutes
 from activities.policy.agent_tables import KeySource
 from workflows.models.usage import Allowance, Metered
 
 _APPLY_SECONDS = 10.0
+_FILES_A_SECOND = 1_000
+"""Of packages: a fraction of what Envoy takes in on a busy machine."""
 _RESOLVE_SECONDS = 3.0
 _T = TypeVar("_T")
 
@@ -60,6 +63,7 @@ class EnvoyGateway:
         self._keys = Keyring(self._places, credentials or {})
         self._books = Books(self._places)
         self._open_list = OpenList(self._places)
+        self._written = WrittenRoutes()
         self._turn = asyncio.Lock()
 
     async def ensure_running(self) -> None:
@@ -247,7 +251,7 @@ class EnvoyGateway:
     def _wait_for_rules(self, opened: Opened) -> None:
         """Return when a sandbox's socket answers by the rules that were written last."""
         socket = self._open_list.socket(opened.sandbox)
-        _, version = self._routes(opened)
+        version = self._written.version(opened)
 
         def holds() -> bool:
             try:
@@ -255,7 +259,8 @@ class EnvoyGateway:
             except OSError:
                 return False
 
-        if not wait_for(holds, _APPLY_SECONDS):
+        files = sum(len(host.files) for host in opened.rules.packages)
+        if not wait_for(holds, _APPLY_SECONDS + files / _FILES_A_SECOND):
             log = self._places.root / "envoy.log"
             raise GatewayError(
                 f"the egress gateway did not take the rules of sandbox {opened.sandbox}. The end of {log}:\n"
@@ -264,7 +269,7 @@ class EnvoyGateway:
 
     def _wait_for_upstreams(self, opened: Opened) -> None:
         """Give a new upstream a moment to be resolved, so that the first request finds it."""
-        names = [upstream.name for upstream in opened.all_upstreams()]
+        names = [upstream.name for upstream in opened.all_upstreams]
 
         def resolved() -> bool:
             return all(self._process.stat(f"cluster.{name}.membership_total") > 0 for name in names)
@@ -282,8 +287,9 @@ class EnvoyGateway:
         each = self._open_list.all()
         self._books.write_policies({opened.key: opened.rules for opened in each})
         changed = {
-            opened.key for opened in each if _write_if_new(config / f"{opened.key}.json", self._routes(opened)[0])
+            opened.key for opened in each if _write_if_new(config / f"{opened.key}.json", self._written.text(opened))
         }
+        self._written.keep(each)
         listeners = [
             configuration.listener(
                 opened.key,
@@ -310,20 +316,9 @@ class EnvoyGateway:
             return self._places.config / "none"
         return staged_bundle(self._places, self._authorities or system_bundle())
 
-    def _routes(self, opened: Opened) -> tuple[configuration.Json, str]:
-        brokered = tuple(zip(opened.rules.brokered, opened.upstreams(), strict=True))
-        return routes(
-            opened.key,
-            parse_rules(opened.rules),
-            brokered,
-            opened.rules.packages,
-            allow_private=opened.rules.allow_private,
-            asks=opened.rules.asks,
-        )
 
-
-def _write_if_new(path: Path, content: configuration.Json) -> bool:
-    text = json.dumps(content, sort_keys=True)
+def _write_if_new(path: Path, content: configuration.Json | str) -> bool:
+    text = content if isinstance(content, str) else json.dumps(content, sort_keys=True)
     if path.exists() and path.read_text() == text:
         return False
     write_aside(path, text)

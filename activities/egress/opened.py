@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from activities.egress.contract import SOCKET_NAME, EgressRecord, EgressRules
@@ -33,6 +34,7 @@ class Opened(Model):
         """Of its brokered services, in their order."""
         return tuple(Upstream.of(service, self.keyless) for service in self.rules.brokered)
 
+    @cached_property
     def all_upstreams(self) -> tuple[Upstream, ...]:
         """The same, and those of its packages."""
         return (*self.upstreams(), *upstreams_of(self.rules.packages))
@@ -43,10 +45,19 @@ class OpenList:
 
     def __init__(self, places: Places) -> None:
         self._places = places
+        self._read: dict[Path, tuple[tuple[int, int, int], Opened]] = {}
 
     def all(self) -> list[Opened]:
-        """In a fixed order."""
-        return [Opened.model_validate_json(path.read_text()) for path in sorted(self._places.kept.glob("open-*.json"))]
+        """In a fixed order. One that is still the same is the same object: it may have ten thousands of files."""
+        before, self._read = self._read, {}
+        for path in sorted(self._places.kept.glob("open-*.json")):
+            # A file is replaced, never written to: see write_aside.
+            found = path.stat()
+            facts = (found.st_ino, found.st_mtime_ns, found.st_size)
+            known = before.get(path)
+            same = known is not None and known[0] == facts
+            self._read[path] = known if known and same else (facts, Opened.model_validate_json(path.read_text()))
+        return [opened for _, opened in self._read.values()]
 
     def find(self, sandbox: str) -> Opened | None:
         """The one that is open for a sandbox."""
@@ -129,4 +140,4 @@ def key(sandbox: str) -> str:
 
 def distinct_upstreams(each: Sequence[Opened]) -> tuple[Upstream, ...]:
     """The upstreams of all that is open: services that differ in their paths alone share one."""
-    return tuple({upstream.name: upstream for opened in each for upstream in opened.all_upstreams()}.values())
+    return tuple({upstream.name: upstream for opened in each for upstream in opened.all_upstreams}.values())

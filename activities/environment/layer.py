@@ -19,6 +19,7 @@ from typing import ParamSpec, TypeVar
 from filelock import AsyncFileLock
 
 from activities.egress.contract import EgressGateway, EgressRecord
+from activities.egress.rules import RuleRefused
 from activities.environment.checkout import SetupFailed, copy_checkout, read_lock_file
 from activities.environment.failure import failure
 from activities.environment.frozen_tree import freeze
@@ -209,7 +210,10 @@ class EnvironmentLayers:
         await asyncio.to_thread(remove, building)
 
     async def _run(self, spec: SandboxSpec, reach: Reach) -> tuple[RunStatus, bytes, tuple[EgressRecord, ...]]:
-        egress = await self._gateway.open(spec.run_id, reach.rules, spec.uid)
+        try:
+            egress = await self._gateway.open(spec.run_id, reach.rules, spec.uid)
+        except RuleRefused as refused:
+            raise SetupFailed(f"setting up the environment failed: {refused}") from refused
         records: tuple[EgressRecord, ...] = ()
         try:
             status, output = await self._sandboxes.run(spec.model_copy(update={"egress": egress}))

@@ -6,6 +6,7 @@ in which nothing else exists, and which is told nothing but which of these files
 
 import html
 import json
+import math
 import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,43 +17,71 @@ from packaging.version import InvalidVersion, Version
 from pypi_simple import DistributionPackage
 
 from activities.egress.contract import PackageFile, PackageHost, PackagePage
-from activities.egress.packages import can_be_fetched
+from activities.egress.packages import can_be_fetched, can_be_offered
 from activities.environment.locks.package import Ecosystem, LockedPackage
+from activities.environment.registries import RegistryAccess, host_of
 
 PYPI_HOST = "pypi.registry.internal"
 NPM_HOST = "npm.registry.internal"
+_MOST_TAGS = 1_000
+_MOST_URL = 2_000
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,300}")
 
 
+class Pins:
+    """Which files of Python's projects belong to what is pinned, fit this machine, and may be there."""
+
+    def __init__(self, packages: Iterable[LockedPackage], *, builds: bool) -> None:
+        """`builds`: whether source distributions are among them, which run code when they are installed."""
+        self._builds = builds
+        self._digests: dict[str, set[str]] = {}
+        self._versions: dict[str, set[Version | str]] = {}
+        self._open: dict[str, set[Version | str]] = {}
+        for package in packages:
+            if package.ecosystem is Ecosystem.PYPI:
+                version = _comparable(package.version)
+                self._digests.setdefault(package.name, set()).update(package.hashes)
+                self._versions.setdefault(package.name, set()).add(version)
+                if not package.hashes:
+                    self._open.setdefault(package.name, set()).add(version)
+
+    @property
+    def projects(self) -> list[str]:
+        """Their normalised names, in order."""
+        return sorted(self._versions)
+
+    def has(self, name: str, file: DistributionPackage) -> bool:
+        """Whether a file of a project is one of them: by its hash, or by its version where there is none to compare."""
+        digest = file.digests.get("sha256", "").lower()
+        if digest and digest in self._digests.get(name, ()):
+            return _fits(file, builds=self._builds)
+        versions = self._open if digest else self._versions
+        pinned = file.version is not None and _comparable(file.version) in versions.get(name, ())
+        return pinned and _fits(file, builds=self._builds)
+
+
 def pypi_offer(
-    packages: Sequence[LockedPackage],
-    files: Mapping[str, Sequence[DistributionPackage]],
-    *,
-    builds: bool,
-    private: bool,
+    projects: Iterable[str], files: Mapping[str, Sequence[DistributionPackage]], access: RegistryAccess
 ) -> PackageHost:
-    """An index with the pinned files alone. `builds`: whether there are source distributions in it, which run code."""
-    pinned: dict[str, list[LockedPackage]] = {}
-    for package in packages:
-        if package.ecosystem is Ecosystem.PYPI:
-            pinned.setdefault(package.name, []).append(package)
+    """An index with these projects, and of them with these files alone."""
     pages, offered = [], {}
-    for name, locked in pinned.items():
+    for name in projects:
         chosen: dict[str, DistributionPackage] = {}
         for file in files.get(name, ()):
-            if _fits(file, builds=builds) and any(_is_pinned(file, one) for one in locked):
-                chosen.setdefault(file.filename, file)
+            chosen.setdefault(file.filename, file)
         for file in chosen.values():
             # Clients differ in whether they quote the plus sign of a local version.
             for written in {file.filename, quote(file.filename)}:
                 path = f"/files/{name}/{written}"
-                offered[path] = PackageFile(path=path, url=_without_fragment(file.url))
+                url = _without_fragment(file.url)
+                offered[path] = PackageFile(path=path, url=url, private=_is_private(url, access))
         pages.append(_page(name, chosen.values()))
-    return PackageHost(host=PYPI_HOST, pages=tuple(pages), files=tuple(offered.values()), private=private)
+    return PackageHost(host=PYPI_HOST, pages=tuple(pages), files=tuple(offered.values()))
 
 
-def npm_offer(packages: Sequence[LockedPackage], registries: Mapping[str, str], *, private: bool) -> PackageHost:
-    """A registry with the pinned tarballs alone. `registries`: address by scope (`@scope`), or by `` for all others."""
+def npm_offer(packages: Sequence[LockedPackage], access: RegistryAccess) -> PackageHost:
+    """A registry with the pinned tarballs alone, from where this machine's npm fetches packages of such names."""
+    registries, private = access.npm, access.allow_private
     offered: dict[str, PackageFile] = {}
     versions: dict[str, list[LockedPackage]] = {}
     for package in packages:
@@ -61,15 +90,17 @@ def npm_offer(packages: Sequence[LockedPackage], registries: Mapping[str, str], 
         # Where a package of this name is, whatever address the lock file has: that could be another package's.
         scope = package.name.partition("/")[0] if package.name.startswith("@") else ""
         registry = registries.get(scope) or registries.get("", "")
-        if not registry or not can_be_fetched(registry):
+        if not registry:
             continue
         tarball = _tarball(package)
         url = registry.rstrip("/") + tarball
         # npm takes a lock file's address and puts this registry's name in it: the path stays.
-        as_locked = urlsplit(package.resolved).path
-        offered[tarball] = PackageFile(path=tarball, url=url)
-        if as_locked and can_be_fetched(f"http://{NPM_HOST}{as_locked}"):
-            offered.setdefault(as_locked, PackageFile(path=as_locked, url=url))
+        as_locked = _path_of(package.resolved)
+        if not can_be_offered(tarball) or not can_be_fetched(url):
+            continue
+        offered[tarball] = PackageFile(path=tarball, url=url, private=private)
+        if can_be_offered(as_locked):
+            offered.setdefault(as_locked, PackageFile(path=as_locked, url=url, private=private))
         versions.setdefault(package.name, []).append(package)
     pages = [
         PackagePage(path=path, media_type="application/json", body=_packument(name, locked))
@@ -78,7 +109,7 @@ def npm_offer(packages: Sequence[LockedPackage], registries: Mapping[str, str], 
     ]
     taken = {page.path for page in pages}
     files = tuple(file for file in offered.values() if file.path not in taken)
-    return PackageHost(host=NPM_HOST, pages=tuple(pages), files=files, private=private)
+    return PackageHost(host=NPM_HOST, pages=tuple(pages), files=files)
 
 
 def without_files(packages: Sequence[LockedPackage], offer: PackageHost) -> tuple[str, ...]:
@@ -106,8 +137,13 @@ def _fits(file: DistributionPackage, *, builds: bool) -> bool:
     """Whether this machine could install the file, and may."""
     if not _FILE_NAME.fullmatch(file.filename) or not can_be_fetched(_without_fragment(file.url)):
         return False
+    if len(_without_fragment(file.url)) > _MOST_URL or not _is_plain(file.requires_python or ""):
+        return False
     if not file.filename.endswith(".whl"):
         return builds and file.package_type == "sdist"
+    # What a wheel fits is written as a product: a name of 300 characters could stand for a million of them.
+    if math.prod(part.count(".") + 1 for part in file.filename.split("-")[-3:]) > _MOST_TAGS:
+        return False
     try:
         _, _, _, tags = parse_wheel_filename(file.filename)
     except (InvalidWheelFilename, InvalidVersion):
@@ -119,14 +155,21 @@ def _fits(file: DistributionPackage, *, builds: bool) -> bool:
     )
 
 
-def _is_pinned(file: DistributionPackage, package: LockedPackage) -> bool:
-    digest = file.digests.get("sha256", "").lower()
-    if package.hashes and digest:
-        return digest in package.hashes
+def _is_private(url: str, access: RegistryAccess) -> bool:
+    """Whether a file may be at a private address: a registry's own hosts may, and none that a page of it names."""
+    return access.allow_private and host_of(url) in access.hosts
+
+
+def _is_plain(text: str) -> bool:
+    return len(text) <= 200 and text.isascii() and text.isprintable()
+
+
+def _comparable(version: str) -> Version | str:
+    """As PEP 440 compares versions; any other text as it is."""
     try:
-        return file.version is not None and Version(file.version) == Version(package.version)
+        return Version(version)
     except InvalidVersion:
-        return file.version == package.version
+        return version
 
 
 def _page(name: str, files: Iterable[DistributionPackage]) -> PackagePage:
@@ -161,6 +204,14 @@ def _packument(name: str, packages: Sequence[LockedPackage]) -> str:
         for one in packages
     }
     return json.dumps({"name": name, "dist-tags": {"latest": packages[-1].version}, "versions": versions})
+
+
+def _path_of(url: str) -> str:
+    """Empty where there is none, or no parser could tell."""
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""
 
 
 def _without_fragment(url: str) -> str:

@@ -45,18 +45,19 @@ async def reach_of(
         packages = locked_packages(source, setup.lock_files)
     except LockRefused as refused:
         raise SetupFailed(f"setting up the environment failed: {refused}{_WHOLE}") from refused
-    projects = sorted({package.name for package in packages if package.ecosystem is Ecosystem.PYPI})
-    private = access.allow_private
+    pins = offers.Pins(packages, builds=setup.install_scripts)
     hosts: list[PackageHost] = []
     missing: tuple[str, ...] = ()
     records: tuple[EgressRecord, ...] = ()
-    if projects:
-        files, records = await read_indexes(gateway, listener, access.indexes, projects, private=private)
-        offer = offers.pypi_offer(packages, files, builds=setup.install_scripts, private=private)
+    if projects := pins.projects:
+        files, records = await read_indexes(
+            gateway, listener, access.indexes, projects, pins.has, private=access.allow_private
+        )
+        offer = offers.pypi_offer(projects, files, access)
         missing = offers.without_files(packages, offer)
         hosts.append(offer)
     if any(package.ecosystem is Ecosystem.NPM for package in packages):
-        hosts.append(offers.npm_offer(packages, access.npm, private=private))
+        hosts.append(offers.npm_offer(packages, access))
     # Other addresses than these would lead past the gateway's list, and so nowhere.
     elsewhere = ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS")
     environment = {name: value for name, value in told.items() if name not in elsewhere} | offers.variables()

@@ -89,7 +89,7 @@ async def discover(hosts: Sequence[str] = (), *, allow_private: bool = False) ->
     urls += registries.values()
     if "registry" in registries:
         environment["NPM_CONFIG_REGISTRY"] = registries["registry"]
-    found += [_host(url) for url in urls]
+    found += [host_of(url) for url in urls]
     certificates = _certificates(settings)
     reached = tuple(dict.fromkeys(hosts or found))
     return RegistryAccess(
@@ -97,11 +97,11 @@ async def discover(hosts: Sequence[str] = (), *, allow_private: bool = False) ->
         environment=environment,
         certificates=certificates,
         allow_private=allow_private,
-        indexes=tuple(url for url in dict.fromkeys([*index, *extra]) if not hosts or _host(url) in hosts),
+        indexes=tuple(url for url in dict.fromkeys([*index, *extra]) if not hosts or host_of(url) in hosts),
         npm={
             name.rpartition("registry")[0].rstrip(":"): url
             for name, url in registries.items()
-            if not hosts or _host(url) in hosts
+            if not hosts or host_of(url) in hosts
         },
     )
 
@@ -140,7 +140,8 @@ def _remote(value: str) -> list[str]:
     return found
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
+    """`name:port` of an address, as `hosts` has it."""
     parts = urlsplit(url)
     return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 

@@ -1,16 +1,18 @@
 """Which packages a patch brings: its lock files compared with base's, both read from git and never checked out."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from activities.environment.locks.package import LockedPackage, LockRefused
-from activities.environment.locks.reading import parse_locks
+from activities.environment.locks.reading import parse_locks, pins_nothing
 from activities.evaluation.changes import ABSENT, Change, ChangeReader
+from activities.evaluation.manifest_changes import beyond_dependencies
 from activities.repository.git import Git
 from workflows.models.packages import MOST_PACKAGES
-from workflows.models.policy import TaskPolicy
+from workflows.models.policy import RegistryReach, TaskPolicy
 
 _FILES = ("100644", "100755")
 _PURPOSE = "reading lock files"
@@ -54,14 +56,8 @@ class LockReader:
         )
         old = {change.path: await self._blob(git_dir, change.old_blob) for change in changes if not change.is_added}
         new = {change.path: await self._blob(git_dir, change.new_blob) for change in changes}
-        try:
-            before = parse_locks(unchanged | old)
-            after = parse_locks(unchanged | new)
-        except LockRefused as refused:
-            return LockChanges(changes, refused=str(refused))
-        known = {(one.ecosystem, one.name, one.version): one for one in before}
-        brought = tuple(one for one in after if not _same(known.get((one.ecosystem, one.name, one.version)), one))
-        return LockChanges(changes, brought, _refusal(brought, policy))
+        # Beside the event loop: a lock file of 64 MB takes seconds.
+        return await asyncio.to_thread(_compared, changes, unchanged | old, unchanged | new, policy)
 
     async def _contents(self, git_dir: Path, commit: str, names: Sequence[str]) -> dict[str, bytes]:
         """Files of a commit that are there; the set-up says so itself where one is not."""
@@ -78,25 +74,50 @@ class LockReader:
         return await self._git.run("cat-file", "blob", blob, purpose=_PURPOSE, git_dir=git_dir)
 
 
+def _compared(
+    changes: tuple[Change, ...], base: dict[str, bytes], head: dict[str, bytes], policy: TaskPolicy
+) -> LockChanges:
+    whole = policy.setup.registry is RegistryReach.WHOLE
+    try:
+        before, after = parse_locks(base), parse_locks(head)
+        for path in (change.path for change in changes if pins_nothing(change.path)):
+            if whole:
+                return LockChanges(changes, refused=f"{path} was changed, from which a set-up may install anything")
+            if reason := beyond_dependencies(path, base.get(path, b""), head[path]):
+                return LockChanges(changes, refused=reason)
+    except LockRefused as refused:
+        return LockChanges(changes, refused=str(refused))
+    if other := sorted(set(after.elsewhere) - set(before.elsewhere)):
+        return LockChanges(changes, refused=f"nobody can allow by name what is of no registry: {other[0]}")
+    known = {(one.ecosystem, one.name, one.version): one for one in before.packages}
+    brought = tuple(
+        one for one in after.packages if not _same(known.get((one.ecosystem, one.name, one.version)), one, whole)
+    )
+    if whole and (astray := [one for one in brought if not one.at_its_place]):
+        return LockChanges(changes, refused=f"{astray[0].told} would be fetched from an address that is another's")
+    return LockChanges(changes, brought, _refusal(brought, policy))
+
+
 def not_allowed(brought: tuple[LockedPackage, ...], policy: TaskPolicy, answered: dict[str, str]) -> tuple[str, ...]:
     """Packages that neither policy nor a person has allowed, each once."""
     return tuple(
-        dict.fromkeys(
-            one.told for one in brought if one.told not in answered and not _matches(one.name, policy.packages)
-        )
+        dict.fromkeys(one.told for one in brought if one.told not in answered and not _matches(one, policy.packages))
     )
 
 
-def _same(before: LockedPackage | None, after: LockedPackage) -> bool:
-    """Whether what is installed stays: the same version by other hashes, or by none, is another package."""
-    if before is None or bool(before.hashes) != bool(after.hashes):
+def _same(before: LockedPackage | None, after: LockedPackage, whole: bool) -> bool:
+    """Whether what is installed stays: the same version by other hashes, or by none, is another package.
+
+    Where the set-up reaches whole registries, its tools go to the address that the lock file has.
+    """
+    if before is None or bool(before.hashes) != bool(after.hashes) or (whole and before.resolved != after.resolved):
         return False
     return set(after.hashes) <= set(before.hashes)
 
 
 def _refusal(brought: tuple[LockedPackage, ...], policy: TaskPolicy) -> str:
     ceiling = policy.packages_ceiling
-    beyond = [one.told for one in brought if ceiling is not None and not _matches(one.name, ceiling)]
+    beyond = [one.told for one in brought if ceiling is not None and not _matches(one, ceiling)]
     if beyond:
         return f"`packages` in security.toml lets nobody bring {', '.join(beyond[:5])}"
     open_to_people = not_allowed(brought, policy, {})
@@ -105,5 +126,5 @@ def _refusal(brought: tuple[LockedPackage, ...], policy: TaskPolicy) -> str:
     return ""
 
 
-def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+def _matches(package: LockedPackage, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(package.name, pattern) for pattern in patterns)

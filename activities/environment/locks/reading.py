@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from activities.environment.checkout import read_lock_file
 from activities.environment.locks import npm, requirements, toml_locks
-from activities.environment.locks.package import MOST_PACKAGES, LockedPackage, LockRefused
+from activities.environment.locks.package import MOST_PACKAGES, Elsewhere, Locked, LockedPackage, LockRefused
 
-Reader = Callable[[str, str], Iterator[LockedPackage]]
+Reader = Callable[[str, str], Iterator[Locked]]
 
 _READERS: tuple[tuple[str, Reader], ...] = (
     (r"package-lock\.json|npm-shrinkwrap\.json", npm.read_package_lock),
@@ -21,17 +22,28 @@ _NO_LOCKS = re.compile(r"package\.json|pyproject\.toml|setup\.(py|cfg)|Pipfile|\
 """Files that decide what is installed and pin nothing: part of what a layer is made from, and no packages in them."""
 
 
+@dataclass(frozen=True)
+class Locks:
+    """What lock files name."""
+
+    packages: tuple[LockedPackage, ...]
+    """Of registries, each once, in order."""
+    elsewhere: tuple[str, ...]
+    """What is of no registry, in words, each once, in order."""
+
+
 def locked_packages(source: Path, lock_files: Sequence[str]) -> tuple[LockedPackage, ...]:
     """What the lock files of a checkout pin, each package once, in order. Raises LockRefused, and SetupFailed for a
     file that can't be had.
     """
     texts = {name: read_lock_file(source, name) for name in lock_files}
-    return parse_locks(texts)
+    return parse_locks(texts).packages
 
 
-def parse_locks(texts: dict[str, bytes]) -> tuple[LockedPackage, ...]:
-    """The same of lock files whose content is known, by path."""
+def parse_locks(texts: dict[str, bytes]) -> Locks:
+    """What lock files name whose content is known, by path. Raises LockRefused."""
     found: dict[tuple[str, str, str], LockedPackage] = {}
+    elsewhere: dict[str, None] = {}
     for name, content in texts.items():
         reader = _reader(name)
         if reader is None:
@@ -41,13 +53,21 @@ def parse_locks(texts: dict[str, bytes]) -> tuple[LockedPackage, ...]:
         except UnicodeDecodeError as error:
             raise LockRefused(f"{name} can't be read: it is not UTF-8") from error
         for package in reader(name, text):
-            key = (package.ecosystem, package.name, package.version)
-            known = found.get(key, package)
-            both = tuple(sorted({*known.hashes, *package.hashes}))
-            found[key] = known.model_copy(update={"hashes": both})
-            if len(found) > MOST_PACKAGES:
+            if isinstance(package, Elsewhere):
+                elsewhere[package.told] = None
+            else:
+                key = (package.ecosystem, package.name, package.version)
+                known = found.get(key, package)
+                both = tuple(sorted({*known.hashes, *package.hashes}))
+                found[key] = known.model_copy(update={"hashes": both})
+            if len(found) + len(elsewhere) > MOST_PACKAGES:
                 raise LockRefused(f"{name} can't be taken: there are more than {MOST_PACKAGES:,} packages")
-    return tuple(found.values())
+    return Locks(tuple(found.values()), tuple(elsewhere))
+
+
+def pins_nothing(path: str) -> bool:
+    """Whether a file is part of a set-up and no lock file: it decides what is done, and names no exact packages."""
+    return _reader(path) is None
 
 
 def _reader(path: str) -> Reader | None:

@@ -8,22 +8,27 @@ import re
 from collections.abc import Iterator
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 
-from activities.environment.locks.package import Ecosystem, LockedPackage, LockRefused
+from activities.environment.locks.package import Elsewhere, Locked, LockRefused, pypi_package
 
 _HASH = re.compile(r"\s--hash[=\s]([a-z0-9]+):([0-9a-fA-F]+)")
 _COMMENT = re.compile(r"(^|\s)#.*$")
-_HARMLESS = re.compile(
-    r"--require-hashes|--prefer-binary|--only-binary[ =]:all:|(-r|-c|--requirement|--constraint)\b.*"
-)
-"""Options that widen nothing. A file that is included counts only if the set-up names it as a lock file too."""
+_ENCODING = re.compile(r"coding[:=]\s*(?!utf-?8\b)[-\w.]+", re.IGNORECASE | re.ASCII)
+"""As pip looks for it (PEP 263): by UTF-7, say, what is a comment to everybody else is a requirement."""
+_HARMLESS = re.compile(r"--require-hashes|--prefer-binary|--only-binary[ =]:all:")
+_INCLUDED = re.compile(r"(-r|-c|--requirement|--constraint)[ =] *[A-Za-z0-9._/@+-]*")
+"""A file of the repository's. It counts only if the set-up names it as a lock file too."""
 
 
-def read_requirements(name: str, text: str) -> Iterator[LockedPackage]:
-    """Every pinned requirement. Raises LockRefused for a line that is none."""
+def read_requirements(name: str, text: str) -> Iterator[Locked]:
+    """Every pinned requirement, and every file that is included. Raises LockRefused for a line that is neither."""
+    if any(_ENCODING.search(line) for line in text.split("\n")[:2] if line.startswith("#")):
+        raise LockRefused(f"{name} states an encoding of its own, by which pip reads it otherwise: take that line out")
     for number, line in _logical_lines(text):
         if _HARMLESS.fullmatch(line):
+            continue
+        if _INCLUDED.fullmatch(line):
+            yield Elsewhere.of(name, line)
             continue
         where = f"{name}, line {number}: {line[:80]!r}"
         if line.startswith("-"):
@@ -37,12 +42,7 @@ def read_requirements(name: str, text: str) -> Iterator[LockedPackage]:
         pinned = len(pins) == 1 and pins[0].operator in ("==", "===") and not pins[0].version.endswith(".*")
         if requirement.url or not pinned:
             raise LockRefused(f"{where} pins no version: write `name==version`, or let `pip-compile` or `uv` write it")
-        yield LockedPackage(
-            ecosystem=Ecosystem.PYPI,
-            name=canonicalize_name(requirement.name),
-            version=pins[0].version,
-            hashes=hashes,
-        )
+        yield pypi_package(name, requirement.name, pins[0].version, hashes)
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -6,21 +6,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from packaging.pylock import Pylock, PylockValidationError
-from packaging.utils import canonicalize_name
 
-from activities.environment.locks.package import Ecosystem, LockedPackage, LockRefused
+from activities.environment.locks.package import Elsewhere, Locked, LockedPackage, LockRefused, pypi_package
 
 _ELSEWHERE = ("git", "url", "path", "directory", "editable", "virtual", "file")
 """Kinds of source that are no registry: nothing is fetched for them from one."""
 
 
-def read_packages_table(name: str, text: str) -> Iterator[LockedPackage]:
-    """`[[package]]` tables, as uv, Poetry and PDM write them, without what comes from no registry."""
+def read_packages_table(name: str, text: str) -> Iterator[Locked]:
+    """`[[package]]` tables, as uv, Poetry and PDM write them."""
     for entry in _list(name, _toml(name, text).get("package", [])):
         source = entry.get("source", {})
         if isinstance(source, dict) and (source.get("type") in _ELSEWHERE or any(key in source for key in _ELSEWHERE)):
+            yield _elsewhere(name, entry, ("name", "source"))
             continue
         if any(key in entry for key in ("git", "path", "url")):
+            yield _elsewhere(name, entry, ("name", "git", "path", "url", "ref", "revision", "subdirectory"))
             continue
         files = [*_list(name, entry.get("files", [])), *_list(name, entry.get("wheels", []))]
         if isinstance(entry.get("sdist"), dict):
@@ -28,7 +29,7 @@ def read_packages_table(name: str, text: str) -> Iterator[LockedPackage]:
         yield _package(name, entry, [file.get("hash", "") for file in files])
 
 
-def read_pylock(name: str, text: str) -> Iterator[LockedPackage]:
+def read_pylock(name: str, text: str) -> Iterator[Locked]:
     """The standard's own form."""
     try:
         lock = Pylock.from_dict(_toml(name, text))
@@ -36,13 +37,14 @@ def read_pylock(name: str, text: str) -> Iterator[LockedPackage]:
         raise LockRefused(f"{name} can't be read: {str(error)[:200]}") from error
     for package in lock.packages:
         if package.vcs or package.directory or package.archive:
+            yield Elsewhere.of(name, [package.name, package.vcs, package.directory, package.archive])
             continue
         files = [*(package.wheels or ()), *([package.sdist] if package.sdist else ())]
         hashes = [f"sha256:{file.hashes['sha256']}" for file in files if "sha256" in file.hashes]
         yield _package(name, {"name": package.name, "version": str(package.version or "")}, hashes)
 
 
-def read_pipfile_lock(name: str, text: str) -> Iterator[LockedPackage]:
+def read_pipfile_lock(name: str, text: str) -> Iterator[Locked]:
     """Pipenv's, which is JSON."""
     try:
         document = json.loads(text)
@@ -55,7 +57,9 @@ def read_pipfile_lock(name: str, text: str) -> Iterator[LockedPackage]:
         for key, entry in section.items():
             if not isinstance(entry, dict):
                 raise LockRefused(f"{name} can't be read: {key[:80]!r} is no package")
-            if not any(kind in entry for kind in _ELSEWHERE):
+            if any(kind in entry for kind in _ELSEWHERE):
+                yield _elsewhere(name, {"name": key, **entry}, ("name", *_ELSEWHERE, "ref", "subdirectory"))
+            else:
                 version = str(entry.get("version", "")).removeprefix("==")
                 yield _package(name, {"name": key, "version": version}, entry.get("hashes", []))
 
@@ -65,9 +69,11 @@ def _package(lock: str, entry: dict[str, Any], hashes: object) -> LockedPackage:
     if not (isinstance(name, str) and isinstance(version, str) and name and version and isinstance(hashes, list)):
         raise LockRefused(f"{lock} can't be read: a package has no name, or no version")
     found = {text[7:].lower() for text in hashes if isinstance(text, str) and text.startswith("sha256:")}
-    return LockedPackage(
-        ecosystem=Ecosystem.PYPI, name=canonicalize_name(name), version=version, hashes=tuple(sorted(found))
-    )
+    return pypi_package(lock, name, version, tuple(sorted(found)))
+
+
+def _elsewhere(lock: str, entry: dict[str, Any], keys: tuple[str, ...]) -> Elsewhere:
+    return Elsewhere.of(lock, {key: entry[key] for key in keys if key in entry})
 
 
 def _toml(name: str, text: str) -> dict[str, Any]:

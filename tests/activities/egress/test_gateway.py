@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import psutil
@@ -18,6 +19,7 @@ from activities.egress.gateway import EnvoyGateway
 from activities.egress.places import GatewayError
 from activities.egress.rate import REQUESTS_AT_ONCE
 from activities.egress.records import parse_log, read_log
+from activities.egress.unix_http import TIMEOUT_SECONDS
 from tests.activities.egress.conftest import make_directory
 from tests.activities.egress.servers import WebServer, ask_often, get, get_inside, send, tunnel
 
@@ -140,6 +142,20 @@ async def test_a_killed_envoy_comes_back_with_every_listener_and_loses_no_record
         assert answer.endswith(f"served /after-{n} for {host}".encode())
     assert [r.path for r in await own_gateway.close("run-0")] == ["/before", "/after-0"]
     assert [r.method for r in await own_gateway.close("run-1")] == ["CONNECT", "GET"]
+
+
+async def test_an_envoy_that_is_busy_for_longer_than_it_is_asked_is_not_replaced(
+    own_gateway: EnvoyGateway, directory: Path, web: WebServer
+) -> None:
+    await own_gateway.open("run", host_rules(web), None)
+    (envoy,) = envoys(directory)
+    envoy.send_signal(signal.SIGSTOP)
+    # It takes in rules in the thread that would answer: here it is away for longer than one question waits.
+    busy = threading.Timer(TIMEOUT_SECONDS + 1, envoy.send_signal, [signal.SIGCONT])
+    busy.start()
+    await own_gateway.ensure_running()
+    busy.join()
+    assert [process.pid for process in envoys(directory)] == [envoy.pid]
 
 
 def wait_for_lines(directory: Path, count: int) -> None:

@@ -17,7 +17,11 @@ from activities.sandbox.stage import stage_runtime
 from tests.activities.egress.servers import name_server
 from tests.activities.environment.index import Index, package_index
 
-NAMES = {"index.example.test": ["127.0.0.1"], "elsewhere.example.test": ["127.0.0.1"]}
+NAMES = {
+    "index.example.test": ["127.0.0.1"],
+    "elsewhere.example.test": ["127.0.0.1"],
+    "internal.example.test": ["127.0.0.1"],
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ async def host() -> AsyncIterator[Host]:
 @pytest.fixture
 def access(index: Index) -> RegistryAccess:
     return RegistryAccess(
-        hosts=(f"index.example.test:{index.port}",),
+        hosts=(f"index.example.test:{index.port}", f"elsewhere.example.test:{index.port}"),
         environment={
             "PIP_INDEX_URL": f"http://index.example.test:{index.port}/simple",
             "PIP_TRUSTED_HOST": "index.example.test",

@@ -1,6 +1,7 @@
 """A package index of the tests' own (PEP 503), with packages small enough to read."""
 
 import base64
+import gzip
 import hashlib
 import http.server
 import io
@@ -68,6 +69,8 @@ class Index:
         """Where pages say that files are; empty is beside them, by addresses without a host."""
         self.swapped = False
         """Whether files have other bytes than they should."""
+        self.packed = False
+        """Whether answers are packed, though nobody asked for that."""
         self.status = 200
 
 
@@ -97,6 +100,9 @@ def package_index() -> Iterator[Index]:
         def _answer(self, status: int, kind: str, body: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", kind)
+            if index.packed:
+                body = gzip.compress(body)
+                self.send_header("Content-Encoding", "gzip")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

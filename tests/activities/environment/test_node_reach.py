@@ -1,5 +1,6 @@
 """What `npm ci` gets in a set-up: the tarballs that the lock file pins, whatever address it has for them."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,7 +53,7 @@ async def test_npm_installs_what_is_pinned_whatever_address_the_lock_file_has(
     assert (modules / "tiny" / "index.js").exists() and (modules / "@team" / "part" / "index.js").exists()
     # Its script did not run.
     assert not (layer.directory / "tree" / "ran").exists()
-    assert layer.manifest.packages == ("tiny@1.2.0", "@team/part@1.2.0")
+    assert layer.manifest.packages == ("npm:tiny@1.2.0", "npm:@team/part@1.2.0")
     # No audit, no page of a package: nothing but the two files was asked for.
     assert sorted(registry.seen) == ["/npm/@team/part/-/part-1.2.0.tgz", "/npm/tiny/-/tiny-1.2.0.tgz"]
 
@@ -66,3 +67,25 @@ async def test_npm_gets_no_package_beside_those(
     with pytest.raises(SetupFailed, match="Not pinned, and so refused: /other"):
         await layers.ensure(setup, source, LIMITS, "t")
     assert not [path for path in registry.seen if "other" in path]
+
+
+@pytest.mark.parametrize("resolved", ["https://[x/tiny.tgz", "https://r.example/a:b(1).tgz", "https://r.example/../x"])
+async def test_an_address_that_no_parser_takes_keeps_nobody_from_the_package_itself(
+    layers: EnvironmentLayers, source: Path, resolved: str
+) -> None:
+    document = json.loads(lock(""))
+    document["packages"]["node_modules/tiny"]["resolved"] = resolved
+    (source / "package-lock.json").write_text(json.dumps(document))
+    fetch = "curl -sf -o $JOURNEYMAN_LAYER/tiny.tgz http://npm.registry.internal/tiny/-/tiny-1.2.0.tgz"
+    layer = await layers.ensure(Setup(commands=(fetch,), lock_files=LOCKS), source, LIMITS, "t")
+    assert layer is not None and (layer.directory / "tree" / "tiny.tgz").stat().st_size
+
+
+async def test_a_lock_file_that_says_too_much_of_a_package_is_refused_in_words(
+    layers: EnvironmentLayers, source: Path
+) -> None:
+    document = json.loads(lock(""))
+    document["packages"]["node_modules/tiny"]["bin"] = {"x": "y" * 5_000_000}
+    (source / "package-lock.json").write_text(json.dumps(document))
+    with pytest.raises(SetupFailed, match="refused the page '/tiny'"):
+        await layers.ensure(Setup(commands=("true",), lock_files=LOCKS), source, LIMITS, "t")

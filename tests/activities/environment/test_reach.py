@@ -96,6 +96,70 @@ async def test_files_on_another_host_than_the_index_are_fetched_through_it(
     assert f"locked packages of elsewhere.example.test:{index.port}" in layer.egress.read_text()
 
 
+async def test_a_page_leads_to_no_private_address_but_the_registries_own(
+    layers: EnvironmentLayers, source: Path, index: Index, host: Host
+) -> None:
+    index.extra["tinything"] = (
+        f'<a href="http://internal.example.test:{index.port}/files/secret">tinything-1.0-3-py3-none-any.whl</a>'
+    )
+    (source / "requirements.lock").write_text("tinything==1.0\n")
+    at = "http://pypi.registry.internal/files/tinything/tinything-1.0-3-py3-none-any.whl"
+    ask = f"curl -s -o /dev/null -w '%{{http_code}}' {at} > $JOURNEYMAN_LAYER/code"
+    index.seen.clear()
+    try:
+        layer = await layers.ensure(Setup(commands=(ask,), lock_files=LOCKED), source, LIMITS, "t")
+    finally:
+        index.extra.clear()
+    assert layer is not None
+    assert (layer.directory / "tree" / "code").read_text() == "403"
+    assert "/files/secret" not in index.seen
+
+
+@pytest.mark.parametrize(
+    ("hostile", "words"),
+    [
+        # Addresses that nobody can be told of.
+        (
+            '<a href="http://[x/tinything-1.0-1-py3-none-any.whl">tinything-1.0-1-py3-none-any.whl</a>',
+            "page of tinything can't be read",
+        ),
+        ('<a href="http://a b/x.whl" data-requires-python="&#55296;">tinything-1.0-1-py3-none-any.whl</a>', ""),
+        # What such a name fits is ten million tags.
+        ("<a href='/x.whl'>tinything-1.0-" + "-".join([".".join(["a"] * 45)] * 3) + ".whl</a>", ""),
+        (
+            "".join(f'<a href="http://h{n}.test/x">tinything-1.0-{n}-py3-none-any.whl</a>' for n in range(40)),
+            "more than 32 servers",
+        ),
+        (
+            "".join(f'<a href="/x">tinything-1.0-{n}-py3-none-any.whl</a>' for n in range(20_001)),
+            "more than 20,000 files of what the lock files pin",
+        ),
+    ],
+)
+async def test_a_hostile_page_spoils_a_set_up_at_most_by_its_own_name(
+    layers: EnvironmentLayers, source: Path, index: Index, hostile: str, words: str
+) -> None:
+    (source / "requirements.lock").write_text("tinything==1.0\n")
+    index.extra["tinything"] = hostile
+    try:
+        if words:
+            with pytest.raises(SetupFailed, match=words):
+                await layers.ensure(Setup(commands=("true",), lock_files=LOCKED), source, LIMITS, "t")
+        else:
+            assert await layers.ensure(Setup(commands=("true",), lock_files=LOCKED), source, LIMITS, "t")
+    finally:
+        index.extra.clear()
+
+
+async def test_a_page_that_is_packed_is_not_unpacked(layers: EnvironmentLayers, source: Path, index: Index) -> None:
+    index.packed = True
+    try:
+        with pytest.raises(SetupFailed, match=r"is packed \('gzip'\), which was not asked for"):
+            await layers.ensure(Setup(commands=("true",), lock_files=LOCKED), source, LIMITS, "t")
+    finally:
+        index.packed = False
+
+
 async def test_a_file_that_is_not_the_one_that_was_pinned_is_not_installed(
     layers: EnvironmentLayers, source: Path, index: Index
 ) -> None:

@@ -10,11 +10,19 @@ import pytest
 from activities.evaluation.lock_changes import LockChanges, LockReader, not_allowed
 from activities.repository.git import Git
 from tests.support.repositories import git, make_repository
-from workflows.models.policy import Setup, TaskPolicy
+from workflows.models.policy import RegistryReach, Setup, TaskPolicy
 
 DIGEST, OTHER = "ab" * 32, "cd" * 32
 BASE = f"one==1.0 --hash=sha256:{DIGEST}\n"
-FILES = {"requirements.txt": BASE, "[a]*.txt": "two==1.0\n", "web/package-lock.json": json.dumps({"packages": {}})}
+MANIFEST = {"name": "shop", "scripts": {"build": "true"}, "dependencies": {"x": "1"}}
+FILES = {
+    "web/package.json": json.dumps(MANIFEST),
+    "pyproject.toml": '[project]\nname = "shop"\ndependencies = []\n',
+    "setup.py": "",
+    "requirements.txt": BASE,
+    "[a]*.txt": "two==1.0\n",
+    "web/package-lock.json": json.dumps({"lockfileVersion": 3, "packages": {}}),
+}
 POLICY = TaskPolicy(setup=Setup(commands=("true",), lock_files=tuple(FILES)))
 
 
@@ -38,13 +46,16 @@ async def compared(place: Path, change: str, policy: TaskPolicy = POLICY) -> Loc
         ("echo one==1.0 > requirements.txt", ("one@1.0",)),
         ("echo three==1.0 >> '[a]*.txt'", ("three@1.0",)),
         (
-            """echo '{"packages": {"node_modules/x": {"name": "real", "version": "2.0.0"}}}' > web/package-lock.json""",
-            ("real@2.0.0",),
+            """echo '{"lockfileVersion": 3, "packages": {"node_modules/x": {"name": "real", "version": "2.0.0"}}}' \
+            > web/package-lock.json""",
+            ("npm:real@2.0.0",),
         ),
         # What is taken away, or said in other words, brings nothing.
         ("echo '# nothing' > requirements.txt", ()),
         (f"printf '# why\\none == 1.0 \\\\\\n  --hash=sha256:{DIGEST}\\n' > requirements.txt", ()),
         ("echo hello > other.txt", ()),
+        # Lists of dependencies bring nothing by themselves.
+        ("sed -i s/1/2/ web/package.json; sed -i 's/\\[]/[\"one\"]/' pyproject.toml", ()),
     ],
 )
 async def test_a_package_counts_as_brought_if_base_has_it_not_exactly_like_this(
@@ -61,12 +72,50 @@ async def test_a_package_counts_as_brought_if_base_has_it_not_exactly_like_this(
         ("ln -sf web/package-lock.json requirements.txt", "is no plain file any more"),
         ("echo '--index-url https://evil.example' >> requirements.txt", "is an option"),
         ("echo '{' > web/package-lock.json", "not JSON"),
+        # Files that pin nothing and say what is done: they would be taken over unseen.
+        ("sed -i s/true/evil/ web/package.json", "web/package.json was changed beyond its lists of dependencies"),
+        ("echo '[build-system]' >> pyproject.toml", "pyproject.toml was changed beyond its lists of dependencies"),
+        ("echo '{' > web/package.json", "web/package.json can't be read"),
+        ("echo 'import os' > setup.py", "setup.py decides what a set-up does"),
+        ("echo '-r docs/other.txt' >> requirements.txt", 'is of no registry: "-r docs/other.txt"'),
+        (
+            """echo '{"lockfileVersion": 3, "packages": {"node_modules/x": {"resolved": "git+ssh://x"}}}' \
+            > web/package-lock.json""",
+            "is of no registry",
+        ),
         ("seq 300 | sed 's/.*/p&==1/' >> '[a]*.txt'", "brings 300 packages, and people are asked about 200 at most"),
     ],
 )
 async def test_what_can_not_be_told_or_asked_about_is_refused(tmp_path: Path, change: str, words: str) -> None:
     found = await compared(tmp_path, change)
     assert words in found.refused and found.changes
+
+
+async def test_the_same_name_in_another_ecosystem_is_another_package(tmp_path: Path) -> None:
+    lock = json.dumps({"lockfileVersion": 3, "packages": {"node_modules/three": {"version": "1.0"}}})
+    found = await compared(tmp_path, f"echo three==1.0 >> '[a]*.txt'; echo '{lock}' > web/package-lock.json")
+    # Asked about both, and allowing one allows one.
+    assert not_allowed(found.brought, POLICY, {}) == ("three@1.0", "npm:three@1.0")
+    assert not_allowed(found.brought, POLICY, {"three@1.0": "grace"}) == ("npm:three@1.0",)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("sed -i s/1/2/ web/package.json", "web/package.json was changed, from which a set-up may install anything"),
+        (
+            """echo '{"lockfileVersion": 3, "packages": {"node_modules/x": {"version": "1.0.0",
+            "resolved": "https://r.example/evil/-/evil-1.0.0.tgz"}}}' > web/package-lock.json""",
+            "npm:x@1.0.0 would be fetched from an address that is another's",
+        ),
+    ],
+)
+async def test_with_a_whole_registry_nothing_is_taken_over_that_names_do_not_tell(
+    tmp_path: Path, change: str, words: str
+) -> None:
+    setup = POLICY.setup.model_copy(update={"registry": RegistryReach.WHOLE})
+    found = await compared(tmp_path, change, POLICY.model_copy(update={"setup": setup}))
+    assert found.refused == words
 
 
 async def test_policy_allows_by_name_and_security_s_ceiling_holds_for_everybody(tmp_path: Path) -> None:
