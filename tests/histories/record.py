@@ -1,4 +1,5 @@
 """Record the histories that are replayed: `python -m tests.histories.record`, once what a workflow does was changed.
+Names of paths record those alone.
 
 Until it is released, a change of what workflows do is recorded anew; from then on an old history stays and the change
 is made with `workflow.patched`.
@@ -7,8 +8,9 @@ is made with `workflow.patched`.
 import asyncio
 import json
 import re
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +24,7 @@ from tests.workflows.scripted import BOB, Desk, Script, a_patch, a_task, sha, wo
 from workers.embedded.programs import program
 from workers.temporal import DATA_CONVERTER
 from workflows import queues, search_attributes
+from workflows.host_sweep import HostSweep
 from workflows.models.decision import Action, Decision
 from workflows.models.evidence import Finding, Severity
 from workflows.models.intent import revert_workflow_id
@@ -30,11 +33,12 @@ from workflows.models.pull_request import MergeOutcome, MergeResult
 from workflows.models.question import Choice
 from workflows.models.run import HangKind, RunEnd, RunResult
 from workflows.models.status import RevertRequest, Stage
-from workflows.models.steps import RebaseResult, RunOrder
+from workflows.models.steps import RebaseResult, RunOrder, SweepOrder
 from workflows.models.usage import Budget, Metered
 from workflows.revert_merge import RevertMerge
 
 HERE = Path(__file__).parent
+SWEPT = HERE / "host_sweep" / "swept.json"
 REVERTED = HERE / "revert_merge" / "reverted.json"
 
 
@@ -78,6 +82,13 @@ class Recorder:
             await desk.decide(Action.REQUEST_CHANGES, message="also say why")
             while (await desk.reaches(Stage.REVIEW)).round < 2:
                 await asyncio.sleep(0.02)
+            await _merge(desk)
+
+    async def disk_full(self) -> None:
+        """Waits for room on a disk, and is merged."""
+        script = Script()
+        script.full_disks = 1
+        async with self.task("disk-full", script) as desk:
             await _merge(desk)
 
     async def base_moved(self) -> None:
@@ -146,18 +157,29 @@ class Recorder:
             await handle.result()
             await _write(handle, REVERTED)
 
+    async def swept(self) -> None:
+        """One sweep of a host."""
+        async with workers(self._client, Script()):
+            handle = await self._client.start_workflow(
+                HostSweep.run, SweepOrder(host="h1"), id="sweep/h1", task_queue=queues.ORCHESTRATE
+            )
+            await handle.result()
+            await _write(handle, SWEPT)
+
 
 PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.merged,
     Recorder.rejected,
     Recorder.cancelled,
     Recorder.changes_requested,
+    Recorder.disk_full,
     Recorder.base_moved,
     Recorder.blocked,
     Recorder.budget_asked,
     Recorder.host_asked,
     Recorder.hung,
     Recorder.reverted,
+    Recorder.swept,
 )
 
 
@@ -196,8 +218,8 @@ async def _write(handle: WorkflowHandle[Any, Any], file: Path) -> None:
     file.write_text(re.sub(r'"\d+@[^":]+', '"worker', json.dumps(history, indent=1)) + "\n")
 
 
-async def main() -> None:
-    """Take every path once."""
+async def main(names: Sequence[str] = ()) -> None:
+    """Take every path once, or those that are named."""
     with tempfile.TemporaryDirectory() as directory:
         async with await WorkflowEnvironment.start_local(
             data_converter=DATA_CONVERTER,
@@ -207,8 +229,9 @@ async def main() -> None:
         ) as environment:
             recorder = Recorder(environment.client, DecisionSigner.load_or_create(Path(directory)))
             for take in PATHS:
-                await take(recorder)
+                if not names or take.__name__.replace("_", "-") in names:
+                    await take(recorder)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(sys.argv[1:]))

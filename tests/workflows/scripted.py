@@ -51,6 +51,7 @@ from workflows.models.steps import (
     RevertOrder,
     RunOrder,
     StartupContext,
+    Swept,
 )
 from workflows.models.task import Repository, Task
 from workflows.models.turn import TurnOrder, Turns
@@ -110,6 +111,8 @@ class Script:
             run_id=order.run_id, end=RunEnd.EXITED, exit_code=0, succeeded=True, summary="mended it", agent="scripted"
         )
         self.prepare_error: str = ""
+        self.full_disks = 0
+        """So many times prepare finds no room."""
         self.holds_run = asyncio.Event()
         self.holds_run.set()
         self.holds_merge = asyncio.Event()
@@ -141,6 +144,8 @@ class ScriptedSteps:
     @activity.defn(name="prepare")
     async def prepare(self, order: PrepareOrder) -> Prepared:
         self.s._note("prepare", order)
+        if self.s.count("prepare") <= self.s.full_disks:
+            raise ApplicationError("the disk of /state is 99 % full", type="DiskFull", non_retryable=True)
         if self.s.prepare_error:
             raise ApplicationError(self.s.prepare_error, non_retryable=True)
         base = order.resume_from.base_commit if order.resume_from else sha("base-1")
@@ -197,6 +202,11 @@ class ScriptedSteps:
         while True:
             activity.heartbeat()
             await asyncio.sleep(0.2)
+
+    @activity.defn(name="sweep")
+    async def sweep(self, order: Nothing) -> Swept:
+        self.s._note("sweep", order)
+        return Swept(layers=("old",))
 
     @activity.defn(name="propose")
     async def propose(self, order: ProposeOrder) -> PullRequest:
@@ -269,7 +279,7 @@ class ScriptedSteps:
 
 
 BEAT = timedelta(seconds=0.2)
-HOST_STEPS = ("gather_context", "run_agent", "export_patch", "evaluate", "release")
+HOST_STEPS = ("gather_context", "run_agent", "export_patch", "evaluate", "release", "sweep")
 API_STEPS = ("propose", "rebase", "merge", "close_pull_request", "revert", "verify_decision", "record")
 SHARING_STEPS = ("take_turn", "give_turn_back", "reserve_budget", "settle_budget")
 

@@ -25,5 +25,6 @@ async def test_a_stored_history_replays(path: Path) -> None:
 def test_there_is_a_history_of_every_path() -> None:
     stored = {str(path.relative_to(HISTORIES)) for path in STORED}
     taken = [path.__name__.replace("_", "-") for path in PATHS]
-    wanted = {f"agent_task/{name}.json" for name in taken if name != "reverted"} | {"revert_merge/reverted.json"}
+    others = {"reverted": "revert_merge", "swept": "host_sweep"}
+    wanted = {f"{others.get(name, 'agent_task')}/{name}.json" for name in taken}
     assert wanted == stored
