@@ -216,6 +216,8 @@ class EnvironmentLayers:
             (building / "egress.jsonl").write_text("".join(f"{record.model_dump_json()}\n" for record in every))
             (building / "manifest.json").write_text(manifest.model_dump_json(indent=1))
             final = self._directory / "layers" / manifest.key
+            # A sweep that died in the middle may have left some of it, without a manifest.
+            await asyncio.to_thread(remove, final)
             building.rename(final)
             mark_used(final)
             return Layer(final, manifest)

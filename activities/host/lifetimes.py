@@ -42,11 +42,14 @@ class LifetimeActivities:
     async def sweep(self, order: Nothing) -> Swept:
         """Remove what is older than its lifetime, but nothing that a placement uses. Idempotent.
 
-        A placement that is being made has no note yet; what it takes was marked as used a moment ago.
+        A placement that is being made has no note yet of what it uses: everything waits for the next sweep.
         """
-        used = [self._preparations.read(held.task_id) for held in self._placements.all()]
-        repositories = {note.task.repository.url for note in used if note is not None}
-        layers = {note.prepared.layer for note in used if note is not None}
+        notes = [self._preparations.read(held.task_id) for held in self._placements.all()]
+        used = [note for note in notes if note is not None]
+        if len(used) < len(notes):
+            return Swept()
+        repositories = {note.task.repository.url for note in used}
+        layers = {note.prepared.layer for note in used}
         now = time.time()
         return Swept(
             mirrors=await self._mirrors.remove_unused(now - self._mirror_lifetime.total_seconds(), keep=repositories),
