@@ -12,6 +12,7 @@ from activities.decisions.refused import ActionRefused
 from activities.egress.credentials import KeyNotSet
 from activities.environment.checkout import SetupFailed
 from activities.host.placements import StalePlacement
+from activities.host.room import DiskFull
 from activities.policy.owners import PolicyFileBroken
 from activities.repository.git import RepositoryRefused
 from workflows.models.policy import PolicyRefusal
@@ -22,8 +23,18 @@ _UNTIL_MENDED = timedelta(minutes=1)
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-FINAL = (ActionRefused, ArchiveError, KeyNotSet, PolicyRefusal, RepositoryRefused, SetupFailed, StalePlacement)
-"""Raised about the world as it is; everything else may be weather, and is tried again."""
+FINAL = (
+    ActionRefused,
+    ArchiveError,
+    DiskFull,
+    KeyNotSet,
+    PolicyRefusal,
+    RepositoryRefused,
+    SetupFailed,
+    StalePlacement,
+)
+"""Raised about the world as it is; everything else may be weather, and is tried again. A full disk is for the workflow
+to wait for: it tells people, and no number of tries ends it."""
 
 
 def step(function: Callable[Arguments, Awaitable[Result]]) -> Callable[Arguments, Awaitable[Result]]:

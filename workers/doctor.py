@@ -13,6 +13,7 @@ from pathlib import Path
 from activities.egress.contract import EgressRules
 from activities.egress.gateway import EnvoyGateway
 from activities.host.layout import HostLayout
+from activities.host.room import Room
 from activities.policy.reading import read_platform, read_security
 from activities.sandbox.backend import Backend, ProbeFailed
 from activities.sandbox.contract import ImageRefused, SandboxSpec
@@ -28,7 +29,6 @@ from workflows.models.limits import Limits
 from workflows.models.policy import PolicyRefusal
 from workflows.models.run import RunEnd
 
-_LEAST_FREE_BYTES = 2 * 1024**3
 _LEAST_GIT = (2, 38)
 """`git merge-tree --write-tree` came with 2.38."""
 
@@ -37,7 +37,7 @@ async def examine(settings: Settings) -> list[Finding]:
     """Look at everything, one after the other, each whatever the others say."""
     looks: Sequence[tuple[str, str, Callable[[Settings], Awaitable[str]]]] = (
         ("state directory", f"mkdir -p {settings.state} && chown {os.geteuid()} {settings.state}", _state),
-        ("disk space", f"df -h {settings.state}   # and free at least 2 GiB", _disk),
+        ("disk space", f"df -h {settings.state}", _disk),
         ("policy files", f"edit {settings.config_file} or {settings.security_file} as the line says", _policy),
         ("git", "apt-get install git   # 2.38 or newer", _git),
         ("user namespaces", "sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000", _namespaces),
@@ -84,13 +84,14 @@ async def _state(settings: Settings) -> str:
 
 
 async def _disk(settings: Settings) -> str:
-    free = shutil.disk_usage(settings.prepare_state()).free
-    if free < _LEAST_FREE_BYTES:
+    settings.prepare_state()
+    room = Room(settings.disks, least_bytes=settings.least_free_bytes, least_inodes=settings.least_free_inodes)
+    if full := room.why_not():
+        where = " ".join(str(place) for place in settings.disks if place.exists())
         raise _Missing(
-            f"only {free / 1024**3:.1f} GiB free where {settings.state} is",
-            f"df -h {settings.state}   # make room there, or set JOURNEYMAN_STATE to a directory on a larger disk",
+            full, f"df -h {where}; df -i {where}   # or set JOURNEYMAN_STATE to a directory on a larger disk"
         )
-    return f"{free / 1024**3:.0f} GiB free"
+    return room.told()
 
 
 async def _policy(settings: Settings) -> str:

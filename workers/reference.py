@@ -182,6 +182,8 @@ def _temporal() -> str:
     lines += ["| `RevertMerge` | `revert/<task id>` | Takes one merge back. |"]
     lines += ["| `MergeTurns` | `merge-turns/<hash>` | The queue of merges onto one base that is busy. |"]
     lines += ["| `TeamBudget` | `budget/<team>` | What a team uses of model providers on one day. |\n"]
+    lines[-1] = lines[-1].removesuffix("\n")
+    lines += ["| `HostSweep` | `sweep/<host>…` | Removes what a host kept for too long; schedule `sweep/<host>`. |\n"]
     for title, workflow in (("AgentTask", ReviewDesk), ("MergeTurns", MergeTurns), ("TeamBudget", TeamBudget)):
         lines += [f"## Messages of `{title}`\n", "| name | kind | meaning |", "|---|---|---|"]
         for name, function in inspect.getmembers(workflow):

@@ -77,6 +77,17 @@ class Settings(BaseSettings):
     """Id of this host; default: made once and kept in the state directory."""
     capacity: int = Field(default=2, ge=1, le=1000)
     """Workspaces this host holds at the same time, each from prepare to release."""
+    least_free_bytes: int = Field(default=2 * 1024**3, ge=0)
+    """Bytes that have to be free on each disk of this installation for new work: with less the gateway refuses tasks,
+    and a host leaves them in the queue."""
+    least_free_inodes: int = Field(default=20_000, ge=0)
+    """Files that it must still be possible to make there."""
+    mirror_days: float = Field(default=30, ge=1)
+    """How long a host keeps its copy of a repository that no task asks for."""
+    layer_days: float = Field(default=14, ge=1)
+    """How long it keeps an environment that no task uses."""
+    sweep_seconds: float = Field(default=3600, ge=1)
+    """How often a host looks for what has outlived that."""
     cached_workflows: int = Field(default=500, ge=1)
     """Workflows kept in memory; a parked one that was dropped is replayed when somebody decides."""
     lease_seconds: float = Field(default=60, gt=0)
@@ -134,6 +145,12 @@ class Settings(BaseSettings):
     def security_file(self) -> Path:
         """The security owner's policy file, whether or not it exists."""
         return self.security or self.state / "security.toml"
+
+    @property
+    def disks(self) -> tuple[Path, ...]:
+        """Directories of this machine that work fills."""
+        archive = () if "://" in self.archive_location else (Path(self.archive_location),)
+        return (self.state, *archive, self.forge_location)
 
     @property
     def hosts(self) -> Path:

@@ -17,9 +17,11 @@ from workers.parts.api import api_steps
 from workers.parts.host import HostParts
 from workers.parts.shared import SharedParts
 from workers.repeating import repeat
+from workers.schedules import schedule_sweep
 from workers.sweeping import sweep
 from workflows import queues
 from workflows.agent_task import AgentTask
+from workflows.host_sweep import HostSweep
 from workflows.merge_turns import MergeTurns
 from workflows.models.run import host_control_queue, host_queue
 from workflows.revert_merge import RevertMerge
@@ -32,7 +34,7 @@ BEAT = timedelta(seconds=1)
 LEASE_CHECK_SECONDS = 5.0
 GATEWAY_CHECK_SECONDS = 2.0
 SWEEP_SECONDS = 60.0
-WORKFLOWS = (AgentTask, RevertMerge, MergeTurns, TeamBudget)
+WORKFLOWS = (AgentTask, RevertMerge, MergeTurns, TeamBudget, HostSweep)
 RUNNER = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules("workflows"))
 """Workflow code is one and the same for every task: importing it anew for each took more than half of a workflow's
 time. That it is deterministic is what tests look at, which do import it anew, with the clock and chance closed.
@@ -78,7 +80,7 @@ def build(
                 activities=host.placement_steps,
                 tuner=WorkerTuner.create_composite(
                     workflow_supplier=FixedSizeSlotSupplier(1),
-                    activity_supplier=PlaceSupplier(host.placements),
+                    activity_supplier=PlaceSupplier(host.placements, shared.room),
                     local_activity_supplier=FixedSizeSlotSupplier(1),
                     nexus_supplier=FixedSizeSlotSupplier(1),
                 ),
@@ -121,6 +123,7 @@ async def working(
             chores.append(_look_for_ends(client, shared))
         if host is not None:
             await host.gateway.ensure_running()
+            await schedule_sweep(client, host.host, timedelta(seconds=shared.settings.sweep_seconds))
             chores += _host_chores(client, host)
         for chore in chores:
             stack.callback(asyncio.create_task(chore).cancel)

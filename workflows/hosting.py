@@ -77,18 +77,37 @@ class Hosting:
     async def _prepare(self, start: Patch | None, lost: int) -> Prepared:
         self._epoch += 1
         self._progress.enter(Stage.PREPARE)
-        prepared = await workflow.execute_activity_method(
+        order = PrepareOrder(task=self._progress.status.task, epoch=self._epoch, resume_from=start, lost_epoch=lost)
+        pause, longest = timeouts.ROOM
+        while (prepared := await self._place(order)) is None:
+            await workflow.sleep(pause, summary="a disk is full")
+            pause = min(2 * pause, longest)
+        if pause != timeouts.ROOM[0]:
+            self._progress.say("")
+        self._progress.policy = prepared.policy
+        self._progress.change(placement=prepared.placement)
+        return prepared
+
+    async def _place(self, order: PrepareOrder) -> Prepared | None:
+        """A workspace; None from a host whose disk is full, which people are told, since they have to make room."""
+        try:
+            return await self._placed(order)
+        except ActivityError as error:
+            if not (isinstance(error.cause, ApplicationError) and error.cause.type == "DiskFull"):
+                raise
+            self._progress.say(error.cause.message)
+            return None
+
+    async def _placed(self, order: PrepareOrder) -> Prepared:
+        return await workflow.execute_activity_method(
             PlacementSteps.prepare,
-            PrepareOrder(task=self._progress.status.task, epoch=self._epoch, resume_from=start, lost_epoch=lost),
+            order,
             task_queue=queues.SANDBOX,
             start_to_close_timeout=timeouts.PREPARE,
             heartbeat_timeout=timeouts.HEARTBEAT,
             retry_policy=timeouts.FEW,
             summary="prepare a workspace",
         )
-        self._progress.policy = prepared.policy
-        self._progress.change(placement=prepared.placement)
-        return prepared
 
     async def _release(self, prepared: Prepared) -> None:
         try:

@@ -33,6 +33,7 @@ from workflows.models.steps import (
     RevertOrder,
     RunOrder,
     StartupContext,
+    Swept,
 )
 from workflows.models.turn import TurnOrder, Turns
 from workflows.models.usage import Reserve, Reserved, Settle
@@ -65,6 +66,9 @@ class HostSteps(Protocol):
 
     @activity.defn(name="release")
     async def release(self, order: ReleaseOrder) -> Nothing: ...
+
+    @activity.defn(name="sweep")
+    async def sweep(self, order: Nothing) -> Swept: ...
 
 
 class ControlSteps(Protocol):

@@ -16,6 +16,10 @@ OUTWARD = timedelta(minutes=1)
 """One try of either."""
 PREPARE = timedelta(minutes=60)
 """Clone, check out and, on first use, build the environment layer."""
+ROOM = (timedelta(seconds=5), timedelta(minutes=5))
+"""First and longest pause before a place is asked for again, after a host had no room on its disk."""
+SWEEP = timedelta(minutes=30)
+"""With the wait for a host that is away."""
 HEARTBEAT = timedelta(seconds=30)
 """A worker that died is noticed after this long; the next attempt reattaches."""
 RUN_MARGIN = timedelta(minutes=10)

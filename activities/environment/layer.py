@@ -10,7 +10,7 @@ import hashlib
 import json
 import shlex
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from activities.environment.failure import failure
 from activities.environment.frozen_tree import freeze
 from activities.environment.reach import Reach, reach_of
 from activities.environment.registries import RegistryAccess
+from activities.last_use import forget_use, last_used, mark_used
 from activities.removal import remove
 from activities.sandbox.contract import LAYER, PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
 from workflows.models.base import Model
@@ -119,13 +120,7 @@ class EnvironmentLayers:
             path.chmod(0o711)
         if (layer := self._found(key)) is not None:
             return layer
-        async with AsyncFileLock(
-            self._directory / "locks" / f"{key}.lock",
-            poll_interval=0.1,
-            thread_local=False,
-            run_in_executor=False,
-            mode=0o600,
-        ):
+        async with self._alone(key):
             if (layer := self._found(key)) is None:
                 manifest = LayerManifest(
                     key=key,
@@ -148,12 +143,37 @@ class EnvironmentLayers:
             raise SetupFailed(f"the environment {key[:12]} is not on this host any more: ask for the task again")
         return layer
 
+    async def remove_unused(self, since: float, *, keep: Collection[str]) -> tuple[str, ...]:
+        """Remove layers that nobody used since then (seconds since the epoch) but those to keep, and name them."""
+        removed = []
+        for directory in sorted((self._directory / "layers").glob("*")):
+            if directory.suffix or directory.name in keep or last_used(directory) >= since:
+                continue
+            async with self._alone(directory.name):
+                if last_used(directory) < since:
+                    # Without its manifest it is none any more, wherever this ends.
+                    (directory / "manifest.json").unlink(missing_ok=True)
+                    await asyncio.to_thread(remove, directory)
+                    forget_use(directory)
+                    removed.append(directory.name)
+        return tuple(removed)
+
+    def _alone(self, key: str) -> AsyncFileLock:
+        return AsyncFileLock(
+            self._directory / "locks" / f"{key}.lock",
+            poll_interval=0.1,
+            thread_local=False,
+            run_in_executor=False,
+            mode=0o600,
+        )
+
     def _found(self, key: str) -> Layer | None:
         directory = self._directory / "layers" / key
         try:
             text = (directory / "manifest.json").read_text()
         except FileNotFoundError:
             return None
+        mark_used(directory)
         return Layer(directory, LayerManifest.model_validate_json(text))
 
     async def _make(self, setup: Setup, manifest: LayerManifest, source: Path, limits: Limits, image: str) -> Layer:
@@ -197,7 +217,10 @@ class EnvironmentLayers:
             (building / "egress.jsonl").write_text("".join(f"{record.model_dump_json()}\n" for record in every))
             (building / "manifest.json").write_text(manifest.model_dump_json(indent=1))
             final = self._directory / "layers" / manifest.key
+            # A sweep that died in the middle may have left some of it, without a manifest.
+            await asyncio.to_thread(remove, final)
             building.rename(final)
+            mark_used(final)
             return Layer(final, manifest)
         finally:
             await self._clear(run_id, building)

@@ -20,6 +20,7 @@ from activities.host.layout import HostLayout, workspace_name
 from activities.host.losses import Losses
 from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
+from activities.host.room import DiskFull, Room
 from activities.host.supervised import keep_beating
 from activities.policy.agents import choose_agent
 from activities.policy.current import CurrentPolicy
@@ -53,6 +54,7 @@ class CapacityActivities:
         sandboxes: Sandboxes,
         gateway: EgressGateway,
         mirrors: Mirrors,
+        room: Room,
         workspaces: Workspaces,
         patches: Patches,
         layers: EnvironmentLayers,
@@ -72,6 +74,7 @@ class CapacityActivities:
         self._sandboxes = sandboxes
         self._gateway = gateway
         self._mirrors = mirrors
+        self._room = room
         self._workspaces = workspaces
         self._patches = patches
         self._layers = layers
@@ -117,8 +120,11 @@ class CapacityActivities:
 
     async def _prepare(self, order: PrepareOrder) -> Prepared:
         task = order.task
-        mirror = await self._mirrors.refresh(task.repository.url)
         found = self._found(order)
+        if found is None:
+            # What is here already goes on, however full the disk is.
+            self._refuse_full()
+        mirror = await self._mirrors.refresh(task.repository.url)
         checkpoint = await self._checkpoint(order) if found is None else None
         start = checkpoint.patch if checkpoint is not None else order.resume_from
         if found is not None:
@@ -161,6 +167,12 @@ class CapacityActivities:
             checkpoint=checkpoint,
             found_run=self._last_run(held) if found is not None else "",
         )
+
+    def _refuse_full(self) -> None:
+        try:
+            self._room.refuse_full()
+        except DiskFull as full:
+            raise DiskFull(f"host {self._host} takes no new task: {full}") from full
 
     async def _checkpoint(self, order: PrepareOrder) -> Checkpoint | None:
         """Of the run that was lost with its host, as it is on record."""

@@ -6,7 +6,9 @@ taking work: it asks the queue for more only while one is free.
 
 import asyncio
 import contextlib
+import logging
 import os
+import time
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,7 +18,11 @@ from temporalio.worker import SlotReleaseContext as Release
 from temporalio.worker import SlotReserveContext as Reserve
 
 from activities.host.layout import workspace_name
+from activities.host.room import Room
 from workflows.models.base import Model
+
+_TELL_SECONDS = 60.0
+_log = logging.getLogger(__name__)
 
 
 class StalePlacement(Exception):
@@ -120,11 +126,18 @@ class Placements:
 
 
 class PlaceSupplier(CustomSlotSupplier):
-    """Lets a worker poll for placements only while a place is free: the queue itself holds what is too much."""
+    """Lets a worker poll for placements only while a place is free: the queue itself holds what is too much.
 
-    def __init__(self, placements: Placements) -> None:
+    With a full disk it asks for one a minute, which prepare refuses: a task that waits hears why, and those that other
+    hosts have room for go to them.
+    """
+
+    def __init__(self, placements: Placements, room: Room) -> None:
         self._placements = placements
+        self._room = room
         self._reserved = 0
+        self._full = ""
+        self._told = 0.0
 
     async def reserve_slot(self, ctx: Reserve) -> SlotPermit:
         """Wait until a place is free and not promised to another poll."""
@@ -137,10 +150,24 @@ class PlaceSupplier(CustomSlotSupplier):
 
     def try_reserve_slot(self, ctx: Reserve) -> SlotPermit | None:
         """A permit if a place is free now."""
-        if self._placements.free - self._reserved <= 0:
+        if self._placements.free - self._reserved <= 0 or not self._has_room():
             return None
         self._reserved += 1
         return SlotPermit()
+
+    def _has_room(self) -> bool:
+        full = self._room.why_not()
+        if full and not self._full:
+            _log.error("tasks are left in the queue: %s", full)
+        if self._full and not full:
+            _log.warning("tasks are taken again: there is room on the disk")
+        self._full = full
+        if not full:
+            return True
+        if self._reserved or time.monotonic() - self._told < _TELL_SECONDS:
+            return False
+        self._told = time.monotonic()
+        return True
 
     def mark_slot_used(self, ctx: MarkUsed) -> None:
         """The place itself is recorded by the prepare step."""

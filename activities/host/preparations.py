@@ -17,7 +17,9 @@ from workflows.models.steps import Prepared
 from workflows.models.task import Task
 
 
-class _Preparation(Model):
+class Preparation(Model):
+    """What was prepared for which task."""
+
     task: Task
     prepared: Prepared
 
@@ -33,17 +35,24 @@ class Preparations:
         """Note what was prepared; it replaces the note of an earlier epoch."""
         path = self._path(task.id)
         draft = path.with_suffix(".draft")
-        draft.write_text(_Preparation(task=task, prepared=prepared).model_dump_json())
+        draft.write_text(Preparation(task=task, prepared=prepared).model_dump_json())
         draft.rename(path)
 
     def confirm(self, task: Task, prepared: Prepared) -> None:
         """Raises ActionRefused unless the task's own workflow asks, and exactly this was prepared here for the task."""
         only_called_by(task_workflow_id(task.id))
         with suppress(FileNotFoundError, ValidationError):
-            noted = _Preparation.model_validate_json(self._path(task.id).read_bytes())
-            if noted.model_dump() == _Preparation(task=task, prepared=prepared).model_dump():
+            noted = Preparation.model_validate_json(self._path(task.id).read_bytes())
+            if noted.model_dump() == Preparation(task=task, prepared=prepared).model_dump():
                 return
         raise ActionRefused(f"refused: this host has not prepared task {task.id} like this")
+
+    def read(self, task_id: str) -> Preparation | None:
+        """The note of a task, or None if there is none. Raises ValidationError for one that can't be read."""
+        try:
+            return Preparation.model_validate_json(self._path(task_id).read_bytes())
+        except FileNotFoundError:
+            return None
 
     def forget(self, task_id: str) -> None:
         """Drop a note. Idempotent."""

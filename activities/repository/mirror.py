@@ -9,9 +9,11 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
+from activities.last_use import forget_use, last_used, mark_used
+from activities.removal import remove
 from activities.repository.git import Git, GitError, RepositoryRefused, group_of
 from activities.repository.locking import lock_file
 from activities.repository.ownership import git_directory, owner_of, refuse_partial
@@ -60,7 +62,25 @@ class Mirrors:
                 await self._fetch(mirror)
             except GitError as error:
                 raise _explained(url, error) from error
+            mark_used(mirror.path)
         return mirror
+
+    async def remove_unused(self, since: float, *, keep: Collection[str]) -> tuple[str, ...]:
+        """Remove what nobody used since then (seconds since the epoch) but the repositories to keep, and name it."""
+        kept = {self.of(url).path.name for url in keep}
+        removed = []
+        for path in sorted(self._directory.glob("*.git")):
+            mirror = Mirror("", path, path.with_suffix(".vault"))
+            if path.name in kept or last_used(path) >= since:
+                continue
+            async with self._alone(mirror):
+                # Somebody may have taken it meanwhile.
+                if last_used(path) < since:
+                    for each in (mirror.vault, mirror.path):
+                        await asyncio.to_thread(remove, each)
+                    forget_use(path)
+                    removed.append(path.name)
+        return tuple(removed)
 
     async def resolve(self, mirror: Mirror, branch: str) -> str:
         """The commit a branch is at. Raises RepositoryRefused, naming the branches there are."""

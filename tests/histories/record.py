@@ -23,6 +23,7 @@ from tests.workflows.scripted import BOB, Desk, Script, a_patch, a_task, attendi
 from workers.embedded.programs import program
 from workers.temporal import DATA_CONVERTER
 from workflows import queues, search_attributes
+from workflows.host_sweep import HostSweep
 from workflows.models.checkpoint import Checkpoint
 from workflows.models.decision import Action, Decision
 from workflows.models.evidence import Finding, Severity
@@ -33,12 +34,13 @@ from workflows.models.pull_request import MergeOutcome, MergeResult
 from workflows.models.question import Choice
 from workflows.models.run import HangKind, RunEnd, RunResult
 from workflows.models.status import RevertRequest, Stage
-from workflows.models.steps import RebaseResult, RunOrder
+from workflows.models.steps import RebaseResult, RunOrder, SweepOrder
 from workflows.models.turn import turns_workflow_id
 from workflows.models.usage import Budget, Metered, team_budget_workflow_id
 from workflows.revert_merge import RevertMerge
 
 HERE = Path(__file__).parent
+SWEPT = HERE / "host_sweep" / "swept.json"
 REVERTED = HERE / "revert_merge" / "reverted.json"
 
 
@@ -82,6 +84,13 @@ class Recorder:
             await desk.decide(Action.REQUEST_CHANGES, message="also say why")
             while (await desk.reaches(Stage.REVIEW)).round < 2:
                 await asyncio.sleep(0.02)
+            await _merge(desk)
+
+    async def disk_full(self) -> None:
+        """Waits for room on a disk, and is merged."""
+        script = Script()
+        script.full_disks = 1
+        async with self.task("disk-full", script) as desk:
             await _merge(desk)
 
     async def base_moved(self) -> None:
@@ -206,12 +215,22 @@ class Recorder:
             await handle.result()
             await _write(handle, REVERTED)
 
+    async def swept(self) -> None:
+        """One sweep of a host."""
+        async with workers(self._client, Script()):
+            handle = await self._client.start_workflow(
+                HostSweep.run, SweepOrder(host="h1"), id="sweep/h1", task_queue=queues.ORCHESTRATE
+            )
+            await handle.result()
+            await _write(handle, SWEPT)
+
 
 PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.merged,
     Recorder.rejected,
     Recorder.cancelled,
     Recorder.changes_requested,
+    Recorder.disk_full,
     Recorder.base_moved,
     Recorder.blocked,
     Recorder.budget_asked,
@@ -222,6 +241,7 @@ PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.day_counted,
     Recorder.turn_taken,
     Recorder.reverted,
+    Recorder.swept,
 )
 
 

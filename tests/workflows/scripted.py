@@ -54,6 +54,7 @@ from workflows.models.steps import (
     RevertOrder,
     RunOrder,
     StartupContext,
+    Swept,
 )
 from workflows.models.task import Repository, Task
 from workflows.models.turn import TurnOrder, Turns
@@ -116,6 +117,8 @@ class Script:
         self.checkpoint: Checkpoint | None = None
         """On record of a run whose host was lost."""
         self.prepare_error: str = ""
+        self.full_disks = 0
+        """So many times prepare finds no room."""
         self.holds_run = asyncio.Event()
         self.holds_run.set()
         self.holds_merge = asyncio.Event()
@@ -147,6 +150,8 @@ class ScriptedSteps:
     @activity.defn(name="prepare")
     async def prepare(self, order: PrepareOrder) -> Prepared:
         self.s._note("prepare", order)
+        if self.s.count("prepare") <= self.s.full_disks:
+            raise ApplicationError("the disk of /state is 99 % full", type="DiskFull", non_retryable=True)
         if self.s.prepare_error:
             raise ApplicationError(self.s.prepare_error, non_retryable=True)
         base = order.resume_from.base_commit if order.resume_from else sha("base-1")
@@ -209,6 +214,11 @@ class ScriptedSteps:
         while True:
             activity.heartbeat()
             await asyncio.sleep(0.2)
+
+    @activity.defn(name="sweep")
+    async def sweep(self, order: Nothing) -> Swept:
+        self.s._note("sweep", order)
+        return Swept(layers=("old",))
 
     @activity.defn(name="propose")
     async def propose(self, order: ProposeOrder) -> PullRequest:
@@ -281,7 +291,7 @@ class ScriptedSteps:
 
 
 BEAT = timedelta(seconds=0.2)
-HOST_STEPS = ("gather_context", "run_agent", "export_patch", "examine_packages", "evaluate", "release")
+HOST_STEPS = ("gather_context", "run_agent", "export_patch", "examine_packages", "evaluate", "release", "sweep")
 API_STEPS = ("propose", "rebase", "merge", "close_pull_request", "revert", "verify_decision", "record")
 SHARING_STEPS = ("take_turn", "give_turn_back", "reserve_budget", "settle_budget")
 

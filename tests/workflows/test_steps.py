@@ -15,6 +15,7 @@ from activities.host.briefing import BriefingActivities
 from activities.host.capacity import CapacityActivities
 from activities.host.exporting import ExportingActivities
 from activities.host.judging import JudgingActivities
+from activities.host.lifetimes import LifetimeActivities
 from activities.host.running import RunningActivities
 from workflows import steps
 
@@ -33,6 +34,7 @@ IMPLEMENTATIONS = (
     RunningActivities,
     ExportingActivities,
     JudgingActivities,
+    LifetimeActivities,
     Attending,
     ForgeActivities,
     MergeTurnActivities,

@@ -8,7 +8,10 @@ from cyclopts import App, Group
 from workers.cli import agents, apart, asking, deciding, hosts, looking, machine
 
 GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
-    ("This machine", (machine.up, machine.down, machine.doctor, machine.init, machine.demo)),
+    (
+        "This machine",
+        (machine.up, machine.down, machine.doctor, machine.init, machine.demo, machine.backup, machine.restore),
+    ),
     (
         "Tasks",
         (

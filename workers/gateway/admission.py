@@ -11,6 +11,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities.archive.contract import IntentIndex, TaskChains
 from activities.decisions.admissions import ADMISSION
 from activities.decisions.signing import DecisionSigner, SignedAdmission
+from activities.host.room import DiskFull, Room
 from activities.policy.agents import choose_agent
 from activities.policy.combine import task_type_table
 from activities.policy.documents import TeamPolicy
@@ -21,7 +22,7 @@ from activities.repository.git import GitError, RepositoryRefused
 from activities.repository.mirror import Mirrors
 from workers.gateway.asked_before import refuse_another
 from workers.gateway.messages import Admitted, NewTask
-from workers.gateway.refusals import Forbidden, Invalid, Refused
+from workers.gateway.refusals import Forbidden, Invalid, NoRoom, Refused
 from workers.gateway.tracing import Asked, RequestTraces
 from workflows import presentation, queues, search_attributes
 from workflows.models.intent import Intent, task_workflow_id
@@ -46,6 +47,7 @@ class Admission:
         signer: DecisionSigner,
         traces: RequestTraces,
         host_silence_seconds: float,
+        room: Room,
     ) -> None:
         self._temporal = temporal
         self._intents = intents
@@ -55,6 +57,7 @@ class Admission:
         self._signer = signer
         self._traces = traces
         self._host_silence_seconds = host_silence_seconds
+        self._room = room
 
     async def admit(self, asked: NewTask, requester: Person, request: Asked) -> Admitted:
         """Start the intent's workflow once, however often it is asked for.
@@ -80,6 +83,7 @@ class Admission:
             raise Invalid(
                 "--again needs the key of the intent to ask for again: pass --key, as `journeyman show` prints it"
             )
+        await self._refuse_full(key, again=asked.again)
         ended = await self._ended_attempt(key) if asked.again else 0
         record, new = await self._intents.claim([key], after=ended)
         place = await self._traces.begin(record.task_id, request)
@@ -100,6 +104,14 @@ class Admission:
         admitted = await self._start_once(on_record, new=new)
         self._traces.admitted(task.id, place, request, requester.id, new=admitted.new)
         return admitted.model_copy(update={"message": "; ".join(filter(None, (admitted.message, taken_out)))})
+
+    async def _refuse_full(self, key: str, *, again: bool) -> None:
+        """Nothing new without room for it; whoever asks for what is there already is told of it."""
+        if again or await self._intents.find(key) is None:
+            try:
+                self._room.refuse_full()
+            except DiskFull as full:
+                raise NoRoom(f"nothing was started: {full}") from full
 
     async def _on_record(self, task: Task) -> Task:
         """Sign the task into its record, where whatever acts for it looks. Asked again, it stays as it was."""

@@ -45,6 +45,7 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
         signer,
         traces,
         parts.settings.host_silence_seconds,
+        parts.room,
     )
     deciding = Deciding(
         client, signer, reading, parts.admissions, parts.attested, parts.withdrawals, parts.host_answers

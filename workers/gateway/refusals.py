@@ -25,6 +25,12 @@ class Forbidden(Refused):
     status = 403
 
 
+class NoRoom(Refused):
+    """A disk is too full for new work."""
+
+    status = 507
+
+
 class Unavailable(Refused):
     """Something this depends on does not answer now; nothing was lost."""
 

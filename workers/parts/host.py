@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from activities.host.checkpoints import Checkpointing, Pace
 from activities.host.exporting import ExportingActivities
 from activities.host.judging import JudgingActivities
 from activities.host.last_words import LastWords
+from activities.host.lifetimes import LifetimeActivities
 from activities.host.placements import Placements
 from activities.host.preparations import Preparations
 from activities.host.running import RunningActivities
@@ -96,6 +98,7 @@ class HostParts:
             sandboxes=sandboxes,
             gateway=gateway,
             mirrors=mirrors,
+            room=shared.room,
             workspaces=workspaces,
             patches=shared.patches,
             layers=layers,
@@ -165,6 +168,14 @@ class HostParts:
             packages=ChangedPackages(git, layers, workspaces, shared.package_answers),
             attested=attested,
         )
+        lifetimes = LifetimeActivities(
+            placements=placements,
+            preparations=preparations,
+            mirrors=mirrors,
+            layers=layers,
+            mirror_lifetime=timedelta(days=settings.mirror_days),
+            layer_lifetime=timedelta(days=settings.layer_days),
+        )
         return cls(
             shared=shared,
             placements=placements,
@@ -179,6 +190,7 @@ class HostParts:
                 judging.examine_packages,
                 judging.evaluate,
                 capacity.release,
+                lifetimes.sweep,
             ],
             control_steps=[Attending().attend],
         )

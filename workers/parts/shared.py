@@ -26,6 +26,7 @@ from activities.decisions.withdrawals import Withdrawals
 from activities.forge.contract import Forge
 from activities.forge.local import LocalForge
 from activities.host.layout import HostLayout
+from activities.host.room import Room
 from activities.policy.current import CurrentPolicy
 from activities.policy.owners import OwnersFiles
 from activities.policy.reading import read_platform, read_security
@@ -52,6 +53,7 @@ class SharedParts:
     git: Git
     objects: Objects
     mirrors: Mirrors
+    room: Room
     artifacts: Artifacts
     patches: Patches
     chains: Chains
@@ -140,6 +142,7 @@ class SharedParts:
             git=git,
             objects=objects,
             mirrors=mirrors,
+            room=Room(settings.disks, least_bytes=settings.least_free_bytes, least_inodes=settings.least_free_inodes),
             artifacts=artifacts,
             patches=Patches(git, artifacts),
             chains=chains,

@@ -218,5 +218,18 @@ class Attendance(Model):
     host: str
 
 
+class SweepOrder(Model):
+    """Which host is to be swept."""
+
+    host: str
+
+
+class Swept(Model):
+    """What a sweep has removed: repositories' mirrors and environment layers, by their names on disk."""
+
+    mirrors: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+
+
 class Nothing(Model):
     """An empty result."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from activities.host.placements import Held, Placements, PlaceSupplier, StalePlacement
+from activities.host.room import Room
 
 
 async def test_places_survive_a_restart_and_come_back_when_released(tmp_path: Path) -> None:
@@ -32,7 +33,7 @@ async def test_an_older_epoch_is_refused_and_a_newer_one_replaces_it(tmp_path: P
 
 async def test_a_full_host_asks_for_no_more_until_a_place_is_given_back(tmp_path: Path) -> None:
     placements = Placements(tmp_path, 2)
-    supplier = PlaceSupplier(placements)
+    supplier = PlaceSupplier(placements, Room((tmp_path,), least_bytes=0, least_inodes=0))
     placements.take(Held(task_id="a", epoch=1))
     assert supplier.try_reserve_slot(None) is not None  # type: ignore[arg-type]
     assert supplier.try_reserve_slot(None) is None  # type: ignore[arg-type]

@@ -1,0 +1,165 @@
+"""Backup and restore of an installation on one machine: one directory with everything that can't be made again.
+
+Temporal's database is copied first, and what is on record after it. A record that is ahead of its task is what any lost
+answer leaves: the step is taken again and finds what it did. The other way round a task would miss what it relies on.
+"""
+
+import hashlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from workers.settings import Settings
+from workflows.models.base import Model
+
+SCHEMA_VERSION = 1
+_MANIFEST = "manifest.json"
+_DATABASE = "temporal/temporal.db"
+
+
+class BackupRefused(Exception):
+    """It can't be made, or can't be restored here; the message says why and what to do."""
+
+
+class Manifest(Model):
+    """What a backup holds."""
+
+    schema_version: int = SCHEMA_VERSION
+    journeyman: str
+    """The version that made it."""
+    made_at: str
+    """RFC 3339, UTC."""
+    archive: str = ""
+    """Where the archive is, if it is in an object store: that keeps its own copies."""
+    files: dict[str, str]
+    """Path to sha256."""
+
+
+def back_up(settings: Settings, target: Path) -> Manifest:
+    """Copy everything to a new directory, while `up` runs or not. Raises BackupRefused and OSError.
+
+    The directory gets its name once it is complete.
+    """
+    if target.exists() and any(target.iterdir()):
+        raise BackupRefused(f"{target} is not empty: name a directory that is not there yet")
+    database = settings.state / _DATABASE
+    if not database.exists():
+        raise BackupRefused(f"there is nothing to back up in {settings.state}: `journeyman up` has never run with it")
+    draft = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True, mode=0o700)
+    _copy_database(database, draft / _DATABASE)
+    for name, place in _places(settings).items():
+        _copy(place, draft / name)
+    in_store = settings.archive_location if "://" in settings.archive_location else ""
+    manifest = Manifest(
+        journeyman=metadata.version("journeyman"),
+        made_at=datetime.now(UTC).isoformat(),
+        archive=in_store,
+        files={str(file.relative_to(draft)): _hash(file) for file in _files(draft)},
+    )
+    (draft / _MANIFEST).write_text(manifest.model_dump_json(indent=1))
+    with suppress(FileNotFoundError):
+        target.rmdir()
+    draft.rename(target)
+    return manifest
+
+
+def restore(settings: Settings, source: Path) -> Manifest:
+    """Put a backup into an empty state directory. Raises BackupRefused before anything was written, and OSError."""
+    manifest = _read(source)
+    for place in (settings.state, *_places(settings).values()):
+        if place.is_file() or (place.is_dir() and any(place.iterdir())):
+            raise BackupRefused(
+                f"{place} is there and not empty, and a backup is never mixed with what is there: move it away, or set "
+                "JOURNEYMAN_STATE to a directory that is empty"
+            )
+    for name, digest in manifest.files.items():
+        file = source / name
+        if not file.is_file() or file.is_symlink() or _hash(file) != digest:
+            raise BackupRefused(f"the backup is damaged: {file} is missing or was changed; take another one")
+    settings.prepare_state()
+    places = {**_places(settings), "temporal": settings.state / "temporal"}
+    for name in manifest.files:
+        top, _, rest = name.partition("/")
+        to = places[top] / rest if rest else places[top]
+        to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shutil.copy2(source / name, to)
+    return manifest
+
+
+def _places(settings: Settings) -> dict[str, Path]:
+    """Beside the database: name in the backup to where it is. Host ids are not among them.
+
+    What was under way on the host is not in a backup: under another id it counts as lost, and tasks go on elsewhere.
+    """
+    archive = {} if "://" in settings.archive_location else {"archive": Path(settings.archive_location)}
+    return {
+        "keys": settings.keys_location,
+        "forge": settings.forge_location,
+        **archive,
+        "journeyman.toml": settings.config_file,
+        "security.toml": settings.security_file,
+        **({"payload.keys": settings.payload_keys} if settings.payload_keys else {}),
+    }
+
+
+def _read(source: Path) -> Manifest:
+    try:
+        manifest = Manifest.model_validate_json((source / _MANIFEST).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise BackupRefused(f"{source} is no complete backup: its {_MANIFEST} can't be read") from error
+    if manifest.schema_version > SCHEMA_VERSION:
+        raise BackupRefused(
+            f"{source} was made by a newer Journeyman ({manifest.journeyman[:40]}): restore it with that version"
+        )
+    known = {"temporal", "keys", "forge", "archive", "journeyman.toml", "security.toml", "payload.keys"}
+    for name in manifest.files:
+        parts = name.split("/")
+        if parts[0] not in known or any(part in {"", ".", ".."} for part in parts):
+            raise BackupRefused(f"{source} is no backup of an installation: it names {name[:80]!r}")
+    return manifest
+
+
+def _copy_database(database: Path, to: Path) -> None:
+    """By SQLite itself, which gives one state of it while the server writes."""
+    to.parent.mkdir(mode=0o700)
+    with (
+        closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=60)) as live,
+        closing(sqlite3.connect(to)) as copy,
+    ):
+        live.backup(copy)
+    to.chmod(0o600)
+
+
+def _copy(place: Path, to: Path) -> None:
+    """A file, or the files of a directory; what is written meanwhile belongs to the next backup."""
+    if place.is_file():
+        shutil.copy2(place, to)
+        return
+    for file in _files(place):
+        target = to / file.relative_to(place)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(FileNotFoundError):
+            shutil.copy2(file, target)
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    """Regular files. Follows no link, and leaves out what the archive has not finished writing (`NAME#1`)."""
+    for folder, _, names in os.walk(directory):
+        for name in sorted(names):
+            file = Path(folder) / name
+            if file.is_file() and not file.is_symlink() and "#" not in name:
+                yield file
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
