@@ -26,6 +26,7 @@ from tests.benchmarks import (
     egress,
     meter,
     overhead,
+    parked,
     processor,
     sandbox_start,
     script,
@@ -46,6 +47,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "meter": meter.measure,
     "throughput": throughput.measure,
     "processor": processor.measure,
+    "parked": parked.measure,
 }
 
 
