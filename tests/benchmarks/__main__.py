@@ -20,6 +20,7 @@ from rich.table import Table
 
 from activities.removal import remove
 from tests.benchmarks import (
+    burst,
     checkpoint,
     container_start,
     crowd,
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "throughput": throughput.measure,
     "processor": processor.measure,
     "parked": parked.measure,
+    "burst": burst.measure,
 }
 
 

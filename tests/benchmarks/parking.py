@@ -8,6 +8,7 @@ task that was taken to review here is merged by any worker like every other.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from temporalio import activity
@@ -22,7 +23,8 @@ from workers.worker import SHARED_QUEUES, build
 from workflows import queues
 from workflows.models.artifact import ArtifactRef
 from workflows.models.evidence import CheckOutcome, CheckRun, Evaluation, Evidence
-from workflows.models.patch import ExportResult
+from workflows.models.patch import ExportResult, Patch
+from workflows.models.policy import TaskPolicy
 from workflows.models.run import Placement, RunEnd, RunResult
 from workflows.models.steps import (
     Attendance,
@@ -36,11 +38,23 @@ from workflows.models.steps import (
     RunOrder,
     StartupContext,
 )
+from workflows.models.task import Task
 
 MENDED = "def add(a, b):\n    return a + b\n\n\ndef double(a):\n    return a * 2\n"
 _HOST = "parking"
 _SLOTS = 8
 """Steps of the host at once: each is some git processes, and more of them than this only wait for each other."""
+
+
+@dataclass(frozen=True)
+class _Base:
+    """What tasks of a repository have in common."""
+
+    commit: str
+    tree: str
+    policy: TaskPolicy
+    mended: str
+    """The tree of their patches."""
 
 
 class ParkingSteps:
@@ -49,19 +63,16 @@ class ParkingSteps:
     def __init__(self, shared: SharedParts, attested: Attested) -> None:
         self._shared = shared
         self._attested = attested
+        self._bases: dict[str, asyncio.Task[_Base]] = {}
+        """By address of the repository: while tasks are parked nobody changes one, nor the policy of its tasks."""
+        self._patches: dict[str, asyncio.Task[Patch]] = {}
 
     @activity.defn(name="prepare")
     async def prepare(self, order: PrepareOrder) -> Prepared:
         """Base and the policy of base, as the merge will find it."""
-        task = order.task
-        mirror = await self._shared.mirrors.refresh(task.repository.url)
-        base = await self._shared.mirrors.resolve(mirror, task.base)
-        return Prepared(
-            placement=Placement(host=_HOST, epoch=order.epoch),
-            base_commit=base,
-            start_tree=await self._tree(mirror, base),
-            policy=await self._shared.policies.of(mirror, base, task),
-        )
+        base = await self._base(order.task)
+        placement = Placement(host=_HOST, epoch=order.epoch)
+        return Prepared(placement=placement, base_commit=base.commit, start_tree=base.tree, policy=base.policy)
 
     @activity.defn(name="gather_context")
     async def gather_context(self, order: ContextOrder) -> StartupContext:
@@ -86,18 +97,10 @@ class ParkingSteps:
 
     @activity.defn(name="export_patch")
     async def export_patch(self, order: ExportOrder) -> ExportResult:
-        """The mended file as a commit on base."""
-        mirror = self._shared.mirrors.of(order.task.repository.url)
-        base = order.prepared.base_commit
-        patch = await self._shared.patches.make(
-            mirror,
-            f"{order.task.id}-{order.round}",
-            base=base,
-            tree=await self._mended(mirror, base, order.task.id),
-            message=commit_message(order.task, order.run, order.context.manifest.sha256),
-            when=datetime.now(UTC),
-        )
-        await self._attested.add_patch(order.task.id, AttestedPatch(patch=patch, run_id=order.run.run_id))
+        """The mended file as a commit on base, the same for all tasks of a repository."""
+        patch = await self._patch(order)
+        made = AttestedPatch(patch=patch, run_id=order.run.run_id, round=order.round)
+        await self._attested.add_patch(order.task.id, made)
         return ExportResult(patch=patch)
 
     @activity.defn(name="evaluate")
@@ -150,14 +153,44 @@ class ParkingSteps:
     async def _keep(self, text: str, name: str) -> ArtifactRef:
         return await self._shared.artifacts.put(text.encode(), name=name, media_type="text/plain")
 
-    async def _tree(self, mirror: Mirror, commit: str) -> str:
-        return await self._shared.git.line(
-            "rev-parse", f"{commit}^{{tree}}", purpose="reading base", git_dir=mirror.path
+    async def _patch(self, order: ExportOrder) -> Patch:
+        url = order.task.repository.url
+        if url not in self._patches:
+            self._patches[url] = asyncio.create_task(self._make_patch(order))
+        return await asyncio.shield(self._patches[url])
+
+    async def _make_patch(self, order: ExportOrder) -> Patch:
+        base = await self._base(order.task)
+        return await self._shared.patches.make(
+            self._shared.mirrors.of(order.task.repository.url),
+            order.task.id,
+            base=base.commit,
+            tree=base.mended,
+            message=commit_message(order.task, order.run, order.context.manifest.sha256),
+            when=datetime.now(UTC),
         )
 
-    async def _mended(self, mirror: Mirror, base: str, name: str) -> str:
+    async def _base(self, task: Task) -> _Base:
+        url = task.repository.url
+        if url not in self._bases:
+            self._bases[url] = asyncio.create_task(self._read_base(task))
+        return await asyncio.shield(self._bases[url])
+
+    async def _read_base(self, task: Task) -> _Base:
+        mirror = await self._shared.mirrors.refresh(task.repository.url)
+        commit = await self._shared.mirrors.resolve(mirror, task.base)
+        return _Base(
+            commit=commit,
+            tree=await self._shared.git.line(
+                "rev-parse", f"{commit}^{{tree}}", purpose="reading base", git_dir=mirror.path
+            ),
+            policy=await self._shared.policies.of(mirror, commit, task),
+            mended=await self._mended(mirror, commit),
+        )
+
+    async def _mended(self, mirror: Mirror, base: str) -> str:
         """The tree of base with the one file changed."""
-        index = mirror.vault / f"index-{name}"
+        index = mirror.vault / "index-mended"
 
         async def run(*command: str, stdin: bytes = b"") -> str:
             told = await self._shared.git.run(
