@@ -20,12 +20,14 @@ from rich.table import Table
 
 from activities.removal import remove
 from tests.benchmarks import (
+    burst,
     checkpoint,
     container_start,
     crowd,
     egress,
     meter,
     overhead,
+    parked,
     processor,
     sandbox_start,
     script,
@@ -46,6 +48,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "meter": meter.measure,
     "throughput": throughput.measure,
     "processor": processor.measure,
+    "parked": parked.measure,
+    "burst": burst.measure,
 }
 
 

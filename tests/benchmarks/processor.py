@@ -32,7 +32,7 @@ async def measure(state: Path) -> list[Figure]:
     server = temporal_server(
         state / "temporal", settings.temporal_address, settings.temporal_ui_port, settings.temporal_namespace
     )
-    async with server, _process("worker", settings) as worker, _process("gateway", settings) as gateway:
+    async with server, serving_process("worker", settings) as worker, serving_process("gateway", settings) as gateway:
         parts = HostParts.load(SharedParts.load(settings))
         installation = Installation(settings, parts, agents)
         await _task(installation, repository)
@@ -66,7 +66,8 @@ async def _task(installation: Installation, repository: Path) -> None:
 
 
 @asynccontextmanager
-async def _process(command: str, settings: Settings) -> AsyncIterator[psutil.Process]:
+async def serving_process(command: str, settings: Settings) -> AsyncIterator[psutil.Process]:
+    """A part with its default settings but for where its state and Temporal are, until the block ends."""
     environment = os.environ | {
         "JOURNEYMAN_STATE": str(settings.state),
         "JOURNEYMAN_TEMPORAL_ADDRESS": settings.temporal_address,
