@@ -45,7 +45,8 @@ def step(function: Callable[Arguments, Awaitable[Result]]) -> Callable[Arguments
         try:
             return await function(*args, **kwargs)
         except FINAL as error:
-            raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from error
+            # Without what it came of: people are told the innermost message, and this is the one that helps them.
+            raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
         except PolicyFileBroken as error:
             raise ApplicationError(str(error), type=type(error).__name__, next_retry_delay=_UNTIL_MENDED) from error
 

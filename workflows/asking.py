@@ -63,6 +63,9 @@ class Asking:
         continues = self._answer is not None and self._answer.decision.choice is Choice.CONTINUE
         if continues or kind is QuestionKind.EGRESS:
             self._progress.enter(before, message="")
+        elif kind is QuestionKind.PACKAGES:
+            # A workspace is made before the patch is judged, and that is not what was asked.
+            self._progress.say("")
         return self._answer
 
     def answered(self, signed: SignedDecision) -> None:

@@ -22,8 +22,15 @@ def failure(status: RunStatus, output: bytes, records: Sequence[EgressRecord], r
         how = f"it was ended: {status.end.value}" + (f", {status.detail}" if status.detail else "")
     text = "".join(c if c.isprintable() or c in "\n\t" else "�" for c in output.decode(errors="replace"))
     last = "\n".join(text.strip().splitlines()[-_LAST_LINES:])[-_LAST_CHARACTERS:]
-    message = f"setting up the environment failed: {how}.\nThe end of its output:\n{last or '(it printed nothing)'}"
-    return "\n".join([message, *_hints(status, records, reach, setup)])
+    # What can be done about it comes first: lists of tasks and findings show no more than the beginning.
+    hints = _hints(status, records, reach, setup)
+    told = [
+        f"setting up the environment failed: {how}.",
+        *hints,
+        "The end of its output:",
+        last or "(it printed nothing)",
+    ]
+    return "\n".join(told)
 
 
 def _hints(status: RunStatus, records: Sequence[EgressRecord], reach: Reach, setup: Setup) -> list[str]:
@@ -53,10 +60,10 @@ def _hints(status: RunStatus, records: Sequence[EgressRecord], reach: Reach, set
             f"No file that fits this machine was found for: {', '.join(reach.missing[:_MOST_NAMED])}."
             + ("" if setup.install_scripts else " Wheels alone count while packages may run no code of their own.")
         )
-    if not setup.install_scripts and status.end is RunEnd.EXITED:
+    if reach.missing and not setup.install_scripts:
         hints.append(
-            "Packages may not run code of their own: no script of npm's, no source distribution of pip's. If one has "
-            "to, set `install_scripts = true` below [setup] in .journeyman/team.toml on the base branch."
+            "Packages may not run code of their own, and a source distribution is built by such. If one has to be, "
+            "set `install_scripts = true` below [setup] in .journeyman/team.toml on the base branch."
         )
     return hints
 

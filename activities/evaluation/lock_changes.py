@@ -28,6 +28,8 @@ class LockChanges:
     """Packages that base has not, or has with other files."""
     refused: str = ""
     """Why what they bring can't be told, or can't be allowed by anybody."""
+    broken: str = ""
+    """Why nothing can be installed from them, though it could from base's: the agent can mend that."""
 
 
 class LockReader:
@@ -79,7 +81,14 @@ def _compared(
 ) -> LockChanges:
     whole = policy.setup.registry is RegistryReach.WHOLE
     try:
-        before, after = parse_locks(base), parse_locks(head)
+        before = parse_locks(base)
+    except LockRefused as refused:
+        return LockChanges(changes, refused=str(refused))
+    try:
+        after = parse_locks(head)
+    except LockRefused as refused:
+        return LockChanges(changes, broken=str(refused))
+    try:
         for path in (change.path for change in changes if pins_nothing(change.path)):
             if whole:
                 return LockChanges(changes, refused=f"{path} was changed, from which a set-up may install anything")

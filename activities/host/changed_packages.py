@@ -40,6 +40,8 @@ class ChangedPackages:
         found = await self._reader.compare(mirror.vault, patch.base_commit, patch.head, policy)
         if not found.changes or not prepared.layer:
             return Brought()
+        if found.broken:
+            return Brought(lock_files=tuple(change.path for change in found.changes), broken=found.broken)
         answered = await self._answers.of_task(task, policy) if found.brought else {}
         changes = _told(found, policy, answered)
         brought = Brought(lock_files=changes.lock_files, open=changes.open, refused=changes.refused)

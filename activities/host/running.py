@@ -38,7 +38,7 @@ from activities.policy.egress import askable
 from activities.redaction.redactor import Redactor
 from activities.repository.mirror import Mirrors
 from activities.repository.workspace import Workspaces, objects_mount
-from activities.sandbox.contract import INPUT, PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
+from activities.sandbox.contract import INPUT, LAYER, PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
 from activities.tracing.traces import Traces, run_environment
 from workflows.models.policy import EgressProfile, PolicyRefusal
 from workflows.models.run import INTERRUPTED, HangKind, RunEnd, RunResult
@@ -266,6 +266,7 @@ class RunningActivities:
                 **proxies,
                 "NO_PROXY": "127.0.0.1,localhost",
                 **registries,
+                **({"JOURNEYMAN_LAYER": LAYER} if prepared.layer else {}),
                 **run_environment(order.task, order.run_id),
                 **launch.environment,
             },

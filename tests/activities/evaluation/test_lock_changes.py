@@ -70,8 +70,6 @@ async def test_a_package_counts_as_brought_if_base_has_it_not_exactly_like_this(
     [
         ("rm requirements.txt", "was deleted"),
         ("ln -sf web/package-lock.json requirements.txt", "is no plain file any more"),
-        ("echo '--index-url https://evil.example' >> requirements.txt", "is an option"),
-        ("echo '{' > web/package-lock.json", "not JSON"),
         # Files that pin nothing and say what is done: they would be taken over unseen.
         ("sed -i s/true/evil/ web/package.json", "web/package.json was changed beyond its lists of dependencies"),
         ("echo '[build-system]' >> pyproject.toml", "pyproject.toml was changed beyond its lists of dependencies"),
@@ -116,6 +114,20 @@ async def test_with_a_whole_registry_nothing_is_taken_over_that_names_do_not_tel
     setup = POLICY.setup.model_copy(update={"registry": RegistryReach.WHOLE})
     found = await compared(tmp_path, change, POLICY.model_copy(update={"setup": setup}))
     assert found.refused == words
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("echo '--index-url https://evil.example' >> requirements.txt", "is an option"),
+        ("echo '{' > web/package-lock.json", "not JSON"),
+    ],
+)
+async def test_what_base_s_set_up_could_not_read_is_broken_and_for_the_agent_to_mend(
+    tmp_path: Path, change: str, words: str
+) -> None:
+    found = await compared(tmp_path, change)
+    assert words in found.broken and found.changes and not found.refused and not found.brought
 
 
 async def test_policy_allows_by_name_and_security_s_ceiling_holds_for_everybody(tmp_path: Path) -> None:
