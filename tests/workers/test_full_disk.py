@@ -28,7 +28,7 @@ async def test_a_full_disk_refuses_new_tasks_keeps_those_in_the_queue_and_breaks
             await here.reaches(running, Stage.RUN)
             queued = await here.ask(repository, "mender", goal="wait your turn")
             with filled(disk, leaving=32 * MIB):
-                with pytest.raises(CommandFailed, match=r"nothing was started: the disk of .* is 75 % full"):
+                with pytest.raises(CommandFailed, match=r"nothing was started: the disk of .* is 7[5-9] % full"):
                     await here.ask(repository, "mender", goal="come later")
                 assert await here.ask(repository, "waiter", key="first") == running
                 checked = await typed(
