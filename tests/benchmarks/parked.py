@@ -28,7 +28,7 @@ from workflows.models.status import Outcome, TaskStatus
 
 _TASKS = int(os.environ.get("BENCH_PARKED", "1000"))
 """`BENCH_PARKED=3000 make bench BENCH=parked` measures another number."""
-_ONE_BY_ONE = 60
+_ONE_BY_ONE = 40
 _AT_ONCE = 5
 _ROUNDS = 3
 """So many times `_AT_ONCE` tasks are approved in the same moment."""

@@ -42,8 +42,8 @@ from workflows.models.task import Task
 
 MENDED = "def add(a, b):\n    return a + b\n\n\ndef double(a):\n    return a * 2\n"
 _HOST = "parking"
-_SLOTS = 8
-"""Steps of the host at once: each is some git processes, and more of them than this only wait for each other."""
+_SLOTS = 30
+"""Steps of the host at once."""
 
 
 @dataclass(frozen=True)
