@@ -73,7 +73,9 @@ async def measure(state: Path) -> list[Figure]:
             figures = await _measured(client, people, worker, names, chosen, parked)
             waiting = [name for name in names if name not in {one.task for one in chosen}]
             held = await _held(client, waiting)
-            kept = [path for kind in (shared.layout.workspaces, shared.layout.runs) for path in kind.iterdir()]
+            places = (shared.layout.workspaces, shared.layout.runs)
+            # Beside those of runs there is a file of the host's own: what its limits were found to hold.
+            kept = [path for place in places for path in place.iterdir() if path.is_dir()]
         how = f"steps under way for the {len(waiting)} that wait, workspaces and sandboxes on the host"
         return [*figures, Figure("parked_held", held + len(kept), goal=0, detail=how)]
 
