@@ -85,7 +85,7 @@ class Admission:
             )
         await self._refuse_full(key, again=asked.again)
         ended = await self._ended_attempt(key) if asked.again else 0
-        record, new = await self._intents.claim([key], after=ended)
+        record, _ = await self._intents.claim([key], after=ended)
         place = await self._traces.begin(record.task_id, request)
         task = Task(
             id=record.task_id,
@@ -101,7 +101,7 @@ class Admission:
         )
         on_record = await self._on_record(task)
         refuse_another(on_record, task)
-        admitted = await self._start_once(on_record, new=new)
+        admitted = await self._start_once(on_record)
         self._traces.admitted(task.id, place, request, requester.id, new=admitted.new)
         return admitted.model_copy(update={"message": "; ".join(filter(None, (admitted.message, taken_out)))})
 
@@ -119,14 +119,15 @@ class Admission:
         entry = await self._chains.append(task.id, ADMISSION, ADMISSION, signed.model_dump(mode="json"))
         return SignedAdmission.model_validate(entry.data).task
 
-    async def _start_once(self, task: Task, *, new: bool) -> Admitted:
+    async def _start_once(self, task: Task) -> Admitted:
+        """Of several who ask at once exactly one begins it, who need not be the one that put the intent on record."""
         if await self._outcome(task.id):
             return Admitted(
                 task_id=task.id, new=False, message="this intent has ended; ask with --again for a new attempt"
             )
         started = await self._start(task)
-        message = "" if started and new else "this intent already has a task; nothing new was started"
-        return Admitted(task_id=task.id, new=started and new, message=message)
+        message = "" if started else "this intent already has a task; nothing new was started"
+        return Admitted(task_id=task.id, new=started, message=message)
 
     async def _start(self, task: Task) -> bool:
         try:
