@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 from activities.egress.contract import EgressRules, PackageFile, PackageHost, PackagePage
+from activities.environment.offers import PYPI_HOST
 from tests.containment.broker import Asked
 from tests.containment.gateway_world import World
 
-HOST = "pypi.registry.internal"
+HOST = PYPI_HOST
 FILE = "/files/tiny/tiny-1.0-py3-none-any.whl"
 _SUCCESS = "a registry sees a request that is for no pinned file"
 
@@ -15,7 +16,7 @@ def _pinned(*more: str) -> Callable[[World], EgressRules]:
     """One pinned file with its page; `more`: paths inside that lead to the registry as well."""
 
     def rules(world: World) -> EgressRules:
-        root = f"http://api.example.test:{world.web.port}/root"
+        root = f"http://api.example.test:{world.web.port}/mirror"
         files = tuple(PackageFile(path=path, url=f"{root}{path}") for path in (FILE, *more))
         page = PackagePage(path="/simple/tiny/", media_type="text/html", body="tiny")
         return EgressRules(packages=(PackageHost(host=HOST, pages=(page,), files=files),), allow_private=True)
@@ -45,7 +46,7 @@ ATTEMPTS = (
     _asked("upgrade a pinned file to another protocol", f"GET {FILE}", more="|Upgrade: websocket|Connection: upgrade"),
     Asked(
         name="ask the registry itself, past the name inside", group="broker", success=_SUCCESS,
-        request=lambda world: f"GET /root{FILE} HTTP/1.1|Host: api.example.test:{world.web.port}",
+        request=lambda world: f"GET /mirror{FILE} HTTP/1.1|Host: api.example.test:{world.web.port}",
         rules=_pinned(), granted="web",
     ),
     Asked(

@@ -8,9 +8,10 @@ import pytest
 from activities.egress.contract import EgressRules, PackageFile, PackageHost, PackagePage
 from activities.egress.gateway import EnvoyGateway
 from activities.egress.rules import RuleRefused
+from activities.environment.offers import PYPI_HOST
 from tests.activities.egress.servers import WebServer, get, send, tunnel
 
-HOST = "pypi.registry.internal"
+HOST = PYPI_HOST
 INDEX = PackagePage(path="/simple/tiny/", media_type="text/html", body="<a href='/files/1/tiny-1.0.whl'>tiny</a>" * 500)
 
 
@@ -23,7 +24,7 @@ async def test_a_listed_file_is_fetched_from_its_registry_and_a_page_from_nowher
     gateway: EnvoyGateway, web: WebServer
 ) -> None:
     web.seen.clear()
-    url = f"http://api.example.test:{web.port}/root/ab/cd/tiny-1.0%2Blocal.whl"
+    url = f"http://api.example.test:{web.port}/mirror/ab/cd/tiny-1.0%2Blocal.whl"
     directory = await gateway.open("packages", packages(url), None)
     page = await asyncio.to_thread(get, directory, HOST, "/simple/tiny/")
     head, _, body = page.partition(b"\r\n\r\n")
@@ -33,7 +34,7 @@ async def test_a_listed_file_is_fetched_from_its_registry_and_a_page_from_nowher
     for host in (HOST, f"{HOST}:80", HOST.upper()):
         answer = await asyncio.to_thread(get, directory, host, "/files/1/tiny-1.0.whl")
         assert answer.startswith(b"HTTP/1.1 200")
-        assert b"served /root/ab/cd/tiny-1.0%2Blocal.whl for api.example.test" in answer
+        assert b"served /mirror/ab/cd/tiny-1.0%2Blocal.whl for api.example.test" in answer
     records = await gateway.close("packages")
     assert {(record.allowed, record.host) for record in records} == {(True, f"{HOST}:80")}
     # Who gave it: nobody but the gateway, or the registry.
@@ -70,7 +71,7 @@ async def test_a_listed_file_is_fetched_over_tls_from_a_registry_that_proves_its
         "GET http://{host}/simple/tiny HTTP/1.1",
         "GET http://{host}/simple/other/ HTTP/1.1",
         "GET http://{host}:8080/files/1/tiny-1.0.whl HTTP/1.1",
-        "GET http://api.example.test:{port}/root/tiny-1.0.whl HTTP/1.1",
+        "GET http://api.example.test:{port}/mirror/tiny-1.0.whl HTTP/1.1",
         "POST http://{host}/files/1/tiny-1.0.whl HTTP/1.1",
         "PUT http://{host}/files/1/tiny-1.0.whl HTTP/1.1",
         "DELETE http://{host}/simple/tiny/ HTTP/1.1",
@@ -81,7 +82,7 @@ async def test_all_else_is_refused_and_the_registry_hears_nothing_of_it(
     gateway: EnvoyGateway, web: WebServer, request_line: str
 ) -> None:
     web.seen.clear()
-    directory = await gateway.open("narrow", packages(f"http://api.example.test:{web.port}/root/tiny-1.0.whl"), None)
+    directory = await gateway.open("narrow", packages(f"http://api.example.test:{web.port}/mirror/tiny-1.0.whl"), None)
     line = request_line.format(host=HOST, port=web.port)
     host = line.split("/")[2]
     answer = await asyncio.to_thread(send, directory, f"{line}\r\nHost: {host}\r\n\r\n".encode())
@@ -95,7 +96,7 @@ async def test_all_else_is_refused_and_the_registry_hears_nothing_of_it(
 async def test_a_refusal_says_that_only_locked_files_are_given(gateway: EnvoyGateway, web: WebServer) -> None:
     directory = await gateway.open("told", packages(f"http://api.example.test:{web.port}/tiny-1.0.whl"), None)
     answer = await asyncio.to_thread(get, directory, HOST, "/simple/evil/")
-    for words in (b"GET /simple/evil/ at pypi.registry.internal", b"lock files pin", b"policy, not an outage"):
+    for words in (f"GET /simple/evil/ at {HOST}".encode(), b"lock files pin", b"policy, not an outage"):
         assert words in answer
     connection, answer = await asyncio.to_thread(tunnel, directory, f"{HOST}:80")
     connection.close()

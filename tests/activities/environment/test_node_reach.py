@@ -8,6 +8,7 @@ import pytest
 
 from activities.environment.checkout import SetupFailed
 from activities.environment.layer import EnvironmentLayers
+from activities.environment.offers import NPM_HOST
 from activities.environment.registries import RegistryAccess
 from tests.activities.environment.conftest import Host
 from tests.activities.environment.node_registry import NodeRegistry, lock, manifest, node_registry
@@ -76,7 +77,7 @@ async def test_an_address_that_no_parser_takes_keeps_nobody_from_the_package_its
     document = json.loads(lock(""))
     document["packages"]["node_modules/tiny"]["resolved"] = resolved
     (source / "package-lock.json").write_text(json.dumps(document))
-    fetch = "curl -sf -o $JOURNEYMAN_LAYER/tiny.tgz http://npm.registry.internal/tiny/-/tiny-1.2.0.tgz"
+    fetch = f"curl -sf -o $JOURNEYMAN_LAYER/tiny.tgz http://{NPM_HOST}/tiny/-/tiny-1.2.0.tgz"
     layer = await layers.ensure(Setup(commands=(fetch,), lock_files=LOCKS), source, LIMITS, "t")
     assert layer is not None and (layer.directory / "tree" / "tiny.tgz").stat().st_size
 

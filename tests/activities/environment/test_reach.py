@@ -8,6 +8,7 @@ import pytest
 
 from activities.environment.checkout import SetupFailed
 from activities.environment.layer import EnvironmentLayers
+from activities.environment.offers import PYPI_HOST
 from activities.environment.registries import RegistryAccess
 from tests.activities.environment.conftest import Host
 from tests.activities.environment.index import PACKAGES, Index, lock
@@ -44,7 +45,7 @@ async def test_a_set_up_tells_an_index_nothing_by_what_it_asks_for(
     layers: EnvironmentLayers, source: Path, index: Index
 ) -> None:
     told = "/simple/the-key-is-1234/ /files/tinything/tinything-1.0-py3-none-any.whl?key=1234 /x%2f..%2fkey"
-    fetch = f"for path in {told}; do curl -s -o /dev/null -w '%{{http_code}} ' http://pypi.registry.internal$path; done"
+    fetch = f"for path in {told}; do curl -s -o /dev/null -w '%{{http_code}} ' http://{PYPI_HOST}$path; done"
     directly = f"curl -s -o /dev/null -w '%{{http_code}} ' http://index.example.test:{index.port}/simple/key/"
     setup = Setup(commands=(f"({fetch}; {directly}) > $JOURNEYMAN_LAYER/codes",), lock_files=LOCKED)
     index.seen.clear()
@@ -58,7 +59,7 @@ async def test_a_set_up_tells_an_index_nothing_by_what_it_asks_for(
 async def test_a_page_of_an_index_brings_in_nothing_but_the_pinned_files(
     layers: EnvironmentLayers, source: Path, index: Index
 ) -> None:
-    listed = "curl -s http://pypi.registry.internal/simple/tinything/ > $JOURNEYMAN_LAYER/page"
+    listed = f"curl -s http://{PYPI_HOST}/simple/tinything/ > $JOURNEYMAN_LAYER/page"
     (source / "requirements.lock").write_text("tinything==1.0\n")
     index.extra["tinything"] = (
         '<a href="/files/tinything-9.9-py3-none-any.whl">tinything-9.9-py3-none-any.whl</a>'
@@ -103,7 +104,7 @@ async def test_a_page_leads_to_no_private_address_but_the_registries_own(
         f'<a href="http://internal.example.test:{index.port}/files/secret">tinything-1.0-3-py3-none-any.whl</a>'
     )
     (source / "requirements.lock").write_text("tinything==1.0\n")
-    at = "http://pypi.registry.internal/files/tinything/tinything-1.0-3-py3-none-any.whl"
+    at = f"http://{PYPI_HOST}/files/tinything/tinything-1.0-3-py3-none-any.whl"
     ask = f"curl -s -o /dev/null -w '%{{http_code}}' {at} > $JOURNEYMAN_LAYER/code"
     index.seen.clear()
     try:
