@@ -12,6 +12,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from activities.archive.contract import TaskChains
+from activities.archive.objects import ArchiveError
 from activities.decisions.keys import SigningKey, TrustedKeys, Untrusted
 from workflows.models.artifact import ArtifactRef
 from workflows.models.base import Model
@@ -19,7 +20,12 @@ from workflows.models.base import Model
 Statement = TypeVar("Statement", bound=Model)
 
 
+SCHEMA_VERSION = 1
+
+
 class _Signed(Model):
+    schema_version: int = SCHEMA_VERSION
+    """Not signed: of a newer one only the program that wrote it knows what the signature is over."""
     statement: dict[str, object]
     key_id: str
     signature: str
@@ -54,6 +60,10 @@ class SignedRecord:
     def _verified(self, task_id: str, kind: str, data: Mapping[str, object]) -> dict[str, object] | None:
         try:
             signed = _Signed.model_validate(data)
+            if signed.schema_version > SCHEMA_VERSION:
+                raise ArchiveError(
+                    f"the {kind} of task {task_id} was signed by a newer Journeyman: upgrade this one to read it"
+                )
             self._trusted.verify(signed.key_id, signed.signature, _message(task_id, kind, signed.statement))
         except (ValidationError, Untrusted):
             return None

@@ -5,12 +5,12 @@ from typing import Any
 
 from cyclopts import App, Group
 
-from workers.cli import agents, apart, asking, deciding, hosts, looking, machine
+from workers.cli import agents, apart, asking, deciding, hosts, keeping, looking, machine
 
 GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
     (
         "This machine",
-        (machine.up, machine.down, machine.doctor, machine.init, machine.demo, machine.backup, machine.restore),
+        (machine.up, machine.down, machine.doctor, machine.init, machine.demo),
     ),
     (
         "Tasks",
@@ -37,6 +37,10 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
             deciding.revert,
             hosts.hosts,
         ),
+    ),
+    (
+        "What is kept",
+        (keeping.backup, keeping.restore, keeping.upgrade),
     ),
     (
         "Parts that run apart",

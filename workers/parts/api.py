@@ -28,7 +28,13 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         whose_turn=turns.whose,
     )
     record = RecordActivities(
-        shared.chains, shared.withdrawals, shared.host_answers, shared.authority, attested, shared.traces
+        shared.chains,
+        shared.ended,
+        shared.withdrawals,
+        shared.host_answers,
+        shared.authority,
+        attested,
+        shared.traces,
     )
     return [
         forge.propose,

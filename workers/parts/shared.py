@@ -12,8 +12,10 @@ from temporalio.client import Client
 
 from activities.archive.artifacts import Artifacts
 from activities.archive.chains import Chains
+from activities.archive.ended import EndedTasks
 from activities.archive.intents import Intents
 from activities.archive.objects import Objects
+from activities.archive.schema import require_current
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import WORKER, Attested
 from activities.decisions.authority import Authority
@@ -88,6 +90,11 @@ class SharedParts:
         """What people answered about packages."""
         return PackageAnswers(self.chains, self.verifier, self.authority)
 
+    @cached_property
+    def ended(self) -> EndedTasks:
+        """Which tasks have ended, by the day."""
+        return EndedTasks(self.objects)
+
     @property
     def attested(self) -> Attested:
         """What workers have put on record, to be read."""
@@ -104,11 +111,12 @@ class SharedParts:
 
     def ends(self, client: Client) -> Ends:
         """What notices tasks that ended without saying so."""
-        return Ends(client, self.chains, self.admissions, self.attested, self.forge, self.recorder)
+        return Ends(client, self.chains, self.ended, self.admissions, self.attested, self.forge, self.recorder)
 
     async def probe(self) -> None:
-        """Raises ArchiveError if the archive can't be used, before any work depends on it."""
+        """Raises ArchiveError if the archive can't be used, or is of another version, before any work depends on it."""
         await self.objects.probe()
+        await require_current(self.objects)
 
     async def close(self) -> None:
         """Write and send what is known of traces and measures; the last thing a process does with its parts."""
