@@ -1,6 +1,7 @@
 """What can be put on record, and how it is found again."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +34,41 @@ class IntentRecord(Model):
     task_id: str
     attempt: int
     claimed_at: str
+
+
+class Tombstone(Model):
+    """What there was, when it went and by which rule."""
+
+    schema_version: int = SCHEMA_VERSION
+    sha256: str
+    """Of a trace: over the lines `NAME SHA256` of its batches, sorted."""
+    size: int
+    """Bytes."""
+    kind: str
+    name: str
+    removed_at: datetime
+    rule: str
+    """Such as `retention: log artefacts are kept for 90 days`."""
+
+    @property
+    def told(self) -> str:
+        """For people, in one sentence."""
+        return (
+            f"{self.name} ({self.size} bytes, sha256 {self.sha256[:12]}) was removed on {self.removed_at:%Y-%m-%d} by "
+            f"{self.rule}"
+        )
+
+
+class Tombstones(Protocol):
+    """Notes in the place of what was removed."""
+
+    async def of(self, ref: ArtifactRef) -> Tombstone | None:
+        """What is known of an artefact that was removed and is not there again."""
+        ...
+
+    async def of_trace(self, trace_id: str) -> Tombstone | None:
+        """The same for a trace."""
+        ...
 
 
 class ArtifactStore(Protocol):

@@ -16,6 +16,10 @@ class ArchiveError(Exception):
     """Something on record is missing or was changed; the message names what and where."""
 
 
+class ArtifactRemoved(ArchiveError):
+    """It was removed on purpose; the message says when and by which rule."""
+
+
 class Objects:
     """Named objects. Nothing changes but by `replace` and `remove`, which say who may use them."""
 

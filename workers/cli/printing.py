@@ -129,6 +129,8 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
         console.print(
             f"revert      {revert.outcome} {plain(revert.commit)} {plain(revert.detail)} ({revert.seconds:.1f} s)"
         )
+    for stone in view.removed:
+        console.print(f"removed     {plain(stone.told)}")
     if view.temporal_ui:
         console.print(f"temporal    {plain(view.temporal_ui)}")
     print_spans(status.spans)

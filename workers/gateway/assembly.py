@@ -33,7 +33,9 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
     """The gateway's application on these parts, with its signing key: made the first time, and nobody else's."""
     keys = parts.settings.keys
     signer = DecisionSigner.load(keys) if keys else DecisionSigner.load_or_create(parts.settings.keys_location)
-    reading = Reading(client, parts.chains, parts.artifacts, parts.attested, parts.ends(client), temporal_ui)
+    reading = Reading(
+        client, parts.chains, parts.artifacts, parts.tombstones, parts.attested, parts.ends(client), temporal_ui
+    )
     outputs = Outputs(reading, parts.attested, parts.artifacts, parts.settings.hosts, CurrentAdapters(parts.owners))
     traces = RequestTraces(parts.spans, parts.recorder)
     admission = Admission(

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from activities.archive.contract import Tombstone
 from workflows.models.base import Model
 from workflows.models.decision import Action
 from workflows.models.packages import MOST_PACKAGES
@@ -72,6 +73,8 @@ class TaskView(Model):
     """Whether the answer comes from the running workflow, or from the archive."""
     reverts: tuple[RevertResult, ...] = ()
     temporal_ui: str = ""
+    removed: tuple[Tombstone, ...] = ()
+    """What there was of it in the archive and was removed on purpose."""
 
 
 class NewDecision(Model):

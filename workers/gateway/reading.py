@@ -15,7 +15,8 @@ from temporalio.client import (
 from temporalio.common import QueryRejectCondition
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.archive.contract import ArtifactStore, TaskChains
+from activities.archive.contract import ArtifactStore, TaskChains, Tombstone, Tombstones
+from activities.archive.kinds import references_of
 from activities.decisions.attested import Attested
 from workers.ends import Ends
 from workers.gateway.messages import TaskLine, TaskView
@@ -25,6 +26,7 @@ from workflows.models.evidence import Evidence
 from workflows.models.intent import task_workflow_id
 from workflows.models.pull_request import RevertOutcome, RevertResult
 from workflows.models.status import WAITS_FOR, Stage, TaskStatus
+from workflows.models.trace import trace_of
 from workflows.presentation import GOAL_MEMO
 from workflows.search_attributes import OUTCOME, REPOSITORY, REQUESTER, STAGE
 
@@ -44,6 +46,7 @@ class Reading:
         temporal: Client,
         chains: TaskChains,
         artifacts: ArtifactStore,
+        tombstones: Tombstones,
         attested: Attested,
         ends: Ends,
         temporal_ui: str,
@@ -51,6 +54,7 @@ class Reading:
         self._temporal = temporal
         self._chains = chains
         self._artifacts = artifacts
+        self._tombstones = tombstones
         self._attested = attested
         self._ends = ends
         self._temporal_ui = temporal_ui
@@ -81,7 +85,11 @@ class Reading:
         recorded = await self.recorded(task_id)
         if recorded is not None:
             return TaskView(
-                status=recorded, live=False, reverts=await self._reverts(task_id), temporal_ui=self._ui(task_id)
+                status=recorded,
+                live=False,
+                reverts=await self._reverts(task_id),
+                temporal_ui=self._ui(task_id),
+                removed=await self._removed(recorded),
             )
         try:
             return TaskView(status=await self._live(task_id), live=True, temporal_ui=self._ui(task_id))
@@ -183,6 +191,16 @@ class Reading:
     async def _reverts(self, task_id: str) -> tuple[RevertResult, ...]:
         entries = await self._chains.entries(task_id)
         return tuple(RevertResult.model_validate(entry.data["result"]) for entry in entries if entry.kind == "revert")
+
+    async def _removed(self, status: TaskStatus) -> tuple[Tombstone, ...]:
+        """What is not there any more of what the record refers to, each once, and the trace."""
+        entries = await self._chains.entries(status.task.id)
+        refs = dict.fromkeys(ref for entry in entries for _, ref in references_of(entry))
+        # By hash: the same bytes may go by two names.
+        once = {ref.sha256: ref for ref in refs}
+        trace = trace_of(status.task.id, status.task.trace).trace_id
+        looks = [*(self._tombstones.of(ref) for ref in once.values()), self._tombstones.of_trace(trace)]
+        return tuple(stone for stone in await asyncio.gather(*looks) if stone is not None)
 
     async def _is_reverted(self, task_id: str) -> bool:
         return any(revert.outcome is RevertOutcome.REVERTED for revert in await self._reverts(task_id))

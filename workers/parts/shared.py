@@ -16,6 +16,7 @@ from activities.archive.ended import EndedTasks
 from activities.archive.intents import Intents
 from activities.archive.objects import Objects
 from activities.archive.schema import require_current
+from activities.archive.tombstones import SignedTombstones
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import WORKER, Attested
 from activities.decisions.authority import Authority
@@ -57,6 +58,7 @@ class SharedParts:
     mirrors: Mirrors
     room: Room
     artifacts: Artifacts
+    tombstones: SignedTombstones
     patches: Patches
     chains: Chains
     intents: Intents
@@ -102,12 +104,17 @@ class SharedParts:
 
     def attesting(self) -> Attested:
         """The same, to be added to: with the worker's key of this installation, made if missing."""
+        return Attested(SignedRecord(self.chains, self.workers, self._worker_key()))
+
+    def removing(self) -> SignedTombstones:
+        """What says what was removed, to be added to with the same key."""
+        return SignedTombstones(self.objects, self.workers, self._worker_key())
+
+    def _worker_key(self) -> SigningKey:
         directory = self.settings.keys
         if directory is None:
-            key = SigningKey.load_or_create(self.settings.keys_location, WORKER)
-        else:
-            key = SigningKey.load(directory, WORKER, GATEWAY)
-        return Attested(SignedRecord(self.chains, self.workers, key))
+            return SigningKey.load_or_create(self.settings.keys_location, WORKER)
+        return SigningKey.load(directory, WORKER, GATEWAY)
 
     def ends(self, client: Client) -> Ends:
         """What notices tasks that ended without saying so."""
@@ -137,7 +144,9 @@ class SharedParts:
         git = Git(state / "git")
         mirrors = Mirrors(layout.mirrors, git)
         objects = Objects.open(settings.archive_location)
-        artifacts, chains = Artifacts(objects), Chains(objects)
+        workers = TrustedKeys.of_role(settings.keys_location, WORKER)
+        tombstones, chains = SignedTombstones(objects, workers), Chains(objects)
+        artifacts = Artifacts(objects, tombstones)
         spans = SpanStore(objects)
         sender = OtlpSender(settings.otlp_endpoint, host) if is_configured(settings.otlp_endpoint) else None
         recorder = Recorder(spans, sender)
@@ -152,6 +161,7 @@ class SharedParts:
             mirrors=mirrors,
             room=Room(settings.disks, least_bytes=settings.least_free_bytes, least_inodes=settings.least_free_inodes),
             artifacts=artifacts,
+            tombstones=tombstones,
             patches=Patches(git, artifacts),
             chains=chains,
             intents=Intents(objects),
@@ -159,7 +169,7 @@ class SharedParts:
             admissions=Admissions(chains, verifier),
             withdrawals=Withdrawals(chains, verifier),
             policies=CurrentPolicy(mirrors, owners),
-            workers=TrustedKeys.of_role(settings.keys_location, WORKER),
+            workers=workers,
             spans=spans,
             recorder=recorder,
             traces=Traces(recorder),
