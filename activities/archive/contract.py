@@ -9,6 +9,20 @@ from workflows.models.artifact import ArtifactRef
 from workflows.models.base import Model
 
 SCHEMA_VERSION = 1
+"""Of what is written."""
+FORGOTTEN_VERSION = 2
+"""Of an entry that somebody was taken out of: a program that knows none would take it for a forgery."""
+
+
+class Erased(Model):
+    """That somebody was taken out of an entry, by the word of the gateway's key over all of the entry."""
+
+    sha256: str
+    """Of the entry as it was: what the next entry holds, so that the chain is still one."""
+    at: str
+    """RFC 3339, UTC."""
+    key_id: str = ""
+    signature: str = ""
 
 
 class ChainEntry(Model):
@@ -24,6 +38,7 @@ class ChainEntry(Model):
     data: dict[str, object] = {}
     artifacts: tuple[ArtifactRef, ...] = ()
     previous: str = ""
+    erased: Erased | None = None
 
 
 class IntentRecord(Model):

@@ -1,6 +1,6 @@
-"""Which tasks have ended, by the day: what lets a sweep find old ones without reading the record of every task.
+"""Indexes of tasks: by the day on which they ended, so that a sweep need not read every record, and the forgotten ones.
 
-A name in the index is a hint and written before the outcome: whether a task has ended its own chain says.
+A day in the index is a hint and written before the outcome: whether a task has ended its own chain says.
 """
 
 from datetime import date, datetime
@@ -8,6 +8,7 @@ from datetime import date, datetime
 from activities.archive.objects import Objects
 
 _FOLDER = "ended"
+_FORGOTTEN = "forgotten"
 
 
 class EndedTasks:
@@ -28,3 +29,18 @@ class EndedTasks:
             # Sorted, so the later day comes last.
             found[task_id] = date.fromisoformat(day)
         return found
+
+
+class ForgottenTasks:
+    """Tasks that somebody was taken out of: what Temporal still tells of them is not shown."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    async def add(self, task_id: str) -> None:
+        """Note it, once."""
+        await self._objects.create(f"{_FORGOTTEN}/{task_id}", b"")
+
+    async def all(self) -> frozenset[str]:
+        """Their ids."""
+        return frozenset(name.split("/", 1)[1] for name in await self._objects.names(_FORGOTTEN))

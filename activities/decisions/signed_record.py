@@ -6,7 +6,7 @@ over the task, the kind and the statement: none of it can be used for another ta
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -48,6 +48,18 @@ class SignedRecord:
         signature = self._key.sign(_message(task_id, kind, stated))
         signed = _Signed(statement=stated, key_id=self._key.key_id, signature=signature)
         await self._chains.append(task_id, entry_id, kind, signed.model_dump(mode="json"), artifacts)
+
+    def signed_anew(
+        self, task_id: str, kind: str, data: Mapping[str, object], change: Callable[[object], object]
+    ) -> dict[str, object]:
+        """The same statement with something taken out of it, signed if it was signed: nobody's word stays that."""
+        assert self._key is not None, "who only reads the record has no key to sign with"
+        held = self._verified(task_id, kind, data)
+        stated = change(data.get("statement"))
+        signature = ""
+        if held is not None and isinstance(stated, dict):
+            signature = self._key.sign(_message(task_id, kind, stated))
+        return {**data, "statement": stated, "key_id": self._key.key_id, "signature": signature}
 
     async def read(self, task_id: str, kind: str, model: type[Statement]) -> tuple[Statement, ...]:
         """Every statement of a kind whose signature holds, in order; others are nobody's word and left out."""

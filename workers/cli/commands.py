@@ -40,7 +40,7 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
     ),
     (
         "What is kept",
-        (keeping.backup, keeping.restore, keeping.upgrade),
+        (keeping.backup, keeping.restore, keeping.upgrade, keeping.forget),
     ),
     (
         "Parts that run apart",

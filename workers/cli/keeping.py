@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from workers.cli.client import CommandFailed
-from workers.cli.options import Flag
+from workers.cli.options import Flag, Message
 from workers.cli.printing import out, plural
 from workers.cli.serving import run_to_its_end
 from workers.settings import load_settings
@@ -87,3 +87,57 @@ def upgrade(
             out().print(line, markup=False)
 
     run_to_its_end(bring_up())
+
+
+def forget(
+    person: str,
+    /,
+    *,
+    yes: Annotated[bool, Flag] = False,
+    message: Message = "",
+    keys: Path | None = None,
+) -> None:
+    """Take a person's names and words out of what is kept. Without --yes it says what would go, and what can't.
+
+    Tasks, decisions, patches and evidence stay, with an alias in the person's place, and their record still verifies;
+    merges can still be reverted, and an intent that is asked again is still found. Safe to repeat, also after it was
+    killed.
+
+    Parameters
+    ----------
+    person
+        Id of the person, as `journeyman show` prints it.
+    yes
+        Do it; there is no way back but a backup.
+    message
+        Why, for the record; required with --yes.
+    keys
+        The directory that `journeyman keys` made, where gateway and workers don't share one.
+    """
+    from workers.embedded.forgetting import BEYOND, Forgetter, ForgettingRefused  # noqa: PLC0415
+
+    if yes and not message.strip():
+        raise CommandFailed("say why, for the record: -m REASON", code=2)
+
+    async def take_out() -> None:
+        forgetter = Forgetter(load_settings(), keys and keys.absolute())
+        found = await forgetter.look(person)
+        if not (found.asked or found.others or found.repositories):
+            raise ForgettingRefused(
+                f"nothing is on record about {person!r}; ids are those that `journeyman show` prints"
+            )
+        async for line in forgetter.preview(found):
+            out().print(line, markup=False)
+        if yes:
+            async for line in forgetter.carry_out(found, message):
+                out().print(line, markup=False)
+            out().print(f"{person} is {found.words.alias} now, wherever something is left", markup=False)
+        out().print("no command can take back:" if yes else "no command could take back:")
+        for line in BEYOND:
+            out().print(f"  {line}", markup=False)
+        if yes and found.still_open:
+            raise ForgettingRefused(f"not done with {', '.join(found.still_open)}: end them, and type this again")
+        if not yes:
+            out().print("nothing was changed; `--yes -m REASON` does it")
+
+    run_to_its_end(take_out())

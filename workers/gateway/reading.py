@@ -16,6 +16,7 @@ from temporalio.common import QueryRejectCondition
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.archive.contract import ArtifactStore, TaskChains, Tombstone, Tombstones
+from activities.archive.ended import ForgottenTasks
 from activities.archive.kinds import references_of
 from activities.decisions.attested import Attested
 from workers.ends import Ends
@@ -47,6 +48,7 @@ class Reading:
         chains: TaskChains,
         artifacts: ArtifactStore,
         tombstones: Tombstones,
+        forgotten: ForgottenTasks,
         attested: Attested,
         ends: Ends,
         temporal_ui: str,
@@ -55,6 +57,7 @@ class Reading:
         self._chains = chains
         self._artifacts = artifacts
         self._tombstones = tombstones
+        self._forgotten = forgotten
         self._attested = attested
         self._ends = ends
         self._temporal_ui = temporal_ui
@@ -125,6 +128,11 @@ class Reading:
                     }
                 )
             lines[line.task_id] = line
+        for task_id in await self._forgotten.all() & lines.keys():
+            # Temporal still has the words with which it was asked for.
+            if (status := await self.recorded(task_id)) is not None:
+                told = {"goal": status.task.goal[:200], "requester": status.task.requester.id}
+                lines[task_id] = lines[task_id].model_copy(update=told)
         for task_id in await self._chains.task_ids():
             if task_id in lines or len(lines) >= _MOST_LINES:
                 continue

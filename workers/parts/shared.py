@@ -66,6 +66,8 @@ class SharedParts:
     admissions: Admissions
     withdrawals: Withdrawals
     policies: CurrentPolicy
+    gateways: TrustedKeys
+    """Whose word about decisions, admissions and what was forgotten counts."""
     workers: TrustedKeys
     """Whose word about runs, patches, evidence and merges counts."""
     spans: SpanStore
@@ -85,7 +87,7 @@ class SharedParts:
     @cached_property
     def host_answers(self) -> HostAnswers:
         """What people answered about hosts."""
-        return HostAnswers(self.chains, Chains(self.objects, FOLDER), self.verifier, self.authority)
+        return HostAnswers(self.chains, Chains(self.objects, FOLDER, self.gateways), self.verifier, self.authority)
 
     @cached_property
     def package_answers(self) -> PackageAnswers:
@@ -145,12 +147,13 @@ class SharedParts:
         mirrors = Mirrors(layout.mirrors, git)
         objects = Objects.open(settings.archive_location)
         workers = TrustedKeys.of_role(settings.keys_location, WORKER)
-        tombstones, chains = SignedTombstones(objects, workers), Chains(objects)
+        gateways = TrustedKeys.of_role(settings.keys_location, GATEWAY)
+        tombstones, chains = SignedTombstones(objects, workers), Chains(objects, erasers=gateways)
         artifacts = Artifacts(objects, tombstones)
         spans = SpanStore(objects)
         sender = OtlpSender(settings.otlp_endpoint, host) if is_configured(settings.otlp_endpoint) else None
         recorder = Recorder(spans, sender)
-        verifier = DecisionVerifier(TrustedKeys.of_role(settings.keys_location, GATEWAY))
+        verifier = DecisionVerifier(gateways)
         return cls(
             settings=settings,
             host=host,
@@ -169,6 +172,7 @@ class SharedParts:
             admissions=Admissions(chains, verifier),
             withdrawals=Withdrawals(chains, verifier),
             policies=CurrentPolicy(mirrors, owners),
+            gateways=gateways,
             workers=workers,
             spans=spans,
             recorder=recorder,
