@@ -26,6 +26,8 @@ from workflows.review_desk import ReviewDesk
 from workflows.rounds import Rounds
 from workflows.steps import ForgeSteps, RecordSteps
 
+_KEPT = "what the agent had done so far is kept as the task's patch"
+
 
 @workflow.defn(name="AgentTask")
 class AgentTask(ReviewDesk):
@@ -84,14 +86,16 @@ class AgentTask(ReviewDesk):
                 return None
 
     async def _abandon(self, carrying: "asyncio.Future[None]", reason: str) -> None:
-        """Stop what is going on, and clean up after it."""
+        """Stop what is going on, keep the work of a run that is stopped by it, and clean up after it."""
+        before = self.progress.status.patch
         carrying.cancel()
         with contextlib.suppress(asyncio.CancelledError, ActivityError, ApplicationError):
             await carrying
         if self.progress.status.outcome is Outcome.MERGED:
             return
         await self._close(reason)
-        self.progress.end(Outcome.CANCELLED, reason)
+        kept = self.progress.status.patch not in (None, before)
+        self.progress.end(Outcome.CANCELLED, f"{reason}; {_KEPT}" if kept else reason)
 
     async def _close(self, reason: str) -> None:
         """Close the pull request, if there is one. A task ends also when its repository is gone meanwhile."""

@@ -29,6 +29,7 @@ from workflows.models.steps import (
     RebaseOrder,
     RebaseResult,
     RecordOrder,
+    Released,
     ReleaseOrder,
     RevertOrder,
     RunOrder,
@@ -65,7 +66,7 @@ class HostSteps(Protocol):
     async def evaluate(self, order: EvaluateOrder) -> Evaluation: ...
 
     @activity.defn(name="release")
-    async def release(self, order: ReleaseOrder) -> Nothing: ...
+    async def release(self, order: ReleaseOrder) -> Released: ...
 
     @activity.defn(name="sweep")
     async def sweep(self, order: Nothing) -> Swept: ...

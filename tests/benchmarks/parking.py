@@ -34,6 +34,7 @@ from workflows.models.steps import (
     Nothing,
     Prepared,
     PrepareOrder,
+    Released,
     ReleaseOrder,
     RunOrder,
     StartupContext,
@@ -135,9 +136,9 @@ class ParkingSteps:
         return evaluation
 
     @activity.defn(name="release")
-    async def release(self, order: ReleaseOrder) -> Nothing:
+    async def release(self, order: ReleaseOrder) -> Released:
         """Nothing is held here."""
-        return Nothing()
+        return Released()
 
     @activity.defn(name="attend")
     async def attend(self, order: Attendance) -> Nothing:

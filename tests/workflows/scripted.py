@@ -50,6 +50,7 @@ from workflows.models.steps import (
     RebaseOrder,
     RebaseResult,
     RecordOrder,
+    Released,
     ReleaseOrder,
     RevertOrder,
     RunOrder,
@@ -205,9 +206,9 @@ class ScriptedSteps:
         )
 
     @activity.defn(name="release")
-    async def release(self, order: ReleaseOrder) -> Nothing:
+    async def release(self, order: ReleaseOrder) -> Released:
         self.s._note("release", order)
-        return Nothing()
+        return Released()
 
     @activity.defn(name="attend")
     async def attend(self, order: Attendance) -> Nothing:

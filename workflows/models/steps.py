@@ -128,6 +128,13 @@ class ReleaseOrder(Model):
     placement: Placement
 
 
+class Released(Model):
+    """What was left of a workspace that was given back."""
+
+    kept: Patch | None = None
+    """The work of a run that was stopped before it was done."""
+
+
 class ProposeOrder(Model):
     """Publish the branch and create or adopt its PR."""
 
