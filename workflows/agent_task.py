@@ -1,6 +1,6 @@
 """One task from its intent to its end: the steps of the design, in order.
 
-    prepare → context → run → export → evaluate (→ run again with feedback) → propose → review → merge → record
+    prepare → context → run → export → evaluate (→ run again with feedback) → propose → gate → review → merge → record
 
 Nothing here does I/O. While a task waits for a person it holds no workspace, no sandbox and no worker slot; the one
 exception is a run that stands still at a cap. The parts: hosting.py (where), rounds.py and running.py (the work),
@@ -19,6 +19,8 @@ from workflows.failures import message_of
 from workflows.hosting import Hosting
 from workflows.landing import Landing, to_its_end
 from workflows.models.decision import Action, SignedDecision
+from workflows.models.gate import Permit
+from workflows.models.question import GOAL, Choice, QuestionKind
 from workflows.models.status import Outcome, Stage, TaskOrder, TaskStatus
 from workflows.models.steps import ClosePullRequestOrder, RecordOrder
 from workflows.progress import Progress
@@ -38,11 +40,15 @@ class AgentTask(ReviewDesk):
         super().__init__(Progress(order.task))
         hosting = Hosting(self.progress, timedelta(seconds=order.host_silence_seconds))
         self._rounds = Rounds(self.progress, hosting, self.asking)
+        self._question = order.question
+        self._has_gate = False
+        """Not in a task that began before there was one: a person approves and merges it."""
         self._landing = Landing(self, hosting, self._rounds, max_rebases=order.max_rebases)
 
     @workflow.run
     async def run(self, order: TaskOrder) -> TaskStatus:
         """Carry out the task; the result is its final status, whatever the outcome."""
+        self._has_gate = workflow.patched("gate")
         carrying = asyncio.ensure_future(self._carry_out())
         try:
             await workflow.wait_condition(lambda: carrying.done() or self.cancellation is not None)
@@ -60,11 +66,11 @@ class AgentTask(ReviewDesk):
         return self.progress.status
 
     async def _carry_out(self) -> None:
-        guidance = ""
-        while await self._rounds.work(guidance):
+        guidance = await self._specified()
+        while guidance is not None and await self._rounds.work(guidance):
             if not self.progress.evaluation.blocked:
                 await to_its_end(self._landing.propose())
-            chosen = await self._review()
+            chosen = await self._land()
             if chosen is None:
                 return
             if chosen.decision.action is Action.REJECT:
@@ -75,9 +81,46 @@ class AgentTask(ReviewDesk):
         # After a request for changes there is a pull request of the rounds before, which nobody carries on.
         await self._close(self.progress.status.message)
 
+    async def _specified(self) -> str | None:
+        """What was left unsaid of a vague goal, asked before an agent is paid; None if the task ends here."""
+        if not self._question:
+            return ""
+        answer = await self.asking.ask(
+            QuestionKind.SPECIFICATION,
+            self._question,
+            choices=GOAL,
+            seconds=self.progress.policy.budget.answer_seconds,
+        )
+        if answer is None:
+            self.progress.end(Outcome.UNANSWERED, "the goal is vague, and nobody said in time what is meant")
+        elif answer.decision.choice is Choice.DISCARD:
+            self.progress.end(Outcome.DISCARDED, "the goal is vague; somebody chose to discard the task")
+        else:
+            return answer.decision.message
+        return None
+
+    async def _land(self) -> SignedDecision | None:
+        """By its phase, have policy let the patch land, or people. Returns what ends the review, or None if merged."""
+        if self.progress.evaluation.blocked:
+            self.open_review(Stage.GUIDANCE)
+            return await self._review()
+        permits = await self._landing.judge() if self._has_gate else Permit.PERSON
+        self.open_review(Stage.REVIEW, self.approvals.missing_beyond_one())
+        match permits:
+            case Permit.PERSON:  # phase 1: a person approves, and a person merges
+                return await self._review()
+            case Permit.APPROVE:  # phase 2: policy approves, and a person merges
+                self.approve_by_policy()
+                return await self._review()
+            case Permit.MERGE:  # phase 3: policy approves and merges
+                self.approve_by_policy()
+                if await self._landing.merge(None):
+                    return None
+                # What policy could not bring onto base, people decide about.
+                return await self._review()
+
     async def _review(self) -> SignedDecision | None:
         """Wait for people. Returns what ends the review, or None when the patch is merged."""
-        self.open_review(Stage.GUIDANCE if self.progress.evaluation.blocked else Stage.REVIEW)
         while True:
             chosen = await self.next_choice()
             if chosen.decision.action is not Action.MERGE:

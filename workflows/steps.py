@@ -8,6 +8,7 @@ from typing import Protocol
 from temporalio import activity
 
 from workflows.models.evidence import Evaluation
+from workflows.models.gate import Verdict
 from workflows.models.packages import PackageChanges
 from workflows.models.patch import ExportResult
 from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
@@ -20,6 +21,7 @@ from workflows.models.steps import (
     DecisionVerdict,
     EvaluateOrder,
     ExportOrder,
+    GateOrder,
     MergeOrder,
     Nothing,
     PackagesOrder,
@@ -96,6 +98,13 @@ class ForgeSteps(Protocol):
 
     @activity.defn(name="revert")
     async def revert(self, order: RevertOrder) -> RevertResult: ...
+
+
+class GateSteps(Protocol):
+    """Decide by policy."""
+
+    @activity.defn(name="judge")
+    async def judge(self, order: GateOrder) -> Verdict: ...
 
 
 class TurnSteps(Protocol):

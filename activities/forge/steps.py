@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 from temporalio import activity
 
@@ -11,9 +12,11 @@ from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested, AttestedMerge, AttestedPatch
 from activities.decisions.authority import Authority
 from activities.decisions.refused import ActionRefused
+from activities.decisions.trust import Demotion, TrustRecords
 from activities.failures import step
 from activities.forge.attribution import merge_message, pull_body, pull_title, revert_message
 from activities.forge.contract import Forge
+from activities.gate.gate import Gate
 from activities.policy.current import CurrentPolicy
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
@@ -49,6 +52,8 @@ class ForgeActivities:
         mirrors: Mirrors,
         patches: Patches,
         policies: CurrentPolicy,
+        gate: Gate,
+        trust: TrustRecords,
         whose_turn: WhoseTurn,
     ) -> None:
         self._forge = forge
@@ -59,6 +64,8 @@ class ForgeActivities:
         self._mirrors = mirrors
         self._patches = patches
         self._policies = policies
+        self._gate = gate
+        self._trust = trust
         self._whose_turn = whose_turn
 
     @activity.defn(name="propose")
@@ -98,7 +105,11 @@ class ForgeActivities:
     async def merge(self, order: MergeOrder) -> MergeResult:
         """Merge, if signatures and the record allow it; the last look before it happens is here."""
         try:
-            task, judged = await self._authority.may_merge(order)
+            task = await self._admissions.confirm(order.task)
+            judged = await self._authority.may_publish(order.patch, order.evaluation, task)
+            # Computed anew, with the trust of this moment, whatever the workflow was told before.
+            verdict = await self._gate.judge(task, order.patch, order.evaluation, judged)
+            await self._authority.may_merge(order, task, judged, verdict)
         except ActionRefused as refused:
             return MergeResult(outcome=MergeOutcome.REFUSED, detail=str(refused))
         mirror = await self._mirrors.refresh(task.repository.url)
@@ -109,14 +120,18 @@ class ForgeActivities:
             return MergeResult(outcome=MergeOutcome.BASE_MOVED, detail=detail)
         if (other := await self._whose_turn(task)) not in {"", task.id}:
             return MergeResult(outcome=MergeOutcome.QUEUED, detail=f"it is the turn of task {other}")
-        message = merge_message(task, order.evaluation.evidence_hash, order.approval, order.merge)
+        message = merge_message(task, order.evaluation.evidence_hash, order.approvals, order.merge, verdict)
         result = await self._forge.merge(task, order.pull_request, order.patch, message)
         if result.outcome is MergeOutcome.MERGED:
             merge = AttestedMerge(
-                commit=result.commit, head=order.patch.head, base=task.base, repository=task.repository.url
+                commit=result.commit,
+                head=order.patch.head,
+                base=task.base,
+                repository=task.repository.url,
+                by_policy=order.merge is None,
             )
             await self._attested.add_merge(task.id, merge)
-        if result.outcome is MergeOutcome.REFUSED:
+        if result.outcome is MergeOutcome.REFUSED and order.merge is not None:
             await self._attested.add_used(task.id, order.merge.signature, result.detail)
         return result
 
@@ -139,6 +154,18 @@ class ForgeActivities:
         except ActionRefused as refused:
             return RevertResult(outcome=RevertOutcome.REFUSED, detail=str(refused))
         result = await self._forge.revert(task, merge.commit, revert_message(task, merge.commit, order.signed))
+        if result.outcome in {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}:
+            # What had to be taken back was trusted too much: it takes an owner's word to trust such work again.
+            by = order.signed.decision.person.id
+            await self._trust.demote(
+                Demotion(
+                    repository=task.repository.url,
+                    task_type=task.task_type,
+                    task_id=task.id,
+                    why=f"{by} took back the merge {merge.commit[:12]} of task {task.id}",
+                    at=datetime.now(UTC),
+                )
+            )
         if result.outcome in {RevertOutcome.REFUSED, RevertOutcome.CONFLICT}:
             await self._attested.add_used(task.id, order.signed.signature, result.detail)
         return result.model_copy(update={"seconds": round(max(0.0, time.time() - order.requested_at), 3)})

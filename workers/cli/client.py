@@ -10,9 +10,19 @@ import httpx
 from pydantic import TypeAdapter
 
 from activities.decisions.host_answers import HostAnswer
+from activities.decisions.trust import Trust
 from activities.egress.contract import EgressRecord
 from activities.socket_paths import below, open_directory
-from workers.gateway.messages import Admitted, ForgetHost, NewDecision, NewTask, OutputPart, TaskLine, TaskView
+from workers.gateway.messages import (
+    Admitted,
+    ChangeTrust,
+    ForgetHost,
+    NewDecision,
+    NewTask,
+    OutputPart,
+    TaskLine,
+    TaskView,
+)
 from workflows.models.decision import DecisionReceipt
 from workflows.models.evidence import Evidence
 from workflows.models.pull_request import RevertResult
@@ -103,6 +113,14 @@ class GatewayClient:
     def forget_host(self, asked: ForgetHost) -> None:
         """Take one of these answers back."""
         self._send("POST", "/hosts/forget", asked)
+
+    def trust(self, repository: str) -> list[Trust]:
+        """What each kind of task has earned in a repository."""
+        return self._ask(list[Trust], "GET", f"/trust?repository={quote(repository, safe='')}")
+
+    def change_trust(self, asked: ChangeTrust) -> Trust:
+        """Promote or demote one kind of task."""
+        return self._ask(Trust, "POST", "/trust", asked)
 
     def _part(self, address: str) -> OutputPart:
         response = self._send("GET", address)

@@ -11,6 +11,7 @@ from workers.gateway.deciding import Deciding
 from workers.gateway.outputs import Outputs
 from workers.gateway.reading import Reading
 from workers.gateway.tracing import RequestTraces
+from workers.gateway.trusting import Trusting
 from workers.parts.shared import SharedParts
 
 
@@ -50,4 +51,5 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
     deciding = Deciding(
         client, signer, reading, parts.admissions, parts.attested, parts.withdrawals, parts.host_answers
     )
-    return gateway_app(admission, deciding, reading, outputs, traces, identify_by_socket(parts.owners))
+    trusting = Trusting(parts.trust, parts.mirrors, signer)
+    return gateway_app(admission, deciding, trusting, reading, outputs, traces, identify_by_socket(parts.owners))

@@ -1,7 +1,7 @@
 """What the gateway is asked and what it answers, as JSON over HTTP."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -98,6 +98,17 @@ class ForgetHost(Model):
     repository: str = Field(min_length=1, max_length=4096)
     host: str = Field(min_length=1, max_length=300)
     """`name:port`, as it was answered about."""
+    message: str = Field(default="", max_length=20_000)
+
+
+class ChangeTrust(Model):
+    """Say what one kind of task has earned in one repository."""
+
+    action: Literal[Action.PROMOTE, Action.DEMOTE]
+    repository: str = Field(min_length=1, max_length=4096)
+    task_type: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    phase: int = Field(default=0, ge=0, le=3)
+    """Of a demotion: the phase after it; 0 is the lowest."""
     message: str = Field(default="", max_length=20_000)
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from workflows.models.base import Model
 from workflows.models.decision import SignedDecision
 from workflows.models.evidence import Evaluation
+from workflows.models.gate import Risk, Verdict
 from workflows.models.patch import Patch
 from workflows.models.pull_request import PullRequest
 from workflows.models.question import Question
@@ -74,6 +75,8 @@ class TaskOrder(Model):
     """What starts a task's workflow."""
 
     task: Task
+    question: str = ""
+    """What to ask back before an agent is started, because the goal is vague; the gateway found so."""
     host_silence_seconds: float = 300
     """How long a host may be silent, and then once more, before it counts as gone and its tasks go elsewhere."""
     max_rebases: int = 10
@@ -102,6 +105,12 @@ class TaskStatus(Model):
     patch: Patch | None = None
     evaluation: Evaluation | None = None
     pull_request: PullRequest | None = None
+    risk: Risk | None = None
+    """Of this patch, explained line by line."""
+    verdict: Verdict | None = None
+    """What the gate decided about this patch: once policy has acted on it, or a person has decided without knowing."""
+    approved_by: tuple[str, ...] = ()
+    """Persons whose approval of this head and this evidence counts, or `policy`."""
     decisions: tuple[SignedDecision, ...] = ()
     """Accepted ones, in order."""
     spans: tuple[StageSpan, ...] = ()

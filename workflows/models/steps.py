@@ -174,6 +174,14 @@ class DecisionVerdict(Model):
     refusal: str = ""
 
 
+class GateOrder(Model):
+    """Say what may happen to a patch without a person, and who has to approve it otherwise."""
+
+    task: Task
+    patch: Patch
+    evaluation: Evaluation
+
+
 class MergeOrder(Model):
     """Merge exactly this head onto exactly this base.
 
@@ -185,8 +193,17 @@ class MergeOrder(Model):
     pull_request: PullRequest
     patch: Patch
     evaluation: Evaluation
-    approval: SignedDecision
-    merge: SignedDecision
+    approval: SignedDecision | None = None
+    """A person's; None if policy approves it."""
+    further_approvals: tuple[SignedDecision, ...] = ()
+    """Of other persons, where more than one has to."""
+    merge: SignedDecision | None = None
+    """A person's; None if policy merges it."""
+
+    @property
+    def approvals(self) -> tuple[SignedDecision, ...]:
+        """All of them."""
+        return (*((self.approval,) if self.approval else ()), *self.further_approvals)
 
 
 class ClosePullRequestOrder(Model):
