@@ -41,14 +41,11 @@ class AgentTask(ReviewDesk):
         hosting = Hosting(self.progress, timedelta(seconds=order.host_silence_seconds))
         self._rounds = Rounds(self.progress, hosting, self.asking)
         self._question = order.question
-        self._has_gate = False
-        """Not in a task that began before there was one: a person approves and merges it."""
         self._landing = Landing(self, hosting, self._rounds, max_rebases=order.max_rebases)
 
     @workflow.run
     async def run(self, order: TaskOrder) -> TaskStatus:
         """Carry out the task; the result is its final status, whatever the outcome."""
-        self._has_gate = workflow.patched("gate")
         carrying = asyncio.ensure_future(self._carry_out())
         try:
             await workflow.wait_condition(lambda: carrying.done() or self.cancellation is not None)
@@ -104,7 +101,7 @@ class AgentTask(ReviewDesk):
         if self.progress.evaluation.blocked:
             self.open_review(Stage.GUIDANCE)
             return await self._review()
-        permits = await self._landing.judge() if self._has_gate else Permit.PERSON
+        permits = await self._landing.judge()
         self.open_review(Stage.REVIEW, self.approvals.missing_beyond_one())
         match permits:
             case Permit.PERSON:  # phase 1: a person approves, and a person merges

@@ -17,7 +17,7 @@ class Approvals:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self.verdict: Verdict | None = None
-        """Of the gate about this patch; None in tasks that are older than it."""
+        """Of the gate about this patch; None where it could not decide."""
         self._given: tuple[SignedDecision, ...] = ()
 
     @property
@@ -82,8 +82,8 @@ class Approvals:
         return ""
 
     def seconds_left(self, now: datetime) -> float | None:
-        """Until the first of them expires; None if there is none, and in a task that is older than the gate."""
-        expiries = [each.decision.expires_at for each in self._given] if self.verdict is not None else []
+        """Until the first of them expires; None if there is none."""
+        expiries = [each.decision.expires_at for each in self._given]
         return max(0.0, (min(expiries) - now).total_seconds()) if expiries else None
 
     def drop_expired(self, now: datetime) -> str:

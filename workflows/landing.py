@@ -181,11 +181,10 @@ class Landing:
         evaluation = self._progress.evaluation
         if not evaluation.blocked:
             await to_its_end(self.propose())
-            if self._desk.approvals.verdict is not None:
-                permits = await self.judge()
-                if not given:
-                    # A policy's approval is always computed anew.
-                    return "" if permits.rank >= least.rank else "policy does not approve it on the new base"
+            permits = await self.judge()
+            if not given:
+                # A policy's approval is always computed anew.
+                return "" if permits.rank >= least.rank else "policy does not approve it on the new base"
         return approval_carries_over(
             policy=old_policy,
             new_policy_hash=self._progress.policy.hash,
