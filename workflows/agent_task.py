@@ -12,17 +12,20 @@ import contextlib
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
 
-from workflows import queues, timeouts
+from workflows import queues, search_attributes, timeouts
 from workflows.failures import message_of
 from workflows.hosting import Hosting
 from workflows.landing import Landing, to_its_end
+from workflows.merge_watch import MergeWatch
 from workflows.models.decision import Action, SignedDecision
 from workflows.models.gate import Permit
+from workflows.models.intent import watch_workflow_id
 from workflows.models.question import GOAL, Choice, QuestionKind
 from workflows.models.status import Outcome, Stage, TaskOrder, TaskStatus
 from workflows.models.steps import ClosePullRequestOrder, RecordOrder
+from workflows.models.watch import WatchOrder
 from workflows.progress import Progress
 from workflows.review_desk import ReviewDesk
 from workflows.rounds import Rounds
@@ -58,6 +61,8 @@ class AgentTask(ReviewDesk):
         except (ActivityError, ApplicationError) as error:
             await self._close(message_of(error))
             self.progress.end(Outcome.FAILED, message_of(error))
+        if self.progress.status.outcome is Outcome.MERGED:
+            await self._watch_base()
         await self._record()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.progress.status
@@ -124,6 +129,31 @@ class AgentTask(ReviewDesk):
                 return chosen
             if await self._landing.merge(chosen):
                 return None
+
+    async def _watch_base(self) -> None:
+        """Have a workflow of its own look at base for a while: this one ends with its merge."""
+        status, seconds = self.progress.status, self.progress.policy.gate.watch_seconds
+        if not seconds:
+            return
+        order = WatchOrder(
+            task=status.task,
+            merge_commit=status.merge_commit,
+            seconds=seconds,
+            by_policy=not any(signed.decision.action is Action.MERGE for signed in status.decisions),
+        )
+        try:
+            await workflow.start_child_workflow(
+                MergeWatch.run,
+                order,
+                id=watch_workflow_id(status.task.id),
+                task_queue=queues.ORCHESTRATE,
+                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+                search_attributes=search_attributes.of_a_watch(status.task),
+                static_summary=f"watch {status.task.base} of {status.task.repository.name}: task {status.task.id}",
+            )
+        except WorkflowAlreadyStartedError:
+            # This task was reset after its merge: the watch that it began goes on.
+            return
 
     async def _abandon(self, carrying: "asyncio.Future[None]", reason: str) -> None:
         """Stop what is going on, keep the work of a run that is stopped by it, and clean up after it."""

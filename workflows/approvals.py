@@ -7,9 +7,6 @@ from workflows.models.gate import ApprovalNeeds, Permit, Verdict
 from workflows.models.person import Person
 from workflows.progress import Progress
 
-POLICY = "policy"
-"""In `TaskStatus.approved_by`, where no person had to."""
-
 
 class Approvals:
     """Of one head with one evidence; they are cleared whenever another is looked at."""

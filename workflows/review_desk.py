@@ -6,10 +6,10 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workflows import queues, timeouts
-from workflows.approvals import POLICY, Approvals
+from workflows.approvals import Approvals
 from workflows.asking import Asking
 from workflows.models.decision import Action, DecisionReceipt, SignedDecision
-from workflows.models.status import Stage, TaskStatus
+from workflows.models.status import POLICY, Stage, TaskStatus
 from workflows.models.steps import DecisionOrder
 from workflows.models.trace import StepPlace
 from workflows.progress import Progress

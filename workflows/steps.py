@@ -40,6 +40,7 @@ from workflows.models.steps import (
 )
 from workflows.models.turn import TurnOrder, Turns
 from workflows.models.usage import Reserve, Reserved, Settle
+from workflows.models.watch import BaseState, LookOrder
 
 
 class PlacementSteps(Protocol):
@@ -105,6 +106,13 @@ class GateSteps(Protocol):
 
     @activity.defn(name="judge")
     async def judge(self, order: GateOrder) -> Verdict: ...
+
+
+class WatchSteps(Protocol):
+    """Look at base after a merge."""
+
+    @activity.defn(name="look_at_base")
+    async def look_at_base(self, order: LookOrder) -> BaseState: ...
 
 
 class TurnSteps(Protocol):

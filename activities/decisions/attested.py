@@ -6,6 +6,7 @@ evidence about it, and taken back only if it was merged.
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 
 from activities.decisions.refused import ActionRefused
 from activities.decisions.signed_record import SignedRecord
@@ -66,6 +67,10 @@ class AttestedMerge(Model):
     """Its address."""
     by_policy: bool = False
     """Whether no person merged it."""
+    merged_at: datetime | None = None
+    """None in merges that are older than watches."""
+    watch_seconds: int = 0
+    """For how long base is watched from then on."""
 
 
 class UsedDecision(Model):

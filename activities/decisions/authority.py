@@ -163,6 +163,7 @@ class Authority:
 
     async def may_revert(self, order: RevertOrder) -> tuple[Task, AttestedMerge]:
         """The task and the merge of it that may be taken back. Raises ActionRefused."""
+        assert order.signed is not None, "policy's reverts are judged by what is known of base"
         if order.signed.decision.action is not Action.REVERT:
             raise ActionRefused(f"refused: a decision to {order.signed.decision.action} was given as revert")
         if reason := await self.refusal(order.signed, order.task, TaskPolicy()):

@@ -52,10 +52,10 @@ def merge_message(
     return f"Merge task {task.id}: {_subject(task)}\n\n{_trailers(trailers)}"
 
 
-def revert_message(task: Task, merge_commit: str, signed: SignedDecision) -> str:
+def revert_message(task: Task, merge_commit: str, by: str, why: str) -> str:
     """The message of a revert; the forge adds the trailer that names the merge."""
-    reason = _quoted(signed.decision.message, 1000) if signed.decision.message else "No reason was given."
-    trailers = {"Journeyman-Task": task.id, "Reverted-by": signed.decision.person.id}
+    reason = _quoted(why, 1000) if why else "No reason was given."
+    trailers = {"Journeyman-Task": task.id, "Reverted-by": by}
     head = f"Revert task {task.id}: {_subject(task)}\n\nThis reverts commit {merge_commit}."
     return f"{head}\n\n{reason}\n\n{_trailers(trailers)}"
 

@@ -17,6 +17,7 @@ from activities.failures import step
 from activities.forge.attribution import merge_message, pull_body, pull_title, revert_message
 from activities.forge.contract import Forge
 from activities.gate.gate import Gate
+from activities.gate.watching import BaseWatch
 from activities.policy.current import CurrentPolicy
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
@@ -24,6 +25,7 @@ from workflows.models.evidence import Evidence
 from workflows.models.intent import task_workflow_id
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
+from workflows.models.status import POLICY
 from workflows.models.steps import (
     ClosePullRequestOrder,
     MergeOrder,
@@ -54,6 +56,7 @@ class ForgeActivities:
         policies: CurrentPolicy,
         gate: Gate,
         trust: TrustRecords,
+        watch: BaseWatch,
         whose_turn: WhoseTurn,
     ) -> None:
         self._forge = forge
@@ -66,6 +69,7 @@ class ForgeActivities:
         self._policies = policies
         self._gate = gate
         self._trust = trust
+        self._watch = watch
         self._whose_turn = whose_turn
 
     @activity.defn(name="propose")
@@ -129,6 +133,8 @@ class ForgeActivities:
                 base=task.base,
                 repository=task.repository.url,
                 by_policy=order.merge is None,
+                merged_at=datetime.now(UTC),
+                watch_seconds=policy.gate.watch_seconds,
             )
             await self._attested.add_merge(task.id, merge)
         if result.outcome is MergeOutcome.REFUSED and order.merge is not None:
@@ -150,13 +156,18 @@ class ForgeActivities:
     async def revert(self, order: RevertOrder) -> RevertResult:
         """Take a merge back, timed from the moment the person asked."""
         try:
-            task, merge = await self._authority.may_revert(order)
+            if order.signed is not None:
+                task, merge = await self._authority.may_revert(order)
+                decision = order.signed.decision
+                by, why = decision.person.id, decision.message
+            else:
+                task, merge, red = await self._watch.may_revert(order)
+                by, why = POLICY, f"{red.name} turned bad on {red.commit[:12]}: {red.detail}"
         except ActionRefused as refused:
             return RevertResult(outcome=RevertOutcome.REFUSED, detail=str(refused))
-        result = await self._forge.revert(task, merge.commit, revert_message(task, merge.commit, order.signed))
+        result = await self._forge.revert(task, merge.commit, revert_message(task, merge.commit, by, why))
         if result.outcome in {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}:
             # What had to be taken back was trusted too much: it takes an owner's word to trust such work again.
-            by = order.signed.decision.person.id
             await self._trust.demote(
                 Demotion(
                     repository=task.repository.url,
@@ -166,6 +177,6 @@ class ForgeActivities:
                     at=datetime.now(UTC),
                 )
             )
-        if result.outcome in {RevertOutcome.REFUSED, RevertOutcome.CONFLICT}:
+        if order.signed is not None and result.outcome in {RevertOutcome.REFUSED, RevertOutcome.CONFLICT}:
             await self._attested.add_used(task.id, order.signed.signature, result.detail)
         return result.model_copy(update={"seconds": round(max(0.0, time.time() - order.requested_at), 3)})

@@ -37,11 +37,13 @@ from workers.embedded.programs import program
 from workers.temporal import DATA_CONVERTER
 from workflows import queues, search_attributes
 from workflows.host_sweep import HostSweep
+from workflows.merge_watch import MergeWatch
 from workflows.models.checkpoint import Checkpoint
 from workflows.models.decision import Action, Decision
 from workflows.models.evidence import Finding, Severity
 from workflows.models.gate import ApprovalNeeds, Permit
-from workflows.models.intent import revert_workflow_id
+from workflows.models.intent import revert_workflow_id, watch_workflow_id
+from workflows.models.observation import Observation
 from workflows.models.packages import PackageChanges
 from workflows.models.policy import Setup, TaskPolicy
 from workflows.models.pull_request import MergeOutcome, MergeResult
@@ -51,11 +53,16 @@ from workflows.models.status import RevertRequest, Stage
 from workflows.models.steps import RebaseResult, RunOrder, SweepOrder
 from workflows.models.turn import turns_workflow_id
 from workflows.models.usage import Budget, Metered, team_budget_workflow_id
+from workflows.models.watch import BaseState, WatchOrder
 from workflows.revert_merge import RevertMerge
 
 HERE = Path(__file__).parent
 SWEPT = HERE / "host_sweep" / "swept.json"
+WATCHED = HERE / "merge_watch" / "watched.json"
 REVERTED = HERE / "revert_merge" / "reverted.json"
+RED = Observation(
+    repository="/r", commit="a" * 40, name="ci", good=False, person=ALICE, observed_at=datetime(2026, 1, 1, tzinfo=UTC)
+)
 
 
 class Recorder:
@@ -254,6 +261,22 @@ class Recorder:
     async def _entity(self, workflow_id: str, file: Path) -> None:
         await _write(self._client.get_workflow_handle(workflow_id), file)
 
+    async def watched(self) -> None:
+        """Base turns red after a merge by policy, which takes it back."""
+        script, task = Script(), a_task()
+        script.base = lambda order: BaseState(red=RED if script.count("look_at_base") > 1 else None)
+        order = WatchOrder(task=task, merge_commit=sha("merge"), seconds=600, by_policy=True)
+        async with workers(self._client, script):
+            watch = await self._client.start_workflow(
+                MergeWatch.run, order, id=watch_workflow_id(task.id), task_queue=queues.ORCHESTRATE
+            )
+            async with asyncio.timeout(30):
+                while not script.count("look_at_base"):
+                    await asyncio.sleep(0.02)
+            await watch.signal(MergeWatch.observed)
+            await watch.result()
+            await _write(watch, WATCHED)
+
     async def reverted(self) -> None:
         """One merge, taken back."""
         now, task = datetime.now(UTC), a_task()
@@ -300,6 +323,7 @@ PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.turn_taken,
     Recorder.reverted,
     Recorder.swept,
+    Recorder.watched,
 )
 
 

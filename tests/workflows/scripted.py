@@ -62,6 +62,7 @@ from workflows.models.steps import (
 from workflows.models.task import Repository, Task
 from workflows.models.turn import TurnOrder, Turns
 from workflows.models.usage import Reserve, Reserved, Settle
+from workflows.models.watch import BaseState, LookOrder
 
 ALICE, BOB, CAROL = (Person(id=name, account=f"os:{name}") for name in ("alice", "bob", "carol"))
 
@@ -123,6 +124,7 @@ class Script:
             run_id=order.run_id, end=RunEnd.EXITED, exit_code=0, succeeded=True, summary="mended it", agent="scripted"
         )
         self.packages: Callable[[PackagesOrder], PackageChanges] = lambda order: PackageChanges()
+        self.base: Callable[[LookOrder], BaseState] = lambda order: BaseState()
         self.verdict: Callable[[GateOrder], Verdict] = a_verdict
         self.checkpoint: Checkpoint | None = None
         """On record of a run whose host was lost."""
@@ -235,6 +237,11 @@ class ScriptedSteps:
         self.s._note("propose", order)
         return PullRequest(number=1, url="local:/r#1", head=order.task.branch, base=order.task.base)
 
+    @activity.defn(name="look_at_base")
+    async def look_at_base(self, order: LookOrder) -> BaseState:
+        self.s._note("look_at_base", order)
+        return self.s.base(order)
+
     @activity.defn(name="judge")
     async def judge(self, order: GateOrder) -> Verdict:
         self.s._note("judge", order)
@@ -307,7 +314,17 @@ class ScriptedSteps:
 
 BEAT = timedelta(seconds=0.2)
 HOST_STEPS = ("gather_context", "run_agent", "export_patch", "examine_packages", "evaluate", "release", "sweep")
-API_STEPS = ("propose", "judge", "rebase", "merge", "close_pull_request", "revert", "verify_decision", "record")
+API_STEPS = (
+    "propose",
+    "judge",
+    "look_at_base",
+    "rebase",
+    "merge",
+    "close_pull_request",
+    "revert",
+    "verify_decision",
+    "record",
+)
 SHARING_STEPS = ("take_turn", "give_turn_back", "reserve_budget", "settle_budget")
 
 

@@ -18,7 +18,9 @@ from workers.gateway.messages import (
     ChangeTrust,
     ForgetHost,
     NewDecision,
+    NewObservation,
     NewTask,
+    Observed,
     OutputPart,
     TaskLine,
     TaskView,
@@ -121,6 +123,10 @@ class GatewayClient:
     def change_trust(self, asked: ChangeTrust) -> Trust:
         """Promote or demote one kind of task."""
         return self._ask(Trust, "POST", "/trust", asked)
+
+    def observe(self, asked: NewObservation) -> Observed:
+        """Report a named signal about a commit of a base branch."""
+        return self._ask(Observed, "POST", "/observations", asked)
 
     def _part(self, address: str) -> OutputPart:
         response = self._send("GET", address)

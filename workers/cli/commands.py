@@ -5,7 +5,7 @@ from typing import Any
 
 from cyclopts import App, Group
 
-from workers.cli import agents, apart, asking, deciding, hosts, looking, machine, trust
+from workers.cli import agents, apart, asking, deciding, hosts, looking, machine, signal, trust
 
 GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
     (
@@ -37,6 +37,7 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
             deciding.cancel,
             deciding.revert,
             hosts.hosts,
+            signal.signal,
             trust.trust,
             trust.promote,
             trust.demote,

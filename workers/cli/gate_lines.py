@@ -6,6 +6,7 @@ from rich.markup import escape
 
 from workflows.models.gate import Permit
 from workflows.models.status import TaskStatus
+from workflows.models.watch import WatchResult
 
 _MEANS = {
     Permit.PERSON: "leaves it to people",
@@ -28,3 +29,13 @@ def gate_lines(status: TaskStatus) -> Iterator[str]:
         yield f"policy      {_MEANS[status.verdict.permits]} (phase {status.verdict.phase})"
         for reason_text in status.verdict.reasons:
             yield f"              {escape(reason_text)}"
+
+
+def watch_line(watch: WatchResult) -> str:
+    """What came of watching base after a merge."""
+    red = watch.red
+    if red is None:
+        return f"base        {watch.outcome}: nothing turned bad while it was watched"
+    why = f"{escape(red.name)} turned bad on {red.commit[:12]} {escape(red.detail)}".strip()
+    stuck = f"; {escape(watch.revert.detail)}" if watch.revert is not None and watch.revert.detail else ""
+    return f"base        {watch.outcome}: {why}{stuck}"

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.segment import Segment
 from rich.table import Table
 
-from workers.cli.gate_lines import gate_lines
+from workers.cli.gate_lines import gate_lines, watch_line
 from workers.cli.next_steps import next_steps
 from workers.gateway.messages import TaskLine, TaskView
 from workflows.models.evidence import CheckOutcome, CheckRun, Evidence, Finding, Severity
@@ -126,6 +126,8 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
         console.print(f"decision    {decision.action} by {plain(decision.person.id)}{said}")
     if status.merge_commit:
         console.print(f"merged as   {plain(status.merge_commit)}")
+    if view.watch is not None:
+        console.print(watch_line(view.watch))
     for revert in view.reverts:
         console.print(
             f"revert      {revert.outcome} {plain(revert.commit)} {plain(revert.detail)} ({revert.seconds:.1f} s)"

@@ -23,11 +23,14 @@ from workers.gateway.messages import (
     ChangeTrust,
     ForgetHost,
     NewDecision,
+    NewObservation,
     NewTask,
+    Observed,
     OutputPart,
     TaskLine,
     TaskView,
 )
+from workers.gateway.observing import Observing
 from workers.gateway.outputs import Outputs
 from workers.gateway.peers import os_person
 from workers.gateway.reading import Reading
@@ -73,6 +76,7 @@ def gateway_app(
     admission: Admission,
     deciding: Deciding,
     trusting: Trusting,
+    observing: Observing,
     reading: Reading,
     outputs: Outputs,
     traces: RequestTraces,
@@ -165,6 +169,10 @@ def gateway_app(
     @app.post("/trust")
     async def change_trust(asked: ChangeTrust, who: Person = person) -> Trust:
         return await trusting.change(asked, who)
+
+    @app.post("/observations")
+    async def observe(asked: NewObservation, who: Person = person) -> Observed:
+        return Observed(watches=await observing.take(asked, who))
 
     _answer_errors(app)
     return app

@@ -8,6 +8,7 @@ from activities.decisions.signing import DecisionSigner
 from workers.gateway.admission import Admission
 from workers.gateway.app import gateway_app, identify_by_socket
 from workers.gateway.deciding import Deciding
+from workers.gateway.observing import Observing
 from workers.gateway.outputs import Outputs
 from workers.gateway.reading import Reading
 from workers.gateway.tracing import RequestTraces
@@ -52,4 +53,7 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
         client, signer, reading, parts.admissions, parts.attested, parts.withdrawals, parts.host_answers
     )
     trusting = Trusting(parts.trust, parts.mirrors, signer)
-    return gateway_app(admission, deciding, trusting, reading, outputs, traces, identify_by_socket(parts.owners))
+    observing = Observing(client, signer, parts.observations)
+    return gateway_app(
+        admission, deciding, trusting, observing, reading, outputs, traces, identify_by_socket(parts.owners)
+    )

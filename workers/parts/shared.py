@@ -19,6 +19,8 @@ from activities.decisions.attested import WORKER, Attested
 from activities.decisions.authority import Authority
 from activities.decisions.host_answers import FOLDER, HostAnswers
 from activities.decisions.keys import SigningKey, TrustedKeys
+from activities.decisions.observations import FOLDER as OBSERVATIONS
+from activities.decisions.observations import Observations
 from activities.decisions.package_answers import PackageAnswers
 from activities.decisions.signed_record import SignedRecord
 from activities.decisions.signing import GATEWAY, DecisionVerifier
@@ -28,6 +30,7 @@ from activities.decisions.withdrawals import Withdrawals
 from activities.forge.contract import Forge
 from activities.forge.local import LocalForge
 from activities.gate.gate import Gate
+from activities.gate.watching import BaseWatch
 from activities.host.layout import HostLayout
 from activities.host.room import Room
 from activities.policy.current import CurrentPolicy
@@ -111,6 +114,16 @@ class SharedParts:
     def gate(self) -> Gate:
         """What may happen to patches without a person."""
         return Gate(self.git, self.mirrors, self.patches, self.artifacts, self.trust, self.owners)
+
+    @cached_property
+    def observations(self) -> Observations:
+        """What was observed of commits."""
+        return Observations(Chains(self.objects, OBSERVATIONS), self.verifier)
+
+    @cached_property
+    def watch(self) -> BaseWatch:
+        """Whether base has turned red by a merge."""
+        return BaseWatch(self.git, self.mirrors, self.observations, self.admissions, self.attested)
 
     @property
     def attested(self) -> Attested:

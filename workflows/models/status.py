@@ -15,6 +15,9 @@ from workflows.models.steps import StartupContext
 from workflows.models.task import Task
 from workflows.models.usage import Metered
 
+POLICY = "policy"
+"""Where no person decided."""
+
 
 class Stage(StrEnum):
     """What a task is doing or waiting for."""
@@ -123,4 +126,19 @@ class RevertRequest(Model):
 
     task: Task
     merge_commit: str
-    signed: SignedDecision
+    signed: SignedDecision | None = None
+    """A person's; None where policy takes back what it merged."""
+    requested_at: datetime | None = None
+    """When policy found that base has turned red."""
+
+    @property
+    def asked_at(self) -> datetime:
+        """From when on it is timed."""
+        asked = self.signed.decision.decided_at if self.signed is not None else self.requested_at
+        assert asked is not None, "a person asks by a decision, and policy states a time"
+        return asked
+
+    @property
+    def asked_by(self) -> str:
+        """A person's id, or `policy`."""
+        return self.signed.decision.person.id if self.signed is not None else POLICY

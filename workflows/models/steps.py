@@ -219,9 +219,10 @@ class RevertOrder(Model):
 
     task: Task
     merge_commit: str
-    signed: SignedDecision
+    signed: SignedDecision | None = None
+    """A person's; None where policy takes back what it merged: the step finds out for itself whether base is red."""
     requested_at: float
-    """Unix seconds when the person asked."""
+    """Unix seconds when the person asked, or policy found base red."""
 
 
 class RecordOrder(Model):
