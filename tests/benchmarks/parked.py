@@ -61,10 +61,10 @@ async def measure(state: Path) -> list[Figure]:
     async with server as client, serving_process("gateway", settings):
         people = Terminal(settings)
         began = time.monotonic()
-        async with parking(client, shared) as places:
+        async with parking(client, shared) as free:
             # Those to be decided about are among the others, the first and the last of them not next to each other.
             share = [others[number % len(others)] for number in range(_TASKS - len(own))]
-            names = await asyncio.gather(*(_ask(people, where, places) for where in _mixed(own, share)))
+            names = await asyncio.gather(*(_ask(people, where, free) for where in _mixed(own, share)))
             await _all_wait(client, len(names))
         parked = time.monotonic() - began
         known = dict(zip(names, _mixed(own, share), strict=True))
@@ -148,9 +148,9 @@ async def _land(client: Client, people: Terminal, one: _Parked) -> float:
     return seconds
 
 
-async def _ask(people: Terminal, repository: Path, places: asyncio.Semaphore) -> str:
+async def _ask(people: Terminal, repository: Path, free: asyncio.Semaphore) -> str:
     """Once there is a place for it, which is given back with its workspace."""
-    await places.acquire()
+    await free.acquire()
     return await people.ask(repository, "mender")
 
 
