@@ -27,7 +27,7 @@ from workflows.models.intent import task_workflow_id
 from workflows.models.status import Outcome, TaskStatus
 
 _TASKS = int(os.environ.get("BENCH_PARKED", "200"))
-"""`BENCH_PARKED=1000 make bench BENCH=parked` measures as many as the goals are about, in a quarter of an hour."""
+"""`BENCH_PARKED=1000 make bench BENCH=parked` measures as many as the goals are about, in 20 minutes on two cores."""
 _ONE_BY_ONE = 40
 _AT_ONCE = 5
 _ROUNDS = 3
