@@ -143,7 +143,7 @@ class Admission:
                 static_summary=presentation.summary(task),
                 memo=presentation.memo(task),
                 search_attributes=search_attributes.at_start(task),
-                priority=Priority(fairness_key=queues.fairness_key(task.repository.name)),
+                priority=Priority(fairness_key=queues.fairness_key(task.repository.url)),
             )
         except WorkflowAlreadyStartedError:
             return False
