@@ -9,6 +9,7 @@ from activities.decisions.signed_record import SignedRecord
 from activities.decisions.signing import DecisionSigner, DecisionVerifier, SignatureRefused, SignedAdmission
 from activities.forgetting.words import Words, taken_out
 from workflows.models.decision import Decision, SignedDecision
+from workflows.models.observation import Observation, SignedObservation
 from workflows.models.task import Task
 
 
@@ -51,6 +52,8 @@ class Rewriting:
     def _mapping(self, value: Mapping[str, object]) -> Mapping[str, object]:
         if {"decision", "key_id", "signature"} <= value.keys():
             return self._decision(value)
+        if {"observation", "key_id", "signature"} <= value.keys():
+            return self._observation(value)
         if {"task", "key_id", "signature"} <= value.keys():
             return self._admission(value)
         inside = {name: self._without(inner) for name, inner in value.items()}
@@ -69,6 +72,17 @@ class Rewriting:
         except (SignatureRefused, ValidationError):
             return {**value, "decision": left, "signature": ""}
         self._signatures[signed.signature] = anew.signature
+        return {**value, **anew.model_dump(mode="json")}
+
+    def _observation(self, value: Mapping[str, object]) -> Mapping[str, object]:
+        left = taken_out(value["observation"], self._words)
+        if left == value["observation"]:
+            return value
+        try:
+            self._verifier.verify_observation(SignedObservation.model_validate(value))
+            anew = self._signer.observe(Observation.model_validate(left))
+        except (SignatureRefused, ValidationError):
+            return {**value, "observation": left, "signature": ""}
         return {**value, **anew.model_dump(mode="json")}
 
     def _admission(self, value: Mapping[str, object]) -> Mapping[str, object]:

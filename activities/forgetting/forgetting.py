@@ -41,8 +41,8 @@ class Found(Model):
     """Tasks of others in which they decided something."""
     still_open: tuple[str, ...] = ()
     """Of both; left alone, since what is under way has to stay what it was."""
-    repositories: tuple[str, ...] = ()
-    """Chains of what was decided about whole repositories, with an answer of theirs."""
+    lasting: tuple[tuple[str, str], ...] = ()
+    """Folder and name of each chain of what was said beside any task, with a word of theirs."""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -68,14 +68,14 @@ class Forgetting:
         self,
         objects: Objects,
         chains: Chains,
-        repositories: Chains,
+        lasting: Mapping[str, Chains],
         tombstones: SignedTombstones,
         gateway_key: SigningKey,
     ) -> None:
-        """`tombstones`: with a key to sign them. `gateway_key`: it says who was taken out of an entry."""
+        """`lasting`: by folder, chains of what was said beside any task. `tombstones`: with a key to sign them. `gateway_key`: it says who was taken out of an entry."""
         self._objects = objects
         self._chains = chains
-        self._repositories = repositories
+        self._lasting = lasting
         self._tombstones = tombstones
         self._key = gateway_key
 
@@ -86,7 +86,7 @@ class Forgetting:
         asked: list[str] = []
         others: list[str] = []
         still_open: list[str] = []
-        repositories: list[str] = []
+        lasting: list[tuple[str, str]] = []
         for task_id in await self._chains.task_ids():
             entries = await self._chains.entries(task_id)
             met = [one for entry in entries for one in people_in(entry.data) if one["id"] == person]
@@ -99,10 +99,9 @@ class Forgetting:
                 still_open.append(task_id)
             for entry in entries:
                 texts |= _said(entry.data, person, theirs=is_theirs)
-        for chain in await self._repositories.task_ids():
-            entries = await self._repositories.entries(chain)
+        for folder, name, entries in [each async for each in self._beside_tasks()]:
             if any(one["id"] == person for entry in entries for one in people_in(entry.data)):
-                repositories.append(chain)
+                lasting.append((folder, name))
                 for entry in entries:
                     texts |= _said(entry.data, person, theirs=False)
         words = Words(person=person, alias=alias, names=tuple(sorted(names - {""})), texts=tuple(sorted(texts - {""})))
@@ -111,8 +110,13 @@ class Forgetting:
             asked=tuple(asked),
             others=tuple(others),
             still_open=tuple(still_open),
-            repositories=tuple(repositories),
+            lasting=tuple(lasting),
         )
+
+    async def _beside_tasks(self) -> AsyncIterator[tuple[str, str, tuple[ChainEntry, ...]]]:
+        for folder, chains in self._lasting.items():
+            for name in await chains.task_ids():
+                yield folder, name, await chains.entries(name)
 
     async def blobs(self, found: Found) -> tuple[Going, list[str]]:
         """What is to be removed, and lines about what names them and stays."""
@@ -178,10 +182,10 @@ class Forgetting:
             await ForgottenTasks(self._objects).add(task_id)
             await self._rewrite(self._chains, task_id, rewriting)
         yield f"names and words were taken out of the records of {len(found.tasks)} tasks"
-        for chain in found.repositories:
-            await self._rewrite(self._repositories, chain, rewriting)
-        if found.repositories:
-            yield f"the same with what was decided about {len(found.repositories)} repositories as a whole"
+        for folder, name in found.lasting:
+            await self._rewrite(self._lasting[folder], name, rewriting)
+        if found.lasting:
+            yield f"the same with {len(found.lasting)} records of what was said beside any task"
         done = Forgotten(alias=found.words.alias, by=by, reason=reason, tasks=found.tasks, artifacts=len(going))
         content = json.dumps(done.model_dump(mode="json"), sort_keys=True)
         entry_id = hashlib.sha256(content.encode()).hexdigest()[:16]
@@ -230,7 +234,7 @@ def _said(value: object, person: str, *, theirs: bool) -> set[str]:
     found: set[str] = set()
     decided_by = value.get("person")
     if isinstance(decided_by, dict) and decided_by.get("id") == person:
-        found.add(str(value.get("message", "")))
+        found |= {str(value.get("message", "")), str(value.get("detail", ""))}
     if theirs:
         found |= {str(value[key]) for key in ("goal", "link", "title") if isinstance(value.get(key), str)}
         found |= {str(text) for text in value.get("acceptance", ()) if isinstance(text, str)}

@@ -122,7 +122,7 @@ def forget(
     async def take_out() -> None:
         forgetter = Forgetter(load_settings(), keys and keys.absolute())
         found = await forgetter.look(person)
-        if not (found.asked or found.others or found.repositories):
+        if not (found.asked or found.others or found.lasting):
             raise ForgettingRefused(
                 f"nothing is on record about {person!r}; ids are those that `journeyman show` prints"
             )

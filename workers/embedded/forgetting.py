@@ -12,8 +12,8 @@ from activities.archive.chains import Chains
 from activities.archive.objects import Objects
 from activities.archive.schema import require_current
 from activities.archive.tombstones import SignedTombstones
+from activities.decisions import host_answers, observations, trust
 from activities.decisions.attested import WORKER
-from activities.decisions.host_answers import FOLDER
 from activities.decisions.keys import SigningKey, TrustedKeys
 from activities.decisions.signed_record import SignedRecord
 from activities.decisions.signing import GATEWAY, DecisionSigner, DecisionVerifier
@@ -42,6 +42,10 @@ class ForgettingRefused(Exception):
     """It can't be done here; the message says why and what to do."""
 
 
+BESIDE_TASKS = (host_answers.FOLDER, trust.FOLDER, observations.FOLDER)
+"""Folders of chains that name people and belong to no task."""
+
+
 class Forgetter:
     """The parts of it, with the private keys of both roles."""
 
@@ -63,8 +67,8 @@ class Forgetter:
         chains = Chains(self._objects, erasers=gateways)
         self._signing = DecisionVerifier(gateways), signer, SignedRecord(chains, workers, worker_key)
         tombstones = SignedTombstones(self._objects, workers, worker_key)
-        repositories = Chains(self._objects, FOLDER, gateways)
-        self._forgetting = Forgetting(self._objects, chains, repositories, tombstones, signer.key)
+        lasting = {folder: Chains(self._objects, folder, gateways) for folder in BESIDE_TASKS}
+        self._forgetting = Forgetting(self._objects, chains, lasting, tombstones, signer.key)
 
     async def look(self, person: str) -> Found:
         """What there is about them, with the words of a try that was killed. Raises ArchiveError."""
@@ -80,7 +84,7 @@ class Forgetter:
             asked=tuple(dict.fromkeys((*begun.asked, *found.asked))),
             others=tuple(dict.fromkeys((*begun.others, *found.others))),
             still_open=found.still_open,
-            repositories=tuple(dict.fromkeys((*begun.repositories, *found.repositories))),
+            lasting=tuple(dict.fromkeys((*begun.lasting, *found.lasting))),
         )
 
     async def preview(self, found: Found) -> AsyncIterator[str]:

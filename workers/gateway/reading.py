@@ -28,6 +28,7 @@ from workflows.models.intent import task_workflow_id
 from workflows.models.pull_request import RevertOutcome, RevertResult
 from workflows.models.status import WAITS_FOR, Stage, TaskStatus
 from workflows.models.trace import trace_of
+from workflows.models.watch import WatchResult
 from workflows.presentation import GOAL_MEMO
 from workflows.search_attributes import OUTCOME, REPOSITORY, REQUESTER, STAGE
 
@@ -91,6 +92,7 @@ class Reading:
                 status=recorded,
                 live=False,
                 reverts=await self._reverts(task_id),
+                watch=await self._watch(task_id),
                 temporal_ui=self._ui(task_id),
                 removed=await self._removed(recorded),
             )
@@ -209,6 +211,10 @@ class Reading:
         trace = trace_of(status.task.id, status.task.trace).trace_id
         looks = [*(self._tombstones.of(ref) for ref in once.values()), self._tombstones.of_trace(trace)]
         return tuple(stone for stone in await asyncio.gather(*looks) if stone is not None)
+
+    async def _watch(self, task_id: str) -> WatchResult | None:
+        entries = await self._chains.entries(task_id)
+        return next((WatchResult.model_validate(entry.data) for entry in entries if entry.kind == "watch"), None)
 
     async def _is_reverted(self, task_id: str) -> bool:
         return any(revert.outcome is RevertOutcome.REVERTED for revert in await self._reverts(task_id))

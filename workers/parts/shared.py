@@ -22,12 +22,18 @@ from activities.decisions.attested import WORKER, Attested
 from activities.decisions.authority import Authority
 from activities.decisions.host_answers import FOLDER, HostAnswers
 from activities.decisions.keys import SigningKey, TrustedKeys
+from activities.decisions.observations import FOLDER as OBSERVATIONS
+from activities.decisions.observations import Observations
 from activities.decisions.package_answers import PackageAnswers
 from activities.decisions.signed_record import SignedRecord
 from activities.decisions.signing import GATEWAY, DecisionVerifier
+from activities.decisions.trust import FOLDER as TRUST
+from activities.decisions.trust import TrustRecords
 from activities.decisions.withdrawals import Withdrawals
 from activities.forge.contract import Forge
 from activities.forge.local import LocalForge
+from activities.gate.gate import Gate
+from activities.gate.watching import BaseWatch
 from activities.host.layout import HostLayout
 from activities.host.room import Room
 from activities.policy.current import CurrentPolicy
@@ -98,6 +104,37 @@ class SharedParts:
     def ended(self) -> EndedTasks:
         """Which tasks have ended, by the day."""
         return EndedTasks(self.objects)
+
+    @cached_property
+    def trust(self) -> TrustRecords:
+        """What kinds of task have earned, to be read, and changed by people."""
+        return self._trust(SignedRecord(self._trust_chains, self.workers))
+
+    def demoting(self) -> TrustRecords:
+        """The same, to be lowered too because of what came of a task: with the worker's key."""
+        return self._trust(SignedRecord(self._trust_chains, self.workers, self._worker_key()))
+
+    def _trust(self, attesting: SignedRecord) -> TrustRecords:
+        return TrustRecords(self._trust_chains, self.verifier, attesting, self.owners.security)
+
+    @property
+    def _trust_chains(self) -> Chains:
+        return Chains(self.objects, TRUST, self.gateways)
+
+    @cached_property
+    def gate(self) -> Gate:
+        """What may happen to patches without a person."""
+        return Gate(self.git, self.mirrors, self.patches, self.artifacts, self.trust, self.owners)
+
+    @cached_property
+    def observations(self) -> Observations:
+        """What was observed of commits."""
+        return Observations(Chains(self.objects, OBSERVATIONS, self.gateways), self.verifier)
+
+    @cached_property
+    def watch(self) -> BaseWatch:
+        """Whether base has turned red by a merge."""
+        return BaseWatch(self.git, self.mirrors, self.observations, self.admissions, self.attested)
 
     @property
     def attested(self) -> Attested:
