@@ -72,7 +72,10 @@ class Forgetting:
         tombstones: SignedTombstones,
         gateway_key: SigningKey,
     ) -> None:
-        """`lasting`: by folder, chains of what was said beside any task. `tombstones`: with a key to sign them. `gateway_key`: it says who was taken out of an entry."""
+        """`lasting`: by folder, chains of what was said beside any task. `tombstones`: with a key to sign them.
+
+        `gateway_key`: it says who was taken out of an entry.
+        """
         self._objects = objects
         self._chains = chains
         self._lasting = lasting

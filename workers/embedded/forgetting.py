@@ -36,14 +36,12 @@ BEYOND = (
     "words of theirs that somebody else repeated in other words",
 )
 """What no command here can take back."""
+BESIDE_TASKS = (host_answers.FOLDER, trust.FOLDER, observations.FOLDER)
+"""Folders of chains that name people and belong to no task."""
 
 
 class ForgettingRefused(Exception):
     """It can't be done here; the message says why and what to do."""
-
-
-BESIDE_TASKS = (host_answers.FOLDER, trust.FOLDER, observations.FOLDER)
-"""Folders of chains that name people and belong to no task."""
 
 
 class Forgetter:
