@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,21 @@ from activities.sandbox.contract import SandboxSpec
 from activities.sandbox.host import HostSandboxes
 from activities.sandbox.runs import BadRunId, RunStillGoing, RunUnknown
 from activities.sandbox.uids import UndroppedRoot, check_uid
-from tests.activities.sandbox.cell import TOKEN, Cell, eventually
+from tests.activities.sandbox.cell import TOKEN, Cell, bubblewrap_alone, eventually
 from workflows.models.run import RunEnd
+
+
+@bubblewrap_alone
+async def test_what_a_killed_worker_was_making_or_removing_does_not_stay_and_what_is_being_made_does(
+    cell: Cell,
+) -> None:
+    for name in (".making-1-old", ".removing-old", ".making-1-new"):
+        (cell.runs / name).mkdir()
+        (cell.runs / name / "launch.json").write_text("{}")
+    for name in (".making-1-old", ".removing-old"):
+        os.utime(cell.runs / name, (0, 0))
+    cell.sandboxes.remove_abandoned()
+    assert [path.name for path in cell.runs.glob(".*ing-*")] == [".making-1-new"]
 
 
 @pytest.mark.parametrize(
