@@ -23,7 +23,7 @@ async def sweep(client: Client, host: HostParts) -> list[str]:
             await host.capacity.give_back(held)
             swept.append(held.task_id)
     await asyncio.to_thread(host.sandboxes.remove_abandoned)
-    return swept
+    return [*swept, *await host.capacity.clear_strays()]
 
 
 async def _is_over(client: Client, host: str, held: Held) -> bool:

@@ -21,7 +21,7 @@ from activities.host.losses import Losses
 from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
 from activities.host.room import DiskFull, Room
-from activities.host.supervised import keep_beating
+from activities.host.strays import strays
 from activities.policy.agents import choose_agent
 from activities.policy.current import CurrentPolicy
 from activities.policy.documents import SecurityPolicy
@@ -102,13 +102,9 @@ class CapacityActivities:
         await self._refuse_merged(order.task)
         if order.resume_from is not None:
             await self._attested.confirm(order.task.id, order.resume_from)
-        beating = asyncio.create_task(keep_beating())
-        try:
-            prepared = await self._prepare(order)
-            self._preparations.keep(order.task, prepared)
-            return prepared
-        finally:
-            beating.cancel()
+        prepared = await self._prepare(order)
+        self._preparations.keep(order.task, prepared)
+        return prepared
 
     async def _refuse_merged(self, task: Task) -> None:
         """A task whose workflow was reset after its merge would be paid for, and merged, once more."""
@@ -193,7 +189,7 @@ class CapacityActivities:
         if held.epoch != epoch:
             held = self._placements.take_over(held, epoch)
         for prefix in held.prefixes:
-            await self._clear(held, prefix, (f"{prefix}.", f"export-{prefix}"))
+            await self._clear(task_id=held.task_id, prefix=prefix, beginnings=(f"{prefix}.", f"export-{prefix}"))
         return held
 
     def _last_run(self, held: Held) -> str:
@@ -272,20 +268,37 @@ class CapacityActivities:
     async def give_back(self, held: Held) -> None:
         """Stop what runs for a placement, remove what it has, and free its place."""
         for prefix in held.prefixes:
-            await self._clear(held, prefix, (f"{prefix}-", f"{prefix}.", f"export-{prefix}"))
-            await self._workspaces.remove(prefix)
-            layout = self._layout
-            for place in (layout.inputs, layout.sessions, layout.checkpoints, layout.scratch):
-                for folder in place.iterdir():
-                    # What read the workspace is under its name, too, and may have ended in the middle.
-                    if folder.name == prefix or folder.name.startswith(f"{prefix}-"):
-                        await asyncio.to_thread(remove, folder)
-            self._losses.forget(f"{prefix}-")
+            await self._clear_all(held.task_id, prefix)
         self._sandboxes.give_back_uid(held.uid)
         self._placements.give_back(held.task_id)
         self._preparations.forget(held.task_id)
 
-    async def _clear(self, held: Held, prefix: str, beginnings: tuple[str, ...]) -> None:
+    async def clear_strays(self) -> list[str]:
+        """Remove what belongs to no placement any more; returns the tasks it was begun for."""
+        folders = [folder.name for place in self._layout.of_placements for folder in place.iterdir()]
+        names = [*self._sandboxes.known_runs(), *await self._gateway.opened(), *self._workspaces.names(), *folders]
+        found = strays(names, self._placements.all())
+        for prefix, task_id in found.items():
+            await self._clear_all(task_id, prefix)
+        return sorted(set(found.values()))
+
+    async def _clear_all(self, task_id: str, prefix: str) -> None:
+        """Everything of a placement whose names begin so."""
+        await self._clear(task_id, prefix, (f"{prefix}-", f"{prefix}.", f"export-{prefix}"))
+        for sandbox in await self._gateway.opened():
+            # Opened for a run that was never made.
+            if sandbox.startswith(f"{prefix}-"):
+                await self._gateway.close(sandbox)
+                await self._gateway.forget(sandbox)
+        await self._workspaces.remove(prefix)
+        for place in self._layout.of_placements:
+            for folder in place.iterdir():
+                # What read the workspace is under its name, too, and may have ended in the middle.
+                if folder.name == prefix or folder.name.startswith(f"{prefix}-"):
+                    await asyncio.to_thread(remove, folder)
+        self._losses.forget(f"{prefix}-")
+
+    async def _clear(self, task_id: str, prefix: str, beginnings: tuple[str, ...]) -> None:
         """End and forget the runs of a placement whose ids begin so, and remove its checkouts for checks."""
         for run_id in self._sandboxes.known_runs():
             if run_id.startswith(beginnings):
@@ -293,7 +306,7 @@ class CapacityActivities:
                     await self._sandboxes.stop(run_id, "the task no longer needs it")
                 records = await self._gateway.close(run_id)
                 with contextlib.suppress(LookupError):
-                    await self._last_words.keep(held.task_id, run_id, records)
+                    await self._last_words.keep(task_id, run_id, records)
                     await self._sandboxes.forget(run_id)
                 await self._gateway.forget(run_id)
         for name in self._workspaces.names():

@@ -212,8 +212,10 @@ class HostSandboxes:
         self._runs.lease.touch()
 
     def remove_abandoned(self) -> None:
-        """Remove what a worker left that was killed while it made or forgot a run."""
+        """Remove what a worker left that was killed while it made, tried out or forgot a run."""
         self._runs.remove_abandoned()
+        for run_id in self._runs.abandoned_trials():
+            self._forget(run_id)
 
     def live_runs(self) -> tuple[str, ...]:
         """Ids of the runs on this host that have not ended."""

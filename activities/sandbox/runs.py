@@ -6,6 +6,7 @@ Nothing is remembered here: two of these on one directory, or one after a restar
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -30,6 +31,8 @@ START_SECONDS = 30.0
 SHORT = 0.01
 _MAKING, _REMOVING = ".making-", ".removing-"
 """How directories begin that are no runs yet, or no longer."""
+_TRIAL = re.compile(r"probe-(\d{1,9})-[0-9a-f]+")
+"""Names of sandboxes of our own, by which the process that waits for one is known."""
 _ABANDONED = 60.0
 """Seconds after which nobody is at such a directory any more; it takes milliseconds."""
 _DIED = "The run's supervisor died without a final status, or stood still and was killed."
@@ -275,6 +278,11 @@ class Runs:
             with contextlib.suppress(FileNotFoundError):
                 if path.name.startswith((_MAKING, _REMOVING)) and time.time() - path.stat().st_mtime > _ABANDONED:
                     shutil.rmtree(path, ignore_errors=True)
+
+    def abandoned_trials(self) -> list[str]:
+        """Those that have ended, and whose process died before it could forget them."""
+        found = (match for run_id in self.known() if (match := _TRIAL.fullmatch(run_id)) is not None)
+        return [match[0] for match in found if processes.read(int(match[1])) is None and self.status(match[0])]
 
     def uid_of_its_own(self, run_id: str) -> int | None:
         """The uid that was taken for this run alone."""

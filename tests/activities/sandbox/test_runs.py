@@ -29,6 +29,22 @@ async def test_what_a_killed_worker_was_making_or_removing_does_not_stay_and_wha
     assert [path.name for path in cell.runs.glob(".*ing-*")] == [".making-1-new"]
 
 
+@bubblewrap_alone
+async def test_a_trial_of_a_worker_that_was_killed_does_not_stay_and_one_that_somebody_waits_for_does(
+    cell: Cell,
+) -> None:
+    gone = await asyncio.create_subprocess_exec("true")
+    await gone.wait()
+    for pid in (gone.pid, os.getpid()):
+        await cell.sandboxes.start(SandboxSpec(run_id=f"probe-{pid}-ab12", command=("true",)))
+        await cell.end(f"probe-{pid}-ab12")
+    cell.sandboxes.remove_abandoned()
+    assert [run_id for run_id in cell.sandboxes.known_runs() if run_id.startswith("probe-")] == [
+        f"probe-{os.getpid()}-ab12"
+    ]
+    await cell.sandboxes.forget(f"probe-{os.getpid()}-ab12")
+
+
 @pytest.mark.parametrize(
     ("script", "code"), [("true", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill -TERM $$", 143), ("exit 255", 255)]
 )
