@@ -104,6 +104,7 @@ class AgentTask(ReviewDesk):
                 ClosePullRequestOrder(task=status.task, pull_request=status.pull_request, reason=reason),
                 task_queue=queues.API,
                 start_to_close_timeout=timeouts.FORGE,
+                heartbeat_timeout=timeouts.HEARTBEAT,
                 retry_policy=timeouts.FEW,
                 summary="close the pull request",
             )

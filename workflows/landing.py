@@ -56,6 +56,7 @@ class Landing:
             ),
             task_queue=queues.API,
             start_to_close_timeout=timeouts.FORGE,
+            heartbeat_timeout=timeouts.HEARTBEAT,
             retry_policy=timeouts.FEW,
             summary=f"propose {status.patch.head[:12]}",
         )
@@ -105,6 +106,7 @@ class Landing:
                 ),
                 task_queue=queues.API,
                 start_to_close_timeout=timeouts.OUTWARD,
+                heartbeat_timeout=timeouts.HEARTBEAT,
                 schedule_to_close_timeout=timeouts.MERGE,
                 retry_policy=timeouts.FEW,
                 summary=f"merge {status.patch.head[:12]}",
@@ -134,6 +136,7 @@ class Landing:
             RebaseOrder(task=before.task, patch=before.patch),
             task_queue=queues.API,
             start_to_close_timeout=timeouts.FORGE,
+            heartbeat_timeout=timeouts.HEARTBEAT,
             retry_policy=timeouts.FEW,
             summary="lay the patch onto the new base",
         )
