@@ -147,6 +147,7 @@ async def test_a_run_goes_on_while_its_worker_is_restarted_and_is_not_started_ag
         await here.reaches(task, Stage.ENDED)
 
 
+@pytest.mark.timeout(360)
 async def test_a_step_whose_worker_was_killed_is_tried_again_when_the_next_one_is_there_and_not_by_a_timeout(
     state: Path,
 ) -> None:
@@ -196,6 +197,7 @@ async def _attempts(client: Client, task: str) -> dict[str, int]:
     return {one.activity_type.name: one.attempt for one in under_way}
 
 
+@pytest.mark.timeout(360)
 async def test_a_worker_that_is_asked_to_end_under_load_does_so_within_seconds_and_interrupts_no_run(
     state: Path,
 ) -> None:
