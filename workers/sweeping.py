@@ -20,10 +20,10 @@ async def sweep(client: Client, host: HostParts) -> list[str]:
     swept = []
     for held in host.placements.all():
         if await _is_over(client, host.host, held):
-            await host.capacity.give_back(held)
+            await host.giving_back.give_back(held)
             swept.append(held.task_id)
     await asyncio.to_thread(host.sandboxes.remove_abandoned)
-    return [*swept, *await host.capacity.clear_strays()]
+    return [*swept, *await host.giving_back.clear_strays()]
 
 
 async def _is_over(client: Client, host: str, held: Held) -> bool:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.segment import Segment
 from rich.table import Table
 
+from workers.cli.gate_lines import gate_lines, watch_line
 from workers.cli.next_steps import next_steps
 from workers.gateway.messages import TaskLine, TaskView
 from workflows.models.evidence import CheckOutcome, CheckRun, Evidence, Finding, Severity
@@ -125,6 +126,8 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
         console.print(f"decision    {decision.action} by {plain(decision.person.id)}{said}")
     if status.merge_commit:
         console.print(f"merged as   {plain(status.merge_commit)}")
+    if view.watch is not None:
+        console.print(watch_line(view.watch))
     for revert in view.reverts:
         console.print(
             f"revert      {revert.outcome} {plain(revert.commit)} {plain(revert.detail)} ({revert.seconds:.1f} s)"
@@ -216,6 +219,8 @@ def _print_question(status: TaskStatus, console: Console) -> None:
     more = f" [--usd {question.suggested_micro_usd / USD:.2f}]" if question.suggested_micro_usd else ""
     for choice in question.choices:
         amount = more if choice is Choice.CONTINUE else ""
+        if question.kind is QuestionKind.SPECIFICATION and choice is Choice.CONTINUE:
+            amount = " [-m 'WHAT IS MEANT']"
         console.print(f"  answer    journeyman answer {plain(status.task.id)} {choice}{escape(amount)}")
     then = _UNANSWERED.get(question.kind, "the work is kept and the task ends")
     console.print(f"  until     {question.expires_at:%Y-%m-%d %H:%M} UTC; then {then}")
@@ -233,6 +238,8 @@ def _print_patch(status: TaskStatus, console: Console) -> None:
         _print_findings(status.evaluation.findings, console)
     if status.pull_request is not None:
         console.print(f"proposed    {plain(status.pull_request.url)}")
+    for line in gate_lines(status):
+        console.print(line)
 
 
 def _checks(run: CheckRun) -> str:

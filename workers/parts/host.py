@@ -21,8 +21,10 @@ from activities.host.capacity import CapacityActivities
 from activities.host.changed_packages import ChangedPackages
 from activities.host.checkpoints import Checkpointing, Pace
 from activities.host.exporting import ExportingActivities
+from activities.host.giving_back import GivingBack
 from activities.host.judging import JudgingActivities
 from activities.host.last_words import LastWords
+from activities.host.last_work import LastWork
 from activities.host.lifetimes import LifetimeActivities
 from activities.host.placements import Placements
 from activities.host.preparations import Preparations
@@ -45,7 +47,7 @@ class HostParts:
 
     shared: SharedParts
     placements: Placements
-    capacity: CapacityActivities
+    giving_back: GivingBack
     sandboxes: HostSandboxes
     gateway: EnvoyGateway
     placement_steps: Sequence[Step]
@@ -91,19 +93,37 @@ class HostParts:
         preparations = Preparations(layout.preparations)
         registries = partial(discover, allow_private=settings.private_registries)
         layers = EnvironmentLayers(layout.layers, sandboxes, gateway, registries)
-        capacity = CapacityActivities(
-            host=shared.host,
+        exporter = Exporter(sandboxes, git, layout.scratch)
+        last_work = LastWork(
+            git=git,
+            preparations=preparations,
+            mirrors=mirrors,
+            workspaces=workspaces,
+            exporter=exporter,
+            patches=shared.patches,
+            attested=attested,
+        )
+        giving_back = GivingBack(
             layout=layout,
             placements=placements,
+            preparations=preparations,
             sandboxes=sandboxes,
             gateway=gateway,
+            workspaces=workspaces,
+            last_words=LastWords(sandboxes, artifacts, attested),
+            last_work=last_work,
+        )
+        capacity = CapacityActivities(
+            host=shared.host,
+            placements=placements,
+            sandboxes=sandboxes,
             mirrors=mirrors,
             room=shared.room,
             workspaces=workspaces,
             patches=shared.patches,
             layers=layers,
             owners=shared.owners,
-            last_words=LastWords(sandboxes, artifacts, attested),
+            giving_back=giving_back,
             toolchain=stage.root.name,
             admissions=shared.admissions,
             attested=attested,
@@ -113,7 +133,6 @@ class HostParts:
             registries=registries,
         )
         briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, artifacts))
-        exporter = Exporter(sandboxes, git, layout.scratch)
         checkpointing = Checkpointing(
             layout=layout,
             git=git,
@@ -179,7 +198,7 @@ class HostParts:
         return cls(
             shared=shared,
             placements=placements,
-            capacity=capacity,
+            giving_back=giving_back,
             sandboxes=sandboxes,
             gateway=gateway,
             placement_steps=[capacity.prepare],
