@@ -274,7 +274,7 @@ async def test_what_an_agent_did_is_not_lost_when_its_host_was_silent_for_too_lo
         go = here.agents / "waiter" / "go"
         if when == "while nobody is there":
             go.touch()
-        handle = client.get_workflow_handle_for(AgentTask.run, task_workflow_id(task))
+        handle = client.get_workflow_handle(task_workflow_id(task))
         async with asyncio.timeout(60):
             while "no longer answers" not in (await handle.query(AgentTask.status)).message:
                 await asyncio.sleep(0.1)

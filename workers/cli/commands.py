@@ -5,12 +5,12 @@ from typing import Any
 
 from cyclopts import App, Group
 
-from workers.cli import agents, apart, asking, deciding, hosts, looking, machine, signal, trust
+from workers.cli import agents, apart, asking, deciding, hosts, keeping, looking, machine, signal, trust
 
 GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
     (
         "This machine",
-        (machine.up, machine.down, machine.doctor, machine.init, machine.demo, machine.backup, machine.restore),
+        (machine.up, machine.down, machine.doctor, machine.init, machine.demo),
     ),
     (
         "Tasks",
@@ -42,6 +42,10 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
             trust.promote,
             trust.demote,
         ),
+    ),
+    (
+        "What is kept",
+        (keeping.backup, keeping.restore, keeping.upgrade, keeping.forget),
     ),
     (
         "Parts that run apart",

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from activities.archive.contract import Tombstone
 from workflows.models.base import Model
 from workflows.models.decision import Action
 from workflows.models.packages import MOST_PACKAGES
@@ -75,6 +76,8 @@ class TaskView(Model):
     watch: WatchResult | None = None
     """What came of watching base after the merge; None while it goes on."""
     temporal_ui: str = ""
+    removed: tuple[Tombstone, ...] = ()
+    """What there was of it in the archive and was removed on purpose."""
 
 
 class NewDecision(Model):
