@@ -97,7 +97,11 @@ async def _decide_until_ended(world: World, asked: Asked, task: str) -> bool:
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         try:
-            status = (await world.view(task)).status
+            view = await world.view(task)
+            status = view.status
+            if status.stage is Stage.ENDED and view.live:
+                # It is not on record yet.
+                continue
             if status.stage is Stage.ENDED:
                 if status.outcome is not Outcome.MERGED:
                     asked.interventions.append(f"{task} {status.outcome}: {status.message}")
