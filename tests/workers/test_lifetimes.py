@@ -14,7 +14,6 @@ from tests.workers.installation import FILES, Installation, installed
 from tests.workers.terminal import typed
 from workers.schedules import schedule_sweep
 from workers.temporal import connect
-from workflows.host_sweep import HostSweep
 from workflows.models.decision import Action
 from workflows.models.status import Stage
 from workflows.models.steps import Swept
@@ -40,8 +39,9 @@ async def swept(client: Client, host: str) -> Swept:
             await asyncio.sleep(0.05)
     done = actions[-1].action
     assert isinstance(done, ScheduleActionExecutionStartWorkflow)
-    handle = client.get_workflow_handle_for(HostSweep.run, done.workflow_id, run_id=done.first_execution_run_id)
-    return await handle.result()
+    handle = client.get_workflow_handle(done.workflow_id, result_type=Swept, run_id=done.first_execution_run_id)
+    swept: Swept = await handle.result()
+    return swept
 
 
 def kept(here: Installation) -> tuple[list[Path], list[Path]]:
