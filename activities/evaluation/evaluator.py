@@ -13,6 +13,7 @@ from activities.evaluation.findings import find
 from activities.evaluation.guarded import guarded_changes, guarded_tree
 from activities.evaluation.judged import Judged
 from activities.evaluation.outcome_findings import turned
+from activities.evaluation.weakening.reading import TestReader
 from activities.repository.git import Git
 from workflows.models.evidence import CheckRun, Evaluation, Evidence
 from workflows.models.limits import Guarantees
@@ -39,6 +40,7 @@ class Evaluator:
     def __init__(self, git: Git, checks: CheckRunner, artifacts: ArtifactStore) -> None:
         self._git = git
         self._reader = ChangeReader(git)
+        self._tests = TestReader(git)
         self._checks = checks
         self._artifacts = artifacts
 
@@ -108,6 +110,7 @@ class Evaluator:
             has_layer=bool(order.prepared.layer),
             left_out=patch.left_out,
             packages=brought,
+            tests=await self._tests.read(git_dir, changes, policy.test_paths),
         )
         # Beside the event loop: searching a large patch takes seconds, and heartbeats go on meanwhile.
         findings = await asyncio.to_thread(find, judged)

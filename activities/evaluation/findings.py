@@ -10,6 +10,7 @@ from activities.evaluation import (
     secret_findings,
     shadowing,
     test_text_findings,
+    weakening_findings,
 )
 from activities.evaluation.judged import Detector, Judged
 from workflows.models.evidence import Finding, Severity
@@ -24,6 +25,9 @@ DETECTORS: tuple[Detector, ...] = (
     test_text_findings.deleted_tests,
     test_text_findings.removed_tests,
     test_text_findings.added_skips,
+    weakening_findings.weakened_tests,
+    weakening_findings.assertions_removed,
+    weakening_findings.changed_snapshots,
     secret_findings.secrets,
     path_findings.scope,
     path_findings.size,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from activities.evaluation.brought import Brought
 from activities.evaluation.changes import Change, PatchLine
 from activities.evaluation.checks import CheckedTree
+from activities.evaluation.weakening.reading import ComparedTests
 from workflows.models.evidence import Finding
 from workflows.models.patch import LeftOut
 from workflows.models.policy import TaskPolicy
@@ -30,6 +31,8 @@ class Judged:
     has_layer: bool = False
     left_out: LeftOut = field(default_factory=LeftOut)
     packages: Brought = field(default_factory=Brought)
+    tests: tuple[ComparedTests, ...] = ()
+    """What changed files of tests assert, before and after."""
 
 
 Detector = Callable[[Judged], Iterable[Finding]]
