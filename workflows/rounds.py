@@ -75,7 +75,9 @@ class Rounds:
             round=self._progress.status.round,
         )
         policy = prepared.policy
-        checks = len(policy.checks) * 3 * policy.check_limits.wall_seconds
+        # Three trees; two of them again where tests turned or broke; and what a deeper look may take.
+        checks = len(policy.checks) * (3 + 2 * policy.repeats) * policy.check_limits.wall_seconds
+        checks += policy.mutation_seconds
         if policy.setup.lock_files:
             # With the packages that the patch brings, an environment is made before.
             checks += policy.setup_limits.wall_seconds

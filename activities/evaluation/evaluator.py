@@ -1,6 +1,7 @@
 """Judging one patch: base, the patch under base's tests, and the patch as it is; then everything that was found."""
 
 import asyncio
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,14 +9,16 @@ from activities.archive.contract import ArtifactStore
 from activities.evaluation.brought import Brought
 from activities.evaluation.changes import ChangeReader
 from activities.evaluation.checks import Bench, CheckedTree, CheckRunner
+from activities.evaluation.depth.deeper import DeeperLook, Trees
+from activities.evaluation.depth.repeats import flaky_tests
 from activities.evaluation.feedback import feedback, summary
-from activities.evaluation.findings import find
+from activities.evaluation.findings import DEEPER, find, ordered
 from activities.evaluation.guarded import guarded_changes, guarded_tree
 from activities.evaluation.judged import Judged
-from activities.evaluation.outcome_findings import turned
+from activities.evaluation.outcome_findings import TURNED_NAMED, turned
 from activities.evaluation.weakening.reading import TestReader
 from activities.repository.git import Git
-from workflows.models.evidence import CheckRun, Evaluation, Evidence
+from workflows.models.evidence import CheckRun, Evaluation, Evidence, Finding, Severity
 from workflows.models.limits import Guarantees
 from workflows.models.policy import TaskPolicy
 from workflows.models.steps import EvaluateOrder
@@ -37,10 +40,12 @@ class Judgement:
 class Evaluator:
     """Judges patches whose commits are in a mirror's vault."""
 
-    def __init__(self, git: Git, checks: CheckRunner, artifacts: ArtifactStore) -> None:
+    def __init__(self, git: Git, checks: CheckRunner, artifacts: ArtifactStore, probe: Path) -> None:
+        """`probe`: where it is staged, see depth/probe_stage.py."""
         self._git = git
         self._reader = ChangeReader(git)
         self._tests = TestReader(git)
+        self._deeper = DeeperLook(git, checks, probe)
         self._checks = checks
         self._artifacts = artifacts
 
@@ -112,9 +117,10 @@ class Evaluator:
             packages=brought,
             tests=await self._tests.read(git_dir, changes, policy.test_paths),
         )
-        # Beside the event loop: searching a large patch takes seconds, and heartbeats go on meanwhile.
-        findings = await asyncio.to_thread(find, judged)
-        green = turned(base, patched)
+        trees = Trees(base=base, base_bench=bench, patched=patched, bench=own)
+        judged, findings = await self._deeper_look(judged, trees)
+        again = judged.again
+        flaky = dict.fromkeys((*flaky_tests((base, *again.base)), *flaky_tests((patched, *again.patched))))
         evidence = Evidence(
             task_id=task.id,
             base_commit=patch.base_commit,
@@ -123,7 +129,12 @@ class Evaluator:
             base=base.run,
             guarded=guarded.run,
             patched=patched.run,
-            turned=green,
+            turned=turned(base, patched, flaky),
+            base_again=tuple(run.run for run in again.base),
+            patched_again=tuple(run.run for run in again.patched),
+            flaky=tuple(f"{check}: {test}" for check, test in flaky)[:TURNED_NAMED],
+            coverage=again.coverage,
+            mutation=judged.trials.result() if judged.trials is not None else None,
             findings=findings,
             layer=order.prepared.layer,
             patched_layer=brought.key,
@@ -140,9 +151,21 @@ class Evaluator:
         )
         return Judgement(
             evidence=evidence,
-            summary=summary(green, patched.run, findings),
+            summary=summary(evidence),
             feedback=feedback(findings, patched, guarded),
         )
+
+    async def _deeper_look(self, judged: Judged, trees: Trees) -> tuple[Judged, tuple[Finding, ...]]:
+        """Everything that is found, with further runs where they can show more."""
+        began = time.monotonic()
+        again = await self._deeper.again(trees, judged.policy, judged.changes, judged.added_lines)
+        judged = replace(judged, again=again)
+        # Beside the event loop: searching a large patch takes seconds, and heartbeats go on meanwhile.
+        findings = await asyncio.to_thread(find, judged)
+        if again.coverage is None or any(finding.severity is Severity.BLOCKER for finding in findings):
+            return judged, findings  # what goes back to the agent will be another patch
+        judged = replace(judged, trials=await self._deeper.mutants(trees, judged.policy, again, began))
+        return judged, ordered((*findings, *find(judged, DEEPER)))
 
     async def _tree(self, git_dir: Path, commit: str) -> str:
         return await self._git.line("rev-parse", f"{commit}^{{tree}}", purpose="reading a commit", git_dir=git_dir)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from activities.evaluation import (
+    depth_findings,
     outcome_findings,
     package_findings,
     path_findings,
@@ -22,6 +23,8 @@ DETECTORS: tuple[Detector, ...] = (
     outcome_findings.lost_tests,
     outcome_findings.only_with_its_own_tests,
     outcome_findings.missing_reports,
+    depth_findings.flaky,
+    depth_findings.not_run,
     test_text_findings.deleted_tests,
     test_text_findings.removed_tests,
     test_text_findings.added_skips,
@@ -40,6 +43,8 @@ DETECTORS: tuple[Detector, ...] = (
     path_findings.unusual_entries,
     path_findings.hidden_characters,
 )
+DEEPER: tuple[Detector, ...] = (depth_findings.unnoticed_faults,)
+"""Asked once faults were tried in a patch that nothing else blocks."""
 MOST_OF_A_RULE = 50
 """Beyond that a reader learns nothing new, but how many there are."""
 _ORDER = (Severity.BLOCKER, Severity.PERSON, Severity.NOTE)
@@ -48,7 +53,12 @@ _ORDER = (Severity.BLOCKER, Severity.PERSON, Severity.NOTE)
 def find(judged: Judged, detectors: Iterable[Detector] = DETECTORS) -> tuple[Finding, ...]:
     """Every finding, the severest first."""
     found = [finding for detector in detectors for finding in _ask(detector, judged)]
-    return tuple(sorted(_bounded(found), key=lambda finding: _ORDER.index(finding.severity)))
+    return ordered(_bounded(found))
+
+
+def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The severest first."""
+    return tuple(sorted(findings, key=lambda finding: _ORDER.index(finding.severity)))
 
 
 def _ask(detector: Detector, judged: Judged) -> list[Finding]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from activities.evaluation.brought import Brought
 from activities.evaluation.changes import Change, PatchLine
 from activities.evaluation.checks import CheckedTree
+from activities.evaluation.depth.deeper import Again
+from activities.evaluation.depth.mutants import Trials
 from activities.evaluation.weakening.reading import ComparedTests
 from workflows.models.evidence import Finding
 from workflows.models.patch import LeftOut
@@ -33,6 +35,9 @@ class Judged:
     packages: Brought = field(default_factory=Brought)
     tests: tuple[ComparedTests, ...] = ()
     """What changed files of tests assert, before and after."""
+    again: Again = field(default_factory=Again)
+    trials: Trials | None = None
+    """Of faults in changed lines, if any were tried."""
 
 
 Detector = Callable[[Judged], Iterable[Finding]]

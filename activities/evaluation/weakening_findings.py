@@ -7,18 +7,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from activities.agents.plain_text import plain
 from activities.evaluation import paths
 from activities.evaluation.changes import PatchLine
 from activities.evaluation.judged import Judged
 from activities.evaluation.paths import shown
+from activities.evaluation.quoting import without_secrets
 from activities.evaluation.weakening.comparison import compared
-from activities.redaction.detectors import likely
-from activities.redaction.redactor import Redactor
 from workflows.models.evidence import Finding, Severity
 
 _NOTES = frozenset({"test-without-assertion"})
-_SHOWN_CHARS = 400
 _SNAPSHOTS = ("__snapshots__/", "*.snap", "*.ambr", "*.approved.*")
 _ASSERTS = re.compile(
     r"\bassert\w*\b|\bexpect\s*\(|\brequire\.\w+\(|\.should\b|\bt\.(?:Error|Fatal|Fail)\w*\(|\bXCTAssert\w*\(|\bverify\s*\("
@@ -65,11 +62,4 @@ def changed_snapshots(judged: Judged) -> Iterator[Finding]:
 
 
 def _at(path: str, line: int, rule: str, severity: Severity, message: str) -> Finding:
-    return Finding(rule=rule, severity=severity, message=_without_secrets(message), path=shown(path), line=line)
-
-
-def _without_secrets(message: str) -> str:
-    redacted = Redactor().text(message)
-    if any(any(detector.analyze_string(redacted[:_SHOWN_CHARS])) for detector in likely()):
-        redacted = f"{redacted.partition(':')[0]} (not quoted: something in it looks like a secret)"
-    return " ".join(plain(redacted, _SHOWN_CHARS).split())
+    return Finding(rule=rule, severity=severity, message=without_secrets(message), path=shown(path), line=line)

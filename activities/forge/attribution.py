@@ -96,8 +96,19 @@ Turned from failing to passing: {% for name in evidence.turned[:20] %}{{ code(na
 
 
 {% endif %}
+{% if evidence.coverage and not evidence.coverage.unknown %}
+Of {{ evidence.coverage.statements }} changed statements the checks run {{ evidence.coverage.run }}.
+{% endif %}
+{% if evidence.mutation and evidence.mutation.tried %}
+Of {{ evidence.mutation.tried }} faults put into {{ evidence.mutation.lines }} changed lines they notice {{ evidence.mutation.noticed }}.
+{% endif %}
+{% if evidence.flaky %}
+Flaky: {% for name in evidence.flaky[:20] %}{{ code(name) }} {% endfor %}
+
+
+{% endif %}
 {% for finding in findings %}
-- **{{ finding.severity }}** {{ code(finding.rule) }} {{ code(finding.path) if finding.path }}
+- **{{ finding.severity }}** {{ code(finding.rule) }} {{ code(finding.path ~ (":" ~ finding.line if finding.line else "")) if finding.path }}
   {{ code(finding.message) }}
 {% endfor %}
 

@@ -90,6 +90,11 @@ class PlatformPolicy(Document):
     """How many such runs follow each other before a person is asked."""
     continues: int = Field(default=3, ge=0, le=50)
     """How often people may let a task go on after hangs and limits of its runs, each time with a run's limits anew."""
+    repeats: int = Field(default=1, ge=0, le=5)
+    """How often a check in which tests turned or broke is run again, on base and on the patch: flaky, or not?"""
+    mutation_seconds: float = Field(default=120, ge=0, le=3600)
+    """What one evaluation may take to see which changed lines checks run, and whether they notice faults in them; 0 is
+    not at all."""
     max_changed_lines: int = Field(default=2000, gt=0)
     """Of a patch, added and removed; one with more is not accepted."""
     max_patch_bytes: ByteSize = Field(default=ByteSize(5 * 1024 * 1024), gt=0)
@@ -141,6 +146,10 @@ class SecurityPolicy(Document):
     """The smallest that any file states counts."""
     continues: int | None = Field(default=None, ge=0, le=50)
     """The smallest that any file states counts."""
+    repeats: int | None = Field(default=None, ge=0, le=5)
+    """The largest that any file states counts."""
+    mutation_seconds: float | None = Field(default=None, ge=0, le=3600)
+    """The largest that any file states counts."""
     allow_self_approval: bool | None = None
     """`false` forbids it, whatever the platform allows."""
     carry_over: bool | None = None
@@ -246,6 +255,10 @@ class TeamPolicy(Document):
     """The smallest that any file states counts."""
     continues: int | None = Field(default=None, ge=0, le=50)
     """The smallest that any file states counts."""
+    repeats: int | None = Field(default=None, ge=0, le=5)
+    """The largest that any file states counts."""
+    mutation_seconds: float | None = Field(default=None, ge=0, le=3600)
+    """The largest that any file states counts."""
     carry_over: bool | None = None
     """`false` forbids it, whatever the platform allows."""
     allow_self_approval: bool | None = None

@@ -83,6 +83,10 @@ class TaskPolicy(Model):
     """Whether a person's approval survives a moved base when the patch is byte-identical and nothing new is found."""
     feedback_rounds: int = Field(default=2, ge=0, le=10)
     """How often a failing evaluation goes back to the agent before a person is asked."""
+    repeats: int = Field(default=0, ge=0, le=5)
+    """How often a check is run again, on base and on the patch, in which tests turned or broke: flaky or not."""
+    mutation_seconds: float = Field(default=0, ge=0)
+    """What it may take to see which changed lines are run, and whether faults in them are noticed; 0 is not at all."""
     egress_profile: EgressProfile = EgressProfile.LISTED
     egress_hosts: tuple[str, ...] = ()
     """Names the agent's sandbox may reach, each `host` or `host:port` or `*.suffix`."""

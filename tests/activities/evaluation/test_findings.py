@@ -16,7 +16,16 @@ from activities.evaluation.findings import MOST_OF_A_RULE, find
 from activities.evaluation.guarded import guarded_changes
 from activities.evaluation.judged import Judged
 from activities.evaluation.secret_findings import secrets
-from workflows.models.evidence import CheckOutcome, CheckRun, Finding, Severity, TestOutcome
+from workflows.models.evidence import (
+    CheckOutcome,
+    CheckRun,
+    Coverage,
+    Evidence,
+    Finding,
+    Mutation,
+    Severity,
+    TestOutcome,
+)
 from workflows.models.intent import Intent
 from workflows.models.patch import LeftOut, LeftOutPath
 from workflows.models.person import Person
@@ -392,7 +401,17 @@ def test_the_agent_is_told_what_to_mend_in_bounded_plain_text() -> None:
 
 
 def test_one_line_tells_people_how_it_stands() -> None:
-    assert summary(("a",), GREEN.run, ()) == "1 test turned green, 1 of 1 pass"
-    assert summary((), CheckRun(tree="t"), ()) == "no checks"
+    def of(patched: CheckedTree, **given: Any) -> str:
+        run = patched.run
+        return summary(
+            Evidence(
+                task_id="t", base_commit="b", head="h", policy_hash="p", base=run, guarded=run, patched=run, **given
+            )
+        )
+
+    assert of(GREEN, turned=("a",)) == "1 test turned green, 1 of 1 pass"
+    assert of(CheckedTree(CheckRun(tree="t"))) == "no checks"
     blocker = Finding(rule="x", severity=Severity.BLOCKER, message="m")
-    assert summary((), tree({"a": F}).run, (blocker, blocker)).endswith("checks fail: tests, 2 blockers")
+    assert of(tree({"a": F}), findings=(blocker, blocker)).endswith("checks fail: tests, 2 blockers")
+    deep = of(GREEN, coverage=Coverage(statements=3, run=2), mutation=Mutation(lines=2, tried=4, noticed=1))
+    assert deep == "1 of 1 pass, 2 of 3 changed statements run, 1 of 4 faults noticed"

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities.evaluation.weakening import python_tests, script_tests
@@ -165,17 +165,20 @@ UNITS = st.lists(
 ).map(tuple)
 
 
+@settings(deadline=None)
 @given(UNITS)
 def test_what_did_not_change_is_never_called_weaker(units: tuple[Unit, ...]) -> None:
     assert compared(units, units) == ()
 
 
+@settings(deadline=None)
 @given(UNITS, ASSERTIONS)
 def test_an_assertion_more_is_never_called_weaker(units: tuple[Unit, ...], more: Assertion) -> None:
     added = (*units, Unit("test_more", 99, is_test=True, assertions=(more,)))
     assert [found for found in compared(units, added) if found.rule != "test-without-assertion"] == []
 
 
+@settings(deadline=None)
 @given(UNITS, st.data())
 def test_an_assertion_less_is_always_told(units: tuple[Unit, ...], data: st.DataObject) -> None:
     one = data.draw(ASSERTIONS.map(lambda each: Assertion(each.line, "gone", each.relation, each.expected, 100)))
@@ -201,9 +204,9 @@ def test_an_assertion_less_is_always_told(units: tuple[Unit, ...], data: st.Data
     ],
 )
 def test_a_hostile_source_ends_in_an_answer_and_not_in_the_reader_s_end(suffix: str, source: str) -> None:
-    asked = json.dumps({"suffix": suffix, "source": source}) + "\n"
-    good = json.dumps({"suffix": ".py", "source": "def test_a():\n    assert f(1) == 2\n"}) + "\n"
-    command = [sys.executable, "-I", "-m", "activities.evaluation.weakening.reader"]
+    asked = json.dumps({"ask": "tests", "suffix": suffix, "source": source}) + "\n"
+    good = json.dumps({"ask": "tests", "suffix": ".py", "source": "def test_a():\n    assert f(1) == 2\n"}) + "\n"
+    command = [sys.executable, "-I", "-m", "activities.evaluation.parsing.reader"]
     done = subprocess.run(command, input=(asked + good).encode(), capture_output=True, timeout=60, check=False)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     # What comes after it is still read, unless the whole reader had to be ended.

@@ -1,16 +1,18 @@
-"""Reads sources that anybody may have written, in a process of its own: a parser that breaks takes nothing with it.
+"""The process that parses: a parser that breaks takes nothing else with it.
 
-Standard input has a JSON object a line (`suffix`, `source`), standard output an answer a line. Started with limits on
-memory and processor time by activities/evaluation/weakening/reading.py; what is not answered was not read.
+Standard input has a JSON object a line (`ask`, `source`, and what else is asked with), standard output an answer a
+line. Limits on memory and processor time are its own first act; what is not answered was not read.
 """
 
 import json
 import resource
 import sys
 from dataclasses import asdict
+from typing import Any
 
+from activities.evaluation.depth import python_code
 from activities.evaluation.weakening import python_tests
-from activities.evaluation.weakening.facts import NotComparable, Unit
+from activities.evaluation.weakening.facts import NotComparable
 
 MEMORY_BYTES = 1024 * 1024 * 1024
 CPU_SECONDS = 20
@@ -24,17 +26,18 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
     for line in sys.stdin:
-        asked = json.loads(line)
-        answer = json.dumps(_answer(asked["suffix"], asked["source"]))
+        answer = json.dumps(_answer(json.loads(line)))
         if len(answer) > MOST_ANSWER_CHARS:
-            answer = json.dumps({"problem": "it asserts too much to be compared"})
+            answer = json.dumps({"problem": "there is too much in it"})
         sys.stdout.write(answer + "\n")
         sys.stdout.flush()
 
 
-def _answer(suffix: str, source: str) -> dict[str, object]:
+def _answer(asked: dict[str, Any]) -> dict[str, object]:
     try:
-        return {"units": [asdict(unit) for unit in _units(suffix, source)]}
+        if asked["ask"] == "statements":
+            return {"statements": [asdict(each) for each in python_code.statements(asked["source"], asked["lines"])]}
+        return {"units": [asdict(unit) for unit in _units(asked["suffix"], asked["source"])]}
     except NotComparable as error:
         return {"problem": str(error)}
     except (RecursionError, MemoryError):
@@ -43,7 +46,7 @@ def _answer(suffix: str, source: str) -> dict[str, object]:
         return {"problem": f"reading it broke ({type(error).__name__})"}
 
 
-def _units(suffix: str, source: str) -> tuple[Unit, ...]:
+def _units(suffix: str, source: str) -> tuple[Any, ...]:
     if suffix in (".py", ".pyi"):
         return python_tests.units(source)
     # Loaded only where there is something to read.
