@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from activities.evaluation import (
+    bulk_findings,
     depth_findings,
+    licence_findings,
     outcome_findings,
     package_findings,
     path_findings,
@@ -41,6 +43,8 @@ DETECTORS: tuple[Detector, ...] = (
     path_findings.sensitive_paths,
     package_findings.packages,
     path_findings.unusual_entries,
+    bulk_findings.generated_bulk,
+    licence_findings.licence_headers,
     path_findings.hidden_characters,
 )
 DEEPER: tuple[Detector, ...] = (depth_findings.unnoticed_faults,)

@@ -7,7 +7,7 @@ years later. The goal and the agent's words are untrusted, so they are shown in 
 from jinja2 import Environment, StrictUndefined
 
 from workflows.models.decision import SignedDecision
-from workflows.models.evidence import Evaluation, Evidence
+from workflows.models.evidence import Evaluation, Evidence, Finding
 from workflows.models.patch import Patch
 from workflows.models.run import RunResult
 from workflows.models.task import Task
@@ -68,6 +68,7 @@ def pull_body(task: Task, patch: Patch, evaluation: Evaluation, evidence: Eviden
         summary=_quoted(run.summary or "The agent gave no reasoning.", _SUMMARY_CHARS),
         findings=evidence.findings[:_MOST_FINDINGS],
         code=_code,
+        place=_place,
     )
 
 
@@ -100,7 +101,8 @@ Turned from failing to passing: {% for name in evidence.turned[:20] %}{{ code(na
 Of {{ evidence.coverage.statements }} changed statements the checks run {{ evidence.coverage.run }}.
 {% endif %}
 {% if evidence.mutation and evidence.mutation.tried %}
-Of {{ evidence.mutation.tried }} faults put into {{ evidence.mutation.lines }} changed lines they notice {{ evidence.mutation.noticed }}.
+Of {{ evidence.mutation.tried }} faults put into {{ evidence.mutation.lines }} changed lines they notice
+{{ evidence.mutation.noticed }}.
 {% endif %}
 {% if evidence.flaky %}
 Flaky: {% for name in evidence.flaky[:20] %}{{ code(name) }} {% endfor %}
@@ -108,7 +110,7 @@ Flaky: {% for name in evidence.flaky[:20] %}{{ code(name) }} {% endfor %}
 
 {% endif %}
 {% for finding in findings %}
-- **{{ finding.severity }}** {{ code(finding.rule) }} {{ code(finding.path ~ (":" ~ finding.line if finding.line else "")) if finding.path }}
+- **{{ finding.severity }}** {{ code(finding.rule) }} {{ place(finding) }}
   {{ code(finding.message) }}
 {% endfor %}
 
@@ -142,6 +144,11 @@ def _quoted(text: str, most: int) -> str:
 def _code(text: str) -> str:
     line = " ".join(_plain(text).replace("`", "'").replace("|", "/").split())
     return f"`{line[:300] or '-'}`"
+
+
+def _place(finding: Finding) -> str:
+    where = f"{finding.path}:{finding.line}" if finding.line else finding.path
+    return _code(where) if where else ""
 
 
 def _plain(text: str) -> str:

@@ -41,7 +41,7 @@ from activities.policy.documents import PlatformPolicy, SecurityPolicy, TaskType
 from activities.policy.grades import strongest
 from activities.policy.reading import TEAM_FILE
 from workflows.models.limits import Grade, Limits
-from workflows.models.policy import Check, EgressProfile, PolicyRefusal, RegistryReach, Setup, TaskPolicy
+from workflows.models.policy import Check, EgressProfile, LicenceHeader, PolicyRefusal, RegistryReach, Setup, TaskPolicy
 from workflows.models.task import Task
 
 TASK_TYPES = ("docs", "test-fix", "dependency-bump", "refactor", "bug-fix", "feature")
@@ -83,6 +83,7 @@ def combine(
         setup=_setup(security, stated, detected),
         check_definitions=stated.check_definitions,
         test_paths=stated.test_paths,
+        licence_headers=tuple(LicenceHeader(**header.model_dump()) for header in stated.licence_headers),
         scope=stated.scope,
         task_type_scope=kind.scope,
         forbidden=_union(security.forbidden, stated.forbidden, kind.forbidden),

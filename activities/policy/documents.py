@@ -206,6 +206,15 @@ class SetupTable(Document):
     """`locked`: the set-up gets the packages that `lock_files` pin, and none else. `whole`: any package."""
 
 
+class LicenceHeaderEntry(Document):
+    """A header that new files must have, and that no file may lose: `[[licence_headers]]`."""
+
+    paths: Annotated[Patterns, Field(min_length=1)]
+    """Of the files, such as `*.py`."""
+    text: str = Field(min_length=1, max_length=4000)
+    """What stands in their first 40 lines, without comment characters; `{year}` is any year or range of years."""
+
+
 class TaskTypeTable(Document):
     """What holds for one task type beside all else: `[task_types.NAME]`. An unknown name defines a new type."""
 
@@ -236,6 +245,7 @@ class TeamPolicy(Document):
     """Paths that define how checks run, beside those that are known; a change there needs a person."""
     test_paths: Patterns = ()
     """Paths of tests, beside those that are known; a patch is also judged with base's."""
+    licence_headers: Annotated[tuple[LicenceHeaderEntry, ...], Field(max_length=20)] = ()
     scope: Patterns = ()
     """Paths that agents may touch; left out, all."""
     forbidden: Patterns = ()

@@ -58,6 +58,15 @@ class Setup(Model):
     registry: RegistryReach = RegistryReach.LOCKED
 
 
+class LicenceHeader(Model):
+    """A header that files have to have."""
+
+    paths: tuple[str, ...]
+    """Gitignore-style patterns."""
+    text: str
+    """Comment characters apart; `{year}` is a year or several."""
+
+
 class TaskPolicy(Model):
     """What holds for one task; fixed at prepare from the base branch and hashed into every decision."""
 
@@ -73,6 +82,7 @@ class TaskPolicy(Model):
     """Paths that tasks of this type may touch; a path must be in both scopes."""
     forbidden: tuple[str, ...] = ()
     """Paths no agent may touch."""
+    licence_headers: tuple[LicenceHeader, ...] = ()
     max_changed_lines: int = Field(default=2000, gt=0)
     max_patch_bytes: int = Field(default=5 * 1024 * 1024, gt=0)
     reviewers: tuple[str, ...] = ()
