@@ -9,6 +9,7 @@ from activities.archive.contract import ArtifactStore
 from activities.evaluation.brought import Brought
 from activities.evaluation.changes import ChangeReader
 from activities.evaluation.checks import Bench, CheckedTree, CheckRunner
+from activities.evaluation.claims import claims
 from activities.evaluation.depth.deeper import DeeperLook, Trees
 from activities.evaluation.depth.repeats import flaky_tests
 from activities.evaluation.feedback import feedback, summary
@@ -116,6 +117,7 @@ class Evaluator:
             left_out=patch.left_out,
             packages=brought,
             tests=await self._tests.read(git_dir, changes, policy.test_paths),
+            reasoning=order.run.summary if order.run is not None else None,
         )
         trees = Trees(base=base, base_bench=bench, patched=patched, bench=own)
         judged, findings = await self._deeper_look(judged, trees)
@@ -135,6 +137,7 @@ class Evaluator:
             flaky=tuple(f"{check}: {test}" for check, test in flaky)[:TURNED_NAMED],
             coverage=again.coverage,
             mutation=judged.trials.result() if judged.trials is not None else None,
+            claims=claims(judged),
             findings=findings,
             layer=order.prepared.layer,
             patched_layer=brought.key,

@@ -10,6 +10,7 @@ from activities.evaluation import (
     outcome_findings,
     package_findings,
     path_findings,
+    reasoning_findings,
     secret_findings,
     shadowing,
     test_text_findings,
@@ -46,6 +47,8 @@ DETECTORS: tuple[Detector, ...] = (
     bulk_findings.generated_bulk,
     licence_findings.licence_headers,
     path_findings.hidden_characters,
+    reasoning_findings.missing_reasoning,
+    reasoning_findings.contradicted_claims,
 )
 DEEPER: tuple[Detector, ...] = (depth_findings.unnoticed_faults,)
 """Asked once faults were tried in a patch that nothing else blocks."""

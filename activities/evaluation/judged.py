@@ -35,6 +35,8 @@ class Judged:
     packages: Brought = field(default_factory=Brought)
     tests: tuple[ComparedTests, ...] = ()
     """What changed files of tests assert, before and after."""
+    reasoning: str | None = None
+    """The agent's last message; None if it is not known which run made the patch."""
     again: Again = field(default_factory=Again)
     trials: Trials | None = None
     """Of faults in changed lines, if any were tried."""

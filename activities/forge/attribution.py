@@ -83,6 +83,13 @@ In the words of {{ code(run.agent) }}, not checked:
 
 {{ summary }}
 
+{% if evidence.claims %}
+What of it was checked:
+{% for claim in evidence.claims %}
+- {{ code(claim.said) }}: **{{ claim.holds }}** by {{ code(claim.shown_by) }}
+{% endfor %}
+
+{% endif %}
 ## Evidence
 {{ code(evaluation.summary) }} ({{ patch.files }} files, +{{ patch.added }} -{{ patch.removed }})
 

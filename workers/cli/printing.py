@@ -171,6 +171,8 @@ def print_evidence(evidence: Evidence) -> None:
     if evidence.turned:
         console.print(f"  [green]turned[/green]   {plain(', '.join(evidence.turned), 300)}")
     _print_depth(evidence, console)
+    for claim in evidence.claims:
+        console.print(f"  claim    {claim.holds}: {plain(claim.said, 120)!r} ({plain(claim.shown_by, 200)})")
     _print_findings(evidence.findings, console)
     if evidence.egress_refused:
         console.print(f"  refused hosts: {plain(', '.join(evidence.egress_refused))}  (journeyman egress --refused)")

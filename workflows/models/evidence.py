@@ -96,9 +96,29 @@ class Mutation(Model):
     """Why no more were tried, if there were more."""
 
 
+class ClaimHolds(StrEnum):
+    """What evidence says of a claim."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    UNCHECKED = "unchecked"
+
+
+class Claim(Model):
+    """Something that the agent says of its own work."""
+
+    kind: str
+    """Such as `tests-pass`."""
+    said: str
+    """In its words, which are untrusted."""
+    holds: ClaimHolds
+    shown_by: str
+    """The check, or the part of the patch, that shows it."""
+
+
 _ADDED = (
     *("backend", "runtime", "egress_allowed", "patched_layer", "packages", "hangs"),
-    *("base_again", "patched_again", "flaky", "coverage", "mutation"),
+    *("base_again", "patched_again", "flaky", "coverage", "mutation", "claims"),
 )
 """Fields without which evidence was put on record before: empty, they are no part of its hash."""
 
@@ -126,6 +146,8 @@ class Evidence(Model):
     """Tests that said different things about one and the same tree; at most 200. None of them is among the turned."""
     coverage: Coverage | None = None
     mutation: Mutation | None = None
+    claims: tuple[Claim, ...] = ()
+    """Of the agent's last message, as far as they are of a kind that is known; at most 20."""
     findings: tuple[Finding, ...] = ()
     layer: str = ""
     """Hash of the environment layer, if any."""
