@@ -24,6 +24,8 @@ from workflows.models.usage import USD
 MEND = "sed -i 's/a - b/a + b/' calc.py"
 AGENTS = {
     "mender": f'{MEND}; echo \'{{"type": "result", "text": "add() subtracted; now it adds"}}\'',
+    "claimer": f"{MEND}; sed -i 's/calc.double(2) == 4/calc.double(2)/' tests/test_calc.py; "
+    'echo \'{"type": "result", "text": "Mended add(). All tests pass. I added two tests."}\'',
     "idle": "echo nothing to do",
     "tidy": "touch noise.log; mkdir -p build; touch build/x",
     "failing": f"{MEND}; echo 'cannot go on' >&2; exit 3",
