@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from activities.evaluation.checks import CheckedTree
+from activities.evaluation.depth.code import Statement
 from activities.evaluation.depth.lines_run import is_run
-from activities.evaluation.depth.python_code import Statement
 from activities.evaluation.depth.repeats import flaky_checks, flaky_tests
 from activities.evaluation.judged import Judged
 from activities.evaluation.paths import shown
@@ -41,7 +41,9 @@ def not_run(judged: Judged) -> Iterator[Finding]:
         message = f"no check runs any of the {coverage.statements} changed statements, so none says anything about them"
         yield Finding(rule="changed-code-not-run", severity=Severity.PERSON, message=message)
     for path, changed in judged.again.code.items():
-        lines = judged.again.run.lines.get(path, set())
+        if path not in judged.again.run.measured:
+            continue
+        lines = judged.again.run.places.get(path, set())
         missed = [statement for statement in changed.statements if not is_run(statement, lines)]
         if missed:
             message = (

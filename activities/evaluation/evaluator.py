@@ -1,7 +1,6 @@
 """Judging one patch: base, the patch under base's tests, and the patch as it is; then everything that was found."""
 
 import asyncio
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -160,14 +159,13 @@ class Evaluator:
 
     async def _deeper_look(self, judged: Judged, trees: Trees) -> tuple[Judged, tuple[Finding, ...]]:
         """Everything that is found, with further runs where they can show more."""
-        began = time.monotonic()
         again = await self._deeper.again(trees, judged.policy, judged.changes, judged.added_lines)
         judged = replace(judged, again=again)
         # Beside the event loop: searching a large patch takes seconds, and heartbeats go on meanwhile.
         findings = await asyncio.to_thread(find, judged)
         if again.coverage is None or any(finding.severity is Severity.BLOCKER for finding in findings):
             return judged, findings  # what goes back to the agent will be another patch
-        judged = replace(judged, trials=await self._deeper.mutants(trees, judged.policy, again, began))
+        judged = replace(judged, trials=await self._deeper.mutants(trees, judged.policy, again))
         return judged, ordered((*findings, *find(judged, DEEPER)))
 
     async def _tree(self, git_dir: Path, commit: str) -> str:

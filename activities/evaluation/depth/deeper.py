@@ -8,37 +8,30 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from activities.evaluation import paths
 from activities.evaluation.changes import SYMLINK, Change, PatchLine, is_readable
 from activities.evaluation.checks import Bench, CheckedTree, CheckRunner, Variant
-from activities.evaluation.depth.lines_run import LinesRun, covered, lines_run
+from activities.evaluation.depth.code import Changed, Mutant, statement_of
+from activities.evaluation.depth.lines_run import PYTHON, LinesRun, covered, lines_run
 from activities.evaluation.depth.mutants import Trials, trials
-from activities.evaluation.depth.probe_stage import INSIDE, probe_mount
-from activities.evaluation.depth.python_code import Mutant, Statement
+from activities.evaluation.depth.probe_stage import INSIDE, RECORD, probe_mount
 from activities.evaluation.depth.repeats import agree, concerned
 from activities.evaluation.parsing.asking import ask, source_of
 from activities.repository.git import Git
+from activities.sandbox.contract import WORKSPACE
 from workflows.models.evidence import Coverage
 from workflows.models.policy import Check, TaskPolicy
 from workflows.models.run import RunEnd
 
+SCRIPTS = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts")
 MOST_WATCHED = 100
 """Files."""
 _LEAST_SECONDS = 5
 """A check that took next to nothing is given this much beside a multiple of that."""
 _MORE = 3
 """How many times as long as without a fault a check may take with one."""
-
-
-@dataclass(frozen=True)
-class Changed:
-    """A changed file of code."""
-
-    path: str
-    source: bytes
-    statements: tuple[Statement, ...]
 
 
 @dataclass(frozen=True)
@@ -50,6 +43,8 @@ class Again:
     coverage: Coverage | None = None
     run: LinesRun = field(default_factory=LinesRun)
     code: Mapping[str, Changed] = field(default_factory=dict)
+    began: float = 0
+    """When the watched run did, by the monotonic clock: from then on time is counted that policy pays for."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +77,7 @@ class DeeperLook:
             await self._run(trees.base_bench, f"base{number}", trees.base, chosen, policy)
             for number in range(2, 2 + policy.repeats if chosen else 0)
         ]
+        began = time.monotonic()
         watched, run = (await self._watched(trees, policy, code)) if code else (None, LinesRun())
         # Run once more as it is where being watched made a difference, or nobody watched.
         serves = watched is not None and agree(watched, trees.patched)
@@ -94,13 +90,13 @@ class DeeperLook:
         if watched is not None and not serves:
             coverage = Coverage(unknown="the checks say something else when they are watched")
         elif code:
-            coverage = covered({path: each.statements for path, each in code.items()}, run)
-        return Again(tuple(base), tuple(patched), coverage, run if serves else LinesRun(), code)
+            coverage = covered(code, run)
+        return Again(tuple(base), tuple(patched), coverage, run if serves else LinesRun(), code, began)
 
-    async def mutants(self, trees: Trees, policy: TaskPolicy, again: Again, began: float) -> Trials:
-        """Put faults into changed lines that were run, one at a time. `began`: of `again`, by the monotonic clock."""
-        told = trials({path: each.statements for path, each in again.code.items()}, again.run.lines)
-        until = began + policy.mutation_seconds
+    async def mutants(self, trees: Trees, policy: TaskPolicy, again: Again) -> Trials:
+        """Put faults into changed lines that were run, one at a time. Raises ChecksInterrupted."""
+        told = trials({path: each.statements for path, each in again.code.items()}, again.run.places)
+        until = again.began + policy.mutation_seconds
         for place, mutant in told.next_ones():
             noticed = await self._notices(trees, policy, again.code[place[0]], mutant, told.count, until)
             if noticed is None:
@@ -137,11 +133,20 @@ class DeeperLook:
     async def _watched(
         self, trees: Trees, policy: TaskPolicy, code: Mapping[str, Changed]
     ) -> tuple[CheckedTree, LinesRun]:
-        environment = {"PYTHONPATH": INSIDE, "JOURNEYMAN_PROBE": "\n".join(code)}
-        variant = Variant(environment, (probe_mount(self._probe),), wall_seconds=policy.mutation_seconds, notes=True)
+        environment = {
+            "PYTHONPATH": INSIDE,
+            "JOURNEYMAN_PROBE": "\n".join(path for path in code if path.endswith(PYTHON)),
+            "NODE_V8_COVERAGE": f"{WORKSPACE}/{RECORD}",
+        }
+        variant = Variant(
+            environment,
+            (probe_mount(self._probe),),
+            wall_seconds=policy.mutation_seconds / len(policy.checks),
+            notes=True,
+        )
         watched = await self._checks.run(trees.bench, "watched", trees.patched.run.tree, policy, variant)
         checkouts = [self._checks.checkout(trees.bench, "watched", place) for place in range(len(policy.checks))]
-        return watched, await asyncio.to_thread(lines_run, checkouts, tuple(code))
+        return watched, await asyncio.to_thread(lines_run, checkouts, code)
 
     async def _code(
         self, bench: Bench, changes: tuple[Change, ...], added: tuple[PatchLine, ...], test_paths: tuple[str, ...]
@@ -158,14 +163,19 @@ class DeeperLook:
         pairs = zip(chosen, sources, strict=True)
         known = [(change.path, source) for change, source in pairs if source is not None and "\ufffd" not in source]
         answers = await ask(
-            [{"ask": "statements", "source": source, "lines": sorted(set(lines[path]))} for path, source in known]
+            [
+                {
+                    "ask": "statements",
+                    "suffix": PurePosixPath(path).suffix,
+                    "source": source,
+                    "lines": sorted(set(lines[path])),
+                }
+                for path, source in known
+            ]
         )
         found = {}
         for (path, source), answer in zip(known, answers, strict=True):
-            statements = tuple(
-                Statement(each["line"], each["end"], tuple(Mutant(**mutant) for mutant in each["mutants"]))
-                for each in answer.get("statements", ())
-            )
+            statements = tuple(statement_of(each) for each in answer.get("statements", ()))
             if statements:
                 found[path] = Changed(path, source.encode(), statements)
         return found
@@ -177,12 +187,12 @@ def _pays(patched: CheckedTree, policy: TaskPolicy) -> bool:
 
 
 def _is_code(change: Change, test_paths: tuple[str, ...]) -> bool:
-    """Python that is neither a test nor a definition of how tests run; with a path that the probe can be told."""
+    """Python or JavaScript, no test, no definition of how tests run, and with a path that can be told."""
     others = (*paths.TESTS, *paths.CHECK_DEFINITIONS, *test_paths)
     return (
-        change.path.endswith(".py")
+        PurePosixPath(change.path).suffix in (PYTHON, *SCRIPTS)
         and not change.is_deleted
         and change.new_mode not in (SYMLINK,)
-        and "\n" not in change.path
+        and paths.shown(change.path) == change.path
         and not paths.matches(change.path, others)
     )

@@ -7,8 +7,8 @@ its faults is noticed. So little time is spread over many lines.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from activities.evaluation.depth.code import Mutant, Statement
 from activities.evaluation.depth.lines_run import is_run
-from activities.evaluation.depth.python_code import Mutant, Statement
 from workflows.models.evidence import Mutation
 
 MOST_TRIED = 40
@@ -54,11 +54,11 @@ class Trials:
         return Mutation(lines=len(self.tried), tried=self.count, noticed=len(self.noticed), stopped=self.stopped)
 
 
-def trials(statements: Mapping[str, tuple[Statement, ...]], lines: Mapping[str, set[int]]) -> Trials:
+def trials(statements: Mapping[str, tuple[Statement, ...]], places: Mapping[str, set[int]]) -> Trials:
     """Faults in statements that are run: in others none can be noticed."""
     waiting: dict[tuple[str, int], list[Mutant]] = {}
     for path, found in statements.items():
         for statement in found:
-            if statement.mutants and is_run(statement, lines.get(path, set())):
+            if statement.mutants and is_run(statement, places.get(path, set())):
                 waiting.setdefault((path, statement.line), []).extend(statement.mutants)
     return Trials(waiting)

@@ -7,9 +7,9 @@ written. Nothing is executed here.
 import ast
 import copy
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 
+from activities.evaluation.depth.code import Mutant, Statement
 from activities.evaluation.weakening.facts import NotComparable, clipped
 
 MOST_STATEMENTS = 2000
@@ -44,34 +44,6 @@ _CALCULATED: dict[type[ast.operator], type[ast.operator]] = {
 }
 _SIMPLE = (ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Raise, ast.Assert, ast.Delete)
 _NOT_RUN = (ast.Global, ast.Nonlocal)
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One fault, as the text that takes a place in the source: lines from 0, columns in bytes of UTF-8."""
-
-    first: int
-    start: int
-    last: int
-    end: int
-    text: str
-    what: str
-    """For people: `a + b` became `a - b`."""
-
-    def applied(self, source: bytes) -> bytes:
-        """The source with the fault in it."""
-        lines = source.splitlines(keepends=True)
-        head, tail = lines[self.first][: self.start], lines[self.last][self.end :]
-        return b"".join([*lines[: self.first], head + self.text.encode() + tail, *lines[self.last + 1 :]])
-
-
-@dataclass(frozen=True)
-class Statement:
-    """A statement, or the head of a compound one, that a changed line is part of."""
-
-    line: int
-    end: int
-    mutants: tuple[Mutant, ...]
 
 
 def statements(source: str, lines: Iterable[int]) -> tuple[Statement, ...]:

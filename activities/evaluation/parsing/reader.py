@@ -36,7 +36,7 @@ def main() -> None:
 def _answer(asked: dict[str, Any]) -> dict[str, object]:
     try:
         if asked["ask"] == "statements":
-            return {"statements": [asdict(each) for each in python_code.statements(asked["source"], asked["lines"])]}
+            return {"statements": [asdict(each) for each in _statements(**asked)]}
         return {"units": [asdict(unit) for unit in _units(asked["suffix"], asked["source"])]}
     except NotComparable as error:
         return {"problem": str(error)}
@@ -44,6 +44,14 @@ def _answer(asked: dict[str, Any]) -> dict[str, object]:
         return {"problem": "it is nested too deeply, or too large, to be read"}
     except Exception as error:
         return {"problem": f"reading it broke ({type(error).__name__})"}
+
+
+def _statements(suffix: str, source: str, lines: list[int], **_: object) -> tuple[Any, ...]:
+    if suffix == ".py":
+        return python_code.statements(source, lines)
+    from activities.evaluation.depth import script_code  # noqa: PLC0415
+
+    return script_code.statements(source, suffix, lines)
 
 
 def _units(suffix: str, source: str) -> tuple[Any, ...]:

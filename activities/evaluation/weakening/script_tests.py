@@ -40,11 +40,15 @@ _MOST_NODES = 2_000_000
 
 def units(source: bytes, suffix: str) -> tuple[Unit, ...]:
     """Every test, and what is outside of tests. Raises NotComparable."""
-    language = Language(_GRAMMARS.get(suffix, tree_sitter_javascript.language)())
-    root = Parser(language).parse(source).root_node
+    root = Parser(language(suffix)).parse(source).root_node
     if root.has_error:
         raise NotComparable("it has a syntax error, or syntax that is not known here")
     return tuple(gathered.unit() for gathered in _gathered(root))
+
+
+def language(suffix: str) -> Language:
+    """The grammar for files of this suffix."""
+    return Language(_GRAMMARS.get(suffix, tree_sitter_javascript.language)())
 
 
 def _gathered(root: Node) -> list[Gathered]:

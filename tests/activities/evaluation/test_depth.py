@@ -1,24 +1,30 @@
 """A flaky test is told from a mended one, and changed code that no check runs or would miss is told with its lines."""
 
 import ast
+import asyncio
+import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from activities.evaluation.depth import script_code
+from activities.evaluation.depth.code import Changed, Mutant, Statement
 from activities.evaluation.depth.deeper import Again
 from activities.evaluation.depth.lines_run import covered, lines_run
 from activities.evaluation.depth.mutants import MOST_FOR_A_LINE, MOST_TRIED, trials
 from activities.evaluation.depth.probe_stage import INSIDE, RECORD, stage_probe
-from activities.evaluation.depth.python_code import Mutant, Statement, statements
+from activities.evaluation.depth.python_code import statements
+from activities.evaluation.weakening import script_tests
 from tests.activities.evaluation.court import CALC, MENDED, POLICY, SAMPLE, TESTS, Court, rules, script
 from tests.activities.evaluation.test_findings import F, P, judged, tree
 from tests.activities.evaluation.test_findings import rules as rules_of
 from workflows.models.evidence import Coverage, Severity
-from workflows.models.limits import Limits
+from workflows.models.limits import Guarantees, Limits
 from workflows.models.policy import Check
 
 AGAIN = POLICY.model_copy(update={"repeats": 1})
@@ -126,7 +132,7 @@ async def test_a_patch_of_which_nothing_is_run_is_for_a_person(court: Court) -> 
 async def test_a_check_that_starts_no_python_is_said_not_to_be_watched(court: Court) -> None:
     evidence = (await court.judge({"calc.py": MENDED}, policy=script("true", mutation_seconds=60))).evidence
     assert evidence.coverage is not None
-    assert "no check starts a Python" in evidence.coverage.unknown
+    assert "no check starts a program" in evidence.coverage.unknown
     assert evidence.mutation is not None
     assert evidence.mutation.tried == 0
     assert evidence.findings == ()
@@ -164,6 +170,43 @@ async def test_a_fault_that_makes_a_check_hang_counts_as_noticed(court: Court) -
     assert evidence.mutation.noticed >= 1
 
 
+async def test_a_step_that_starts_again_goes_on_among_its_faults_and_comes_to_the_same(court: Court) -> None:
+    source = MENDED.replace("2 * a", "a + a")
+    order = await court.order({"calc.py": source}, policy=DEEP)
+    bench = court.bench(order)
+    first = asyncio.create_task(court.evaluator.judge(order, bench, Guarantees()))
+    async with asyncio.timeout(120):
+        while not any(".mutant0x" in run for run in court.sandboxes.known_runs()):
+            await asyncio.sleep(0.02)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    evidence = (await court.evaluator.judge(order, bench, Guarantees())).evidence
+    assert evidence.mutation is not None
+    assert (evidence.mutation.tried, evidence.mutation.noticed) == (2, 2)
+    await court.checks.clear(bench)
+    assert [run for run in court.sandboxes.known_runs() if run.startswith(court.name)] == []
+
+
+async def test_a_path_that_can_t_be_told_to_the_probe_is_left_out_and_breaks_nothing(court: Court) -> None:
+    def plant(work: Path) -> None:
+        (work / "calc.py").write_text(MENDED)
+        with open(bytes(work) + b"/caf\xe9.py", "wb") as file:
+            file.write(b"x = 1\n")
+        (work / "a\nb.py").write_text("x = 1\n")
+        (work / "latin.py").write_bytes(b"# coding: latin-1\nx = '\xe9'\n")
+
+    evidence = (await court.judge(plant, policy=DEEP)).evidence
+    assert evidence.coverage == Coverage(statements=1, run=1)
+
+
+async def test_notes_that_a_patch_brings_along_are_not_what_was_seen(court: Court) -> None:
+    forged = {"calc.py": MENDED + "\n\ndef half(a):\n    return a / 2\n", f"{RECORD}/x": "watching\n10 calc.py\n"}
+    evidence = (await court.judge(forged, policy=DEEP)).evidence
+    assert evidence.coverage is not None
+    assert evidence.coverage.run < evidence.coverage.statements
+    assert "lines-not-run" in rules(evidence)
+
+
 async def test_several_checks_are_watched_together_and_the_first_that_fails_notices(court: Court) -> None:
     other = Check(name="other", command="python3 -c 'import calc; calc.double(2)'")
     policy = DEEP.model_copy(update={"checks": (other, POLICY.checks[0])})
@@ -186,6 +229,84 @@ async def test_the_repository_s_own_sitecustomize_still_counts(court: Court) -> 
     assert evidence.patched.passed
     assert evidence.coverage is not None
     assert evidence.coverage.unknown == ""
+
+
+SCRIPT = "exports.add = (a, b) => a - b;\nexports.half = (a) => {\n  return a / 2;\n};\n"
+SCRIPT_TEST = (
+    'const { test } = require("node:test"); const assert = require("node:assert");\n'
+    'const { add } = require("./calc");\ntest("add", () => assert.strictEqual(add(2, 3), 5));\n'
+)
+NODE = script("node --test", mutation_seconds=120)
+needs_node = pytest.mark.skipif(not Path("/usr/bin/node").exists(), reason="Debian's node is not installed")
+
+
+@needs_node
+async def test_changed_javascript_that_no_check_runs_or_would_miss_is_told(court: Court) -> None:
+    await court.order({}, files={"calc.js": SCRIPT, "calc.test.js": SCRIPT_TEST})
+    mended = SCRIPT.replace("a - b", "a + b").replace("a / 2", "a * 0.5")
+    evidence = (await court.judge({"calc.js": mended}, policy=NODE)).evidence
+    # The line with `add` is two: what is exported when the module is loaded, and what the function returns.
+    assert evidence.coverage == Coverage(statements=3, run=2)
+    missed = next(found for found in evidence.findings if found.rule == "lines-not-run")
+    assert (missed.path, missed.line) == ("calc.js", 3)
+    assert evidence.mutation is not None
+    assert (evidence.mutation.lines, evidence.mutation.noticed) == (1, 1)
+
+
+@needs_node
+async def test_javascript_that_no_test_would_miss_is_told_with_its_line(court: Court) -> None:
+    tests = SCRIPT_TEST + 'test("half", () => { require("./calc").half(4); });\n'
+    await court.order({}, files={"calc.js": SCRIPT, "calc.test.js": tests})
+    mended = SCRIPT.replace("a - b", "a + b").replace("a / 2", "a * 0.5")
+    evidence = (await court.judge({"calc.js": mended}, policy=NODE)).evidence
+    survived = [(found.path, found.line) for found in evidence.findings if found.rule == "mutant-survived"]
+    assert survived == [("calc.js", 3)]
+
+
+@needs_node
+async def test_javascript_that_is_translated_before_it_runs_is_not_measured(court: Court) -> None:
+    # As transpilers do: what runs under the file's address is another text.
+    test = (
+        'const vm = require("node:vm"), fs = require("node:fs"), url = require("node:url");\n'
+        'const source = "/* header */" + fs.readFileSync("calc.js", "utf8");\n'
+        'vm.runInThisContext(`(exports => {${source}})`, { filename: url.pathToFileURL("calc.js").href })({});\n'
+    )
+    await court.order({}, files={"calc.js": SCRIPT, "calc.test.js": test})
+    evidence = (await court.judge({"calc.js": SCRIPT.replace("a - b", "a + b")}, policy=NODE)).evidence
+    assert evidence.coverage is not None
+    assert "could be watched" in evidence.coverage.unknown
+    assert "lines-not-run" not in rules(evidence)
+
+
+@settings(deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["result", "url", "functions", "ranges", "startOffset"]), inner, max_size=3
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_counts_that_node_did_not_write_are_read_without_an_error(written: object) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / RECORD).mkdir()
+        for name, content in (("a.json", json.dumps(written)), ("b.json", json.dumps({"result": [written]}))):
+            (Path(folder) / RECORD / name).write_text(content)
+        assert lines_run([Path(folder)], {"a.js": Changed("a.js", b"", ())}).unknown
+
+
+def test_each_fault_in_javascript_is_a_program() -> None:
+    source = "const f = (a, b) => {\n  if (a > b && !c) { return 'é' + (a * 2); }\n  g(a === 3 ?? b);\n  throw a;\n};\n"
+    faults = [mutant for each in script_code.statements(source, ".js", range(1, 9)) for mutant in each.mutants]
+    assert len(faults) > 6
+    for fault in faults:
+        mutated = fault.applied(source.encode()).decode()
+        assert mutated != source
+        assert not script_tests.units(mutated.encode(), ".js")[0].is_test
 
 
 def watch(folder: Path, program: str, *watched: str) -> subprocess.CompletedProcess[bytes]:
@@ -215,9 +336,12 @@ def test_the_probe_notes_threads_forks_and_processes_that_end_at_once(tmp_path: 
     )
     done = watch(tmp_path, program, "sample.py")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    run = lines_run([tmp_path], ["sample.py"])
+    run = lines_run([tmp_path], {"sample.py": Changed("sample.py", b"", ())})
     assert run.unknown == ""
-    assert run.lines["sample.py"] == {1, 2, 5, 6, 9}
+    assert run.places["sample.py"] == {1, 2, 5, 6, 9}
+
+
+CALC_CODE = {"calc.py": Changed("calc.py", b"", ())}
 
 
 def test_notes_that_code_under_test_forged_neither_lead_elsewhere_nor_fill_memory(tmp_path: Path) -> None:
@@ -226,13 +350,13 @@ def test_notes_that_code_under_test_forged_neither_lead_elsewhere_nor_fill_memor
     (folder / "a").write_bytes(
         b"watching\n" + b"1 calc.py\n99999999999999 calc.py\nx calc.py\n2 ../../etc/passwd\n\xff\n" * 9
     )
-    assert lines_run([tmp_path], ["calc.py"]).lines == {"calc.py": {1}}
+    assert lines_run([tmp_path], CALC_CODE).places == {"calc.py": {1}}
     (folder / "b").symlink_to("/etc/passwd")
-    assert lines_run([tmp_path], ["calc.py"]).unknown
+    assert lines_run([tmp_path], CALC_CODE).unknown
     (folder / "b").unlink()
-    (folder / "big").write_bytes(b"1 calc.py\n" * 2_000_000)
-    assert lines_run([tmp_path], ["calc.py"]).unknown
-    assert covered({}, lines_run([tmp_path], ["calc.py"])).unknown
+    (folder / "big").write_bytes(b"1 calc.py\n" * 4_000_000)
+    assert lines_run([tmp_path], CALC_CODE).unknown
+    assert covered({}, lines_run([tmp_path], CALC_CODE)).unknown
 
 
 EXPRESSIONS = st.recursive(
