@@ -9,20 +9,22 @@ from activities.evaluation.brought import Brought
 from activities.evaluation.changes import ChangeReader
 from activities.evaluation.checks import Bench, CheckedTree, CheckRunner
 from activities.evaluation.claims import claims
-from activities.evaluation.depth.deeper import DeeperLook, Trees
+from activities.evaluation.depth.deeper import Again, DeeperLook, Trees
 from activities.evaluation.depth.repeats import flaky_tests
 from activities.evaluation.feedback import feedback, summary
 from activities.evaluation.findings import DEEPER, find, ordered
 from activities.evaluation.guarded import guarded_changes, guarded_tree
 from activities.evaluation.judged import Judged
+from activities.evaluation.looks import Looks
 from activities.evaluation.outcome_findings import TURNED_NAMED, turned
 from activities.evaluation.weakening.reading import TestReader
 from activities.repository.git import Git
-from workflows.models.evidence import CheckRun, Evaluation, Evidence, Finding, Severity
+from workflows.models.evidence import CheckRun, Claim, Evaluation, Evidence, Finding, Severity
 from workflows.models.limits import Guarantees
 from workflows.models.policy import TaskPolicy
 from workflows.models.steps import EvaluateOrder
 
+_NO_CLAIMS: tuple[Claim, ...] = ()
 FINDINGS_CARRIED = 50
 """In history; all are in the evidence."""
 
@@ -102,6 +104,7 @@ class Evaluator:
             if tree not in done:
                 done[tree] = await self._checks.run(at, label, tree, policy)
         base, guarded, patched = done[base_tree], done[mixed_tree], done[head_tree]
+        looks = Looks()
         judged = Judged(
             task=task,
             policy=policy,
@@ -115,12 +118,16 @@ class Evaluator:
             has_layer=bool(order.prepared.layer),
             left_out=patch.left_out,
             packages=brought,
-            tests=await self._tests.read(git_dir, changes, policy.test_paths),
+            tests=await looks.take(
+                "comparing what tests assert", self._tests.read(git_dir, changes, policy.test_paths), ()
+            ),
             reasoning=order.run.summary if order.run is not None else None,
         )
         trees = Trees(base=base, base_bench=bench, patched=patched, bench=own)
-        judged, findings = await self._deeper_look(judged, trees)
+        judged, findings = await self._deeper_look(judged, trees, looks)
         again = judged.again
+        said = looks.glance("reading what the agent says", lambda: claims(judged), _NO_CLAIMS)
+        findings = ordered((*findings, *looks.findings()))
         flaky = dict.fromkeys((*flaky_tests((base, *again.base)), *flaky_tests((patched, *again.patched))))
         evidence = Evidence(
             task_id=task.id,
@@ -136,7 +143,7 @@ class Evaluator:
             flaky=tuple(f"{check}: {test}" for check, test in flaky)[:TURNED_NAMED],
             coverage=again.coverage,
             mutation=judged.trials.result() if judged.trials is not None else None,
-            claims=claims(judged),
+            claims=said,
             findings=findings,
             layer=order.prepared.layer,
             patched_layer=brought.key,
@@ -157,16 +164,17 @@ class Evaluator:
             feedback=feedback(findings, patched, guarded),
         )
 
-    async def _deeper_look(self, judged: Judged, trees: Trees) -> tuple[Judged, tuple[Finding, ...]]:
+    async def _deeper_look(self, judged: Judged, trees: Trees, looks: Looks) -> tuple[Judged, tuple[Finding, ...]]:
         """Everything that is found, with further runs where they can show more."""
-        again = await self._deeper.again(trees, judged.policy, judged.changes, judged.added_lines)
-        judged = replace(judged, again=again)
+        again = self._deeper.again(trees, judged.policy, judged.changes, judged.added_lines)
+        judged = replace(judged, again=await looks.take("running checks again", again, Again()))
         # Beside the event loop: searching a large patch takes seconds, and heartbeats go on meanwhile.
         findings = await asyncio.to_thread(find, judged)
-        if again.coverage is None or any(finding.severity is Severity.BLOCKER for finding in findings):
+        if judged.again.coverage is None or any(finding.severity is Severity.BLOCKER for finding in findings):
             return judged, findings  # what goes back to the agent will be another patch
-        judged = replace(judged, trials=await self._deeper.mutants(trees, judged.policy, again))
-        return judged, ordered((*findings, *find(judged, DEEPER)))
+        trials = self._deeper.mutants(trees, judged.policy, judged.again)
+        judged = replace(judged, trials=await looks.take("putting faults into changed lines", trials, None))
+        return judged, (*findings, *find(judged, DEEPER))
 
     async def _tree(self, git_dir: Path, commit: str) -> str:
         return await self._git.line("rev-parse", f"{commit}^{{tree}}", purpose="reading a commit", git_dir=git_dir)

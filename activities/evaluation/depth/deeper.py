@@ -72,7 +72,10 @@ class DeeperLook:
     ) -> Again:
         """Run again what turned or broke, and once watch what is run. Raises ChecksInterrupted, GitError."""
         chosen = concerned(trees.base, trees.patched, policy) if policy.repeats else ()
-        code = await self._code(trees.bench, changes, added, policy.test_paths) if _pays(trees.patched, policy) else {}
+        code: Mapping[str, Changed] = {}
+        unread = ""
+        if _pays(trees.patched, policy):
+            code, unread = await self._code(trees.bench, changes, added, policy.test_paths)
         base = [
             await self._run(trees.base_bench, f"base{number}", trees.base, chosen, policy)
             for number in range(2, 2 + policy.repeats if chosen else 0)
@@ -86,7 +89,7 @@ class DeeperLook:
             await self._run(trees.bench, f"patched{number}", trees.patched, chosen, policy)
             for number in range(2 + len(patched), 2 + policy.repeats if chosen else 0)
         ]
-        coverage = None
+        coverage = Coverage(unknown=unread) if unread else None
         if watched is not None and not serves:
             coverage = Coverage(unknown="the checks say something else when they are watched")
         elif code:
@@ -150,14 +153,14 @@ class DeeperLook:
 
     async def _code(
         self, bench: Bench, changes: tuple[Change, ...], added: tuple[PatchLine, ...], test_paths: tuple[str, ...]
-    ) -> dict[str, Changed]:
-        """Changed statements of files that can be watched."""
+    ) -> tuple[dict[str, Changed], str]:
+        """Changed statements of files that can be watched; and why there are none, if a file could not be read."""
         lines: dict[str, list[int]] = {}
         for line in added:
             lines.setdefault(line.path, []).append(line.line)
         chosen = [change for change in changes if _is_code(change, test_paths) and change.path in lines][:MOST_WATCHED]
         if not is_readable(changes):
-            return {}
+            return {}, "so much is changed that none of it was read"
         sources = [await source_of(self._git, bench.mirror.vault, change.new_blob) for change in chosen]
         # What is no UTF-8 can't be written back as it was.
         pairs = zip(chosen, sources, strict=True)
@@ -173,12 +176,14 @@ class DeeperLook:
                 for path, source in known
             ]
         )
-        found = {}
+        found, unread = {}, ""
         for (path, source), answer in zip(known, answers, strict=True):
             statements = tuple(statement_of(each) for each in answer.get("statements", ()))
+            if "problem" in answer:
+                unread = f"{path} could not be read: {answer['problem']}"
             if statements:
                 found[path] = Changed(path, source.encode(), statements)
-        return found
+        return found, unread
 
 
 def _pays(patched: CheckedTree, policy: TaskPolicy) -> bool:

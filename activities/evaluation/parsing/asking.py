@@ -1,8 +1,10 @@
 """Asking the process that parses, and waiting no longer than for its share of time."""
 
 import asyncio
+import contextlib
 import json
 import sys
+from asyncio.subprocess import Process
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from activities.repository.git import Git
 SECONDS = 30
 MOST_FILE_BYTES = 1024 * 1024
 LOST = "reading it took too long or broke, as did all that comes after it"
+_MOST_BYTES = 48 * 1024 * 1024
 _PURPOSE = "reading a changed file"
 
 
@@ -29,19 +32,43 @@ async def ask(questions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         start_new_session=True,
     )
     told = "".join(json.dumps(question) + "\n" for question in questions)
+    said = bytearray()
     try:
-        async with asyncio.timeout(SECONDS):
-            said, _ = await reader.communicate(told.encode())
+        async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as both:
+            both.create_task(_tell(reader, told.encode()))
+            both.create_task(_hear(reader, said))
     except TimeoutError:
-        said = b""
+        pass  # what it has answered until then counts
     finally:
         if reader.returncode is None:
             reader.kill()
             await reader.wait()
-    lines = said.split(b"\n")[:-1][: len(questions)]
+    lines = bytes(said).split(b"\n")[:-1][: len(questions)]
     # Decoding megabytes of answers would hold up heartbeats.
-    answers = await asyncio.to_thread(lambda: [dict(json.loads(line)) for line in lines])
+    answers = await asyncio.to_thread(lambda: [_decoded(line) for line in lines])
     return answers + [{"problem": LOST}] * (len(questions) - len(answers))
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
+    try:
+        return dict(json.loads(line))
+    except (ValueError, TypeError, RecursionError):
+        return {"problem": "what was read of it makes no sense"}
+
+
+async def _tell(reader: Process, questions: bytes) -> None:
+    assert reader.stdin is not None
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        reader.stdin.write(questions)
+        await reader.stdin.drain()
+        reader.stdin.close()
+
+
+async def _hear(reader: Process, said: bytearray) -> None:
+    assert reader.stdout is not None
+    # It bounds its answers itself, as long as nothing that it parses has taken it over.
+    while len(said) < _MOST_BYTES and (more := await reader.stdout.read(1024 * 1024)):
+        said += more
 
 
 async def source_of(git: Git, git_dir: Path, blob: str) -> str | None:

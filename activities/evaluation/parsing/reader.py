@@ -1,34 +1,43 @@
 """The process that parses: a parser that breaks takes nothing else with it.
 
-Standard input has a JSON object a line (`ask`, `source`, and what else is asked with), standard output an answer a
-line. Limits on memory and processor time are its own first act; what is not answered was not read.
+Standard input has a JSON object a line (`ask`, `suffix`, `source`, and what else is asked with), standard output an
+answer a line. It confines itself before it reads; what is not answered was not read.
 """
 
 import json
-import resource
 import sys
 from dataclasses import asdict
 from typing import Any
 
-from activities.evaluation.depth import python_code
-from activities.evaluation.weakening import python_tests
+from activities.evaluation.depth import python_code, script_code
+from activities.evaluation.parsing.confinement import confine
+from activities.evaluation.weakening import python_tests, script_tests
 from activities.evaluation.weakening.facts import NotComparable
 
-MEMORY_BYTES = 1024 * 1024 * 1024
-CPU_SECONDS = 20
 MOST_ANSWER_CHARS = 8 * 1024 * 1024
+MOST_ANSWERS_CHARS = 32 * 1024 * 1024
+"""All together: whoever asks holds them in memory."""
+
+
+_FIRST = (
+    *(("tests", ".ts", "test('é', () => {"), ("tests", ".tsx", "test('é', () => {})"), ("tests", ".js", "x")),
+    *(("tests", ".py", "def é(:"), ("tests", ".py", "assert é"), ("statements", ".py", "é = 1 + 2")),
+    *(("statements", ".js", "x('é' + 1)"), ("statements", ".ts", "x = 1 + 2")),
+)
 
 
 def main() -> None:
     """Answer until there is nothing more to read."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
+    # What a codec or an error message would load later has to be there before.
+    for ask, suffix, source in _FIRST:
+        json.dumps(_answer({"ask": ask, "suffix": suffix, "source": source, "lines": [1]}))
+    confine()
+    left = MOST_ANSWERS_CHARS
     for line in sys.stdin:
         answer = json.dumps(_answer(json.loads(line)))
-        if len(answer) > MOST_ANSWER_CHARS:
+        if len(answer) > min(left, MOST_ANSWER_CHARS):
             answer = json.dumps({"problem": "there is too much in it"})
+        left -= len(answer)
         sys.stdout.write(answer + "\n")
         sys.stdout.flush()
 
@@ -49,17 +58,12 @@ def _answer(asked: dict[str, Any]) -> dict[str, object]:
 def _statements(suffix: str, source: str, lines: list[int], **_: object) -> tuple[Any, ...]:
     if suffix == ".py":
         return python_code.statements(source, lines)
-    from activities.evaluation.depth import script_code  # noqa: PLC0415
-
     return script_code.statements(source, suffix, lines)
 
 
 def _units(suffix: str, source: str) -> tuple[Any, ...]:
     if suffix in (".py", ".pyi"):
         return python_tests.units(source)
-    # Loaded only where there is something to read.
-    from activities.evaluation.weakening import script_tests  # noqa: PLC0415
-
     return script_tests.units(source.encode(), suffix)
 
 

@@ -15,7 +15,9 @@ from activities.evaluation.feedback import MOST_CHARS, feedback, summary
 from activities.evaluation.findings import MOST_OF_A_RULE, find
 from activities.evaluation.guarded import guarded_changes
 from activities.evaluation.judged import Judged
+from activities.evaluation.looks import Looks
 from activities.evaluation.secret_findings import secrets
+from activities.repository.git import GitError
 from workflows.models.evidence import (
     CheckOutcome,
     CheckRun,
@@ -502,3 +504,20 @@ def test_one_line_tells_people_how_it_stands() -> None:
     assert of(tree({"a": F}), findings=(blocker, blocker)).endswith("checks fail: tests, 2 blockers")
     deep = of(GREEN, coverage=Coverage(statements=3, run=2), mutation=Mutation(lines=2, tried=4, noticed=1))
     assert deep == "1 of 1 pass, 2 of 3 changed statements run, 1 of 4 faults noticed"
+
+
+async def test_a_look_that_breaks_is_told_and_the_rest_goes_on_but_a_host_that_is_out_of_order_is_not_hidden() -> None:
+    async def broken(error: Exception) -> int:
+        raise error
+
+    looks = Looks()
+    assert await looks.take("comparing tests", broken(KeyError("AKIAIOSFODNN7EXAMPLQ")), 7) == 7
+    assert looks.glance("reading claims", lambda: int("no number"), 8) == 8
+    told = [(found.rule, found.severity, found.message.partition(",")[0]) for found in looks.findings()]
+    assert told == [
+        ("detector-failed", Severity.PERSON, "comparing tests broke (KeyError)"),
+        ("detector-failed", Severity.PERSON, "reading claims broke (ValueError)"),
+    ]
+    for error in (GitError("reading", "gone", 1), OSError("full")):
+        with pytest.raises(type(error)):
+            await looks.take("comparing tests", broken(error), 7)
