@@ -5,14 +5,15 @@ older approval gets nothing by it.
 """
 
 from activities.archive.contract import TaskChains
-from activities.decisions.signing import DecisionVerifier, SignatureRefused
+from activities.archive.objects import ArchiveError
+from activities.decisions.signing import DecisionVerifier, SignatureRefused, SignedByNewer
 from workflows.models.decision import Action, Decision, SignedDecision
 
 DECISION = "decision"
 """Kind of a decision's entry in a task's chain."""
 OUTCOME = "outcome"
 ENDS = frozenset({Action.REJECT, Action.CANCEL})
-STOPS = ENDS | {Action.REQUEST_CHANGES}
+STOPS = ENDS | {Action.REQUEST_CHANGES, Action.WITHDRAW}
 
 
 class Withdrawals:
@@ -38,9 +39,17 @@ class Withdrawals:
         return ""
 
     async def since(self, approval: Decision) -> Decision | None:
-        """A decision against what was approved, made when the approval was there already."""
+        """A decision against what was approved, made when the approval was there already.
+
+        Anybody's to send it back or end it; to withdraw an approval, that of the person who gave it.
+        """
         later = (each for each in await self._all(approval.task_id) if each.decided_at >= approval.decided_at)
-        return next(later, None)
+        return next((each for each in later if _concerns(each, approval)), None)
+
+    async def of_head(self, task_id: str, head: str) -> Decision | None:
+        """A decision by which somebody sent this very head back, or ended its task."""
+        against = (each for each in await self._all(task_id) if each.action is not Action.WITHDRAW)
+        return next((each for each in against if each.head in {"", head} or each.action in ENDS), None)
 
     async def _all(self, task_id: str) -> list[Decision]:
         found = []
@@ -51,8 +60,14 @@ class Withdrawals:
                 signed = SignedDecision.model_validate(entry.data)
                 # It counts for ever, unlike one that lets something happen.
                 self._verifier.verify(signed, signed.decision.decided_at)
+            except SignedByNewer as newer:
+                raise ArchiveError(f"{newer}, to read what is on record of task {task_id}") from newer
             except (ValueError, SignatureRefused):
                 continue
             if signed.decision.action in STOPS and signed.decision.task_id == task_id:
                 found.append(signed.decision)
         return found
+
+
+def _concerns(against: Decision, approval: Decision) -> bool:
+    return against.action is not Action.WITHDRAW or against.person.is_same_person(approval.person)

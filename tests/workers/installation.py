@@ -30,6 +30,7 @@ AGENTS = {
     "tidy": "touch noise.log; mkdir -p build; touch build/x",
     "failing": f"{MEND}; echo 'cannot go on' >&2; exit 3",
     "sleeper": f"{MEND}; sleep 600",
+    "mends-and-waits": f"{MEND}; echo mended; sleep 600",
     "waiter": f"echo started; while [ ! -e /opt/agent/go ]; do sleep 0.1; done; {MEND}",
     "flooder": "yes flood",
     "hoarder": f"{MEND}; head -c 300000000 /dev/zero > big; sleep 60",

@@ -5,12 +5,12 @@ from typing import Any
 
 from cyclopts import App, Group
 
-from workers.cli import agents, apart, asking, deciding, hosts, looking, machine
+from workers.cli import agents, apart, asking, deciding, hosts, keeping, looking, machine, signal, trust
 
 GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
     (
         "This machine",
-        (machine.up, machine.down, machine.doctor, machine.init, machine.demo, machine.backup, machine.restore),
+        (machine.up, machine.down, machine.doctor, machine.init, machine.demo),
     ),
     (
         "Tasks",
@@ -29,6 +29,7 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
         "Decisions",
         (
             deciding.approve,
+            deciding.withdraw,
             deciding.request_changes,
             deciding.reject,
             deciding.merge,
@@ -36,7 +37,15 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
             deciding.cancel,
             deciding.revert,
             hosts.hosts,
+            signal.signal,
+            trust.trust,
+            trust.promote,
+            trust.demote,
         ),
+    ),
+    (
+        "What is kept",
+        (keeping.backup, keeping.restore, keeping.upgrade, keeping.forget),
     ),
     (
         "Parts that run apart",

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.segment import Segment
 from rich.table import Table
 
+from workers.cli.gate_lines import gate_lines, watch_line
 from workers.cli.next_steps import next_steps
 from workers.gateway.messages import TaskLine, TaskView
 from workflows.models.evidence import CheckOutcome, CheckRun, Evidence, Finding, Severity
@@ -114,6 +115,25 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
     if status.run is not None:
         console.print(f"ran in      {plain(made_by(status.run.backend, status.run.runtime))}")
     _print_patch(status, console)
+    _print_decisions(status, console)
+    if status.merge_commit:
+        console.print(f"merged as   {plain(status.merge_commit)}")
+    if view.watch is not None:
+        console.print(watch_line(view.watch))
+    for revert in view.reverts:
+        console.print(
+            f"revert      {revert.outcome} {plain(revert.commit)} {plain(revert.detail)} ({revert.seconds:.1f} s)"
+        )
+    for stone in view.removed:
+        console.print(f"removed     {plain(stone.told)}")
+    if view.temporal_ui:
+        console.print(f"temporal    {plain(view.temporal_ui)}")
+    print_spans(status.spans)
+    for number, (command, meaning) in enumerate(next_steps(view)):
+        console.print(f"{'' if number else 'next':11} {plain(command):50} {meaning}")
+
+
+def _print_decisions(status: TaskStatus, console: Console) -> None:
     for signed in status.decisions:
         decision = signed.decision
         said = f": {plain(decision.message, 200)}" if decision.message else ""
@@ -123,17 +143,6 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
             about = f" {plain(', '.join(named), 200)}" if named else ""
             said = f": {decision.choice}{more}{about}{said}"
         console.print(f"decision    {decision.action} by {plain(decision.person.id)}{said}")
-    if status.merge_commit:
-        console.print(f"merged as   {plain(status.merge_commit)}")
-    for revert in view.reverts:
-        console.print(
-            f"revert      {revert.outcome} {plain(revert.commit)} {plain(revert.detail)} ({revert.seconds:.1f} s)"
-        )
-    if view.temporal_ui:
-        console.print(f"temporal    {plain(view.temporal_ui)}")
-    print_spans(status.spans)
-    for number, (command, meaning) in enumerate(next_steps(view)):
-        console.print(f"{'' if number else 'next':11} {plain(command):50} {meaning}")
 
 
 def made_by(backend: str, runtime: str) -> str:
@@ -237,6 +246,8 @@ def _print_question(status: TaskStatus, console: Console) -> None:
     more = f" [--usd {question.suggested_micro_usd / USD:.2f}]" if question.suggested_micro_usd else ""
     for choice in question.choices:
         amount = more if choice is Choice.CONTINUE else ""
+        if question.kind is QuestionKind.SPECIFICATION and choice is Choice.CONTINUE:
+            amount = " [-m 'WHAT IS MEANT']"
         console.print(f"  answer    journeyman answer {plain(status.task.id)} {choice}{escape(amount)}")
     then = _UNANSWERED.get(question.kind, "the work is kept and the task ends")
     console.print(f"  until     {question.expires_at:%Y-%m-%d %H:%M} UTC; then {then}")
@@ -254,6 +265,8 @@ def _print_patch(status: TaskStatus, console: Console) -> None:
         _print_findings(status.evaluation.findings, console)
     if status.pull_request is not None:
         console.print(f"proposed    {plain(status.pull_request.url)}")
+    for line in gate_lines(status):
+        console.print(line)
 
 
 def _checks(run: CheckRun) -> str:

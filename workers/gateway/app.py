@@ -8,21 +8,35 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.archive.objects import ArchiveError
+from activities.archive.objects import ArchiveError, ArtifactRemoved
 from activities.decisions.host_answers import HostAnswer
 from activities.decisions.refused import ActionRefused
+from activities.decisions.trust import Trust
 from activities.egress.contract import EgressRecord
 from activities.policy.owners import OwnersFiles, PolicyFileBroken
 from activities.policy.people import accounts
 from workers.gateway.admission import Admission
 from workers.gateway.bounds import BoundedBodies
 from workers.gateway.deciding import Deciding
-from workers.gateway.messages import Admitted, ForgetHost, NewDecision, NewTask, OutputPart, TaskLine, TaskView
+from workers.gateway.messages import (
+    Admitted,
+    ChangeTrust,
+    ForgetHost,
+    NewDecision,
+    NewObservation,
+    NewTask,
+    Observed,
+    OutputPart,
+    TaskLine,
+    TaskView,
+)
+from workers.gateway.observing import Observing
 from workers.gateway.outputs import Outputs
 from workers.gateway.peers import os_person
 from workers.gateway.reading import Reading
 from workers.gateway.refusals import Forbidden, Refused, Unavailable
 from workers.gateway.tracing import Asked, RequestTraces
+from workers.gateway.trusting import Trusting
 from workflows.models.decision import DecisionReceipt
 from workflows.models.evidence import Evidence
 from workflows.models.person import Person
@@ -61,6 +75,8 @@ def identify_by_socket(owners: OwnersFiles) -> Identify:
 def gateway_app(
     admission: Admission,
     deciding: Deciding,
+    trusting: Trusting,
+    observing: Observing,
     reading: Reading,
     outputs: Outputs,
     traces: RequestTraces,
@@ -146,6 +162,18 @@ def gateway_app(
     async def forget_host(asked: ForgetHost, who: Person = person) -> None:
         await deciding.forget_host(asked, who)
 
+    @app.get("/trust")
+    async def trust(repository: str) -> list[Trust]:
+        return await trusting.of(repository)
+
+    @app.post("/trust")
+    async def change_trust(asked: ChangeTrust, who: Person = person) -> Trust:
+        return await trusting.change(asked, who)
+
+    @app.post("/observations")
+    async def observe(asked: NewObservation, who: Person = person) -> Observed:
+        return Observed(watches=await observing.take(asked, who))
+
     _answer_errors(app)
     return app
 
@@ -179,6 +207,10 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(PolicyFileBroken)
     async def policy_broken(_: Request, error: PolicyFileBroken) -> JSONResponse:
         return _say(Unavailable.status, str(error))
+
+    @app.exception_handler(ArtifactRemoved)
+    async def removed(_: Request, error: ArtifactRemoved) -> JSONResponse:
+        return _say(410, str(error))
 
     @app.exception_handler(ArchiveError)
     async def archive_fails(_: Request, error: ArchiveError) -> JSONResponse:

@@ -4,13 +4,16 @@ from fastapi import FastAPI
 from temporalio.client import Client
 
 from activities.agents.current import CurrentAdapters
+from activities.archive.ended import ForgottenTasks
 from activities.decisions.signing import DecisionSigner
 from workers.gateway.admission import Admission
 from workers.gateway.app import gateway_app, identify_by_socket
 from workers.gateway.deciding import Deciding
+from workers.gateway.observing import Observing
 from workers.gateway.outputs import Outputs
 from workers.gateway.reading import Reading
 from workers.gateway.tracing import RequestTraces
+from workers.gateway.trusting import Trusting
 from workers.parts.shared import SharedParts
 
 
@@ -33,7 +36,17 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
     """The gateway's application on these parts, with its signing key: made the first time, and nobody else's."""
     keys = parts.settings.keys
     signer = DecisionSigner.load(keys) if keys else DecisionSigner.load_or_create(parts.settings.keys_location)
-    reading = Reading(client, parts.chains, parts.artifacts, parts.attested, parts.ends(client), temporal_ui)
+    forgotten = ForgottenTasks(parts.objects)
+    reading = Reading(
+        client,
+        parts.chains,
+        parts.artifacts,
+        parts.tombstones,
+        forgotten,
+        parts.attested,
+        parts.ends(client),
+        temporal_ui,
+    )
     outputs = Outputs(reading, parts.attested, parts.artifacts, parts.settings.hosts, CurrentAdapters(parts.owners))
     traces = RequestTraces(parts.spans, parts.recorder)
     admission = Admission(
@@ -50,4 +63,8 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
     deciding = Deciding(
         client, signer, reading, parts.admissions, parts.attested, parts.withdrawals, parts.host_answers
     )
-    return gateway_app(admission, deciding, reading, outputs, traces, identify_by_socket(parts.owners))
+    trusting = Trusting(parts.trust, parts.mirrors, signer)
+    observing = Observing(client, signer, parts.observations)
+    return gateway_app(
+        admission, deciding, trusting, observing, reading, outputs, traces, identify_by_socket(parts.owners)
+    )

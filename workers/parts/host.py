@@ -9,6 +9,7 @@ from typing import Any
 
 from activities.agents.current import CurrentAdapters, CurrentKeys
 from activities.agents.toolchains import Toolchains
+from activities.archive.retention import Retention
 from activities.context.builder import ContextBuilder
 from activities.egress.gateway import EnvoyGateway
 from activities.environment.layer import EnvironmentLayers
@@ -22,8 +23,10 @@ from activities.host.capacity import CapacityActivities
 from activities.host.changed_packages import ChangedPackages
 from activities.host.checkpoints import Checkpointing, Pace
 from activities.host.exporting import ExportingActivities
+from activities.host.giving_back import GivingBack
 from activities.host.judging import JudgingActivities
 from activities.host.last_words import LastWords
+from activities.host.last_work import LastWork
 from activities.host.lifetimes import LifetimeActivities
 from activities.host.placements import Placements
 from activities.host.preparations import Preparations
@@ -46,7 +49,7 @@ class HostParts:
 
     shared: SharedParts
     placements: Placements
-    capacity: CapacityActivities
+    giving_back: GivingBack
     sandboxes: HostSandboxes
     gateway: EnvoyGateway
     placement_steps: Sequence[Step]
@@ -92,19 +95,37 @@ class HostParts:
         preparations = Preparations(layout.preparations)
         registries = partial(discover, allow_private=settings.private_registries)
         layers = EnvironmentLayers(layout.layers, sandboxes, gateway, registries)
-        capacity = CapacityActivities(
-            host=shared.host,
+        exporter = Exporter(sandboxes, git, layout.scratch)
+        last_work = LastWork(
+            git=git,
+            preparations=preparations,
+            mirrors=mirrors,
+            workspaces=workspaces,
+            exporter=exporter,
+            patches=shared.patches,
+            attested=attested,
+        )
+        giving_back = GivingBack(
             layout=layout,
             placements=placements,
+            preparations=preparations,
             sandboxes=sandboxes,
             gateway=gateway,
+            workspaces=workspaces,
+            last_words=LastWords(sandboxes, artifacts, attested),
+            last_work=last_work,
+        )
+        capacity = CapacityActivities(
+            host=shared.host,
+            placements=placements,
+            sandboxes=sandboxes,
             mirrors=mirrors,
             room=shared.room,
             workspaces=workspaces,
             patches=shared.patches,
             layers=layers,
             owners=shared.owners,
-            last_words=LastWords(sandboxes, artifacts, attested),
+            giving_back=giving_back,
             toolchain=stage.root.name,
             admissions=shared.admissions,
             attested=attested,
@@ -114,7 +135,6 @@ class HostParts:
             registries=registries,
         )
         briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, artifacts))
-        exporter = Exporter(sandboxes, git, layout.scratch)
         checkpointing = Checkpointing(
             layout=layout,
             git=git,
@@ -176,11 +196,12 @@ class HostParts:
             layers=layers,
             mirror_lifetime=timedelta(days=settings.mirror_days),
             layer_lifetime=timedelta(days=settings.layer_days),
+            retention=Retention(shared.objects, shared.chains, shared.removing(), settings.lifetimes()),
         )
         return cls(
             shared=shared,
             placements=placements,
-            capacity=capacity,
+            giving_back=giving_back,
             sandboxes=sandboxes,
             gateway=gateway,
             placement_steps=[capacity.prepare],

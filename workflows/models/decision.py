@@ -10,6 +10,9 @@ from workflows.models.packages import MOST_PACKAGES
 from workflows.models.person import Person
 from workflows.models.question import Choice
 
+SIGNED_VERSION = 1
+"""Of what gateways sign, decisions and admissions; a program refuses what a newer one has signed."""
+
 
 class Action(StrEnum):
     """What a person can decide about a task."""
@@ -24,6 +27,12 @@ class Action(StrEnum):
     """Answer a question that the task waits with."""
     FORGET_HOST = "forget-host"
     """Take back what was answered about a host for a whole repository."""
+    WITHDRAW = "withdraw"
+    """Take back an approval of one's own."""
+    PROMOTE = "promote"
+    """Let policy do more for one kind of task in one repository."""
+    DEMOTE = "demote"
+    """Let it do less."""
 
 
 class Decision(Model):
@@ -47,6 +56,10 @@ class Decision(Model):
     """Which an answer is about, each `name@version`."""
     repository: str = ""
     """Where no task is decided about: the repository's address."""
+    task_type: str = ""
+    """Of a promotion or demotion: the kind of task it is about."""
+    phase: int = Field(default=0, ge=0, le=3)
+    """Of a promotion or demotion: the phase after it."""
     decided_at: datetime
     expires_at: datetime
     """A signature is not accepted later than this, so that an old one can't be replayed."""
@@ -60,6 +73,7 @@ class Decision(Model):
 class SignedDecision(Model):
     """A decision with the gateway's Ed25519 signature over its canonical JSON."""
 
+    schema_version: int = SIGNED_VERSION
     decision: Decision
     key_id: str
     signature: str
