@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from json import dumps
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -22,6 +23,7 @@ from workers.cli.printing import (
     safe_block,
     tell,
 )
+from workers.cli.sarif import sarif as as_sarif
 from workers.cli.timeline import print_timeline
 from workers.cli.transcript_lines import transcript_lines
 
@@ -112,6 +114,7 @@ def evidence(
     *,
     output: Annotated[bool, Flag] = False,
     on: Literal["base", "guarded", "patched"] = "patched",
+    sarif: Annotated[bool, Flag] = False,
     json: Json = False,
 ) -> None:
     """Show what was found out about the patch, outside the agent's sandbox.
@@ -122,9 +125,14 @@ def evidence(
         Print instead what the checks printed that failed; if none did, what all of them printed.
     on
         With --output: on `base`, on the patch with base's tests (`guarded`), or on the patch as it is (`patched`).
+    sarif
+        Print the findings as SARIF 2.1.0, for code hosts and editors.
     """
     client = gateway()
     found = client.evidence(task)
+    if sarif:
+        sys.stdout.write(dumps(as_sarif(found), indent=2) + "\n")
+        return
     if not output:
         print_json(found) if json else print_evidence(found)
         return

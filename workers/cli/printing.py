@@ -179,6 +179,9 @@ def print_evidence(evidence: Evidence) -> None:
         console.print(f"  {name:8} {_checks(run)}")
     if evidence.turned:
         console.print(f"  [green]turned[/green]   {plain(', '.join(evidence.turned), 300)}")
+    _print_depth(evidence, console)
+    for claim in evidence.claims:
+        console.print(f"  claim    {claim.holds}: {plain(claim.said, 120)!r} ({plain(claim.shown_by, 200)})")
     _print_findings(evidence.findings, console)
     if evidence.egress_refused:
         console.print(f"  refused hosts: {plain(', '.join(evidence.egress_refused))}  (journeyman egress --refused)")
@@ -192,6 +195,24 @@ def print_evidence(evidence: Evidence) -> None:
         console.print(f"  sandbox  {plain(made_by(evidence.backend, evidence.runtime))}")
     grades = ", ".join(f"{name} {grade}" for name, grade in evidence.grades.model_dump().items())
     console.print(f"  limits   {grades}")
+
+
+def _print_depth(evidence: Evidence, console: Console) -> None:
+    """What further runs of the checks showed."""
+    for name, runs in (("base", evidence.base_again), ("patched", evidence.patched_again)):
+        for run in runs:
+            console.print(f"  {name:8} again: {_checks(run)}")
+    if evidence.flaky:
+        console.print(f"  [yellow]flaky[/yellow]    {plain(', '.join(evidence.flaky), 300)}")
+    coverage, mutation = evidence.coverage, evidence.mutation
+    if coverage is not None:
+        measured = f"{coverage.run} of {plural(coverage.statements, 'changed statement')} run by the checks"
+        console.print(f"  changed  {plain(coverage.unknown) if coverage.unknown else measured}")
+    if mutation is not None and (mutation.tried or mutation.stopped):
+        stopped = f"; {plain(mutation.stopped)}" if mutation.stopped else ""
+        console.print(
+            f"  faults   {mutation.noticed} of {mutation.tried} noticed, in {plural(mutation.lines, 'line')}{stopped}"
+        )
 
 
 def print_check_output(outcome: CheckOutcome, on: str, output: bytes) -> None:

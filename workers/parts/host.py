@@ -15,6 +15,7 @@ from activities.egress.gateway import EnvoyGateway
 from activities.environment.layer import EnvironmentLayers
 from activities.environment.registries import discover
 from activities.evaluation.checks import CheckRunner
+from activities.evaluation.depth.probe_stage import stage_probe
 from activities.evaluation.evaluator import Evaluator
 from activities.host.attending import Attending
 from activities.host.briefing import BriefingActivities
@@ -184,7 +185,7 @@ class HostParts:
             mirrors=mirrors,
             patches=shared.patches,
             layers=layers,
-            evaluator=Evaluator(git, checks, artifacts),
+            evaluator=Evaluator(git, checks, artifacts, stage_probe(settings.state)),
             packages=ChangedPackages(git, layers, workspaces, shared.package_answers),
             attested=attested,
         )
