@@ -17,7 +17,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from workflows import queues, timeouts
 from workflows.failures import message_of
 from workflows.hosting import Hosting
-from workflows.landing import Landing, to_its_end
+from workflows.landing import Landing
 from workflows.models.decision import Action, SignedDecision
 from workflows.models.status import Outcome, Stage, TaskOrder, TaskStatus
 from workflows.models.steps import ClosePullRequestOrder, RecordOrder
@@ -61,7 +61,7 @@ class AgentTask(ReviewDesk):
         guidance = ""
         while await self._rounds.work(guidance):
             if not self.progress.evaluation.blocked:
-                await to_its_end(self._landing.propose())
+                await self._landing.propose()
             chosen = await self._review()
             if chosen is None:
                 return

@@ -10,6 +10,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from workflows import queues, timeouts
 from workflows.failures import message_of
+from workflows.halting import unless_halted
 from workflows.hosting import Hosting
 from workflows.models.decision import SignedDecision
 from workflows.models.pull_request import MergeOutcome, MergeResult
@@ -41,8 +42,11 @@ class Landing:
         self._conflicted = False
 
     async def propose(self) -> None:
-        """Publish the branch, and create or update its pull request."""
+        """Publish the branch, and create or update its pull request. Each try is finished, a halt is waited for."""
         self._progress.enter(Stage.PROPOSE)
+        await unless_halted(self._progress, lambda: to_its_end(self._propose_once()))
+
+    async def _propose_once(self) -> None:
         status = self._progress.status
         assert status.patch and status.evaluation and status.run and status.context
         pull_request = await workflow.execute_activity_method(
@@ -146,7 +150,7 @@ class Landing:
         self._progress.change(patch=patch)
         evaluation = self._progress.evaluation
         if not evaluation.blocked:
-            await to_its_end(self.propose())
+            await self.propose()
         return approval_carries_over(
             policy=old_policy,
             new_policy_hash=self._progress.policy.hash,

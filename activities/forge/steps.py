@@ -10,6 +10,7 @@ from activities.callers import only_called_by
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested, AttestedMerge, AttestedPatch
 from activities.decisions.authority import Authority
+from activities.decisions.halts import Halted, HaltRecord
 from activities.decisions.refused import ActionRefused
 from activities.failures import step
 from activities.forge.attribution import merge_message, pull_body, pull_title, revert_message
@@ -18,6 +19,7 @@ from activities.policy.current import CurrentPolicy
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
 from workflows.models.evidence import Evidence
+from workflows.models.halt import Work
 from workflows.models.intent import task_workflow_id
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
@@ -37,7 +39,11 @@ WhoseTurn = Callable[[Task], Awaitable[str]]
 
 
 class ForgeActivities:
-    """Implements steps.ForgeSteps. Each acts on the task as it was admitted, with what workers attested about it."""
+    """Implements steps.ForgeSteps. Each acts on the task as it was admitted, with what workers attested about it.
+
+    What brings work out looks for a halt last. What takes it back, or closes a pull request, does not: that is what
+    people have to be able to do while work is halted.
+    """
 
     def __init__(
         self,
@@ -50,6 +56,7 @@ class ForgeActivities:
         patches: Patches,
         policies: CurrentPolicy,
         whose_turn: WhoseTurn,
+        halts: HaltRecord,
     ) -> None:
         self._forge = forge
         self._admissions = admissions
@@ -60,6 +67,7 @@ class ForgeActivities:
         self._patches = patches
         self._policies = policies
         self._whose_turn = whose_turn
+        self._halts = halts
 
     @activity.defn(name="propose")
     @step
@@ -67,13 +75,14 @@ class ForgeActivities:
         """Push the branch and create, adopt or update its pull request."""
         only_called_by(task_workflow_id(order.task.id))
         task = await self._admissions.confirm(order.task)
-        await self._authority.may_publish(order.patch, order.evaluation, task)
+        judged = await self._authority.may_publish(order.patch, order.evaluation, task)
         evidence = Evidence.model_validate_json(await self._artifacts.get(order.evaluation.evidence))
         if evidence.digest() != order.evaluation.evidence_hash:
             raise ActionRefused("refused: the evidence in this order is not the evidence that it names")
         run = await self._attested.run(task.id, order.run.run_id)
         body = pull_body(task, order.patch, order.evaluation, evidence, run)
         bundle = await self._artifacts.get(order.patch.bundle)
+        await self._halts.refuse(Work.of(task, judged.policy))
         return await self._forge.propose(task, order.patch, bundle, pull_title(task), body)
 
     @activity.defn(name="rebase")
@@ -109,6 +118,12 @@ class ForgeActivities:
             return MergeResult(outcome=MergeOutcome.BASE_MOVED, detail=detail)
         if (other := await self._whose_turn(task)) not in {"", task.id}:
             return MergeResult(outcome=MergeOutcome.QUEUED, detail=f"it is the turn of task {other}")
+        try:
+            await self._halts.refuse(Work.of(task, judged.policy))
+        except Halted as halted:
+            # Who wants it afterwards says so again: it is not made behind everybody's back.
+            await self._attested.add_used(task.id, order.merge.signature, str(halted))
+            return MergeResult(outcome=MergeOutcome.REFUSED, detail=f"not merged: {halted}; the approval still counts")
         message = merge_message(task, order.evaluation.evidence_hash, order.approval, order.merge)
         result = await self._forge.merge(task, order.pull_request, order.patch, message)
         if result.outcome is MergeOutcome.MERGED:

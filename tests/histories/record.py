@@ -64,6 +64,17 @@ class Recorder:
         async with self.task("merged", Script()) as desk:
             await _merge(desk)
 
+    async def halted(self) -> None:
+        """Where a place is taken, while the agent runs, and before anything is proposed."""
+        script = Script()
+        script.halted = {"prepare", "run_agent", "propose"}
+        async with self.task("halted", script) as desk:
+            for step in ("prepare", "run_agent", "propose"):
+                while script.count(step) == 0 or "halted" not in (await desk.status()).message:
+                    await asyncio.sleep(0.05)
+                script.halted.discard(step)
+            await _merge(desk)
+
     async def rejected(self) -> None:
         async with self.task("rejected", Script()) as desk:
             await desk.reaches(Stage.REVIEW)
@@ -227,6 +238,7 @@ class Recorder:
 
 PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.merged,
+    Recorder.halted,
     Recorder.rejected,
     Recorder.cancelled,
     Recorder.changes_requested,
