@@ -12,7 +12,17 @@ from pydantic import TypeAdapter
 from activities.decisions.host_answers import HostAnswer
 from activities.egress.contract import EgressRecord
 from activities.socket_paths import below, open_directory
-from workers.gateway.messages import Admitted, ForgetHost, NewDecision, NewTask, OutputPart, TaskLine, TaskView
+from workers.gateway.messages import (
+    Admitted,
+    ForgetHost,
+    HaltLine,
+    NewDecision,
+    NewHalt,
+    NewTask,
+    OutputPart,
+    TaskLine,
+    TaskView,
+)
 from workflows.models.decision import DecisionReceipt
 from workflows.models.evidence import Evidence
 from workflows.models.pull_request import RevertResult
@@ -20,7 +30,7 @@ from workflows.models.trace import Span
 
 Answer = TypeVar("Answer")
 
-_LONGEST_ANSWER = 300.0
+LONGEST_ANSWER = 300.0
 """Seconds; a revert on a slow forge is the longest anybody waits for."""
 
 _MADE_NO_SENSE = 422
@@ -34,11 +44,26 @@ class CommandFailed(Exception):
         self.code = code
 
 
+class NoAnswer(CommandFailed):
+    """No gateway did anything about it that is known."""
+
+
 class GatewayClient:
     """The gateway, as functions."""
 
-    def __init__(self, socket: Path, acting_as: str = "", *, began: float = 0, traceparent: str = "") -> None:
-        """`began`: unix seconds when the command began, and `traceparent` what it is part of, for the task's trace."""
+    def __init__(
+        self,
+        socket: Path,
+        acting_as: str = "",
+        *,
+        began: float = 0,
+        traceparent: str = "",
+        seconds: float = LONGEST_ANSWER,
+    ) -> None:
+        """`began`: unix seconds when the command began, and `traceparent` what it is part of, for the task's trace.
+
+        `seconds`: how long an answer may take.
+        """
         if not (acting_as.isascii() and acting_as.isprintable()):
             raise CommandFailed(f"--as takes a name in plain ASCII, not {acting_as[:80]!r}", code=2)
         headers = {"x-journeyman-as": acting_as} if acting_as else {}
@@ -46,6 +71,7 @@ class GatewayClient:
         headers |= {"traceparent": traceparent} if traceparent.isascii() and traceparent.isprintable() else {}
         self._socket = socket
         self._headers = headers
+        self._seconds = seconds
         self._opened: httpx.Client | None = None
 
     def admit(self, asked: NewTask) -> Admitted:
@@ -104,6 +130,18 @@ class GatewayClient:
         """Take one of these answers back."""
         self._send("POST", "/hosts/forget", asked)
 
+    def halts(self) -> list[HaltLine]:
+        """Every halt there ever was, the newest first."""
+        return self._ask(list[HaltLine], "GET", "/halts")
+
+    def halt(self, asked: NewHalt) -> HaltLine:
+        """Stop work."""
+        return self._ask(HaltLine, "POST", "/halts", asked)
+
+    def resume(self, asked: NewHalt) -> list[HaltLine]:
+        """Let it go on; returns the halts that are lifted."""
+        return self._ask(list[HaltLine], "POST", "/halts/resume", asked)
+
     def _part(self, address: str) -> OutputPart:
         response = self._send("GET", address)
         offset, more = int(response.headers["x-offset"]), response.headers["x-more"] == "1"
@@ -120,7 +158,7 @@ class GatewayClient:
         except (OSError, httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise self._unreachable(error) from error
         except httpx.HTTPError as error:
-            raise CommandFailed(f"the gateway did not answer ({error!r}): ask again, asking twice is safe") from error
+            raise NoAnswer(f"the gateway did not answer ({error!r}): ask again, asking twice is safe") from error
         if response.is_error:
             raise CommandFailed(_detail(response), code=2 if response.status_code == _MADE_NO_SENSE else 1)
         return response
@@ -133,22 +171,22 @@ class GatewayClient:
             self._opened = httpx.Client(
                 transport=httpx.HTTPTransport(uds=below(directory, self._socket.name)),
                 base_url="http://gateway",
-                timeout=httpx.Timeout(_LONGEST_ANSWER, connect=5),
+                timeout=httpx.Timeout(self._seconds, connect=5),
                 headers=self._headers,
             )
         return self._opened
 
-    def _unreachable(self, error: BaseException) -> CommandFailed:
+    def _unreachable(self, error: BaseException) -> NoAnswer:
         reason: BaseException | None = error
         while reason is not None:
             if isinstance(reason, PermissionError):
-                return CommandFailed(
+                return NoAnswer(
                     f"the gateway at {self._socket} belongs to another user, and only that user may use it: type this "
                     "as that user, or set JOURNEYMAN_STATE to a directory of your own",
                     code=3,
                 )
             reason = reason.__cause__ or reason.__context__
-        return CommandFailed(
+        return NoAnswer(
             f"nothing is running here (no gateway at {self._socket}): start it with `journeyman up`", code=3
         )
 

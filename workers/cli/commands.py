@@ -5,7 +5,7 @@ from typing import Any
 
 from cyclopts import App, Group
 
-from workers.cli import agents, apart, asking, deciding, hosts, looking, machine
+from workers.cli import agents, apart, asking, deciding, halting, hosts, looking, machine
 
 GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
     (
@@ -38,6 +38,7 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
             hosts.hosts,
         ),
     ),
+    ("Stopping everything", (halting.halt, halting.resume, halting.halts)),
     (
         "Parts that run apart",
         (apart.worker, apart.gateway, apart.setup_namespace, apart.keys, apart.payload_key, apart.codec),

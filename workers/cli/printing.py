@@ -100,7 +100,9 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
         f"stage       {status.outcome or status.stage}"
         + (f", waits for {status.waits_for}" if status.waits_for else "")
     )
-    if status.message and message:
+    if view.halted:
+        console.print(f"[bold]halted[/bold]      {plain(view.halted)}")
+    if status.message and message and status.message != view.halted:
         console.print(f"message     {plain(status.message)}")
     _print_question(status, console)
     for hang in status.hangs:

@@ -8,9 +8,11 @@ from activities.decisions.signing import DecisionSigner
 from workers.gateway.admission import Admission
 from workers.gateway.app import gateway_app, identify_by_socket
 from workers.gateway.deciding import Deciding
+from workers.gateway.halting import Halting
 from workers.gateway.outputs import Outputs
 from workers.gateway.reading import Reading
 from workers.gateway.tracing import RequestTraces
+from workers.parts.halts import kept_halts
 from workers.parts.shared import SharedParts
 
 
@@ -36,6 +38,7 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
     reading = Reading(client, parts.chains, parts.artifacts, parts.attested, parts.ends(client), temporal_ui)
     outputs = Outputs(reading, parts.attested, parts.artifacts, parts.settings.hosts, CurrentAdapters(parts.owners))
     traces = RequestTraces(parts.spans, parts.recorder)
+    halting = Halting(kept_halts(parts.settings, parts.objects, signer.key), parts.owners)
     admission = Admission(
         client,
         parts.intents,
@@ -46,8 +49,9 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
         traces,
         parts.settings.host_silence_seconds,
         parts.room,
+        halting,
     )
     deciding = Deciding(
         client, signer, reading, parts.admissions, parts.attested, parts.withdrawals, parts.host_answers
     )
-    return gateway_app(admission, deciding, reading, outputs, traces, identify_by_socket(parts.owners))
+    return gateway_app(admission, deciding, reading, outputs, traces, halting, identify_by_socket(parts.owners))

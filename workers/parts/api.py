@@ -9,6 +9,7 @@ from activities.archive.steps import RecordActivities
 from activities.budget import BudgetActivities
 from activities.forge.steps import ForgeActivities
 from activities.forge.turns import MergeTurnActivities
+from workers.parts.halts import read_halts
 from workers.parts.shared import SharedParts
 
 
@@ -26,6 +27,7 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         shared.patches,
         shared.policies,
         whose_turn=turns.whose,
+        halts=read_halts(shared.settings, shared.objects),
     )
     record = RecordActivities(
         shared.chains, shared.withdrawals, shared.host_answers, shared.authority, attested, shared.traces

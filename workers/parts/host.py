@@ -21,6 +21,7 @@ from activities.host.capacity import CapacityActivities
 from activities.host.changed_packages import ChangedPackages
 from activities.host.checkpoints import Checkpointing, Pace
 from activities.host.exporting import ExportingActivities
+from activities.host.halting import HostHalts
 from activities.host.judging import JudgingActivities
 from activities.host.last_words import LastWords
 from activities.host.lifetimes import LifetimeActivities
@@ -33,6 +34,7 @@ from activities.repository.export import Exporter
 from activities.repository.workspace import Workspaces
 from activities.sandbox.host import HostSandboxes
 from activities.sandbox.stage import stage_runtime
+from workers.parts.halts import read_halts
 from workers.parts.shared import SharedParts
 from workers.sandboxes import backend_of, why_not_sized
 
@@ -48,6 +50,7 @@ class HostParts:
     capacity: CapacityActivities
     sandboxes: HostSandboxes
     gateway: EnvoyGateway
+    halts: HostHalts
     placement_steps: Sequence[Step]
     host_steps: Sequence[Step]
     control_steps: Sequence[Step]
@@ -91,6 +94,11 @@ class HostParts:
         preparations = Preparations(layout.preparations)
         registries = partial(discover, allow_private=settings.private_registries)
         layers = EnvironmentLayers(layout.layers, sandboxes, gateway, registries)
+        halts = HostHalts(
+            read_halts(settings, shared.objects, layout.root / "halts"),
+            sandboxes,
+            blind_seconds=settings.lease_seconds,
+        )
         capacity = CapacityActivities(
             host=shared.host,
             layout=layout,
@@ -111,6 +119,7 @@ class HostParts:
             policies=shared.policies,
             answers=shared.host_answers,
             registries=registries,
+            halts=halts,
         )
         briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, artifacts))
         exporter = Exporter(sandboxes, git, layout.scratch)
@@ -182,6 +191,7 @@ class HostParts:
             capacity=capacity,
             sandboxes=sandboxes,
             gateway=gateway,
+            halts=halts,
             placement_steps=[capacity.prepare],
             host_steps=[
                 briefing.gather_context,
