@@ -18,7 +18,7 @@ async def sweep(client: Client, host: HostParts) -> list[str]:
     swept = []
     for held in host.placements.all():
         if await _is_over(client, host.host, held):
-            await host.capacity.give_back(held)
+            await host.giving_back.give_back(held)
             swept.append(held.task_id)
     return swept
 

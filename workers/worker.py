@@ -26,6 +26,7 @@ from workflows import queues
 from workflows.agent_task import AgentTask
 from workflows.host_sweep import HostSweep
 from workflows.merge_turns import MergeTurns
+from workflows.merge_watch import MergeWatch
 from workflows.models.run import host_control_queue, host_queue
 from workflows.revert_merge import RevertMerge
 from workflows.team_budget import TeamBudget
@@ -37,7 +38,7 @@ BEAT = timedelta(seconds=1)
 LEASE_CHECK_SECONDS = 5.0
 GATEWAY_CHECK_SECONDS = 2.0
 SWEEP_SECONDS = 60.0
-WORKFLOWS = (AgentTask, RevertMerge, MergeTurns, TeamBudget, HostSweep)
+WORKFLOWS = (AgentTask, RevertMerge, MergeWatch, MergeTurns, TeamBudget, HostSweep)
 RUNNER = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules("workflows"))
 """Workflow code is one and the same for every task: importing it anew for each took more than half of a workflow's
 time. That it is deterministic is what tests look at, which do import it anew, with the clock and chance closed.

@@ -1,6 +1,6 @@
 """One task from its intent to its end: the steps of the design, in order.
 
-    prepare → context → run → export → evaluate (→ run again with feedback) → propose → review → merge → record
+    prepare → context → run → export → evaluate (→ run again with feedback) → propose → gate → review → merge → record
 
 Nothing here does I/O. While a task waits for a person it holds no workspace, no sandbox and no worker slot; the one
 exception is a run that stands still at a cap. The parts: hosting.py (where), rounds.py and running.py (the work),
@@ -12,19 +12,26 @@ import contextlib
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
 
-from workflows import queues, timeouts
+from workflows import queues, search_attributes, timeouts
 from workflows.failures import message_of
 from workflows.hosting import Hosting
 from workflows.landing import Landing
+from workflows.merge_watch import MergeWatch
 from workflows.models.decision import Action, SignedDecision
+from workflows.models.gate import Permit
+from workflows.models.intent import watch_workflow_id
+from workflows.models.question import GOAL, Choice, QuestionKind
 from workflows.models.status import Outcome, Stage, TaskOrder, TaskStatus
 from workflows.models.steps import ClosePullRequestOrder, RecordOrder
+from workflows.models.watch import WatchOrder
 from workflows.progress import Progress
 from workflows.review_desk import ReviewDesk
 from workflows.rounds import Rounds
 from workflows.steps import ForgeSteps, RecordSteps
+
+_KEPT = "what the agent had done so far is kept as the task's patch"
 
 
 @workflow.defn(name="AgentTask")
@@ -36,6 +43,7 @@ class AgentTask(ReviewDesk):
         super().__init__(Progress(order.task))
         hosting = Hosting(self.progress, timedelta(seconds=order.host_silence_seconds))
         self._rounds = Rounds(self.progress, hosting, self.asking)
+        self._question = order.question
         self._landing = Landing(self, hosting, self._rounds, max_rebases=order.max_rebases)
 
     @workflow.run
@@ -53,16 +61,18 @@ class AgentTask(ReviewDesk):
         except (ActivityError, ApplicationError) as error:
             await self._close(message_of(error))
             self.progress.end(Outcome.FAILED, message_of(error))
+        if self.progress.status.outcome is Outcome.MERGED:
+            await self._watch_base()
         await self._record()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.progress.status
 
     async def _carry_out(self) -> None:
-        guidance = ""
-        while await self._rounds.work(guidance):
+        guidance = await self._specified()
+        while guidance is not None and await self._rounds.work(guidance):
             if not self.progress.evaluation.blocked:
                 await self._landing.propose()
-            chosen = await self._review()
+            chosen = await self._land()
             if chosen is None:
                 return
             if chosen.decision.action is Action.REJECT:
@@ -73,9 +83,46 @@ class AgentTask(ReviewDesk):
         # After a request for changes there is a pull request of the rounds before, which nobody carries on.
         await self._close(self.progress.status.message)
 
+    async def _specified(self) -> str | None:
+        """What was left unsaid of a vague goal, asked before an agent is paid; None if the task ends here."""
+        if not self._question:
+            return ""
+        answer = await self.asking.ask(
+            QuestionKind.SPECIFICATION,
+            self._question,
+            choices=GOAL,
+            seconds=self.progress.policy.budget.answer_seconds,
+        )
+        if answer is None:
+            self.progress.end(Outcome.UNANSWERED, "the goal is vague, and nobody said in time what is meant")
+        elif answer.decision.choice is Choice.DISCARD:
+            self.progress.end(Outcome.DISCARDED, "the goal is vague; somebody chose to discard the task")
+        else:
+            return answer.decision.message
+        return None
+
+    async def _land(self) -> SignedDecision | None:
+        """By its phase, have policy let the patch land, or people. Returns what ends the review, or None if merged."""
+        if self.progress.evaluation.blocked:
+            self.open_review(Stage.GUIDANCE)
+            return await self._review()
+        permits = await self._landing.judge()
+        self.open_review(Stage.REVIEW, self.approvals.missing_beyond_one())
+        match permits:
+            case Permit.PERSON:  # phase 1: a person approves, and a person merges
+                return await self._review()
+            case Permit.APPROVE:  # phase 2: policy approves, and a person merges
+                self.approve_by_policy()
+                return await self._review()
+            case Permit.MERGE:  # phase 3: policy approves and merges
+                self.approve_by_policy()
+                if await self._landing.merge(None):
+                    return None
+                # What policy could not bring onto base, people decide about.
+                return await self._review()
+
     async def _review(self) -> SignedDecision | None:
         """Wait for people. Returns what ends the review, or None when the patch is merged."""
-        self.open_review(Stage.GUIDANCE if self.progress.evaluation.blocked else Stage.REVIEW)
         while True:
             chosen = await self.next_choice()
             if chosen.decision.action is not Action.MERGE:
@@ -83,15 +130,42 @@ class AgentTask(ReviewDesk):
             if await self._landing.merge(chosen):
                 return None
 
+    async def _watch_base(self) -> None:
+        """Have a workflow of its own look at base for a while: this one ends with its merge."""
+        status, seconds = self.progress.status, self.progress.policy.gate.watch_seconds
+        if not seconds:
+            return
+        order = WatchOrder(
+            task=status.task,
+            merge_commit=status.merge_commit,
+            seconds=seconds,
+            by_policy=not any(signed.decision.action is Action.MERGE for signed in status.decisions),
+        )
+        try:
+            await workflow.start_child_workflow(
+                MergeWatch.run,
+                order,
+                id=watch_workflow_id(status.task.id),
+                task_queue=queues.ORCHESTRATE,
+                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+                search_attributes=search_attributes.of_a_watch(status.task),
+                static_summary=f"watch {status.task.base} of {status.task.repository.name}: task {status.task.id}",
+            )
+        except WorkflowAlreadyStartedError:
+            # This task was reset after its merge: the watch that it began goes on.
+            return
+
     async def _abandon(self, carrying: "asyncio.Future[None]", reason: str) -> None:
-        """Stop what is going on, and clean up after it."""
+        """Stop what is going on, keep the work of a run that is stopped by it, and clean up after it."""
+        before = self.progress.status.patch
         carrying.cancel()
         with contextlib.suppress(asyncio.CancelledError, ActivityError, ApplicationError):
             await carrying
         if self.progress.status.outcome is Outcome.MERGED:
             return
         await self._close(reason)
-        self.progress.end(Outcome.CANCELLED, reason)
+        kept = self.progress.status.patch not in (None, before)
+        self.progress.end(Outcome.CANCELLED, f"{reason}; {_KEPT}" if kept else reason)
 
     async def _close(self, reason: str) -> None:
         """Close the pull request, if there is one. A task ends also when its repository is gone meanwhile."""

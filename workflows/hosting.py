@@ -115,7 +115,7 @@ class Hosting:
 
     async def _release(self, prepared: Prepared) -> None:
         try:
-            await workflow.execute_activity_method(
+            released = await workflow.execute_activity_method(
                 HostSteps.release,
                 ReleaseOrder(task_id=self._progress.status.task.id, placement=prepared.placement),
                 task_queue=prepared.placement.queue,
@@ -125,3 +125,6 @@ class Hosting:
             )
         except ActivityError as error:
             self._progress.say(f"the workspace on {prepared.placement.host} is left to its sweep: {message_of(error)}")
+            return
+        if released.kept is not None:
+            self._progress.change(patch=released.kept)

@@ -13,14 +13,15 @@ from workflows.failures import message_of
 from workflows.halting import unless_halted
 from workflows.hosting import Hosting
 from workflows.models.decision import SignedDecision
+from workflows.models.gate import Permit
 from workflows.models.pull_request import MergeOutcome, MergeResult
 from workflows.models.status import Outcome, Stage
-from workflows.models.steps import MergeOrder, ProposeOrder, RebaseOrder
+from workflows.models.steps import GateOrder, MergeOrder, ProposeOrder, RebaseOrder
 from workflows.models.turn import TurnOrder
 from workflows.review_desk import ReviewDesk
 from workflows.review_rules import approval_carries_over
 from workflows.rounds import Rounds
-from workflows.steps import ForgeSteps, TurnSteps
+from workflows.steps import ForgeSteps, GateSteps, TurnSteps
 
 Result = TypeVar("Result")
 
@@ -65,8 +66,36 @@ class Landing:
         )
         self._progress.change(pull_request=pull_request)
 
-    async def merge(self, merge: SignedDecision) -> bool:
-        """Merge what was approved, evaluating again whenever base has moved. False puts it back to people."""
+    async def judge(self) -> Permit:
+        """Have the gate say what may happen without a person; people are told the risk, and the rest later."""
+        status = self._progress.status
+        assert status.patch and status.evaluation
+        try:
+            verdict = await workflow.execute_activity_method(
+                GateSteps.judge,
+                GateOrder(task=status.task, patch=status.patch, evaluation=status.evaluation),
+                task_queue=queues.API,
+                start_to_close_timeout=timeouts.FORGE,
+                retry_policy=timeouts.FEW,
+                summary="ask the gate",
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            # A gate that can't decide lets nothing happen by itself; the merge asks it again.
+            self._desk.approvals.know(None)
+            self._progress.say(f"policy could not decide, so a person does: {message_of(error)}")
+            return Permit.PERSON
+        self._desk.approvals.know(verdict)
+        return verdict.permits
+
+    async def merge(self, merge: SignedDecision | None) -> bool:
+        """Merge what was approved, evaluating again whenever base has moved. False puts it back to people.
+
+        `merge`: None where policy merges it.
+        """
+        if merge is None:
+            self._progress.enter(Stage.MERGE)
         turn: TurnOrder | None = None
         try:
             for tried in range(self._max_rebases + 1):
@@ -81,7 +110,7 @@ class Landing:
                 if result.outcome is MergeOutcome.QUEUED:
                     turn = turn or await self._take_turn()
                     continue
-                if voided := await self._catch_up_or_say_why():
+                if voided := await self._catch_up_or_say_why(Permit.MERGE if merge is None else Permit.APPROVE):
                     voided = f"{voided}; what was approved no longer counts, look at it again"
                     blocked = self._conflicted or self._progress.evaluation.blocked
                     self._desk.open_review(Stage.GUIDANCE if blocked else Stage.REVIEW, voided)
@@ -93,9 +122,10 @@ class Landing:
         self._desk.reopen(Stage.APPROVED, "base keeps moving faster than it can be evaluated; merge again later")
         return False
 
-    async def _merge_once(self, merge: SignedDecision) -> MergeResult:
+    async def _merge_once(self, merge: SignedDecision | None) -> MergeResult:
         status = self._progress.status
-        assert status.patch and status.evaluation and status.pull_request and self._desk.approval
+        assert status.patch and status.evaluation and status.pull_request
+        approvals = self._desk.approvals.given
         try:
             result = await workflow.execute_activity_method(
                 ForgeSteps.merge,
@@ -104,7 +134,8 @@ class Landing:
                     pull_request=status.pull_request,
                     patch=status.patch,
                     evaluation=status.evaluation,
-                    approval=self._desk.approval,
+                    approval=approvals[0] if approvals else None,
+                    further_approvals=approvals[1:],
                     merge=merge,
                 ),
                 task_queue=queues.API,
@@ -121,16 +152,19 @@ class Landing:
             self._progress.end(Outcome.MERGED, f"merged as {result.commit[:12]}", merge_commit=result.commit)
         return result
 
-    async def _catch_up_or_say_why(self) -> str:
+    async def _catch_up_or_say_why(self, least: Permit) -> str:
         try:
-            return await self._catch_up()
+            return await self._catch_up(least)
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
             return f"base moved, and the patch could not be judged on the new one: {message_of(error)}"
 
-    async def _catch_up(self) -> str:
-        """Lay the patch onto the new base and evaluate it. Returns why the approval no longer counts, if so."""
+    async def _catch_up(self, least: Permit) -> str:
+        """Lay the patch onto the new base and evaluate it. Returns why the approval no longer counts, if so.
+
+        `least`: what policy has to permit where it approved.
+        """
         before = self._progress.status
         assert before.patch and before.evaluation
         rebased = await workflow.execute_activity_method(
@@ -144,13 +178,17 @@ class Landing:
         self._conflicted = rebased.patch is None
         if rebased.patch is None:
             return f"base moved and the patch conflicts with it in {', '.join(rebased.conflicts[:5])}; request changes"
-        old_policy = self._progress.policy
+        old_policy, given = self._progress.policy, self._desk.approvals.given
         patch = rebased.patch
         await self._hosting.within(lambda: patch, lambda prepared: self._rounds.evaluate(prepared, patch, before.run))
         self._progress.change(patch=patch)
         evaluation = self._progress.evaluation
         if not evaluation.blocked:
             await self.propose()
+            permits = await self.judge()
+            if not given:
+                # A policy's approval is always computed anew.
+                return "" if permits.rank >= least.rank else "policy does not approve it on the new base"
         return approval_carries_over(
             policy=old_policy,
             new_policy_hash=self._progress.policy.hash,

@@ -50,6 +50,14 @@ def details(status: TaskStatus) -> str:
         ]
     if status.pull_request is not None:
         lines.append(f"Pull request: {as_code(status.pull_request.url)}")
+    if status.risk is not None:
+        lines.append(f"Risk: **{status.risk.tier}**")
+        lines += [f"- {reason.tier}: {as_code(reason.text)}" for reason in status.risk.reasons[:10]]
+    if status.approved_by:
+        lines.append(f"Approved by {as_code(', '.join(status.approved_by))}")
+    if status.verdict is not None:
+        lines.append(f"Policy in phase {status.verdict.phase}: **{status.verdict.permits}**")
+        lines += [f"- {as_code(reason)}" for reason in status.verdict.reasons[:10]]
     lines += [f"- {s.decision.action} by {as_code(s.decision.person.id)}" for s in status.decisions]
     if status.outcome is not None:
         lines.append(f"Outcome: **{status.outcome}** {status.merge_commit[:12]}")

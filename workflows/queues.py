@@ -9,10 +9,11 @@ API = "journeyman-api"
 SANDBOX = "journeyman-sandbox"
 """Placements: taken by a host only while it has a free place."""
 
-_KEY_BYTES = 64
 
+def fairness_key(url: str) -> str:
+    """Of a repository: each has a share of every queue, so that whoever asks for many tasks delays nobody elsewhere.
 
-def fairness_key(name: str) -> str:
-    """Of a repository: each has a share of every queue, so that whoever asks for many tasks delays nobody elsewhere."""
-    # Temporal takes 64 bytes.
-    return name if len(name.encode()) <= _KEY_BYTES else hashlib.sha256(name.encode()).hexdigest()
+    By its address, since repositories of two teams may have the same name; hashed, since Temporal takes 64 bytes, and
+    keeps keys where everybody who may look at a queue can read them.
+    """
+    return hashlib.sha256(url.encode()).hexdigest()

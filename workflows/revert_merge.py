@@ -35,13 +35,13 @@ class RevertMerge:
                     task=request.task,
                     merge_commit=request.merge_commit,
                     signed=request.signed,
-                    requested_at=request.signed.decision.decided_at.timestamp(),
+                    requested_at=request.asked_at.timestamp(),
                 ),
                 task_queue=queues.API,
                 start_to_close_timeout=timeouts.OUTWARD,
                 schedule_to_close_timeout=timeouts.REVERT,
                 retry_policy=timeouts.FEW,
-                summary=f"revert {request.merge_commit[:12]} by {request.signed.decision.person.id}",
+                summary=f"revert {request.merge_commit[:12]} by {request.asked_by}",
             )
         except ActivityError as error:
             # Whoever asks again finds out first whether this one came through after all.
@@ -55,7 +55,7 @@ class RevertMerge:
                 kind="revert",
                 data={
                     "result": result.model_dump(mode="json"),
-                    "decision": request.signed.model_dump(mode="json"),
+                    "decision": request.signed.model_dump(mode="json") if request.signed is not None else None,
                 },
             ),
             task_queue=queues.API,

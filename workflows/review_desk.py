@@ -6,14 +6,18 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workflows import queues, timeouts
+from workflows.approvals import Approvals
 from workflows.asking import Asking
 from workflows.models.decision import Action, DecisionReceipt, SignedDecision
-from workflows.models.status import Stage, TaskStatus
+from workflows.models.status import POLICY, Stage, TaskStatus
 from workflows.models.steps import DecisionOrder
 from workflows.models.trace import StepPlace
 from workflows.progress import Progress
 from workflows.review_rules import authority_refusal, spending_refusal, state_refusal
 from workflows.steps import RecordSteps
+
+_JUDGES_IT = frozenset({Action.APPROVE, Action.REQUEST_CHANGES, Action.REJECT})
+"""By these a person says what they think of the patch: what policy thinks is told after that, and not before."""
 
 
 class ReviewDesk:
@@ -24,7 +28,7 @@ class ReviewDesk:
         self.asking = Asking(progress)
         self.turn = False
         """Whether this task's turn to merge has come."""
-        self.approval: SignedDecision | None = None
+        self.approvals = Approvals(progress)
         self.cancellation: SignedDecision | None = None
         self._choice: SignedDecision | None = None
         # Two persons may decide at once; the second must be judged by what the first one left.
@@ -32,7 +36,7 @@ class ReviewDesk:
 
     def open_review(self, stage: Stage, message: str | None = None) -> None:
         """Ask people to look at the patch; earlier approvals no longer count."""
-        self.approval = None
+        self.approvals.clear()
         self.reopen(stage, message)
 
     def reopen(self, stage: Stage, message: str | None = None) -> None:
@@ -40,10 +44,23 @@ class ReviewDesk:
         self._choice = None
         self.progress.enter(stage, message=message)
 
+    def approve_by_policy(self) -> None:
+        """No person has to approve this patch: what the gate decided is told."""
+        self.approvals.tell()
+        self.progress.enter(Stage.APPROVED, approved_by=(POLICY,))
+
     async def next_choice(self) -> SignedDecision:
-        """Wait for the next decision that moves the task on."""
-        await workflow.wait_condition(lambda: self._choice is not None)
-        assert self._choice is not None
+        """Wait for the next decision that moves the task on; approvals that expire meanwhile have to be given again."""
+        while self._choice is None:
+            known = self.approvals.count
+            try:
+                await workflow.wait_condition(
+                    lambda known=known: self._choice is not None or self.approvals.count != known,  # type: ignore[misc]
+                    timeout=self.approvals.seconds_left(workflow.now()),
+                    timeout_summary="approvals expire",
+                )
+            except TimeoutError:
+                self.reopen(Stage.REVIEW, self.approvals.drop_expired(workflow.now()))
         return self._choice
 
     @property
@@ -64,6 +81,15 @@ class ReviewDesk:
     @approve.validator
     def _validate_approve(self, signed: SignedDecision) -> None:
         self._refuse_early(Action.APPROVE, signed)
+
+    @workflow.update
+    async def withdraw(self, signed: SignedDecision) -> DecisionReceipt:
+        """Take back an approval of one's own."""
+        return await self._decide(Action.WITHDRAW, signed)
+
+    @withdraw.validator
+    def _validate_withdraw(self, signed: SignedDecision) -> None:
+        self._refuse_early(Action.WITHDRAW, signed)
 
     @workflow.update
     async def request_changes(self, signed: SignedDecision) -> DecisionReceipt:
@@ -128,6 +154,7 @@ class ReviewDesk:
         return (
             authority_refusal(decision, status.task, self.progress.policy)
             or state_refusal(decision, status, workflow.now())
+            or self.approvals.refusal(decision)
             or spending_refusal(decision, status, self.progress.policy)
         )
 
@@ -156,10 +183,15 @@ class ReviewDesk:
 
     def _carry_out_decision(self, signed: SignedDecision) -> None:
         self.progress.change(decisions=(*self.progress.status.decisions, signed))
+        if signed.decision.action in _JUDGES_IT:
+            self.approvals.tell()
         match signed.decision.action:
             case Action.APPROVE:
-                self.approval = signed
-                self.progress.enter(Stage.APPROVED)
+                if self.approvals.add(signed):
+                    self.progress.enter(Stage.APPROVED)
+            case Action.WITHDRAW:
+                self.approvals.withdraw(signed.decision.person)
+                self.progress.enter(Stage.REVIEW, message=self.approvals.missing())
             case Action.CANCEL:
                 self.cancellation = signed
             case Action.ANSWER:

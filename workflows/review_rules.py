@@ -12,6 +12,7 @@ from workflows.models.usage import USD
 _STAGES = {
     Action.APPROVE: {Stage.REVIEW},
     Action.MERGE: {Stage.APPROVED},
+    Action.WITHDRAW: {Stage.REVIEW, Stage.APPROVED},
     Action.REQUEST_CHANGES: {Stage.REVIEW, Stage.APPROVED, Stage.GUIDANCE},
     Action.REJECT: {Stage.REVIEW, Stage.APPROVED, Stage.GUIDANCE},
     Action.ANSWER: {Stage.QUESTION},

@@ -37,6 +37,11 @@ def at_start(task: Task) -> TypedSearchAttributes:
     )
 
 
+def of_a_watch(task: Task) -> TypedSearchAttributes:
+    """By which a watch over a merge is found when something is observed."""
+    return TypedSearchAttributes([SearchAttributePair(REPOSITORY, task.repository.name)])
+
+
 class Told:
     """What Temporal has been told of one task. Each telling is an event and a row written anew, so what passes in a
     moment is not told, and what is the same is not told again.

@@ -8,6 +8,7 @@ from typing import Protocol
 from temporalio import activity
 
 from workflows.models.evidence import Evaluation
+from workflows.models.gate import Verdict
 from workflows.models.packages import PackageChanges
 from workflows.models.patch import ExportResult
 from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
@@ -20,6 +21,7 @@ from workflows.models.steps import (
     DecisionVerdict,
     EvaluateOrder,
     ExportOrder,
+    GateOrder,
     MergeOrder,
     Nothing,
     PackagesOrder,
@@ -29,6 +31,7 @@ from workflows.models.steps import (
     RebaseOrder,
     RebaseResult,
     RecordOrder,
+    Released,
     ReleaseOrder,
     RevertOrder,
     RunOrder,
@@ -37,6 +40,7 @@ from workflows.models.steps import (
 )
 from workflows.models.turn import TurnOrder, Turns
 from workflows.models.usage import Reserve, Reserved, Settle
+from workflows.models.watch import BaseState, LookOrder
 
 
 class PlacementSteps(Protocol):
@@ -65,7 +69,7 @@ class HostSteps(Protocol):
     async def evaluate(self, order: EvaluateOrder) -> Evaluation: ...
 
     @activity.defn(name="release")
-    async def release(self, order: ReleaseOrder) -> Nothing: ...
+    async def release(self, order: ReleaseOrder) -> Released: ...
 
     @activity.defn(name="sweep")
     async def sweep(self, order: Nothing) -> Swept: ...
@@ -95,6 +99,20 @@ class ForgeSteps(Protocol):
 
     @activity.defn(name="revert")
     async def revert(self, order: RevertOrder) -> RevertResult: ...
+
+
+class GateSteps(Protocol):
+    """Decide by policy."""
+
+    @activity.defn(name="judge")
+    async def judge(self, order: GateOrder) -> Verdict: ...
+
+
+class WatchSteps(Protocol):
+    """Look at base after a merge."""
+
+    @activity.defn(name="look_at_base")
+    async def look_at_base(self, order: LookOrder) -> BaseState: ...
 
 
 class TurnSteps(Protocol):

@@ -16,11 +16,13 @@ from activities.decisions.withdrawals import OUTCOME, Withdrawals
 from activities.failures import step
 from activities.tracing.task_spans import RevertRecord
 from activities.tracing.traces import Traces
-from workflows.models.intent import revert_workflow_id, task_workflow_id
+from workflows.models.intent import revert_workflow_id, task_workflow_id, watch_workflow_id
 from workflows.models.status import Outcome, TaskStatus
 from workflows.models.steps import DecisionOrder, DecisionVerdict, Nothing, RecordOrder
+from workflows.models.watch import WatchResult
 
 REVERT = "revert"
+WATCH = "watch"
 
 
 class RecordActivities:
@@ -56,13 +58,16 @@ class RecordActivities:
     @activity.defn(name="record")
     @step
     async def record(self, order: RecordOrder) -> Nothing:
-        """Append a task's outcome or what came of its revert, once."""
+        """Append a task's outcome, what came of its revert or of the watch over its merge, once."""
         if order.kind == OUTCOME:
             only_called_by(task_workflow_id(order.task_id))
             await self._check_outcome(order)
         elif order.kind == REVERT:
             only_called_by(revert_workflow_id(order.task_id))
             self._check_revert(order)
+        elif order.kind == WATCH:
+            only_called_by(watch_workflow_id(order.task_id))
+            WatchResult.model_validate(order.data)
         else:
             raise ActionRefused(f"refused: no workflow may put {order.kind!r} on record")
         await self._chains.append(order.task_id, order.entry_id, order.kind, order.data, order.artifacts)
@@ -78,6 +83,7 @@ class RecordActivities:
             raise ActionRefused(f"refused: no worker has merged task {order.task_id} as {status.merge_commit[:12]}")
 
     def _check_revert(self, order: RecordOrder) -> None:
-        decided = RevertRecord.model_validate(order.data).decision.decision
-        if not order.entry_id.startswith(f"{REVERT}-") or decided.task_id != order.task_id:
+        decided = RevertRecord.model_validate(order.data).decision
+        is_other_s = decided is not None and decided.decision.task_id != order.task_id
+        if not order.entry_id.startswith(f"{REVERT}-") or is_other_s:
             raise ActionRefused(f"refused: this is no revert of task {order.task_id}")

@@ -4,7 +4,9 @@ Each rests on the one before: a patch is judged only if a worker made it for thi
 evidence about it, and taken back only if it was merged.
 """
 
+import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 
 from activities.decisions.refused import ActionRefused
 from activities.decisions.signed_record import SignedRecord
@@ -12,6 +14,7 @@ from workflows.models.artifact import ArtifactRef
 from workflows.models.base import Model
 from workflows.models.checkpoint import Checkpoint
 from workflows.models.evidence import CheckRun, Evaluation
+from workflows.models.gate import Verdict
 from workflows.models.patch import Patch
 from workflows.models.policy import TaskPolicy
 from workflows.models.run import RunResult
@@ -24,6 +27,7 @@ EVIDENCE = "evidence"
 CHECKPOINT = "checkpoint"
 MERGE = "merge"
 USED = "used"
+VERDICT = "verdict"
 
 
 class AttestedPatch(Model):
@@ -61,6 +65,12 @@ class AttestedMerge(Model):
     """The branch."""
     repository: str
     """Its address."""
+    by_policy: bool = False
+    """Whether no person merged it."""
+    merged_at: datetime | None = None
+    """None in merges that are older than watches."""
+    watch_seconds: int = 0
+    """For how long base is watched from then on."""
 
 
 class UsedDecision(Model):
@@ -148,6 +158,15 @@ class Attested:
     async def evidence(self, task_id: str) -> tuple[AttestedEvidence, ...]:
         """All evidence about a task's patches, the newest last."""
         return await self._record.read(task_id, EVIDENCE, AttestedEvidence)
+
+    async def add_verdict(self, task_id: str, verdict: Verdict) -> None:
+        """Put on record what the gate decided about a head with its evidence: each answer that it gave, once."""
+        digest = hashlib.sha256(verdict.model_dump_json().encode()).hexdigest()
+        await self._record.append(task_id, f"verdict-{digest[:32]}", VERDICT, verdict)
+
+    async def verdicts(self, task_id: str) -> tuple[Verdict, ...]:
+        """All of them, in order."""
+        return await self._record.read(task_id, VERDICT, Verdict)
 
     async def add_merge(self, task_id: str, merge: AttestedMerge) -> None:
         """Put on record that a task's patch was merged."""

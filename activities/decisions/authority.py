@@ -17,6 +17,7 @@ from activities.policy.documents import SecurityPolicy
 from activities.policy.owners import PolicyFileBroken
 from workflows.models.decision import Action, Decision, SignedDecision
 from workflows.models.evidence import Evaluation
+from workflows.models.gate import Permit, Verdict
 from workflows.models.patch import Patch
 from workflows.models.policy import TaskPolicy
 from workflows.models.steps import MergeOrder, RevertOrder
@@ -99,28 +100,58 @@ class Authority:
             raise ActionRefused("refused: a finding blocks this patch")
         return current
 
-    async def may_merge(self, order: MergeOrder) -> tuple[Task, AttestedEvidence]:
-        """The task whose patch may be merged, as it was admitted, and what it was judged by. Raises ActionRefused."""
-        task = await self._admissions.confirm(order.task)
-        current = await self.may_publish(order.patch, order.evaluation, task)
+    async def may_merge(self, order: MergeOrder, task: Task, current: AttestedEvidence, verdict: Verdict) -> None:
+        """Raises ActionRefused unless persons, or policy by its verdict of this moment, let this patch be merged.
+
+        `task` is as it was admitted, `current` what `may_publish` gave for it.
+        """
         recorded = await self._attested.evidence(task.id)
-        for action, signed in ((Action.APPROVE, order.approval), (Action.MERGE, order.merge)):
-            if signed.decision.action is not action:
-                raise ActionRefused(f"refused: a decision to {signed.decision.action} was given as {action}")
-            if reason := await self.refusal(signed, task, current.policy):
-                raise ActionRefused(reason)
-            seen = _find(recorded, signed.decision.head, signed.decision.evidence_hash)
-            if seen is None:
-                raise ActionRefused(f"refused: the decision to {action} is about evidence that is not on record")
-            if reason := _carry_over_refusal(seen, current):
-                raise ActionRefused(f"refused: the decision to {action} was about {seen.head[:12]}; {reason}")
-        if against := await self._withdrawals.since(order.approval.decision):
+        for signed in order.approvals:
+            await self._refuse_unless(Action.APPROVE, signed, task, current, recorded)
+            if against := await self._withdrawals.since(signed.decision):
+                raise ActionRefused(
+                    f"refused: {against.person.id} decided to {against.action} after it was approved by "
+                    f"{signed.decision.person.id}; it has to be looked at again"
+                )
+        if order.approvals:
+            persons = frozenset(signed.decision.person.id for signed in order.approvals)
+            if missing := verdict.needs.missing(persons):
+                raise ActionRefused(f"refused: it still needs {missing}")
+        elif verdict.permits is Permit.PERSON:
+            raise ActionRefused(f"refused: policy does not approve it: {_reasons(verdict)}")
+        if order.merge is not None:
+            await self._refuse_unless(Action.MERGE, order.merge, task, current, recorded)
+            await self._refuse_used(task, order.merge)
+        elif verdict.permits is not Permit.MERGE:
+            raise ActionRefused(f"refused: policy does not merge it: {_reasons(verdict)}")
+        if order.merge is None or not order.approvals:
+            await self._refuse_sent_back(task, current)
+
+    async def _refuse_unless(
+        self,
+        action: Action,
+        signed: SignedDecision,
+        task: Task,
+        current: AttestedEvidence,
+        recorded: tuple[AttestedEvidence, ...],
+    ) -> None:
+        """Raises ActionRefused unless a person's decision holds, about this head or one that it carries over from."""
+        if signed.decision.action is not action:
+            raise ActionRefused(f"refused: a decision to {signed.decision.action} was given as {action}")
+        if reason := await self.refusal(signed, task, current.policy):
+            raise ActionRefused(reason)
+        seen = _find(recorded, signed.decision.head, signed.decision.evidence_hash)
+        if seen is None:
+            raise ActionRefused(f"refused: the decision to {action} is about evidence that is not on record")
+        if reason := _carry_over_refusal(seen, current):
+            raise ActionRefused(f"refused: the decision to {action} was about {seen.head[:12]}; {reason}")
+
+    async def _refuse_sent_back(self, task: Task, current: AttestedEvidence) -> None:
+        """Policy approves nothing that a person has sent back."""
+        if against := await self._withdrawals.of_head(task.id, current.head):
             raise ActionRefused(
-                f"refused: {against.person.id} decided to {against.action} after it was approved by "
-                f"{order.approval.decision.person.id}; it has to be looked at again"
+                f"refused: {against.person.id} decided to {against.action} about it, so policy does not let it land"
             )
-        await self._refuse_used(task, order.merge)
-        return task, current
 
     async def _refuse_used(self, task: Task, signed: SignedDecision) -> None:
         """A decision that was answered with a refusal is not carried out later behind everybody's back."""
@@ -132,6 +163,7 @@ class Authority:
 
     async def may_revert(self, order: RevertOrder) -> tuple[Task, AttestedMerge]:
         """The task and the merge of it that may be taken back. Raises ActionRefused."""
+        assert order.signed is not None, "policy's reverts are judged by what is known of base"
         if order.signed.decision.action is not Action.REVERT:
             raise ActionRefused(f"refused: a decision to {order.signed.decision.action} was given as revert")
         if reason := await self.refusal(order.signed, order.task, TaskPolicy()):
@@ -147,6 +179,10 @@ class Authority:
                 f"{order.signed.decision.head[:12] or 'no commit'}, the order about {order.merge_commit[:12]}"
             )
         return task, merge
+
+
+def _reasons(verdict: Verdict) -> str:
+    return "; ".join(verdict.reasons[:3]) or f"it permits no more than {verdict.permits}"
 
 
 def _carry_over_refusal(seen: AttestedEvidence, current: AttestedEvidence) -> str:

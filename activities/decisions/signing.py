@@ -12,10 +12,12 @@ from pathlib import Path
 from activities.decisions.keys import SigningKey, TrustedKeys, UnknownKey, Untrusted
 from workflows.models.base import Model
 from workflows.models.decision import Decision, SignedDecision
+from workflows.models.observation import Observation, SignedObservation
 from workflows.models.task import Task
 
 GATEWAY = "gateway"
 """The role whose key signs what people decided and which tasks were admitted."""
+_OBSERVATION = b"journeyman observation\n"
 _ADMISSION = b"journeyman admission\n"
 """Before a task that is signed, so that no signature over one kind of thing counts for another."""
 
@@ -64,6 +66,11 @@ class DecisionSigner:
         signature = self.key.sign(_ADMISSION + _canonical(task))
         return SignedAdmission(task=task, key_id=self.key.key_id, signature=signature)
 
+    def observe(self, observation: Observation) -> SignedObservation:
+        """Sign what somebody this gateway has authenticated says of a commit."""
+        signature = self.key.sign(_OBSERVATION + _canonical(observation))
+        return SignedObservation(observation=observation, key_id=self.key.key_id, signature=signature)
+
 
 class DecisionVerifier:
     """Knows the public keys of the gateways that may sign."""
@@ -89,6 +96,11 @@ class DecisionVerifier:
         self._check(signed.key_id, signed.signature, _ADMISSION + _canonical(signed.task), "the task; ask for it again")
         return signed.task
 
+    def verify_observation(self, signed: SignedObservation) -> None:
+        """Raises SignatureRefused unless a known gateway signed exactly this."""
+        content = _OBSERVATION + _canonical(signed.observation)
+        self._check(signed.key_id, signed.signature, content, "the observation; report it again")
+
     def _check(self, key_id: str, signature: str, content: bytes, what: str) -> None:
         try:
             self._keys.verify(key_id, signature, content)
@@ -100,7 +112,7 @@ class DecisionVerifier:
             raise SignatureRefused(f"refused: the signature does not fit {what}") from error
 
 
-def _canonical(signed: Decision | Task) -> bytes:
+def _canonical(signed: Decision | Task | Observation) -> bytes:
     # Without defaults, so that a field that a later version adds does not break the signatures of today.
     return json.dumps(
         signed.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":")

@@ -12,7 +12,7 @@ DECISION = "decision"
 """Kind of a decision's entry in a task's chain."""
 OUTCOME = "outcome"
 ENDS = frozenset({Action.REJECT, Action.CANCEL})
-STOPS = ENDS | {Action.REQUEST_CHANGES}
+STOPS = ENDS | {Action.REQUEST_CHANGES, Action.WITHDRAW}
 
 
 class Withdrawals:
@@ -38,9 +38,17 @@ class Withdrawals:
         return ""
 
     async def since(self, approval: Decision) -> Decision | None:
-        """A decision against what was approved, made when the approval was there already."""
+        """A decision against what was approved, made when the approval was there already.
+
+        Anybody's to send it back or end it; to withdraw an approval, that of the person who gave it.
+        """
         later = (each for each in await self._all(approval.task_id) if each.decided_at >= approval.decided_at)
-        return next(later, None)
+        return next((each for each in later if _concerns(each, approval)), None)
+
+    async def of_head(self, task_id: str, head: str) -> Decision | None:
+        """A decision by which somebody sent this very head back, or ended its task."""
+        against = (each for each in await self._all(task_id) if each.action is not Action.WITHDRAW)
+        return next((each for each in against if each.head in {"", head} or each.action in ENDS), None)
 
     async def _all(self, task_id: str) -> list[Decision]:
         found = []
@@ -56,3 +64,7 @@ class Withdrawals:
             if signed.decision.action in STOPS and signed.decision.task_id == task_id:
                 found.append(signed.decision)
         return found
+
+
+def _concerns(against: Decision, approval: Decision) -> bool:
+    return against.action is not Action.WITHDRAW or against.person.is_same_person(approval.person)

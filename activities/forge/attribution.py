@@ -8,6 +8,7 @@ from jinja2 import Environment, StrictUndefined
 
 from workflows.models.decision import SignedDecision
 from workflows.models.evidence import Evaluation, Evidence
+from workflows.models.gate import Verdict
 from workflows.models.patch import Patch
 from workflows.models.run import RunResult
 from workflows.models.task import Task
@@ -31,22 +32,30 @@ def commit_message(task: Task, run: RunResult, context_hash: str) -> str:
     return f"{_subject(task)}\n\n{_quoted(run.summary, _SUMMARY_CHARS)}\n\n{_trailers(trailers)}"
 
 
-def merge_message(task: Task, evidence_hash: str, approval: SignedDecision, merge: SignedDecision) -> str:
+def merge_message(
+    task: Task,
+    evidence_hash: str,
+    approvals: tuple[SignedDecision, ...],
+    merge: SignedDecision | None,
+    verdict: Verdict,
+) -> str:
     """The message of the merge commit: who let it in, on what evidence."""
+    policy = f"policy {verdict.policy_hash[:12]} in phase {verdict.phase}"
     trailers = {
         "Journeyman-Task": task.id,
         "Journeyman-Evidence": evidence_hash,
+        "Journeyman-Risk": verdict.risk.tier,
         "Requested-by": task.requester.id,
-        "Approved-by": approval.decision.person.id,
-        "Merged-by": merge.decision.person.id,
+        "Approved-by": ", ".join(signed.decision.person.id for signed in approvals) or policy,
+        "Merged-by": merge.decision.person.id if merge is not None else policy,
     }
     return f"Merge task {task.id}: {_subject(task)}\n\n{_trailers(trailers)}"
 
 
-def revert_message(task: Task, merge_commit: str, signed: SignedDecision) -> str:
+def revert_message(task: Task, merge_commit: str, by: str, why: str) -> str:
     """The message of a revert; the forge adds the trailer that names the merge."""
-    reason = _quoted(signed.decision.message, 1000) if signed.decision.message else "No reason was given."
-    trailers = {"Journeyman-Task": task.id, "Reverted-by": signed.decision.person.id}
+    reason = _quoted(why, 1000) if why else "No reason was given."
+    trailers = {"Journeyman-Task": task.id, "Reverted-by": by}
     head = f"Revert task {task.id}: {_subject(task)}\n\nThis reverts commit {merge_commit}."
     return f"{head}\n\n{reason}\n\n{_trailers(trailers)}"
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 from temporalio import activity
 
@@ -12,9 +13,12 @@ from activities.decisions.attested import Attested, AttestedMerge, AttestedPatch
 from activities.decisions.authority import Authority
 from activities.decisions.halts import Halted, HaltRecord
 from activities.decisions.refused import ActionRefused
+from activities.decisions.trust import Demotion, TrustRecords
 from activities.failures import step
 from activities.forge.attribution import merge_message, pull_body, pull_title, revert_message
 from activities.forge.contract import Forge
+from activities.gate.gate import Gate
+from activities.gate.watching import BaseWatch
 from activities.policy.current import CurrentPolicy
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
@@ -23,6 +27,7 @@ from workflows.models.halt import Work
 from workflows.models.intent import task_workflow_id
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
+from workflows.models.status import POLICY
 from workflows.models.steps import (
     ClosePullRequestOrder,
     MergeOrder,
@@ -55,6 +60,9 @@ class ForgeActivities:
         mirrors: Mirrors,
         patches: Patches,
         policies: CurrentPolicy,
+        gate: Gate,
+        trust: TrustRecords,
+        watch: BaseWatch,
         whose_turn: WhoseTurn,
         halts: HaltRecord,
     ) -> None:
@@ -66,6 +74,9 @@ class ForgeActivities:
         self._mirrors = mirrors
         self._patches = patches
         self._policies = policies
+        self._gate = gate
+        self._trust = trust
+        self._watch = watch
         self._whose_turn = whose_turn
         self._halts = halts
 
@@ -107,7 +118,11 @@ class ForgeActivities:
     async def merge(self, order: MergeOrder) -> MergeResult:
         """Merge, if signatures and the record allow it; the last look before it happens is here."""
         try:
-            task, judged = await self._authority.may_merge(order)
+            task = await self._admissions.confirm(order.task)
+            judged = await self._authority.may_publish(order.patch, order.evaluation, task)
+            # Computed anew, with the trust of this moment, whatever the workflow was told before.
+            verdict = await self._gate.judge(task, order.patch, order.evaluation, judged)
+            await self._authority.may_merge(order, task, judged, verdict)
         except ActionRefused as refused:
             return MergeResult(outcome=MergeOutcome.REFUSED, detail=str(refused))
         mirror = await self._mirrors.refresh(task.repository.url)
@@ -121,17 +136,24 @@ class ForgeActivities:
         try:
             await self._halts.refuse(Work.of(task, judged.policy))
         except Halted as halted:
-            # Who wants it afterwards says so again: it is not made behind everybody's back.
-            await self._attested.add_used(task.id, order.merge.signature, str(halted))
+            if order.merge is not None:
+                # Who wants it afterwards says so again: it is not made behind everybody's back.
+                await self._attested.add_used(task.id, order.merge.signature, str(halted))
             return MergeResult(outcome=MergeOutcome.REFUSED, detail=f"not merged: {halted}; the approval still counts")
-        message = merge_message(task, order.evaluation.evidence_hash, order.approval, order.merge)
+        message = merge_message(task, order.evaluation.evidence_hash, order.approvals, order.merge, verdict)
         result = await self._forge.merge(task, order.pull_request, order.patch, message)
         if result.outcome is MergeOutcome.MERGED:
             merge = AttestedMerge(
-                commit=result.commit, head=order.patch.head, base=task.base, repository=task.repository.url
+                commit=result.commit,
+                head=order.patch.head,
+                base=task.base,
+                repository=task.repository.url,
+                by_policy=order.merge is None,
+                merged_at=datetime.now(UTC),
+                watch_seconds=policy.gate.watch_seconds,
             )
             await self._attested.add_merge(task.id, merge)
-        if result.outcome is MergeOutcome.REFUSED:
+        if result.outcome is MergeOutcome.REFUSED and order.merge is not None:
             await self._attested.add_used(task.id, order.merge.signature, result.detail)
         return result
 
@@ -150,10 +172,27 @@ class ForgeActivities:
     async def revert(self, order: RevertOrder) -> RevertResult:
         """Take a merge back, timed from the moment the person asked."""
         try:
-            task, merge = await self._authority.may_revert(order)
+            if order.signed is not None:
+                task, merge = await self._authority.may_revert(order)
+                decision = order.signed.decision
+                by, why = decision.person.id, decision.message
+            else:
+                task, merge, red = await self._watch.may_revert(order)
+                by, why = POLICY, f"{red.name} turned bad on {red.commit[:12]}: {red.detail}"
         except ActionRefused as refused:
             return RevertResult(outcome=RevertOutcome.REFUSED, detail=str(refused))
-        result = await self._forge.revert(task, merge.commit, revert_message(task, merge.commit, order.signed))
-        if result.outcome in {RevertOutcome.REFUSED, RevertOutcome.CONFLICT}:
+        result = await self._forge.revert(task, merge.commit, revert_message(task, merge.commit, by, why))
+        if result.outcome in {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}:
+            # What had to be taken back was trusted too much: it takes an owner's word to trust such work again.
+            await self._trust.demote(
+                Demotion(
+                    repository=task.repository.url,
+                    task_type=task.task_type,
+                    task_id=task.id,
+                    why=f"{by} took back the merge {merge.commit[:12]} of task {task.id}",
+                    at=datetime.now(UTC),
+                )
+            )
+        if order.signed is not None and result.outcome in {RevertOutcome.REFUSED, RevertOutcome.CONFLICT}:
             await self._attested.add_used(task.id, order.signed.signature, result.detail)
         return result.model_copy(update={"seconds": round(max(0.0, time.time() - order.requested_at), 3)})

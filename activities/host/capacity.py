@@ -1,7 +1,6 @@
 """Taking a place on this host for a task, and giving everything of it back."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 
 from temporalio import activity
@@ -11,14 +10,12 @@ from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested
 from activities.decisions.host_answers import HostAnswers
 from activities.decisions.refused import ActionRefused
-from activities.egress.contract import EgressGateway
 from activities.environment.layer import EnvironmentLayers, Layer
 from activities.environment.registries import RegistryAccess
 from activities.failures import step
+from activities.host.giving_back import GivingBack
 from activities.host.halting import HostHalts
-from activities.host.last_words import LastWords
-from activities.host.layout import HostLayout, workspace_name
-from activities.host.losses import Losses
+from activities.host.layout import workspace_name
 from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
 from activities.host.room import DiskFull, Room
@@ -29,7 +26,6 @@ from activities.policy.documents import SecurityPolicy
 from activities.policy.egress import with_answers, with_registries
 from activities.policy.grades import unmet
 from activities.policy.owners import OwnersFiles
-from activities.removal import remove
 from activities.repository.mirror import Mirror, Mirrors
 from activities.repository.patches import Patches
 from activities.repository.workspace import Workspaces
@@ -40,7 +36,7 @@ from workflows.models.intent import task_workflow_id
 from workflows.models.patch import Patch
 from workflows.models.policy import EgressProfile, PolicyRefusal, TaskPolicy
 from workflows.models.run import Placement
-from workflows.models.steps import Nothing, Prepared, PrepareOrder, ReleaseOrder
+from workflows.models.steps import Prepared, PrepareOrder, Released, ReleaseOrder
 from workflows.models.task import Task
 
 
@@ -51,17 +47,15 @@ class CapacityActivities:
         self,
         *,
         host: str,
-        layout: HostLayout,
         placements: Placements,
         sandboxes: Sandboxes,
-        gateway: EgressGateway,
         mirrors: Mirrors,
         room: Room,
         workspaces: Workspaces,
         patches: Patches,
         layers: EnvironmentLayers,
         owners: OwnersFiles,
-        last_words: LastWords,
+        giving_back: GivingBack,
         toolchain: str,
         admissions: Admissions,
         attested: Attested,
@@ -72,17 +66,15 @@ class CapacityActivities:
         halts: HostHalts,
     ) -> None:
         self._host = host
-        self._layout = layout
         self._placements = placements
         self._sandboxes = sandboxes
-        self._gateway = gateway
         self._mirrors = mirrors
         self._room = room
         self._workspaces = workspaces
         self._patches = patches
         self._layers = layers
         self._owners = owners
-        self._last_words = last_words
+        self._giving_back = giving_back
         self._toolchain = toolchain
         self._admissions = admissions
         self._attested = attested
@@ -91,7 +83,6 @@ class CapacityActivities:
         self._answers = answers
         self._registries = registries
         self._halts = halts
-        self._losses = Losses(layout.losses)
 
     @activity.defn(name="prepare")
     @step
@@ -160,7 +151,7 @@ class CapacityActivities:
                 )
                 held = self._placements.complete(held, base)
             except BaseException:
-                await self.give_back(held)
+                await self._giving_back.give_back(held)
                 raise
         return Prepared(
             placement=Placement(host=self._host, epoch=order.epoch),
@@ -198,7 +189,7 @@ class CapacityActivities:
         if held.epoch != epoch:
             held = self._placements.take_over(held, epoch)
         for prefix in held.prefixes:
-            await self._clear(held, prefix, (f"{prefix}.", f"export-{prefix}"))
+            await self._giving_back.clear(held, prefix, (f"{prefix}.", f"export-{prefix}"))
         return held
 
     def _last_run(self, held: Held) -> str:
@@ -246,7 +237,7 @@ class CapacityActivities:
         """A task that comes back to a host it was thought to have lost finds its earlier placement still there."""
         current = self._placements.find(task_id)
         if current is not None and current.epoch < epoch:
-            await self.give_back(current)
+            await self._giving_back.give_back(current)
 
     async def _start_tree(self, mirror: Mirror, base: str, resume_from: Patch | None) -> str:
         if resume_from is None:
@@ -269,41 +260,10 @@ class CapacityActivities:
 
     @activity.defn(name="release")
     @step
-    async def release(self, order: ReleaseOrder) -> Nothing:
+    async def release(self, order: ReleaseOrder) -> Released:
         """Give back everything of a placement; what was given back already is no error."""
         only_called_by(task_workflow_id(order.task_id))
         held = self._placements.find(order.task_id)
-        if held is not None and held.epoch == order.placement.epoch:
-            await self.give_back(held)
-        return Nothing()
-
-    async def give_back(self, held: Held) -> None:
-        """Stop what runs for a placement, remove what it has, and free its place."""
-        for prefix in held.prefixes:
-            await self._clear(held, prefix, (f"{prefix}-", f"{prefix}.", f"export-{prefix}"))
-            await self._workspaces.remove(prefix)
-            layout = self._layout
-            for place in (layout.inputs, layout.sessions, layout.checkpoints, layout.scratch):
-                for folder in place.iterdir():
-                    # What read the workspace is under its name, too, and may have ended in the middle.
-                    if folder.name == prefix or folder.name.startswith(f"{prefix}-"):
-                        await asyncio.to_thread(remove, folder)
-            self._losses.forget(f"{prefix}-")
-        self._sandboxes.give_back_uid(held.uid)
-        self._placements.give_back(held.task_id)
-        self._preparations.forget(held.task_id)
-
-    async def _clear(self, held: Held, prefix: str, beginnings: tuple[str, ...]) -> None:
-        """End and forget the runs of a placement whose ids begin so, and remove its checkouts for checks."""
-        for run_id in self._sandboxes.known_runs():
-            if run_id.startswith(beginnings):
-                with contextlib.suppress(LookupError):
-                    await self._sandboxes.stop(run_id, "the task no longer needs it")
-                records = await self._gateway.close(run_id)
-                with contextlib.suppress(LookupError):
-                    await self._last_words.keep(held.task_id, run_id, records)
-                    await self._sandboxes.forget(run_id)
-                await self._gateway.forget(run_id)
-        for name in self._workspaces.names():
-            if name.startswith(f"{prefix}."):
-                await self._workspaces.remove(name)
+        if held is None or held.epoch != order.placement.epoch:
+            return Released()
+        return Released(kept=await self._giving_back.give_back(held))

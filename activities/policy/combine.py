@@ -23,6 +23,10 @@ from the base commit, tightens both. Per key, what happens to a stricter and a l
     checks, setup                the team's, else detected         the repository owner's own
     setup.install_scripts        within what security allows       refused
     setup.registry               within what security allows       refused
+    gate.phase, .most_*          minimum                           has no effect
+    gate.approvals, .watch_*     maximum                           has no effect
+    gate.risk                    union, the highest tier counts    can't be written
+    gate.code_owners             any may ask for it                has no effect
 
 A number is taken by its minimum, since a smaller number that another owner set explains itself in the evidence. A name
 or a permission that can't be granted is refused instead: it would be missed only when something fails far from here.
@@ -37,6 +41,7 @@ from activities.policy import egress
 from activities.policy.budgets import combined_budget
 from activities.policy.detect import Detected
 from activities.policy.documents import PlatformPolicy, SecurityPolicy, TaskTypeTable, TeamPolicy
+from activities.policy.gate_tables import combined_gate
 from activities.policy.grades import strongest
 from activities.policy.reading import TEAM_FILE
 from workflows.models.limits import Grade, Limits
@@ -116,6 +121,7 @@ def combine(
         packages=kind.packages,
         packages_ceiling=security.packages,
         image=_image(platform, stated),
+        gate=combined_gate(platform.profile, platform.gate, security.gate, stated.gate),
         required_grades=_grades(platform, security, stated),
         run_limits=_limits("run", Limits(), platform, security, stated),
         check_limits=_limits("check", Limits(wall_seconds=CHECK_SECONDS), platform, security, stated),

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, ByteSize, Field, field_validator, model_val
 from activities.policy.agent_tables import AgentEntry, ProviderEntry
 from activities.policy.budgets import BudgetTable
 from activities.policy.document import Document
+from activities.policy.gate_tables import GateTable, GateTightening
 from activities.policy.limit_tables import LimitTables
 from activities.policy.sandbox_tables import Image, SandboxTable
 from activities.policy.written_values import (
@@ -82,6 +83,7 @@ class PlatformPolicy(Document):
     sandbox: SandboxTable = SandboxTable()
     limits: LimitTables = LimitTables()
     budget: BudgetTable = BudgetTable()
+    gate: GateTable = GateTable()
     feedback_rounds: int = Field(default=2, ge=0, le=10)
     """How often a failing evaluation goes back to the agent before a person is asked."""
     tool_calls: int = Field(default=40, gt=0)
@@ -99,6 +101,8 @@ class PlatformPolicy(Document):
     carry_over: bool = True
     """Whether an approval stays when base moves and nothing about the patch is new."""
     people: dict[PersonId, PersonEntry] = {}
+    groups: dict[str, tuple[PersonId, ...]] = {}
+    """Who is behind a team that CODEOWNERS names, such as `"acme/payments" = ["ada", "grace"]`."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> "PlatformPolicy":
@@ -133,6 +137,7 @@ class SecurityPolicy(Document):
     max_patch_bytes: ByteSize | None = Field(default=None, gt=0)
     """The smallest that any file states counts."""
     budget: BudgetTable = BudgetTable()
+    gate: GateTightening = GateTightening()
     feedback_rounds: int | None = Field(default=None, ge=0, le=10)
     """The smallest that any file states counts."""
     tool_calls: int | None = Field(default=None, gt=0)
@@ -238,6 +243,7 @@ class TeamPolicy(Document):
     max_patch_bytes: ByteSize | None = Field(default=None, gt=0)
     """The smallest that any file states counts."""
     budget: BudgetTable = BudgetTable()
+    gate: GateTightening = GateTightening()
     feedback_rounds: int | None = Field(default=None, ge=0, le=10)
     """The smallest that any file states counts."""
     tool_calls: int | None = Field(default=None, gt=0)

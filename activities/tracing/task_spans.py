@@ -1,13 +1,13 @@
 """A task and its stages as spans, from the status that its workflow keeps; a revert as one, from its record."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
 from activities.tracing.names import Attribute
 from workflows.models.decision import SignedDecision
 from workflows.models.pull_request import RevertOutcome, RevertResult
-from workflows.models.status import WAITS_FOR, Outcome, TaskStatus
+from workflows.models.status import POLICY, WAITS_FOR, Outcome, TaskStatus
 from workflows.models.trace import (
     Span,
     StepPlace,
@@ -25,7 +25,8 @@ class RevertRecord(BaseModel):
     """What the workflow of a revert puts on record."""
 
     result: RevertResult
-    decision: SignedDecision
+    decision: SignedDecision | None = None
+    """A person's; None where policy took it back."""
 
 
 def task_spans(status: TaskStatus) -> list[Span]:
@@ -80,7 +81,8 @@ def _stages(status: TaskStatus, place: TraceContext) -> list[Span]:
 
 def revert_span(place: StepPlace, record: RevertRecord, now: datetime) -> Span:
     """One try to take a merge back, from the person's decision until its result was known."""
-    decided = record.decision.decision.decided_at
+    decision = record.decision.decision if record.decision is not None else None
+    decided = decision.decided_at if decision is not None else now - timedelta(seconds=record.result.seconds)
     done = record.result.outcome in {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}
     return Span(
         trace_id=place.task.trace_id,
@@ -91,7 +93,7 @@ def revert_span(place: StepPlace, record: RevertRecord, now: datetime) -> Span:
         end_unix_nano=nanoseconds(max(decided, now)),
         attributes={
             Attribute.TASK.value: place.task_id,
-            Attribute.PERSON.value: record.decision.decision.person.id,
+            Attribute.PERSON.value: decision.person.id if decision is not None else POLICY,
             Attribute.OUTCOME.value: record.result.outcome,
         },
         error="" if done else record.result.outcome,

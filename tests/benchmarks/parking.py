@@ -17,6 +17,7 @@ from temporalio.worker import Worker
 
 from activities.decisions.attested import Attested, AttestedPatch
 from activities.forge.attribution import commit_message
+from activities.host.attending import BEAT_SECONDS
 from activities.repository.mirror import Mirror
 from workers.parts.shared import SharedParts
 from workers.worker import SHARED_QUEUES, build
@@ -34,6 +35,7 @@ from workflows.models.steps import (
     Nothing,
     Prepared,
     PrepareOrder,
+    Released,
     ReleaseOrder,
     RunOrder,
     StartupContext,
@@ -42,8 +44,8 @@ from workflows.models.task import Task
 
 MENDED = "def add(a, b):\n    return a + b\n\n\ndef double(a):\n    return a * 2\n"
 _HOST = "parking"
-_SLOTS = 30
-"""Steps of the host at once."""
+_PLACES = 30
+"""Workspaces of the host at once, and steps. With more, tasks wait for each other half done, and cost heartbeats."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class ParkingSteps:
         self._bases: dict[str, asyncio.Task[_Base]] = {}
         """By address of the repository: while tasks are parked nobody changes one, nor the policy of its tasks."""
         self._patches: dict[str, asyncio.Task[Patch]] = {}
+        self.places = asyncio.Semaphore(_PLACES)
+        """To be acquired by whoever asks for a task, and released with its workspace: as fast as they are parked."""
 
     @activity.defn(name="prepare")
     async def prepare(self, order: PrepareOrder) -> Prepared:
@@ -135,16 +139,17 @@ class ParkingSteps:
         return evaluation
 
     @activity.defn(name="release")
-    async def release(self, order: ReleaseOrder) -> Nothing:
-        """Nothing is held here."""
-        return Nothing()
+    async def release(self, order: ReleaseOrder) -> Released:
+        """Nothing is held here but the place."""
+        self.places.release()
+        return Released()
 
     @activity.defn(name="attend")
     async def attend(self, order: Attendance) -> Nothing:
         """There for as long as it is asked for."""
         while True:
             activity.heartbeat()
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(BEAT_SECONDS)
 
     def _checked(self, tree: str, tests: ArtifactRef, code: int, failed: tuple[str, ...]) -> CheckRun:
         outcome = CheckOutcome(name="pytest", end=RunEnd.EXITED, exit_code=code, tests=2, failed=failed, output=tests)
@@ -212,20 +217,23 @@ class ParkingSteps:
 
 
 @asynccontextmanager
-async def parking(client: Client, shared: SharedParts) -> AsyncIterator[None]:
-    """Serve every queue until the block ends: workflows and the forge as a worker does, a host by the steps above."""
+async def parking(client: Client, shared: SharedParts) -> AsyncIterator[asyncio.Semaphore]:
+    """Serve every queue until the block ends: workflows and the forge as a worker does, a host by the steps above.
+
+    Gives the host's free places: whoever asks for a task acquires one first.
+    """
     steps = ParkingSteps(shared, shared.attesting())
     host = Placement(host=_HOST)
     work = (steps.gather_context, steps.run_agent, steps.export_patch, steps.evaluate, steps.release)
     workers = [
         *build(client, shared, None, SHARED_QUEUES),
-        Worker(client, task_queue=queues.SANDBOX, activities=[steps.prepare], max_concurrent_activities=_SLOTS),
-        Worker(client, task_queue=host.queue, activities=work, max_concurrent_activities=_SLOTS),
+        Worker(client, task_queue=queues.SANDBOX, activities=[steps.prepare], max_concurrent_activities=_PLACES),
+        Worker(client, task_queue=host.queue, activities=work, max_concurrent_activities=_PLACES),
         Worker(client, task_queue=host.control_queue, activities=[steps.attend], max_concurrent_activities=1000),
     ]
     running = [asyncio.create_task(worker.run()) for worker in workers]
     try:
-        yield
+        yield steps.places
     finally:
         await asyncio.gather(*(worker.shutdown() for worker in workers))
         await asyncio.gather(*running)

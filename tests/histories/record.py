@@ -19,15 +19,31 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from activities.decisions.signing import DecisionSigner
-from tests.workflows.scripted import BOB, Desk, Script, a_patch, a_task, attending, sha, workers, working
+from tests.workflows.scripted import (
+    ALICE,
+    BOB,
+    CAROL,
+    Desk,
+    Script,
+    a_patch,
+    a_task,
+    a_verdict,
+    attending,
+    sha,
+    workers,
+    working,
+)
 from workers.embedded.programs import program
 from workers.temporal import DATA_CONVERTER
 from workflows import queues, search_attributes
 from workflows.host_sweep import HostSweep
+from workflows.merge_watch import MergeWatch
 from workflows.models.checkpoint import Checkpoint
 from workflows.models.decision import Action, Decision
 from workflows.models.evidence import Finding, Severity
-from workflows.models.intent import revert_workflow_id
+from workflows.models.gate import ApprovalNeeds, Permit
+from workflows.models.intent import revert_workflow_id, watch_workflow_id
+from workflows.models.observation import Observation
 from workflows.models.packages import PackageChanges
 from workflows.models.policy import Setup, TaskPolicy
 from workflows.models.pull_request import MergeOutcome, MergeResult
@@ -37,11 +53,16 @@ from workflows.models.status import RevertRequest, Stage
 from workflows.models.steps import RebaseResult, RunOrder, SweepOrder
 from workflows.models.turn import turns_workflow_id
 from workflows.models.usage import Budget, Metered, team_budget_workflow_id
+from workflows.models.watch import BaseState, WatchOrder
 from workflows.revert_merge import RevertMerge
 
 HERE = Path(__file__).parent
 SWEPT = HERE / "host_sweep" / "swept.json"
+WATCHED = HERE / "merge_watch" / "watched.json"
 REVERTED = HERE / "revert_merge" / "reverted.json"
+RED = Observation(
+    repository="/r", commit="a" * 40, name="ci", good=False, person=ALICE, observed_at=datetime(2026, 1, 1, tzinfo=UTC)
+)
 
 
 class Recorder:
@@ -52,10 +73,10 @@ class Recorder:
         self._signer = signer
 
     @asynccontextmanager
-    async def task(self, name: str, script: Script) -> AsyncIterator[Desk]:
+    async def task(self, name: str, script: Script, **order: Any) -> AsyncIterator[Desk]:
         """A task in the script's world; what became of it is written when the block has ended."""
         async with workers(self._client, script):
-            desk = await Desk.start(self._client, self._signer)
+            desk = await Desk.start(self._client, self._signer, **order)
             yield desk
             await desk.result()
             await _write(desk.handle, HERE / "agent_task" / f"{name}.json")
@@ -74,6 +95,47 @@ class Recorder:
                     await asyncio.sleep(0.05)
                 script.halted.discard(step)
             await _merge(desk)
+
+    async def merged_by_policy(self) -> None:
+        """Phase 3: nobody is asked."""
+        script = Script()
+        script.verdict = lambda order: a_verdict(order, Permit.MERGE, phase=3)
+        async with self.task("merged-by-policy", script) as desk:
+            await desk.result()
+
+    async def approved_by_policy(self) -> None:
+        """Phase 2, after base has moved."""
+        script = Script()
+        script.verdict = lambda order: a_verdict(order, Permit.APPROVE, phase=2)
+        script.merged = lambda order: MergeResult(
+            outcome=MergeOutcome.MERGED if script.count("merge") > 1 else MergeOutcome.BASE_MOVED, commit=sha("merge")
+        )
+        script.rebased = lambda order: RebaseResult(patch=a_patch("rebased", base="base-2"))
+        async with self.task("approved-by-policy", script) as desk:
+            await desk.reaches(Stage.APPROVED)
+            await desk.decide(Action.MERGE)
+            await desk.result()
+
+    async def approved_by_two(self) -> None:
+        """One of them takes it back, an approval expires, and the goal was vague."""
+        script = Script()
+        script.verdict = lambda order: a_verdict(order, needs=ApprovalNeeds(count=2))
+        async with self.task("approved-by-two", script, question="what is meant?") as desk:
+            status = await desk.reaches(Stage.QUESTION)
+            assert status.question is not None
+            answer = {"question": status.question.id, "choice": Choice.CONTINUE, "message": "add() subtracts"}
+            await desk.decide(Action.ANSWER, ALICE, **answer)
+            await desk.reaches(Stage.REVIEW)
+            await desk.decide(Action.APPROVE)
+            await desk.decide(Action.WITHDRAW)
+            await desk.decide(Action.APPROVE, expires_at=datetime.now(UTC) + timedelta(seconds=1))
+            async with asyncio.timeout(30):
+                while (await desk.status()).approved_by:
+                    await asyncio.sleep(0.05)
+            await desk.decide(Action.APPROVE)
+            await desk.decide(Action.APPROVE, CAROL)
+            await desk.decide(Action.MERGE)
+            await desk.result()
 
     async def rejected(self) -> None:
         async with self.task("rejected", Script()) as desk:
@@ -210,6 +272,22 @@ class Recorder:
     async def _entity(self, workflow_id: str, file: Path) -> None:
         await _write(self._client.get_workflow_handle(workflow_id), file)
 
+    async def watched(self) -> None:
+        """Base turns red after a merge by policy, which takes it back."""
+        script, task = Script(), a_task()
+        script.base = lambda order: BaseState(red=RED if script.count("look_at_base") > 1 else None)
+        order = WatchOrder(task=task, merge_commit=sha("merge"), seconds=600, by_policy=True)
+        async with workers(self._client, script):
+            watch = await self._client.start_workflow(
+                MergeWatch.run, order, id=watch_workflow_id(task.id), task_queue=queues.ORCHESTRATE
+            )
+            async with asyncio.timeout(30):
+                while not script.count("look_at_base"):
+                    await asyncio.sleep(0.02)
+            await watch.signal(MergeWatch.observed)
+            await watch.result()
+            await _write(watch, WATCHED)
+
     async def reverted(self) -> None:
         """One merge, taken back."""
         now, task = datetime.now(UTC), a_task()
@@ -239,6 +317,9 @@ class Recorder:
 PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.merged,
     Recorder.halted,
+    Recorder.merged_by_policy,
+    Recorder.approved_by_policy,
+    Recorder.approved_by_two,
     Recorder.rejected,
     Recorder.cancelled,
     Recorder.changes_requested,
@@ -254,6 +335,7 @@ PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.turn_taken,
     Recorder.reverted,
     Recorder.swept,
+    Recorder.watched,
 )
 
 

@@ -65,7 +65,7 @@ async def test_a_person_takes_a_task_from_asking_to_reverting_by_typing(here: In
 
 async def test_an_ending_without_a_patch_has_an_exit_code_of_its_own(here: Installation, state: Path) -> None:
     repository = make_repository(state / "till.git", FILES, bare=True)
-    idle = await typed(state, "run", "mend it", "--repo", str(repository), "--agent", "idle", "--wait")
+    idle = await typed(state, "run", "mend add()", "--repo", str(repository), "--agent", "idle", "--wait")
     assert idle.code == 4
     assert "without changing anything" in idle.error
 

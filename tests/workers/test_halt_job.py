@@ -140,6 +140,25 @@ async def test_a_halted_run_is_taken_for_no_hang(here: Installation, state: Path
     await released(here, task)
 
 
+async def test_what_is_cancelled_during_a_halt_ends_at_once_and_its_work_is_kept(
+    here: Installation, state: Path
+) -> None:
+    repository = make_repository(state / "till.git", FILES, bare=True)
+    task = await here.ask(repository, "mended-ticker")
+    await here.reaches(task, Stage.RUN)
+    run = f"{task}-1-1"
+    async with asyncio.timeout(30):
+        while b"tick" not in (await asyncio.to_thread(here.gateway("ada").log, task, 0)).data:
+            await asyncio.sleep(0.05)
+    await halt(here)
+    await stands_still(here, run)
+    await here.decide(task, Action.CANCEL)
+    status = (await here.reaches(task, Stage.ENDED, seconds=40)).status
+    assert status.outcome is Outcome.CANCELLED
+    assert "a + b" in (await here.diff(task)).decode()
+    await resume(here)
+
+
 async def test_a_halted_repository_leaves_others_going_on_and_takes_no_new_task(
     here: Installation, state: Path
 ) -> None:

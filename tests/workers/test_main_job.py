@@ -381,6 +381,19 @@ async def test_a_cancelled_run_is_stopped_and_leaves_nothing_on_the_host(here: I
     ] == []
 
 
+async def test_what_a_cancelled_agent_had_done_is_kept_and_told(here: Installation, repository: Path) -> None:
+    task = await here.ask(repository, "mends-and-waits")
+    async with asyncio.timeout(60):
+        while b"mended" not in (await asyncio.to_thread(here.gateway("ada").log, task, 0)).data:
+            await asyncio.sleep(0.05)
+    await here.decide(task, Action.CANCEL)
+    status = (await here.reaches(task, Stage.ENDED)).status
+    assert status.outcome is Outcome.CANCELLED
+    assert status.message == "cancelled by grace; what the agent had done so far is kept as the task's patch"
+    assert b"+    return a + b" in await asyncio.to_thread(here.gateway("ada").diff, task)
+    assert status.pull_request is None
+
+
 async def test_a_task_terminated_in_temporal_gives_its_place_back(here: Installation, repository: Path) -> None:
     client = await connect(here.settings.temporal_address, here.settings.temporal_namespace)
     kept, gone = await here.ask(repository, "sleeper"), await here.ask(repository, "sleeper")

@@ -41,7 +41,17 @@ def test_every_search_attribute_and_message_is_documented() -> None:
     page = (ROOT / "docs" / "reference" / "temporal.md").read_text()
     for key in search_attributes.ALL:
         assert f"`{key.name}`" in page
-    for message in ("approve", "request_changes", "reject", "merge", "answer", "cancel", "status", "turn_came"):
+    for message in (
+        "approve",
+        "request_changes",
+        "reject",
+        "merge",
+        "answer",
+        "withdraw",
+        "cancel",
+        "status",
+        "turn_came",
+    ):
         assert f"| `{message}` |" in page
 
 

@@ -25,6 +25,7 @@ from workflows.models.artifact import ArtifactRef
 from workflows.models.checkpoint import Checkpoint
 from workflows.models.decision import Action, Decision, DecisionReceipt, SignedDecision
 from workflows.models.evidence import CheckRun, Evaluation, Finding, Severity
+from workflows.models.gate import Permit, Risk, RiskTier, Verdict
 from workflows.models.intent import Intent, task_id, task_workflow_id
 from workflows.models.packages import PackageChanges
 from workflows.models.patch import ExportResult, Patch
@@ -41,6 +42,7 @@ from workflows.models.steps import (
     DecisionVerdict,
     EvaluateOrder,
     ExportOrder,
+    GateOrder,
     MergeOrder,
     Nothing,
     PackagesOrder,
@@ -50,6 +52,7 @@ from workflows.models.steps import (
     RebaseOrder,
     RebaseResult,
     RecordOrder,
+    Released,
     ReleaseOrder,
     RevertOrder,
     RunOrder,
@@ -59,6 +62,7 @@ from workflows.models.steps import (
 from workflows.models.task import Repository, Task
 from workflows.models.turn import TurnOrder, Turns
 from workflows.models.usage import Reserve, Reserved, Settle
+from workflows.models.watch import BaseState, LookOrder
 
 ALICE, BOB, CAROL = (Person(id=name, account=f"os:{name}") for name in ("alice", "bob", "carol"))
 
@@ -90,6 +94,12 @@ def a_patch(head: str, base: str = "base-1", diff: str = "diff") -> Patch:
     )
 
 
+def a_verdict(order: GateOrder, permits: Permit = Permit.PERSON, **changes: Any) -> Verdict:
+    values = {"permits": permits, "earned": 1, "phase": 1, "risk": Risk(tier=RiskTier.LOW), "version": "1"}
+    values |= {"head": order.patch.head, "evidence_hash": order.evaluation.evidence_hash, "policy_hash": "policy-1"}
+    return Verdict.model_validate(values | changes)
+
+
 class Script:
     """What the world answers; tests change single answers."""
 
@@ -114,6 +124,8 @@ class Script:
             run_id=order.run_id, end=RunEnd.EXITED, exit_code=0, succeeded=True, summary="mended it", agent="scripted"
         )
         self.packages: Callable[[PackagesOrder], PackageChanges] = lambda order: PackageChanges()
+        self.base: Callable[[LookOrder], BaseState] = lambda order: BaseState()
+        self.verdict: Callable[[GateOrder], Verdict] = a_verdict
         self.checkpoint: Checkpoint | None = None
         """On record of a run whose host was lost."""
         self.prepare_error: str = ""
@@ -218,9 +230,9 @@ class ScriptedSteps:
         )
 
     @activity.defn(name="release")
-    async def release(self, order: ReleaseOrder) -> Nothing:
+    async def release(self, order: ReleaseOrder) -> Released:
         self.s._note("release", order)
-        return Nothing()
+        return Released()
 
     @activity.defn(name="attend")
     async def attend(self, order: Attendance) -> Nothing:
@@ -239,6 +251,16 @@ class ScriptedSteps:
         await self.s.holds_propose.wait()
         self.s.refuse_halted("propose")
         return PullRequest(number=1, url="local:/r#1", head=order.task.branch, base=order.task.base)
+
+    @activity.defn(name="look_at_base")
+    async def look_at_base(self, order: LookOrder) -> BaseState:
+        self.s._note("look_at_base", order)
+        return self.s.base(order)
+
+    @activity.defn(name="judge")
+    async def judge(self, order: GateOrder) -> Verdict:
+        self.s._note("judge", order)
+        return self.s.verdict(order)
 
     @activity.defn(name="rebase")
     async def rebase(self, order: RebaseOrder) -> RebaseResult:
@@ -307,7 +329,17 @@ class ScriptedSteps:
 
 BEAT = timedelta(seconds=0.2)
 HOST_STEPS = ("gather_context", "run_agent", "export_patch", "examine_packages", "evaluate", "release", "sweep")
-API_STEPS = ("propose", "rebase", "merge", "close_pull_request", "revert", "verify_decision", "record")
+API_STEPS = (
+    "propose",
+    "judge",
+    "look_at_base",
+    "rebase",
+    "merge",
+    "close_pull_request",
+    "revert",
+    "verify_decision",
+    "record",
+)
 SHARING_STEPS = ("take_turn", "give_turn_back", "reserve_budget", "settle_budget")
 
 

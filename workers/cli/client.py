@@ -1,6 +1,7 @@
 """How the command line talks to the gateway: HTTP over its unix socket, with answers as models."""
 
 import os
+import ssl
 import weakref
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,15 +11,19 @@ import httpx
 from pydantic import TypeAdapter
 
 from activities.decisions.host_answers import HostAnswer
+from activities.decisions.trust import Trust
 from activities.egress.contract import EgressRecord
 from activities.socket_paths import below, open_directory
 from workers.gateway.messages import (
     Admitted,
+    ChangeTrust,
     ForgetHost,
     HaltLine,
     NewDecision,
     NewHalt,
+    NewObservation,
     NewTask,
+    Observed,
     OutputPart,
     TaskLine,
     TaskView,
@@ -34,6 +39,8 @@ LONGEST_ANSWER = 300.0
 """Seconds; a revert on a slow forge is the longest anybody waits for."""
 
 _MADE_NO_SENSE = 422
+_NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Nothing here is TLS, and to read the authorities of the web, whom this context doesn't trust, takes 20 ms."""
 
 
 class CommandFailed(Exception):
@@ -142,6 +149,18 @@ class GatewayClient:
         """Let it go on; returns the halts that are lifted."""
         return self._ask(list[HaltLine], "POST", "/halts/resume", asked)
 
+    def trust(self, repository: str) -> list[Trust]:
+        """What each kind of task has earned in a repository."""
+        return self._ask(list[Trust], "GET", f"/trust?repository={quote(repository, safe='')}")
+
+    def change_trust(self, asked: ChangeTrust) -> Trust:
+        """Promote or demote one kind of task."""
+        return self._ask(Trust, "POST", "/trust", asked)
+
+    def observe(self, asked: NewObservation) -> Observed:
+        """Report a named signal about a commit of a base branch."""
+        return self._ask(Observed, "POST", "/observations", asked)
+
     def _part(self, address: str) -> OutputPart:
         response = self._send("GET", address)
         offset, more = int(response.headers["x-offset"]), response.headers["x-more"] == "1"
@@ -169,7 +188,7 @@ class GatewayClient:
             directory = open_directory(self._socket)
             weakref.finalize(self, os.close, directory)
             self._opened = httpx.Client(
-                transport=httpx.HTTPTransport(uds=below(directory, self._socket.name)),
+                transport=httpx.HTTPTransport(uds=below(directory, self._socket.name), verify=_NO_AUTHORITIES),
                 base_url="http://gateway",
                 timeout=httpx.Timeout(self._seconds, connect=5),
                 headers=self._headers,

@@ -5,7 +5,7 @@ from typing import Any
 
 from cyclopts import App, Group
 
-from workers.cli import agents, apart, asking, deciding, halting, hosts, looking, machine
+from workers.cli import agents, apart, asking, deciding, halting, hosts, looking, machine, signal, trust
 
 GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
     (
@@ -29,6 +29,7 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
         "Decisions",
         (
             deciding.approve,
+            deciding.withdraw,
             deciding.request_changes,
             deciding.reject,
             deciding.merge,
@@ -36,6 +37,10 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
             deciding.cancel,
             deciding.revert,
             hosts.hosts,
+            signal.signal,
+            trust.trust,
+            trust.promote,
+            trust.demote,
         ),
     ),
     ("Stopping everything", (halting.halt, halting.resume, halting.halts)),

@@ -12,7 +12,7 @@ from workers.gateway.messages import NewDecision
 from workflows.models.decision import Action, DecisionReceipt
 from workflows.models.pull_request import RevertOutcome
 from workflows.models.question import Choice
-from workflows.models.status import Outcome
+from workflows.models.status import Outcome, Stage
 from workflows.models.usage import USD
 
 _BACK = {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}
@@ -21,9 +21,15 @@ _BACK = {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}
 def approve(task: TaskId, /, *, message: Message = "", as_: As = "", json: Json = False) -> None:
     """Approve a task's patch: exactly the head and the evidence it has now. Merging is a second decision."""
     receipt = _decide(Action.APPROVE, task, message, as_)
-    print_json(receipt) if json else out().print(
-        f"{plain(receipt.message)}\nnext: journeyman merge {plain(receipt.task_id)}"
-    )
+    lacks = receipt.stage == Stage.REVIEW
+    following = f"show {receipt.task_id} (it needs more approvals)" if lacks else f"merge {receipt.task_id}"
+    print_json(receipt) if json else out().print(f"{plain(receipt.message)}\nnext: journeyman {plain(following)}")
+
+
+def withdraw(task: TaskId, /, *, message: Message = "", as_: As = "", json: Json = False) -> None:
+    """Take back your approval of a patch that is not merged yet."""
+    receipt = _decide(Action.WITHDRAW, task, message, as_)
+    print_json(receipt) if json else out().print(plain(receipt.message))
 
 
 def request_changes(task: TaskId, /, *, message: Message = "", as_: As = "", json: Json = False) -> None:

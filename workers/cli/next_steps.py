@@ -18,7 +18,9 @@ def next_steps(view: TaskView) -> tuple[tuple[str, str], ...]:
         case Stage.REVIEW:
             return *look, (f"journeyman approve {task}", "merging is a second decision"), again, reject
         case Stage.APPROVED:
-            return (f"journeyman merge {task}", "land it on base"), again, reject
+            withdraw = (f"journeyman withdraw {task}", "take your approval back")
+            given = (withdraw,) if any(person != "policy" for person in status.approved_by) else ()
+            return (f"journeyman merge {task}", "land it on base"), again, *given, reject
         case Stage.GUIDANCE:
             return *look, (f"journeyman evidence {task} --output", "what checks printed"), again, reject
         case Stage.QUESTION:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.segment import Segment
 from rich.table import Table
 
+from workers.cli.gate_lines import gate_lines, watch_line
 from workers.cli.next_steps import next_steps
 from workers.gateway.messages import TaskLine, TaskView
 from workflows.models.evidence import CheckOutcome, CheckRun, Evidence, Finding, Severity
@@ -95,15 +96,7 @@ def print_tasks(lines: list[TaskLine]) -> None:
 def print_view(view: TaskView, *, message: bool = True) -> None:
     """One task: what it waits for first, what can be done about it last. `message`: whether to print its message."""
     status, console = view.status, out()
-    console.print(f"[bold]{plain(status.task.id)}[/bold]  {plain(status.task.goal, 200)}")
-    console.print(
-        f"stage       {status.outcome or status.stage}"
-        + (f", waits for {status.waits_for}" if status.waits_for else "")
-    )
-    if view.halted:
-        console.print(f"[bold]halted[/bold]      {plain(view.halted)}")
-    if status.message and message and status.message != view.halted:
-        console.print(f"message     {plain(status.message)}")
+    _print_standing(view, console, message=message)
     _print_question(status, console)
     for hang in status.hangs:
         console.print(f"hung        {plain(hang)}")
@@ -127,6 +120,8 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
         console.print(f"decision    {decision.action} by {plain(decision.person.id)}{said}")
     if status.merge_commit:
         console.print(f"merged as   {plain(status.merge_commit)}")
+    if view.watch is not None:
+        console.print(watch_line(view.watch))
     for revert in view.reverts:
         console.print(
             f"revert      {revert.outcome} {plain(revert.commit)} {plain(revert.detail)} ({revert.seconds:.1f} s)"
@@ -136,6 +131,19 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
     print_spans(status.spans)
     for number, (command, meaning) in enumerate(next_steps(view)):
         console.print(f"{'' if number else 'next':11} {plain(command):50} {meaning}")
+
+
+def _print_standing(view: TaskView, console: Console, *, message: bool) -> None:
+    status = view.status
+    console.print(f"[bold]{plain(status.task.id)}[/bold]  {plain(status.task.goal, 200)}")
+    console.print(
+        f"stage       {status.outcome or status.stage}"
+        + (f", waits for {status.waits_for}" if status.waits_for else "")
+    )
+    if view.halted:
+        console.print(f"[bold]halted[/bold]      {plain(view.halted)}")
+    if status.message and message and status.message != view.halted:
+        console.print(f"message     {plain(status.message)}")
 
 
 def made_by(backend: str, runtime: str) -> str:
@@ -218,6 +226,8 @@ def _print_question(status: TaskStatus, console: Console) -> None:
     more = f" [--usd {question.suggested_micro_usd / USD:.2f}]" if question.suggested_micro_usd else ""
     for choice in question.choices:
         amount = more if choice is Choice.CONTINUE else ""
+        if question.kind is QuestionKind.SPECIFICATION and choice is Choice.CONTINUE:
+            amount = " [-m 'WHAT IS MEANT']"
         console.print(f"  answer    journeyman answer {plain(status.task.id)} {choice}{escape(amount)}")
     then = _UNANSWERED.get(question.kind, "the work is kept and the task ends")
     console.print(f"  until     {question.expires_at:%Y-%m-%d %H:%M} UTC; then {then}")
@@ -235,6 +245,8 @@ def _print_patch(status: TaskStatus, console: Console) -> None:
         _print_findings(status.evaluation.findings, console)
     if status.pull_request is not None:
         console.print(f"proposed    {plain(status.pull_request.url)}")
+    for line in gate_lines(status):
+        console.print(line)
 
 
 def _checks(run: CheckRun) -> str:

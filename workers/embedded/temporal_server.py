@@ -81,6 +81,9 @@ def server_command(database: Path, address: str, ui_port: int, namespace: str) -
         *("--db-filename", str(database), "--namespace", namespace, "--log-level", "warn"),
         # Without it a queue is served first come, first served, whatever share a task's key has.
         *("--dynamic-config-value", "matching.enableFairness=true"),
+        # Order and shares hold within a partition of a queue, and who polls is given one by chance.
+        *("--dynamic-config-value", "matching.numTaskqueueReadPartitions=1"),
+        *("--dynamic-config-value", "matching.numTaskqueueWritePartitions=1"),
         *(f"--search-attribute={key.name}={_kind(key)}" for key in search_attributes.ALL),
     )
 

@@ -11,6 +11,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities.archive.contract import IntentIndex, TaskChains
 from activities.decisions.admissions import ADMISSION
 from activities.decisions.signing import DecisionSigner, SignedAdmission
+from activities.gate.specification import question
 from activities.host.room import DiskFull, Room
 from activities.policy.agents import choose_agent
 from activities.policy.combine import task_type_table
@@ -139,7 +140,7 @@ class Admission:
         try:
             await self._temporal.start_workflow(
                 "AgentTask",
-                TaskOrder(task=task, host_silence_seconds=self._host_silence_seconds),
+                TaskOrder(task=task, question=question(task), host_silence_seconds=self._host_silence_seconds),
                 id=task_workflow_id(task.id),
                 task_queue=queues.ORCHESTRATE,
                 # An intent's workflow is started once in its life; the archive remembers what Temporal forgets.
@@ -148,7 +149,7 @@ class Admission:
                 static_summary=presentation.summary(task),
                 memo=presentation.memo(task),
                 search_attributes=search_attributes.at_start(task),
-                priority=Priority(fairness_key=queues.fairness_key(task.repository.name)),
+                priority=Priority(fairness_key=queues.fairness_key(task.repository.url)),
             )
         except WorkflowAlreadyStartedError:
             return False

@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.archive.objects import ArchiveError
 from activities.decisions.host_answers import HostAnswer
 from activities.decisions.refused import ActionRefused
+from activities.decisions.trust import Trust
 from activities.egress.contract import EgressRecord
 from activities.policy.owners import OwnersFiles, PolicyFileBroken
 from activities.policy.people import accounts
@@ -20,20 +21,25 @@ from workers.gateway.deciding import Deciding
 from workers.gateway.halting import Halting
 from workers.gateway.messages import (
     Admitted,
+    ChangeTrust,
     ForgetHost,
     HaltLine,
     NewDecision,
     NewHalt,
+    NewObservation,
     NewTask,
+    Observed,
     OutputPart,
     TaskLine,
     TaskView,
 )
+from workers.gateway.observing import Observing
 from workers.gateway.outputs import Outputs
 from workers.gateway.peers import acting_as, os_person
 from workers.gateway.reading import Reading
 from workers.gateway.refusals import Forbidden, Refused, Unavailable
 from workers.gateway.tracing import Asked, RequestTraces
+from workers.gateway.trusting import Trusting
 from workflows.models.decision import DecisionReceipt
 from workflows.models.evidence import Evidence
 from workflows.models.person import Person
@@ -65,6 +71,8 @@ def identify_by_socket(owners: OwnersFiles) -> Identify:
 def gateway_app(
     admission: Admission,
     deciding: Deciding,
+    trusting: Trusting,
+    observing: Observing,
     reading: Reading,
     outputs: Outputs,
     traces: RequestTraces,
@@ -163,6 +171,18 @@ def gateway_app(
     @app.post("/halts/resume")
     async def resume(asked: NewHalt, who: Person = person) -> list[HaltLine]:
         return await halting.resume(asked, who)
+
+    @app.get("/trust")
+    async def trust(repository: str) -> list[Trust]:
+        return await trusting.of(repository)
+
+    @app.post("/trust")
+    async def change_trust(asked: ChangeTrust, who: Person = person) -> Trust:
+        return await trusting.change(asked, who)
+
+    @app.post("/observations")
+    async def observe(asked: NewObservation, who: Person = person) -> Observed:
+        return Observed(watches=await observing.take(asked, who))
 
     _answer_errors(app)
     return app

@@ -9,9 +9,11 @@ from workers.gateway.admission import Admission
 from workers.gateway.app import gateway_app, identify_by_socket
 from workers.gateway.deciding import Deciding
 from workers.gateway.halting import Halting
+from workers.gateway.observing import Observing
 from workers.gateway.outputs import Outputs
 from workers.gateway.reading import Reading
 from workers.gateway.tracing import RequestTraces
+from workers.gateway.trusting import Trusting
 from workers.parts.halts import kept_halts
 from workers.parts.shared import SharedParts
 
@@ -54,4 +56,16 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
     deciding = Deciding(
         client, signer, reading, parts.admissions, parts.attested, parts.withdrawals, parts.host_answers
     )
-    return gateway_app(admission, deciding, reading, outputs, traces, halting, identify_by_socket(parts.owners))
+    trusting = Trusting(parts.trust, parts.mirrors, signer)
+    observing = Observing(client, signer, parts.observations)
+    return gateway_app(
+        admission,
+        deciding,
+        trusting,
+        observing,
+        reading,
+        outputs,
+        traces,
+        halting,
+        identify_by_socket(parts.owners),
+    )

@@ -29,6 +29,7 @@ VALID_FOR = timedelta(days=1)
 _REDACTOR = Redactor()
 _UPDATES = {
     Action.APPROVE: "approve",
+    Action.WITHDRAW: "withdraw",
     Action.REQUEST_CHANGES: "request_changes",
     Action.REJECT: "reject",
     Action.MERGE: "merge",

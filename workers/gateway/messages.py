@@ -1,7 +1,7 @@
 """What the gateway is asked and what it answers, as JSON over HTTP."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from workflows.models.pull_request import RevertResult
 from workflows.models.question import Choice
 from workflows.models.status import Outcome, Stage, TaskStatus
 from workflows.models.task import MAX_GOAL_CHARS
+from workflows.models.watch import WatchResult
 
 
 class NewTask(Model):
@@ -72,6 +73,8 @@ class TaskView(Model):
     live: bool
     """Whether the answer comes from the running workflow, or from the archive."""
     reverts: tuple[RevertResult, ...] = ()
+    watch: WatchResult | None = None
+    """What came of watching base after the merge; None while it goes on."""
     temporal_ui: str = ""
     halted: str = ""
     """Why its work stands still, if it does; not once it has ended."""
@@ -124,6 +127,36 @@ class HaltLine(Model):
     resumed_by: str = ""
     resumed_at: datetime | None = None
     resume_reason: str = ""
+
+
+class ChangeTrust(Model):
+    """Say what one kind of task has earned in one repository."""
+
+    action: Literal[Action.PROMOTE, Action.DEMOTE]
+    repository: str = Field(min_length=1, max_length=4096)
+    task_type: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    phase: int = Field(default=0, ge=0, le=3)
+    """Of a demotion: the phase after it; 0 is the lowest."""
+    message: str = Field(default="", max_length=20_000)
+
+
+class NewObservation(Model):
+    """Report a named signal about a commit of a base branch."""
+
+    repository: str = Field(min_length=1, max_length=4096)
+    commit: str = Field(pattern=r"^[0-9a-f]{40,64}$")
+    """In full."""
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/ -]{0,79}$")
+    good: bool
+    detail: str = Field(default="", max_length=2000)
+    link: str = Field(default="", max_length=2000)
+
+
+class Observed(Model):
+    """What came of reporting one."""
+
+    watches: int
+    """Over merges of that repository, which look at base now."""
 
 
 class Refusal(Model):

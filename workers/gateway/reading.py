@@ -25,6 +25,7 @@ from workflows.models.evidence import Evidence
 from workflows.models.intent import task_workflow_id
 from workflows.models.pull_request import RevertOutcome, RevertResult
 from workflows.models.status import WAITS_FOR, Stage, TaskStatus
+from workflows.models.watch import WatchResult
 from workflows.presentation import GOAL_MEMO
 from workflows.search_attributes import OUTCOME, REPOSITORY, REQUESTER, STAGE
 
@@ -81,7 +82,11 @@ class Reading:
         recorded = await self.recorded(task_id)
         if recorded is not None:
             return TaskView(
-                status=recorded, live=False, reverts=await self._reverts(task_id), temporal_ui=self._ui(task_id)
+                status=recorded,
+                live=False,
+                reverts=await self._reverts(task_id),
+                watch=await self._watch(task_id),
+                temporal_ui=self._ui(task_id),
             )
         try:
             return TaskView(status=await self._live(task_id), live=True, temporal_ui=self._ui(task_id))
@@ -183,6 +188,10 @@ class Reading:
     async def _reverts(self, task_id: str) -> tuple[RevertResult, ...]:
         entries = await self._chains.entries(task_id)
         return tuple(RevertResult.model_validate(entry.data["result"]) for entry in entries if entry.kind == "revert")
+
+    async def _watch(self, task_id: str) -> WatchResult | None:
+        entries = await self._chains.entries(task_id)
+        return next((WatchResult.model_validate(entry.data) for entry in entries if entry.kind == "watch"), None)
 
     async def _is_reverted(self, task_id: str) -> bool:
         return any(revert.outcome is RevertOutcome.REVERTED for revert in await self._reverts(task_id))

@@ -9,6 +9,8 @@ from activities.archive.steps import RecordActivities
 from activities.budget import BudgetActivities
 from activities.forge.steps import ForgeActivities
 from activities.forge.turns import MergeTurnActivities
+from activities.gate.steps import GateActivities
+from activities.gate.watching import WatchActivities
 from workers.parts.halts import read_halts
 from workers.parts.shared import SharedParts
 
@@ -26,15 +28,22 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         shared.mirrors,
         shared.patches,
         shared.policies,
+        gate=shared.gate,
+        trust=shared.demoting(),
+        watch=shared.watch,
         whose_turn=turns.whose,
         halts=read_halts(shared.settings, shared.objects),
     )
+    gate = GateActivities(shared.gate, shared.admissions, shared.authority, attested)
+    watch = WatchActivities(shared.watch, shared.admissions)
     record = RecordActivities(
         shared.chains, shared.withdrawals, shared.host_answers, shared.authority, attested, shared.traces
     )
     return [
         forge.propose,
         forge.rebase,
+        gate.judge,
+        watch.look_at_base,
         forge.merge,
         forge.close_pull_request,
         forge.revert,

@@ -21,9 +21,11 @@ from activities.host.capacity import CapacityActivities
 from activities.host.changed_packages import ChangedPackages
 from activities.host.checkpoints import Checkpointing, Pace
 from activities.host.exporting import ExportingActivities
+from activities.host.giving_back import GivingBack
 from activities.host.halting import HostHalts
 from activities.host.judging import JudgingActivities
 from activities.host.last_words import LastWords
+from activities.host.last_work import LastWork
 from activities.host.lifetimes import LifetimeActivities
 from activities.host.placements import Placements
 from activities.host.preparations import Preparations
@@ -47,7 +49,7 @@ class HostParts:
 
     shared: SharedParts
     placements: Placements
-    capacity: CapacityActivities
+    giving_back: GivingBack
     sandboxes: HostSandboxes
     gateway: EnvoyGateway
     halts: HostHalts
@@ -99,19 +101,37 @@ class HostParts:
             sandboxes,
             blind_seconds=settings.lease_seconds,
         )
-        capacity = CapacityActivities(
-            host=shared.host,
+        exporter = Exporter(sandboxes, git, layout.scratch)
+        last_work = LastWork(
+            git=git,
+            preparations=preparations,
+            mirrors=mirrors,
+            workspaces=workspaces,
+            exporter=exporter,
+            patches=shared.patches,
+            attested=attested,
+        )
+        giving_back = GivingBack(
             layout=layout,
             placements=placements,
+            preparations=preparations,
             sandboxes=sandboxes,
             gateway=gateway,
+            workspaces=workspaces,
+            last_words=LastWords(sandboxes, artifacts, attested),
+            last_work=last_work,
+        )
+        capacity = CapacityActivities(
+            host=shared.host,
+            placements=placements,
+            sandboxes=sandboxes,
             mirrors=mirrors,
             room=shared.room,
             workspaces=workspaces,
             patches=shared.patches,
             layers=layers,
             owners=shared.owners,
-            last_words=LastWords(sandboxes, artifacts, attested),
+            giving_back=giving_back,
             toolchain=stage.root.name,
             admissions=shared.admissions,
             attested=attested,
@@ -122,7 +142,6 @@ class HostParts:
             halts=halts,
         )
         briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, artifacts))
-        exporter = Exporter(sandboxes, git, layout.scratch)
         checkpointing = Checkpointing(
             layout=layout,
             git=git,
@@ -188,7 +207,7 @@ class HostParts:
         return cls(
             shared=shared,
             placements=placements,
-            capacity=capacity,
+            giving_back=giving_back,
             sandboxes=sandboxes,
             gateway=gateway,
             halts=halts,

@@ -19,12 +19,18 @@ from activities.decisions.attested import WORKER, Attested
 from activities.decisions.authority import Authority
 from activities.decisions.host_answers import FOLDER, HostAnswers
 from activities.decisions.keys import SigningKey, TrustedKeys
+from activities.decisions.observations import FOLDER as OBSERVATIONS
+from activities.decisions.observations import Observations
 from activities.decisions.package_answers import PackageAnswers
 from activities.decisions.signed_record import SignedRecord
 from activities.decisions.signing import GATEWAY, DecisionVerifier
+from activities.decisions.trust import FOLDER as TRUST
+from activities.decisions.trust import TrustRecords
 from activities.decisions.withdrawals import Withdrawals
 from activities.forge.contract import Forge
 from activities.forge.local import LocalForge
+from activities.gate.gate import Gate
+from activities.gate.watching import BaseWatch
 from activities.host.layout import HostLayout
 from activities.host.room import Room
 from activities.policy.current import CurrentPolicy
@@ -88,6 +94,37 @@ class SharedParts:
         """What people answered about packages."""
         return PackageAnswers(self.chains, self.verifier, self.authority)
 
+    @cached_property
+    def trust(self) -> TrustRecords:
+        """What kinds of task have earned, to be read, and changed by people."""
+        return self._trust(SignedRecord(self._trust_chains, self.workers))
+
+    def demoting(self) -> TrustRecords:
+        """The same, to be lowered too because of what came of a task: with the worker's key."""
+        return self._trust(SignedRecord(self._trust_chains, self.workers, self._worker_key()))
+
+    def _trust(self, attesting: SignedRecord) -> TrustRecords:
+        return TrustRecords(self._trust_chains, self.verifier, attesting, self.owners.security)
+
+    @property
+    def _trust_chains(self) -> Chains:
+        return Chains(self.objects, TRUST)
+
+    @cached_property
+    def gate(self) -> Gate:
+        """What may happen to patches without a person."""
+        return Gate(self.git, self.mirrors, self.patches, self.artifacts, self.trust, self.owners)
+
+    @cached_property
+    def observations(self) -> Observations:
+        """What was observed of commits."""
+        return Observations(Chains(self.objects, OBSERVATIONS), self.verifier)
+
+    @cached_property
+    def watch(self) -> BaseWatch:
+        """Whether base has turned red by a merge."""
+        return BaseWatch(self.git, self.mirrors, self.observations, self.admissions, self.attested)
+
     @property
     def attested(self) -> Attested:
         """What workers have put on record, to be read."""
@@ -95,12 +132,13 @@ class SharedParts:
 
     def attesting(self) -> Attested:
         """The same, to be added to: with the worker's key of this installation, made if missing."""
+        return Attested(SignedRecord(self.chains, self.workers, self._worker_key()))
+
+    def _worker_key(self) -> SigningKey:
         directory = self.settings.keys
         if directory is None:
-            key = SigningKey.load_or_create(self.settings.keys_location, WORKER)
-        else:
-            key = SigningKey.load(directory, WORKER, GATEWAY)
-        return Attested(SignedRecord(self.chains, self.workers, key))
+            return SigningKey.load_or_create(self.settings.keys_location, WORKER)
+        return SigningKey.load(directory, WORKER, GATEWAY)
 
     def ends(self, client: Client) -> Ends:
         """What notices tasks that ended without saying so."""

@@ -24,6 +24,12 @@ class Action(StrEnum):
     """Answer a question that the task waits with."""
     FORGET_HOST = "forget-host"
     """Take back what was answered about a host for a whole repository."""
+    WITHDRAW = "withdraw"
+    """Take back an approval of one's own."""
+    PROMOTE = "promote"
+    """Let policy do more for one kind of task in one repository."""
+    DEMOTE = "demote"
+    """Let it do less."""
 
 
 class Decision(Model):
@@ -47,6 +53,10 @@ class Decision(Model):
     """Which an answer is about, each `name@version`."""
     repository: str = ""
     """Where no task is decided about: the repository's address."""
+    task_type: str = ""
+    """Of a promotion or demotion: the kind of task it is about."""
+    phase: int = Field(default=0, ge=0, le=3)
+    """Of a promotion or demotion: the phase after it."""
     decided_at: datetime
     expires_at: datetime
     """A signature is not accepted later than this, so that an old one can't be replayed."""

@@ -43,3 +43,8 @@ def task_workflow_id(task: str) -> str:
 def revert_workflow_id(task: str) -> str:
     """The Temporal workflow id of a task's revert; one per task, so that asking twice reverts once."""
     return f"revert/{task}"
+
+
+def watch_workflow_id(task: str) -> str:
+    """The Temporal workflow id of the watch over a task's merge."""
+    return f"watch/{task}"

@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from workflows.models.base import Model
+from workflows.models.gate import GateRules
 from workflows.models.limits import Limits
 from workflows.models.usage import Budget
 
@@ -107,6 +108,7 @@ class TaskPolicy(Model):
     """How many runs, each with a fresh context, may follow each other before a person is asked."""
     continues: int = Field(default=3, ge=0)
     """How often people may let a task go on after hangs and limits of its runs, each time with a run's limits anew."""
+    gate: GateRules = GateRules()
     run_limits: Limits = Limits()
     check_limits: Limits = Limits(wall_seconds=900)
     setup_limits: Limits = Limits(wall_seconds=900)

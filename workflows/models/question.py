@@ -19,6 +19,8 @@ class QuestionKind(StrEnum):
     """A run came to its limit of time, memory, processes or disk; it is over, its work and conversation are kept."""
     EGRESS = "egress"
     """The agent was refused a host that policy does not list; the run stands still."""
+    SPECIFICATION = "specification"
+    """The goal is vague, and no agent was started yet."""
     PACKAGES = "packages"
     """The patch's lock files bring packages that nobody has allowed yet."""
 
@@ -41,6 +43,8 @@ class Choice(StrEnum):
 
 WORK = (Choice.CONTINUE, Choice.PROPOSE, Choice.DISCARD)
 """What can become of work that stands still."""
+GOAL = (Choice.CONTINUE, Choice.DISCARD)
+"""What can become of a task whose goal is vague; with `continue` goes what was left unsaid."""
 HOSTS = (Choice.ALLOW_ONCE, Choice.ALLOW_REPOSITORY, Choice.REFUSE)
 """What can be answered about hosts."""
 PACKAGES = (Choice.ALLOW_ONCE, Choice.REFUSE)

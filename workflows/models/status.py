@@ -6,6 +6,7 @@ from enum import StrEnum
 from workflows.models.base import Model
 from workflows.models.decision import SignedDecision
 from workflows.models.evidence import Evaluation
+from workflows.models.gate import Risk, Verdict
 from workflows.models.patch import Patch
 from workflows.models.pull_request import PullRequest
 from workflows.models.question import Question
@@ -13,6 +14,9 @@ from workflows.models.run import Placement, RunResult
 from workflows.models.steps import StartupContext
 from workflows.models.task import Task
 from workflows.models.usage import Metered
+
+POLICY = "policy"
+"""Where no person decided."""
 
 
 class Stage(StrEnum):
@@ -74,6 +78,8 @@ class TaskOrder(Model):
     """What starts a task's workflow."""
 
     task: Task
+    question: str = ""
+    """What to ask back before an agent is started, because the goal is vague; the gateway found so."""
     host_silence_seconds: float = 300
     """How long a host may be silent, and then once more, before it counts as gone and its tasks go elsewhere."""
     max_rebases: int = 10
@@ -104,6 +110,12 @@ class TaskStatus(Model):
     patch: Patch | None = None
     evaluation: Evaluation | None = None
     pull_request: PullRequest | None = None
+    risk: Risk | None = None
+    """Of this patch, explained line by line."""
+    verdict: Verdict | None = None
+    """What the gate decided about this patch: once policy has acted on it, or a person has decided without knowing."""
+    approved_by: tuple[str, ...] = ()
+    """Persons whose approval of this head and this evidence counts, or `policy`."""
     decisions: tuple[SignedDecision, ...] = ()
     """Accepted ones, in order."""
     spans: tuple[StageSpan, ...] = ()
@@ -116,4 +128,19 @@ class RevertRequest(Model):
 
     task: Task
     merge_commit: str
-    signed: SignedDecision
+    signed: SignedDecision | None = None
+    """A person's; None where policy takes back what it merged."""
+    requested_at: datetime | None = None
+    """When policy found that base has turned red."""
+
+    @property
+    def asked_at(self) -> datetime:
+        """From when on it is timed."""
+        asked = self.signed.decision.decided_at if self.signed is not None else self.requested_at
+        assert asked is not None, "a person asks by a decision, and policy states a time"
+        return asked
+
+    @property
+    def asked_by(self) -> str:
+        """A person's id, or `policy`."""
+        return self.signed.decision.person.id if self.signed is not None else POLICY

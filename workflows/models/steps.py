@@ -128,6 +128,13 @@ class ReleaseOrder(Model):
     placement: Placement
 
 
+class Released(Model):
+    """What was left of a workspace that was given back."""
+
+    kept: Patch | None = None
+    """The work of a run that was stopped before it was done."""
+
+
 class ProposeOrder(Model):
     """Publish the branch and create or adopt its PR."""
 
@@ -167,6 +174,14 @@ class DecisionVerdict(Model):
     refusal: str = ""
 
 
+class GateOrder(Model):
+    """Say what may happen to a patch without a person, and who has to approve it otherwise."""
+
+    task: Task
+    patch: Patch
+    evaluation: Evaluation
+
+
 class MergeOrder(Model):
     """Merge exactly this head onto exactly this base.
 
@@ -178,8 +193,17 @@ class MergeOrder(Model):
     pull_request: PullRequest
     patch: Patch
     evaluation: Evaluation
-    approval: SignedDecision
-    merge: SignedDecision
+    approval: SignedDecision | None = None
+    """A person's; None if policy approves it."""
+    further_approvals: tuple[SignedDecision, ...] = ()
+    """Of other persons, where more than one has to."""
+    merge: SignedDecision | None = None
+    """A person's; None if policy merges it."""
+
+    @property
+    def approvals(self) -> tuple[SignedDecision, ...]:
+        """All of them."""
+        return (*((self.approval,) if self.approval else ()), *self.further_approvals)
 
 
 class ClosePullRequestOrder(Model):
@@ -195,9 +219,10 @@ class RevertOrder(Model):
 
     task: Task
     merge_commit: str
-    signed: SignedDecision
+    signed: SignedDecision | None = None
+    """A person's; None where policy takes back what it merged: the step finds out for itself whether base is red."""
     requested_at: float
-    """Unix seconds when the person asked."""
+    """Unix seconds when the person asked, or policy found base red."""
 
 
 class RecordOrder(Model):

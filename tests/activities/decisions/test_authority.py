@@ -23,6 +23,7 @@ from activities.policy.documents import SecurityPolicy
 from workflows.models.artifact import ArtifactRef
 from workflows.models.decision import Action, Decision, SignedDecision
 from workflows.models.evidence import Evaluation, Finding, Severity
+from workflows.models.gate import ApprovalNeeds, OwnedPaths, Permit, Risk, RiskTier, Verdict
 from workflows.models.intent import Intent
 from workflows.models.patch import Patch
 from workflows.models.person import Person
@@ -41,6 +42,13 @@ TASK = Task(
 )
 
 
+def verdict(permits: Permit = Permit.PERSON, **changes: Any) -> Verdict:
+    """What the gate answers at the moment of the merge."""
+    values = {"permits": permits, "earned": 1, "phase": 1, "risk": Risk(tier=RiskTier.LOW), "reasons": ("phase 1",)}
+    values |= {"head": "head-a", "evidence_hash": "evidence-a", "policy_hash": "p1", "version": "1"}
+    return Verdict.model_validate(values | changes)
+
+
 class Court:
     """A record with one evaluated patch, and the people who decide about it."""
 
@@ -52,6 +60,7 @@ class Court:
         self.attested = Attested(self.record(SigningKey.load_or_create(place / "keys", WORKER)))
         self.withdrawals = Withdrawals(self.chains, verifier)
         self.security = SecurityPolicy()
+        self.verdict = verdict()
         self.authority = Authority(verifier, self.admissions, self.attested, self.withdrawals, lambda: self.security)
 
     def record(self, key: SigningKey) -> SignedRecord:
@@ -101,8 +110,11 @@ class Court:
             approval=self.sign(Action.APPROVE, seen),
             merge=self.sign(Action.MERGE, seen),
         )
+        order = order.model_copy(update=changes)
         try:
-            await self.authority.may_merge(order.model_copy(update=changes))
+            task = await self.admissions.confirm(order.task)
+            judged = await self.authority.may_publish(order.patch, order.evaluation, task)
+            await self.authority.may_merge(order, task, judged, self.verdict)
         except ActionRefused as refused:
             return str(refused)
         return ""
@@ -309,3 +321,51 @@ async def test_who_was_taken_off_the_list_decides_no_more_about_what_was_judged_
     patch, evaluation = await court.evaluated("a")
     court.security = SecurityPolicy(approve=("bob",))
     assert "does not name grace now; ask one of bob" in await court.refusal(patch, evaluation, "a")
+
+
+async def test_policy_merges_only_what_it_permits_at_that_moment(court: Court) -> None:
+    patch, evaluation = await court.evaluated("a")
+    by_policy = {"approval": None, "merge": None}
+    assert "policy does not approve it: phase 1" in await court.refusal(patch, evaluation, "a", **by_policy)
+    court.verdict = verdict(Permit.APPROVE, reasons=("phase 2: a person merges",))
+    assert "policy does not merge it: phase 2" in await court.refusal(patch, evaluation, "a", **by_policy)
+    assert await court.refusal(patch, evaluation, "a", approval=None) == ""
+    court.verdict = verdict(Permit.MERGE)
+    assert await court.refusal(patch, evaluation, "a", **by_policy) == ""
+
+
+async def test_policy_lets_nothing_land_that_a_person_sent_back(court: Court) -> None:
+    patch, evaluation = await court.evaluated("a")
+    court.verdict = verdict(Permit.MERGE)
+    await court.withdrawals.put(court.sign(Action.REQUEST_CHANGES, "a", message="no"))
+    assert "grace decided to request-changes" in await court.refusal(patch, evaluation, "a", approval=None, merge=None)
+    assert "grace decided to request-changes" in await court.refusal(patch, evaluation, "a", approval=None)
+
+
+async def test_as_many_persons_as_the_risk_asks_for_have_to_approve(court: Court) -> None:
+    patch, evaluation = await court.evaluated("a")
+    court.verdict = verdict(needs=ApprovalNeeds(count=2))
+    assert "still needs one more approval" in await court.refusal(patch, evaluation, "a")
+    twice = {"further_approvals": (court.sign(Action.APPROVE, "a"),)}
+    assert "still needs one more approval" in await court.refusal(patch, evaluation, "a", **twice)
+    requester = {"further_approvals": (court.sign(Action.APPROVE, "a", person="ada"),)}
+    assert "another person has to approve" in await court.refusal(patch, evaluation, "a", **requester)
+    other = {"further_approvals": (court.sign(Action.APPROVE, "a", person="linus"),)}
+    assert await court.refusal(patch, evaluation, "a", **other) == ""
+
+
+async def test_owners_of_the_changed_paths_have_to_be_among_them(court: Court) -> None:
+    patch, evaluation = await court.evaluated("a")
+    owned = (OwnedPaths(names=("@acme/pay",), persons=("linus",), paths=("pay/a.py",)),)
+    court.verdict = verdict(needs=ApprovalNeeds(owned=owned))
+    assert "one of linus (@acme/pay own pay/a.py)" in await court.refusal(patch, evaluation, "a")
+    assert await court.refusal(patch, evaluation, "a", approval=court.sign(Action.APPROVE, "a", person="linus")) == ""
+
+
+async def test_an_approval_that_was_withdrawn_merges_nothing(court: Court) -> None:
+    patch, evaluation = await court.evaluated("a")
+    approval = court.sign(Action.APPROVE, "a")
+    await court.withdrawals.put(court.sign(Action.WITHDRAW, "a", person="linus"))
+    assert await court.refusal(patch, evaluation, "a", approval=approval) == ""
+    await court.withdrawals.put(court.sign(Action.WITHDRAW, "a"))
+    assert "grace decided to withdraw" in await court.refusal(patch, evaluation, "a", approval=approval)

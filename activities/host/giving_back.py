@@ -1,0 +1,82 @@
+"""Giving a place back: what runs there ends, what it said and did is kept, what it had is removed."""
+
+import asyncio
+import contextlib
+
+from activities.egress.contract import EgressGateway
+from activities.host.last_words import LastWords
+from activities.host.last_work import LastWork
+from activities.host.layout import HostLayout
+from activities.host.losses import Losses
+from activities.host.placements import Held, Placements
+from activities.host.preparations import Preparations
+from activities.removal import remove
+from activities.repository.workspace import Workspaces
+from activities.sandbox.contract import Sandboxes
+from workflows.models.patch import Patch
+
+
+class GivingBack:
+    """Ends what a placement has on this host."""
+
+    def __init__(
+        self,
+        *,
+        layout: HostLayout,
+        placements: Placements,
+        preparations: Preparations,
+        sandboxes: Sandboxes,
+        gateway: EgressGateway,
+        workspaces: Workspaces,
+        last_words: LastWords,
+        last_work: LastWork,
+    ) -> None:
+        self._layout = layout
+        self._placements = placements
+        self._preparations = preparations
+        self._sandboxes = sandboxes
+        self._gateway = gateway
+        self._workspaces = workspaces
+        self._last_words = last_words
+        self._last_work = last_work
+        self._losses = Losses(layout.losses)
+
+    async def give_back(self, held: Held) -> Patch | None:
+        """Stop what runs for a placement, keep the work of a run that is, remove what it has, and free its place."""
+        ended: list[str] = []
+        for prefix in held.prefixes:
+            ended += await self.clear(held, prefix, (f"{prefix}-", f"{prefix}.", f"export-{prefix}"))
+        kept = await self._last_work.keep(held, ended)
+        for prefix in held.prefixes:
+            # What kept the work may have been stopped in the middle.
+            await self.clear(held, prefix, (f"export-{prefix}",))
+            await self._workspaces.remove(prefix)
+            layout = self._layout
+            for place in (layout.inputs, layout.sessions, layout.checkpoints, layout.scratch):
+                for folder in place.iterdir():
+                    # What read the workspace is under its name, too, and may have ended in the middle.
+                    if folder.name == prefix or folder.name.startswith(f"{prefix}-"):
+                        await asyncio.to_thread(remove, folder)
+            self._losses.forget(f"{prefix}-")
+        self._sandboxes.give_back_uid(held.uid)
+        self._placements.give_back(held.task_id)
+        self._preparations.forget(held.task_id)
+        return kept
+
+    async def clear(self, held: Held, prefix: str, beginnings: tuple[str, ...]) -> list[str]:
+        """End and forget the runs of a placement whose ids begin so, which it returns, and remove its checkouts."""
+        ended = []
+        for run_id in self._sandboxes.known_runs():
+            if run_id.startswith(beginnings):
+                with contextlib.suppress(LookupError):
+                    await self._sandboxes.stop(run_id, "the task no longer needs it")
+                records = await self._gateway.close(run_id)
+                with contextlib.suppress(LookupError):
+                    await self._last_words.keep(held.task_id, run_id, records)
+                    await self._sandboxes.forget(run_id)
+                await self._gateway.forget(run_id)
+                ended.append(run_id)
+        for name in self._workspaces.names():
+            if name.startswith(f"{prefix}."):
+                await self._workspaces.remove(name)
+        return ended

@@ -1,0 +1,77 @@
+"""What a watch over a merge does when base turns red, and when nothing happens."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client, WorkflowHandle
+
+from tests.workflows.scripted import ALICE, Script, a_task, sha, workers
+from workflows import queues
+from workflows.merge_watch import MergeWatch
+from workflows.models.intent import watch_workflow_id
+from workflows.models.observation import Observation
+from workflows.models.pull_request import RevertOutcome, RevertResult
+from workflows.models.watch import BaseState, WatchOrder, WatchOutcome, WatchResult
+
+pytestmark = pytest.mark.xdist_group("temporal")
+RED = Observation(
+    repository="/r", commit="a" * 40, name="ci", good=False, person=ALICE, observed_at=datetime(2026, 1, 1, tzinfo=UTC)
+)
+
+
+@pytest_asyncio.fixture
+async def script(temporal: Client) -> AsyncIterator[Script]:
+    script = Script()
+    async with workers(temporal, script):
+        yield script
+
+
+async def watch(client: Client, *, seconds: int, by_policy: bool = True) -> WorkflowHandle[MergeWatch, WatchResult]:
+    task = a_task()
+    order = WatchOrder(task=task, merge_commit=sha("merge"), seconds=seconds, by_policy=by_policy)
+    return await client.start_workflow(
+        MergeWatch.run, order, id=watch_workflow_id(task.id), task_queue=queues.ORCHESTRATE
+    )
+
+
+async def result(handle: WorkflowHandle[MergeWatch, WatchResult]) -> WatchResult:
+    async with asyncio.timeout(30):
+        return await handle.result()
+
+
+async def test_what_policy_merged_policy_takes_back_when_base_turns_red(temporal: Client, script: Script) -> None:
+    handle = await watch(temporal, seconds=600)
+    async with asyncio.timeout(30):
+        while not script.count("look_at_base"):
+            await asyncio.sleep(0.02)
+    script.base = lambda order: BaseState(red=RED)
+    await handle.signal(MergeWatch.observed)
+    found = await result(handle)
+    assert (found.outcome, found.red) == (WatchOutcome.REVERTED, RED)
+    assert script.last("revert").signed is None
+    assert [order.kind for name, order in script.calls if name == "record"] == ["revert", "watch"]
+
+
+async def test_what_a_person_merged_is_left_to_people(temporal: Client, script: Script) -> None:
+    script.base = lambda order: BaseState(red=RED)
+    found = await result(await watch(temporal, seconds=600, by_policy=False))
+    assert (found.outcome, script.count("revert")) == (WatchOutcome.RED, 0)
+
+
+async def test_a_revert_that_conflicts_is_told_as_such(temporal: Client, script: Script) -> None:
+    script.base = lambda order: BaseState(red=RED)
+    script.reverted = lambda order: RevertResult(outcome=RevertOutcome.CONFLICT, detail="1 file was changed again")
+    found = await result(await watch(temporal, seconds=600))
+    assert found.outcome is WatchOutcome.STUCK
+    assert found.revert is not None
+    assert "changed again" in found.revert.detail
+
+
+async def test_a_quiet_watch_ends_and_a_last_look_finds_what_nobody_told(temporal: Client, script: Script) -> None:
+    assert (await result(await watch(temporal, seconds=1))).outcome is WatchOutcome.QUIET
+    looks = iter((BaseState(), BaseState(red=RED)))
+    script.base = lambda order: next(looks)
+    assert (await result(await watch(temporal, seconds=1))).outcome is WatchOutcome.REVERTED

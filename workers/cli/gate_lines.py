@@ -1,0 +1,41 @@
+"""What the gate says of a patch, in lines for a terminal."""
+
+from collections.abc import Iterator
+
+from rich.markup import escape
+
+from workflows.models.gate import Permit
+from workflows.models.status import TaskStatus
+from workflows.models.watch import WatchResult
+
+_MEANS = {
+    Permit.PERSON: "leaves it to people",
+    Permit.APPROVE: "approves it, and a person merges",
+    Permit.MERGE: "approves and merges it",
+}
+
+
+def gate_lines(status: TaskStatus) -> Iterator[str]:
+    """Risk with its reasons; who has approved; policy's own verdict where it may be told."""
+    if status.risk is not None:
+        first, *rest = status.risk.reasons or (None,)
+        yield f"risk        {status.risk.tier}" + (f": {escape(first.text)}" if first is not None else "")
+        for reason in rest:
+            if reason is not None:
+                yield f"              {reason.tier}: {escape(reason.text)}"
+    if status.approved_by:
+        yield f"approved    by {escape(', '.join(status.approved_by))}"
+    if status.verdict is not None:
+        yield f"policy      {_MEANS[status.verdict.permits]} (phase {status.verdict.phase})"
+        for reason_text in status.verdict.reasons:
+            yield f"              {escape(reason_text)}"
+
+
+def watch_line(watch: WatchResult) -> str:
+    """What came of watching base after a merge."""
+    red = watch.red
+    if red is None:
+        return f"base        {watch.outcome}: nothing turned bad while it was watched"
+    why = f"{escape(red.name)} turned bad on {red.commit[:12]} {escape(red.detail)}".strip()
+    stuck = f"; {escape(watch.revert.detail)}" if watch.revert is not None and watch.revert.detail else ""
+    return f"base        {watch.outcome}: {why}{stuck}"

@@ -1,0 +1,44 @@
+"""The command by which CI and monitors say how base is doing."""
+
+from pathlib import Path
+from typing import Literal
+
+from workers.cli.options import As, Json, Message, gateway
+from workers.cli.printing import out, plain, plural, print_json
+from workers.gateway.messages import NewObservation
+
+
+def signal(
+    state: Literal["good", "bad"],
+    /,
+    *,
+    repo: str,
+    commit: str,
+    name: str = "ci",
+    link: str = "",
+    message: Message = "",
+    as_: As = "",
+    json: Json = False,
+) -> None:
+    """Report that a commit of base is good or bad, as CI and monitors do after a merge.
+
+    Base is watched for a while after each merge. When a signal turns bad with it, what policy merged is taken back by
+    policy, and people are left to decide about what people merged. What was bad before is nobody's doing.
+
+    Parameters
+    ----------
+    repo
+        Path of the git repository, as it was given to `journeyman run`.
+    commit
+        The commit of the base branch, in full, such as `$(git rev-parse HEAD)`.
+    name
+        Which signal it is, such as `ci` or `error-rate`; each is compared with itself alone.
+    link
+        Where more is told.
+    """
+    path = str(Path(repo).expanduser().resolve()) if "://" not in repo else repo
+    asked = NewObservation(repository=path, commit=commit, name=name, good=state == "good", detail=message, link=link)
+    observed = gateway(as_).observe(asked)
+    print_json(observed) if json else out().print(
+        f"{plain(name)} is {state} on {plain(commit[:12])}; {plural(observed.watches, 'watch')} told"
+    )

@@ -1,0 +1,68 @@
+"""What kinds of task have earned in a repository: read, raised by who may, lowered by anybody."""
+
+from datetime import UTC, datetime
+
+from activities.decisions.signing import DecisionSigner
+from activities.decisions.trust import Trust, TrustRecords
+from activities.policy.combine import TASK_TYPES
+from activities.policy.reading import TEAM_FILE, read_team
+from activities.redaction.redactor import Redactor
+from activities.repository.git import GitError, RepositoryRefused
+from activities.repository.mirror import Mirrors
+from workers.gateway.deciding import VALID_FOR
+from workers.gateway.messages import ChangeTrust
+from workers.gateway.refusals import Forbidden, Invalid
+from workflows.models.decision import Action, Decision
+from workflows.models.gate import FIRST_PHASE
+from workflows.models.person import Person
+from workflows.models.policy import PolicyRefusal
+
+_REDACTOR = Redactor()
+
+
+class Trusting:
+    """Signs what authenticated people say of trust, and puts it on record."""
+
+    def __init__(self, trust: TrustRecords, mirrors: Mirrors, signer: DecisionSigner) -> None:
+        self._trust = trust
+        self._mirrors = mirrors
+        self._signer = signer
+
+    async def of(self, repository: str) -> list[Trust]:
+        """Every kind of task that can be asked for in a repository."""
+        return [await self._trust.of(repository, task_type) for task_type in await self._task_types(repository)]
+
+    async def change(self, asked: ChangeTrust, person: Person) -> Trust:
+        """Promote by one phase, or demote."""
+        if asked.task_type not in await self._task_types(asked.repository):
+            raise Invalid(f"task type {asked.task_type!r} is not known in {asked.repository}")
+        if not asked.message.strip():
+            raise Invalid("say why: -m TEXT")
+        before = await self._trust.of(asked.repository, asked.task_type)
+        phase = asked.phase or (before.phase + 1 if asked.action is Action.PROMOTE else FIRST_PHASE)
+        if asked.action is Action.DEMOTE and phase >= before.phase:
+            raise Invalid(f"{asked.task_type} tasks there are in phase {before.phase} already")
+        now = datetime.now(UTC)
+        decision = Decision(
+            action=asked.action,
+            person=person,
+            task_id="",
+            repository=asked.repository,
+            task_type=asked.task_type,
+            phase=min(phase, 3),
+            message=_REDACTOR.text(asked.message),
+            decided_at=now,
+            expires_at=now + VALID_FOR,
+        )
+        if reason := await self._trust.refusal(decision):
+            raise Forbidden(reason)
+        await self._trust.keep(self._signer.sign(decision))
+        return await self._trust.of(asked.repository, asked.task_type)
+
+    async def _task_types(self, repository: str) -> list[str]:
+        try:
+            branch = await self._mirrors.branch(repository)
+            team = read_team(await self._mirrors.read_ahead(repository, branch, TEAM_FILE))
+        except (PolicyRefusal, RepositoryRefused, GitError) as error:
+            raise Invalid(str(error)) from error
+        return sorted({*TASK_TYPES, *(team.task_types if team is not None else ())})
