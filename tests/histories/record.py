@@ -370,9 +370,10 @@ def _hanging(order: RunOrder) -> RunResult:
 
 async def _write(handle: WorkflowHandle[Any, Any], file: Path) -> None:
     history = json.loads((await handle.fetch_history()).to_json())
-    # Without the names of the process and the machine that recorded it.
+    # Without the names of the process and the machine that recorded it, and where its files are.
     file.parent.mkdir(exist_ok=True)
-    file.write_text(re.sub(r'"\d+@[^":]+', '"worker', json.dumps(history, indent=1)) + "\n")
+    text = re.sub(r'"\d+@[^":]+', '"worker', json.dumps(history, indent=1))
+    file.write_text(re.sub(r'("stackTrace": )"(?:[^"\\]|\\.)*"', r'\1""', text) + "\n")
 
 
 async def main(names: Sequence[str]) -> None:
