@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from activities.archive.objects import Objects
+from activities.archive.schema import ArchiveTooNew, ArchiveTooOld, readable_version
 from activities.egress.contract import EgressRules
 from activities.egress.gateway import EnvoyGateway
 from activities.host.layout import HostLayout
@@ -41,6 +42,7 @@ async def examine(settings: Settings) -> list[Finding]:
     looks: Sequence[tuple[str, str, Callable[[Settings], Awaitable[str]]]] = (
         ("state directory", f"mkdir -p {settings.state} && chown {os.geteuid()} {settings.state}", _state),
         ("disk space", f"df -h {settings.state}", _disk),
+        ("archive", "journeyman upgrade --dry-run   # if it is of an older version", _archive),
         ("policy files", f"edit {settings.config_file} or {settings.security_file} as the line says", _policy),
         ("halts", "journeyman halts   # `journeyman resume --all` lets it go on", _halts),
         ("git", "apt-get install git   # 2.38 or newer", _git),
@@ -96,6 +98,18 @@ async def _disk(settings: Settings) -> str:
             full, f"df -h {where}; df -i {where}   # or set JOURNEYMAN_STATE to a directory on a larger disk"
         )
     return room.told()
+
+
+async def _archive(settings: Settings) -> str:
+    settings.prepare_state()
+    objects = Objects.open(settings.archive_location)
+    try:
+        version = await readable_version(objects)
+    except ArchiveTooOld as old:
+        raise _Missing(str(old), "journeyman upgrade --dry-run") from old
+    except ArchiveTooNew as new:
+        raise _Missing(str(new), "journeyman --version   # then install the one that the line names") from new
+    return f"version {version}" if version else "nothing is on record yet"
 
 
 async def _policy(settings: Settings) -> str:

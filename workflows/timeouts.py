@@ -23,7 +23,9 @@ HALT = (timedelta(seconds=2), timedelta(minutes=5))
 SWEEP = timedelta(minutes=30)
 """With the wait for a host that is away."""
 HEARTBEAT = timedelta(seconds=30)
-"""A worker that died is noticed after this long; the next attempt reattaches."""
+"""For every step that may take longer: a worker that died, or a step that never reached one, is noticed after this
+long; the next attempt reattaches.
+"""
 RUN_MARGIN = timedelta(minutes=10)
 """On top of a sandbox's own deadline, which is what really ends it."""
 ATTENDANCE_HEARTBEAT = timedelta(seconds=20)

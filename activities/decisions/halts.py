@@ -6,6 +6,7 @@ put there again lifts no new halt. What can't be read is not taken for an empty 
 
 import asyncio
 import contextlib
+import time
 from pathlib import Path
 
 from obstore.exceptions import BaseError
@@ -19,9 +20,12 @@ from workflows.models.halt import HaltEntry, Work, standing
 
 FOLDER = "halts"
 """Of the archive."""
+KIND = "halt"
+"""Of its entries."""
 _CHAIN = "installation"
-_KIND = "halt"
 _READ_SECONDS = 5.0
+_KNOWN_SECONDS = 60.0
+"""After which entries are read again although none came: somebody may have been taken out of one."""
 
 
 class Halted(Exception):
@@ -42,17 +46,21 @@ class HaltRecord:
         next process.
         """
         self._objects = objects
-        self._record = SignedRecord(Chains(objects, FOLDER), gateways, key)
+        self._record = SignedRecord(Chains(objects, FOLDER, gateways), gateways, key)
         self._memory = memory
         self._names: list[str] | None = None
         self._entries: tuple[HaltEntry, ...] = ()
         self._longest = 0
+        self._read_at = 0.0
 
-    async def entries(self) -> tuple[HaltEntry, ...]:
-        """Every halt and resume that a gateway signed. Raises HaltsUnreadable."""
+    async def entries(self, *, anew: bool = False) -> tuple[HaltEntry, ...]:
+        """Every halt and resume that a gateway signed. `anew`: as they are now, word for word.
+
+        Raises HaltsUnreadable.
+        """
         try:
             async with asyncio.timeout(_READ_SECONDS):
-                return await self._read()
+                return await self._read(anew=anew)
         except TimeoutError as error:
             raise HaltsUnreadable(_unreadable(f"the archive did not answer within {_READ_SECONDS:g} s")) from error
         except ValidationError as error:
@@ -69,7 +77,7 @@ class HaltRecord:
         await self.entries()
         try:
             async with asyncio.timeout(_READ_SECONDS):
-                await self._record.append(_CHAIN, f"{entry.action}-{entry.id}", _KIND, entry)
+                await self._record.append(_CHAIN, f"{entry.action}-{entry.id}", KIND, entry)
         except (ArchiveError, BaseError, OSError, TimeoutError) as error:
             raise HaltsUnreadable(f"nothing was put on record: {_said(error)}") from error
 
@@ -82,16 +90,16 @@ class HaltRecord:
         if why := covering(halts, work):
             raise Halted(why)
 
-    async def _read(self) -> tuple[HaltEntry, ...]:
-        # Entries never change once they are there, so that a look is one listing.
+    async def _read(self, *, anew: bool) -> tuple[HaltEntry, ...]:
+        # What an entry does never changes once it is there, so that a look is one listing.
         names = await self._objects.names(FOLDER)
-        if names != self._names:
+        if anew or names != self._names or time.monotonic() - self._read_at > _KNOWN_SECONDS:
             longest = max(self._longest, self._remembered())
             if len(names) < longest:
                 kept = f", or remove {self._memory} if you put back an older archive" if self._memory else ""
                 raise ArchiveError(f"there were {longest} entries and there are {len(names)}: restore them{kept}")
-            self._entries = await self._record.read(_CHAIN, _KIND, HaltEntry)
-            self._names, self._longest = names, len(names)
+            self._entries = await self._record.read(_CHAIN, KIND, HaltEntry)
+            self._names, self._longest, self._read_at = names, len(names), time.monotonic()
             self._remember(len(names))
         return self._entries
 

@@ -14,7 +14,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from activities.decisions.halts import Halted
 from activities.host.halting import HostHalts
-from activities.host.supervised import HandedOver, cancelled_by_the_workflow, keep_beating
+from activities.host.supervised import HandedOver, cancelled_by_the_workflow
 from workflows.models.halt import Work
 from workflows.models.steps import Prepared
 from workflows.models.task import Task
@@ -25,7 +25,10 @@ _MARGIN_SECONDS = 60.0
 
 
 class HeededHalts(Interceptor):
-    """For the workers of a host. Concerns every step that has a prepared workspace; `prepare` looks by itself."""
+    """For the workers of a host. Concerns every step that has a prepared workspace; `prepare` looks by itself.
+
+    Inside of what heartbeats for a step, so that one that waits is not taken for lost.
+    """
 
     def __init__(self, halts: HostHalts) -> None:
         self._halts = halts
@@ -56,7 +59,6 @@ class _Inbound(ActivityInboundInterceptor):
         return await step
 
     async def _until_resumed(self, work: Work) -> None:
-        beating = asyncio.create_task(keep_beating())
         try:
             while why := self._halts.why_not(work):
                 if _seconds_left() < 0:
@@ -66,8 +68,6 @@ class _Inbound(ActivityInboundInterceptor):
             if not cancelled_by_the_workflow():
                 raise HandedOver(activity.info().activity_type) from None
             raise
-        finally:
-            beating.cancel()
 
 
 async def _left_alone(step: "asyncio.Future[Any]", why: str) -> Any:

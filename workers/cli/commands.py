@@ -5,12 +5,24 @@ from typing import Any
 
 from cyclopts import App, Group
 
-from workers.cli import agents, apart, asking, deciding, halting, hosts, looking, machine, signal, trust
+from workers.cli import (
+    agents,
+    apart,
+    asking,
+    deciding,
+    halting,
+    hosts,
+    keeping,
+    looking,
+    machine,
+    signal,
+    trust,
+)
 
 GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
     (
         "This machine",
-        (machine.up, machine.down, machine.doctor, machine.init, machine.demo, machine.backup, machine.restore),
+        (machine.up, machine.down, machine.doctor, machine.init, machine.demo),
     ),
     (
         "Tasks",
@@ -44,6 +56,10 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
         ),
     ),
     ("Stopping everything", (halting.halt, halting.resume, halting.halts)),
+    (
+        "What is kept",
+        (keeping.backup, keeping.restore, keeping.upgrade, keeping.forget),
+    ),
     (
         "Parts that run apart",
         (apart.worker, apart.gateway, apart.setup_namespace, apart.keys, apart.payload_key, apart.codec),

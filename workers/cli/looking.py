@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from activities.archive.kinds import Kind
 from workers.cli.client import CommandFailed
 from workers.cli.egress_lines import print_egress
 from workers.cli.options import Flag, Json, TaskId, gateway
@@ -39,6 +40,9 @@ def show(task: TaskId, /, *, timeline: Annotated[bool, Flag] = False, json: Json
     if timeline:
         spans = gateway().trace(task)
         print_json(spans) if json else print_timeline(spans)
+        for stone in gateway().view(task).removed:
+            if stone.kind == Kind.TRACE:
+                tell(f"only the stages are left: the {stone.told}")
         return
     view = gateway().view(task)
     print_json(view) if json else print_view(view)

@@ -109,6 +109,25 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
     if status.run is not None:
         console.print(f"ran in      {plain(made_by(status.run.backend, status.run.runtime))}")
     _print_patch(status, console)
+    _print_decisions(status, console)
+    if status.merge_commit:
+        console.print(f"merged as   {plain(status.merge_commit)}")
+    if view.watch is not None:
+        console.print(watch_line(view.watch))
+    for revert in view.reverts:
+        console.print(
+            f"revert      {revert.outcome} {plain(revert.commit)} {plain(revert.detail)} ({revert.seconds:.1f} s)"
+        )
+    for stone in view.removed:
+        console.print(f"removed     {plain(stone.told)}")
+    if view.temporal_ui:
+        console.print(f"temporal    {plain(view.temporal_ui)}")
+    print_spans(status.spans)
+    for number, (command, meaning) in enumerate(next_steps(view)):
+        console.print(f"{'' if number else 'next':11} {plain(command):50} {meaning}")
+
+
+def _print_decisions(status: TaskStatus, console: Console) -> None:
     for signed in status.decisions:
         decision = signed.decision
         said = f": {plain(decision.message, 200)}" if decision.message else ""
@@ -118,19 +137,6 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
             about = f" {plain(', '.join(named), 200)}" if named else ""
             said = f": {decision.choice}{more}{about}{said}"
         console.print(f"decision    {decision.action} by {plain(decision.person.id)}{said}")
-    if status.merge_commit:
-        console.print(f"merged as   {plain(status.merge_commit)}")
-    if view.watch is not None:
-        console.print(watch_line(view.watch))
-    for revert in view.reverts:
-        console.print(
-            f"revert      {revert.outcome} {plain(revert.commit)} {plain(revert.detail)} ({revert.seconds:.1f} s)"
-        )
-    if view.temporal_ui:
-        console.print(f"temporal    {plain(view.temporal_ui)}")
-    print_spans(status.spans)
-    for number, (command, meaning) in enumerate(next_steps(view)):
-        console.print(f"{'' if number else 'next':11} {plain(command):50} {meaning}")
 
 
 def _print_standing(view: TaskView, console: Console, *, message: bool) -> None:

@@ -4,6 +4,7 @@ from fastapi import FastAPI
 from temporalio.client import Client
 
 from activities.agents.current import CurrentAdapters
+from activities.archive.ended import ForgottenTasks
 from activities.decisions.signing import DecisionSigner
 from workers.gateway.admission import Admission
 from workers.gateway.app import gateway_app, identify_by_socket
@@ -37,7 +38,17 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
     """The gateway's application on these parts, with its signing key: made the first time, and nobody else's."""
     keys = parts.settings.keys
     signer = DecisionSigner.load(keys) if keys else DecisionSigner.load_or_create(parts.settings.keys_location)
-    reading = Reading(client, parts.chains, parts.artifacts, parts.attested, parts.ends(client), temporal_ui)
+    forgotten = ForgottenTasks(parts.objects)
+    reading = Reading(
+        client,
+        parts.chains,
+        parts.artifacts,
+        parts.tombstones,
+        forgotten,
+        parts.attested,
+        parts.ends(client),
+        temporal_ui,
+    )
     outputs = Outputs(reading, parts.attested, parts.artifacts, parts.settings.hosts, CurrentAdapters(parts.owners))
     traces = RequestTraces(parts.spans, parts.recorder)
     halting = Halting(kept_halts(parts.settings, parts.objects, signer.key), parts.owners)

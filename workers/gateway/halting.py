@@ -76,7 +76,7 @@ class Halting:
 
     async def _entries(self) -> tuple[HaltEntry, ...]:
         try:
-            return await self._record.entries()
+            return await self._record.entries(anew=True)
         except HaltsUnreadable as error:
             raise Unavailable(f"it is not known what is halted, so nothing new begins: {error}") from error
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from activities.archive.contract import Tombstone
 from workflows.models.base import Model
 from workflows.models.decision import Action
 from workflows.models.halt import HaltScope
@@ -76,6 +77,8 @@ class TaskView(Model):
     watch: WatchResult | None = None
     """What came of watching base after the merge; None while it goes on."""
     temporal_ui: str = ""
+    removed: tuple[Tombstone, ...] = ()
+    """What there was of it in the archive and was removed on purpose."""
     halted: str = ""
     """Why its work stands still, if it does; not once it has ended."""
 

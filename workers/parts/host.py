@@ -9,6 +9,7 @@ from typing import Any
 
 from activities.agents.current import CurrentAdapters, CurrentKeys
 from activities.agents.toolchains import Toolchains
+from activities.archive.retention import Retention
 from activities.context.builder import ContextBuilder
 from activities.egress.gateway import EnvoyGateway
 from activities.environment.layer import EnvironmentLayers
@@ -203,6 +204,7 @@ class HostParts:
             layers=layers,
             mirror_lifetime=timedelta(days=settings.mirror_days),
             layer_lifetime=timedelta(days=settings.layer_days),
+            retention=Retention(shared.objects, shared.chains, shared.removing(), settings.lifetimes()),
         )
         return cls(
             shared=shared,

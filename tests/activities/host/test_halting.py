@@ -44,16 +44,16 @@ class Host:
         self.objects = Objects.open(str(state / "archive"))
         self.key = SigningKey.load_or_create(state / "keys", "gateway")
         self.sandboxes = HostSandboxes(state / "runs", BubblewrapBackend(stage_runtime(state)))
-        self.record = self._record(self.key)
+        self.record = self.reader(self.key)
         self._number = 0
 
-    def _record(self, key: SigningKey | None = None) -> HaltRecord:
+    def reader(self, key: SigningKey | None = None) -> HaltRecord:
         public = self.key.public_key
         return HaltRecord(self.objects, TrustedKeys(lambda: (public,)), key, memory=self.state / "halts")
 
     def halts(self, blind_seconds: float = 600) -> HostHalts:
         """As a worker that starts has them."""
-        return HostHalts(self._record(), self.sandboxes, blind_seconds=blind_seconds)
+        return HostHalts(self.reader(), self.sandboxes, blind_seconds=blind_seconds)
 
     async def put(self, action: HaltAction = HaltAction.HALT, *lifts: str) -> str:
         self._number += 1
@@ -149,6 +149,18 @@ async def test_a_host_that_cannot_find_out_begins_nothing_then_lets_everything_s
     await host.goes_on("t1-1-1")
 
 
+class AskedHalts(HostHalts):
+    """Tells when a step has asked."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.asked = asyncio.Event()
+
+    def why_not(self, work: Work) -> str:
+        self.asked.set()
+        return super().why_not(work)
+
+
 class Step(ActivityInboundInterceptor):
     """A step that takes until it is told to end."""
 
@@ -172,8 +184,6 @@ class Attempt:
         self.environment = ActivityEnvironment()
         changes = {"started_time": datetime.now(UTC) + left - AN_HOUR, "start_to_close_timeout": AN_HOUR}
         self.environment.info = self.environment.info.__class__(**(self.environment.info.__dict__ | changes))
-        self.beats = asyncio.Event()
-        self.environment.on_heartbeat = lambda *_: self.beats.set()
         inbound = HeededHalts(halts).intercept_activity(self.step)
         input = ExecuteActivityInput(fn=len, args=[order], executor=None, headers={})
         self.coming = asyncio.ensure_future(self.environment.run(inbound.execute_activity, input))
@@ -229,11 +239,11 @@ async def test_a_step_outlasts_a_halt_and_leaves_its_run_to_the_next_attempt_bef
 
 
 async def test_a_worker_that_stops_during_a_halt_hands_over_what_waits(host: Host) -> None:
-    halts = host.halts()
+    halts = AskedHalts(host.reader(), host.sandboxes, blind_seconds=600)
     await host.put()
     await halts.look()
     attempt = Attempt(halts, order())
-    await attempt.beats.wait()
+    await halts.asked.wait()
     attempt.environment.cancel(activity.ActivityCancellationDetails(worker_shutdown=True))
     with pytest.raises(HandedOver):
         await attempt.result()
