@@ -62,7 +62,7 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
     ),
     (
         "Parts that run apart",
-        (apart.worker, apart.gateway, apart.setup_namespace, apart.keys, apart.payload_key, apart.codec),
+        (apart.worker, apart.gateway, apart.setup_namespace, apart.keys, apart.sign, apart.payload_key, apart.codec),
     ),
 )
 

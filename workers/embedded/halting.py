@@ -9,9 +9,10 @@ import os
 from dataclasses import dataclass
 
 from activities.archive.objects import Objects
-from activities.decisions.keys import KeyUnusable
+from activities.decisions.keys import KeyUnusable, TrustedKeys
 from activities.host.halting import HostHalts
 from activities.host.layout import HostLayout
+from activities.policy.owner_signature import OWNER, OwnersSignatures
 from activities.policy.owners import OwnersFiles
 from activities.policy.people import accounts
 from activities.sandbox.host import HostSandboxes
@@ -38,7 +39,8 @@ class WithoutGateway:
     def of(cls, settings: Settings, as_: str, instead_of: CommandFailed) -> "WithoutGateway":
         """For this OS user. Raises CommandFailed: `instead_of` where there is no key to be used."""
         settings.refuse_missing_files()
-        owners = OwnersFiles.at(settings.config_file, settings.security_file)
+        signatures = OwnersSignatures(TrustedKeys.of_role(settings.keys_location, OWNER))
+        owners = OwnersFiles.at(settings.config_file, settings.security_file, signatures)
         platform = owners.platform()
         try:
             key = gateway_key(settings)

@@ -37,6 +37,7 @@ from activities.gate.watching import BaseWatch
 from activities.host.layout import HostLayout
 from activities.host.room import Room
 from activities.policy.current import CurrentPolicy
+from activities.policy.owner_signature import OWNER, OwnersSignatures
 from activities.policy.owners import OwnersFiles
 from activities.policy.reading import read_platform, read_security
 from activities.repository.git import Git
@@ -173,10 +174,11 @@ class SharedParts:
         """Read the settings and policy files and build everything. Raises PolicyRefusal for an invalid file."""
         state = settings.prepare_state()
         settings.refuse_missing_files()
-        owners = OwnersFiles.at(settings.config_file, settings.security_file)
+        signatures = OwnersSignatures(TrustedKeys.of_role(settings.keys_location, OWNER))
+        owners = OwnersFiles.at(settings.config_file, settings.security_file, signatures)
         # Told as a mistake in the file and not as a change of it: what follows reads both again.
         read_platform(owners.platform_file)
-        read_security(owners.security_file)
+        read_security(owners.security_file, signatures.refuse_unsigned)
         host = settings.host_id()
         settings.close_files()
         layout = HostLayout(settings.hosts / host)
