@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 from temporalio.exceptions import ApplicationError
 
 from activities.archive.objects import ArchiveError
+from activities.decisions.halts import Halted
 from activities.decisions.refused import ActionRefused
 from activities.egress.credentials import KeyNotSet
 from activities.environment.checkout import SetupFailed
@@ -27,14 +28,15 @@ FINAL = (
     ActionRefused,
     ArchiveError,
     DiskFull,
+    Halted,
     KeyNotSet,
     PolicyRefusal,
     RepositoryRefused,
     SetupFailed,
     StalePlacement,
 )
-"""Raised about the world as it is; everything else may be weather, and is tried again. A full disk is for the workflow
-to wait for: it tells people, and no number of tries ends it."""
+"""Raised about the world as it is; everything else may be weather, and is tried again. A full disk or a
+halt is for the workflow to wait for: it tells people, and no number of tries ends it."""
 
 
 def step(function: Callable[Arguments, Awaitable[Result]]) -> Callable[Arguments, Awaitable[Result]]:

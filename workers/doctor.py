@@ -25,8 +25,10 @@ from activities.sandbox.stage import stage_runtime
 from workers.agent_checks import examine_agents
 from workers.embedded.programs import program
 from workers.findings import Finding
+from workers.parts.halts import read_halts
 from workers.sandboxes import configured_backend, configured_sizing
 from workers.settings import Settings, StateUnusable
+from workflows.models.halt import Reach
 from workflows.models.limits import Limits
 from workflows.models.policy import PolicyRefusal
 from workflows.models.run import RunEnd
@@ -42,6 +44,7 @@ async def examine(settings: Settings) -> list[Finding]:
         ("disk space", f"df -h {settings.state}", _disk),
         ("archive", "journeyman upgrade --dry-run   # if it is of an older version", _archive),
         ("policy files", f"edit {settings.config_file} or {settings.security_file} as the line says", _policy),
+        ("halts", "journeyman halts   # `journeyman resume --all` lets it go on", _halts),
         ("git", "apt-get install git   # 2.38 or newer", _git),
         ("user namespaces", "sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000", _namespaces),
         ("sandbox", "make setup   # then read the line above; a sandbox must start as an unprivileged user", _sandbox),
@@ -116,6 +119,17 @@ async def _policy(settings: Settings) -> str:
     if not platform.agents:
         return f"no agent is configured yet: add [agents.NAME] to {settings.config_file}, as docs/quickstart.md shows"
     return f"profile {platform.profile}, agents {', '.join(sorted(platform.agents))}"
+
+
+async def _halts(settings: Settings) -> str:
+    location = settings.archive_location
+    if "://" not in location and not Path(location).exists():
+        return "nothing is on record yet"
+    record = read_halts(settings, Objects.open(location))
+    halts = await record.standing()
+    if stopped := [halt.told for halt in halts if halt.scope.reach is Reach.ALL]:
+        raise RuntimeError(stopped[0])
+    return "; ".join(halt.told for halt in halts) or "nothing is halted"
 
 
 async def _git(_: Settings) -> str:

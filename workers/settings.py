@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     cached_workflows: int = Field(default=500, ge=1)
     """Workflows kept in memory; a parked one that was dropped is replayed when somebody decides."""
     lease_seconds: float = Field(default=60, gt=0)
-    """How long runs go on while this host can't reach Temporal, before they are frozen."""
+    """How long runs go on while this host can't reach Temporal, or read what is halted, before they are frozen."""
     lapse_seconds: float = Field(default=1800, gt=0)
     """How long they stay frozen before they are stopped, their work kept."""
     checkpoint_seconds: float = Field(default=120, ge=0)

@@ -11,6 +11,9 @@ from temporalio.client import Client
 from temporalio.worker import FixedSizeSlotSupplier, Interceptor, Worker, WorkerTuner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.decisions.halts import HaltsUnreadable
+from activities.host.halting import LOOK_SECONDS
+from activities.host.heeding import HeededHalts
 from activities.host.placements import PlaceSupplier
 from activities.tracing.steps import TracedSteps
 from workers.beating import Beating
@@ -77,6 +80,7 @@ def build(
     if "api" in serve:
         workers.append(_activities(client, queues.API, api_steps(client, shared), traced, slots=50))
     if host is not None:
+        heeding = [*traced, HeededHalts(host.halts)]
         workers += [
             Worker(
                 client,
@@ -92,7 +96,9 @@ def build(
                 graceful_shutdown_timeout=GRACE,
                 interceptors=traced,
             ),
-            _activities(client, host_queue(host.host), host.host_steps, traced, slots=shared.settings.capacity * 2 + 2),
+            _activities(
+                client, host_queue(host.host), host.host_steps, heeding, slots=shared.settings.capacity * 2 + 2
+            ),
             _activities(client, host_control_queue(host.host), host.control_steps, traced, slots=1000),
         ]
     return workers
@@ -128,6 +134,9 @@ async def working(
         if "api" in serve:
             chores.append(_look_for_ends(client, shared))
         if host is not None:
+            with contextlib.suppress(HaltsUnreadable):
+                # Before any step: until it is known what is halted, nothing begins.
+                await host.halts.look()
             await host.gateway.ensure_running()
             await schedule_sweep(client, host.host, timedelta(seconds=shared.settings.sweep_seconds))
             chores += _host_chores(client, host)
@@ -170,12 +179,16 @@ def _host_chores(client: Client, host: HostParts) -> list[Coroutine[None, None, 
         await client.service_client.check_health(timeout=timedelta(seconds=LEASE_CHECK_SECONDS))
         host.sandboxes.renew_lease()
 
+    async def look_for_halts() -> None:
+        await host.halts.look()
+
     async def give_back() -> None:
         for task in await sweep(client, host):
             _log.warning("task %s no longer needed its workspace here: it was given back", task)
 
     return [
         repeat("renew the lease of this host's runs, which freeze without it", renew_lease, LEASE_CHECK_SECONDS),
+        repeat("find out what is halted", look_for_halts, LOOK_SECONDS),
         repeat("keep the egress gateway up", host.gateway.ensure_running, GATEWAY_CHECK_SECONDS),
         repeat("look for workspaces that no task needs", give_back, SWEEP_SECONDS),
     ]

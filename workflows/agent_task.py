@@ -17,7 +17,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlrea
 from workflows import queues, search_attributes, timeouts
 from workflows.failures import message_of
 from workflows.hosting import Hosting
-from workflows.landing import Landing, to_its_end
+from workflows.landing import Landing
 from workflows.merge_watch import MergeWatch
 from workflows.models.decision import Action, SignedDecision
 from workflows.models.gate import Permit
@@ -71,7 +71,7 @@ class AgentTask(ReviewDesk):
         guidance = await self._specified()
         while guidance is not None and await self._rounds.work(guidance):
             if not self.progress.evaluation.blocked:
-                await to_its_end(self._landing.propose())
+                await self._landing.propose()
             chosen = await self._land()
             if chosen is None:
                 return

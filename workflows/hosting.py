@@ -11,6 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from workflows import queues, timeouts
 from workflows.attendance import HostGone, attended
 from workflows.failures import message_of
+from workflows.halting import unless_halted
 from workflows.models.patch import Patch
 from workflows.models.status import Stage
 from workflows.models.steps import Prepared, PrepareOrder, ReleaseOrder
@@ -64,14 +65,17 @@ class Hosting:
         limit: timedelta,
     ) -> Result:
         """One step that needs the workspace."""
-        return await workflow.execute_activity_method(
-            step,
-            order,
-            task_queue=prepared.placement.queue,
-            start_to_close_timeout=limit,
-            heartbeat_timeout=timeouts.HEARTBEAT,
-            retry_policy=timeouts.UNTIL_REATTACHED,
-            summary=f"round {self._progress.status.round} on {prepared.placement.host}",
+        return await unless_halted(
+            self._progress,
+            lambda: workflow.execute_activity_method(
+                step,
+                order,
+                task_queue=prepared.placement.queue,
+                start_to_close_timeout=limit,
+                heartbeat_timeout=timeouts.HEARTBEAT,
+                retry_policy=timeouts.UNTIL_REATTACHED,
+                summary=f"round {self._progress.status.round} on {prepared.placement.host}",
+            ),
         )
 
     async def _prepare(self, start: Patch | None, lost: int) -> Prepared:
@@ -85,13 +89,13 @@ class Hosting:
         if pause != timeouts.ROOM[0]:
             self._progress.say("")
         self._progress.policy = prepared.policy
-        self._progress.change(placement=prepared.placement)
+        self._progress.change(placement=prepared.placement, team=prepared.policy.budget.team)
         return prepared
 
     async def _place(self, order: PrepareOrder) -> Prepared | None:
         """A workspace; None from a host whose disk is full, which people are told, since they have to make room."""
         try:
-            return await self._placed(order)
+            return await unless_halted(self._progress, lambda: self._placed(order))
         except ActivityError as error:
             if not (isinstance(error.cause, ApplicationError) and error.cause.type == "DiskFull"):
                 raise

@@ -10,6 +10,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from workflows import queues, timeouts
 from workflows.failures import message_of
+from workflows.halting import unless_halted
 from workflows.hosting import Hosting
 from workflows.models.decision import SignedDecision
 from workflows.models.gate import Permit
@@ -42,8 +43,11 @@ class Landing:
         self._conflicted = False
 
     async def propose(self) -> None:
-        """Publish the branch, and create or update its pull request."""
+        """Publish the branch, and create or update its pull request. Each try is finished, a halt is waited for."""
         self._progress.enter(Stage.PROPOSE)
+        await unless_halted(self._progress, lambda: to_its_end(self._propose_once()))
+
+    async def _propose_once(self) -> None:
         status = self._progress.status
         assert status.patch and status.evaluation and status.run and status.context
         pull_request = await workflow.execute_activity_method(
@@ -184,7 +188,7 @@ class Landing:
         self._progress.change(patch=patch)
         evaluation = self._progress.evaluation
         if not evaluation.blocked:
-            await to_its_end(self.propose())
+            await self.propose()
             permits = await self.judge()
             if not given:
                 # A policy's approval is always computed anew.

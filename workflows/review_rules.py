@@ -131,6 +131,10 @@ def _names(ids: tuple[str, ...]) -> str:
     return ", ".join(ids[:5]) + (", …" if len(ids) > 5 else "")
 
 
+_SAMPLED = frozenset({"lines-not-run", "mutant-survived"})
+"""Notes about a part of the patch that there was time to look at, which another time is another part."""
+
+
 def approval_carries_over(
     *, policy: TaskPolicy, new_policy_hash: str, same_patch: bool, old_findings: set[str], new_findings: set[str]
 ) -> str:
@@ -144,6 +148,6 @@ def approval_carries_over(
         return "the patch is not byte-identical on the new base"
     if new_policy_hash != policy.hash:
         return "the policy has changed: an owner's file, or the team's on base"
-    if added := sorted(new_findings - old_findings):
+    if added := sorted(each for each in new_findings - old_findings if each.partition(" ")[0] not in _SAMPLED):
         return f"the new base brings findings: {', '.join(added)}"
     return ""

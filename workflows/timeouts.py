@@ -20,6 +20,8 @@ PREPARE = timedelta(minutes=60)
 """Clone, check out and, on first use, build the environment layer."""
 ROOM = (timedelta(seconds=5), timedelta(minutes=5))
 """First and longest pause before a place is asked for again, after a host had no room on its disk."""
+HALT = (timedelta(seconds=2), timedelta(minutes=5))
+"""First and longest pause before a step is asked for again that answered that its work is halted."""
 SWEEP = timedelta(minutes=30)
 """With the wait for a host that is away."""
 HEARTBEAT = timedelta(seconds=30)

@@ -29,6 +29,7 @@ from activities.last_use import forget_use, last_used, mark_used
 from activities.removal import remove
 from activities.sandbox.contract import LAYER, PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
 from workflows.models.base import Model
+from workflows.models.halt import Work
 from workflows.models.limits import Limits
 from workflows.models.policy import RegistryReach, Setup
 from workflows.models.run import RunEnd
@@ -101,12 +102,18 @@ class EnvironmentLayers:
         self._registries = registries
 
     async def ensure(
-        self, setup: Setup, source: Path, limits: Limits, toolchain_hash: str, image: str = ""
+        self,
+        setup: Setup,
+        source: Path,
+        limits: Limits,
+        toolchain_hash: str,
+        image: str = "",
+        work: Work | None = None,
     ) -> Layer | None:
         """The layer for this set-up of this checkout, made now if it is not there. None if there is nothing to set up.
 
         `toolchain_hash` stands for the system that the commands find, and so for `image`, which they run in. Whoever
-        asks for the same one at the same time waits for it. Raises SetupFailed.
+        asks for the same one at the same time waits for it. `work`: whose it is, if it is made. Raises SetupFailed.
         """
         if not setup.commands:
             return None
@@ -134,7 +141,7 @@ class EnvironmentLayers:
                     files=0,
                     size=0,
                 )
-                layer = await self._make(setup, manifest, source, limits, image)
+                layer = await self._make(setup, manifest, source, limits, image, work)
             return layer
 
     def find(self, key: str) -> Layer:
@@ -176,7 +183,9 @@ class EnvironmentLayers:
         mark_used(directory)
         return Layer(directory, LayerManifest.model_validate_json(text))
 
-    async def _make(self, setup: Setup, manifest: LayerManifest, source: Path, limits: Limits, image: str) -> Layer:
+    async def _make(
+        self, setup: Setup, manifest: LayerManifest, source: Path, limits: Limits, image: str, work: Work | None
+    ) -> Layer:
         building = self._directory / "building" / manifest.key
         # The run has the key's name, so that what a dead worker left is found, ended and removed before the next try.
         run_id = f"setup-{manifest.key[:32]}"
@@ -198,6 +207,7 @@ class EnvironmentLayers:
                 limits=limits,
                 image=image,
                 uid=uid,
+                work=work,
             )
             status, output, records = await self._run(spec, reach)
             if status.end is not RunEnd.EXITED or status.exit_code != 0:

@@ -21,6 +21,7 @@ from activities.repository.mirror import Mirror
 from activities.repository.workspace import Workspaces, objects_mount
 from activities.sandbox.contract import LAYER, Mount, RunStatus, Sandboxes, SandboxSpec
 from workflows.models.evidence import CheckOutcome, CheckRun, TestOutcome
+from workflows.models.halt import Work
 from workflows.models.policy import Check, TaskPolicy
 from workflows.models.run import RunEnd
 
@@ -52,6 +53,8 @@ class Bench:
     uid: int | None
     """As root: the unprivileged uid that owns checkouts."""
     layer: Mount | None = None
+    work: Work | None = None
+    """Whose work it is, by which it is halted."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,7 @@ def _spec(run_id: str, checkout: Path, bench: Bench, check: Check, policy: TaskP
         image=policy.image,
         egress=None,
         uid=bench.uid,
+        work=bench.work,
     )
 
 

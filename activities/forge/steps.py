@@ -11,6 +11,7 @@ from activities.callers import only_called_by
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested, AttestedMerge, AttestedPatch
 from activities.decisions.authority import Authority
+from activities.decisions.halts import Halted, HaltRecord
 from activities.decisions.refused import ActionRefused
 from activities.decisions.trust import Demotion, TrustRecords
 from activities.failures import step
@@ -22,6 +23,7 @@ from activities.policy.current import CurrentPolicy
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
 from workflows.models.evidence import Evidence
+from workflows.models.halt import Work
 from workflows.models.intent import task_workflow_id
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
@@ -42,7 +44,11 @@ WhoseTurn = Callable[[Task], Awaitable[str]]
 
 
 class ForgeActivities:
-    """Implements steps.ForgeSteps. Each acts on the task as it was admitted, with what workers attested about it."""
+    """Implements steps.ForgeSteps. Each acts on the task as it was admitted, with what workers attested about it.
+
+    What brings work out looks for a halt last. What takes it back, or closes a pull request, does not: that is what
+    people have to be able to do while work is halted.
+    """
 
     def __init__(
         self,
@@ -58,6 +64,7 @@ class ForgeActivities:
         trust: TrustRecords,
         watch: BaseWatch,
         whose_turn: WhoseTurn,
+        halts: HaltRecord,
     ) -> None:
         self._forge = forge
         self._admissions = admissions
@@ -71,6 +78,7 @@ class ForgeActivities:
         self._trust = trust
         self._watch = watch
         self._whose_turn = whose_turn
+        self._halts = halts
 
     @activity.defn(name="propose")
     @step
@@ -78,13 +86,14 @@ class ForgeActivities:
         """Push the branch and create, adopt or update its pull request."""
         only_called_by(task_workflow_id(order.task.id))
         task = await self._admissions.confirm(order.task)
-        await self._authority.may_publish(order.patch, order.evaluation, task)
+        judged = await self._authority.may_publish(order.patch, order.evaluation, task)
         evidence = Evidence.model_validate_json(await self._artifacts.get(order.evaluation.evidence))
         if evidence.digest() != order.evaluation.evidence_hash:
             raise ActionRefused("refused: the evidence in this order is not the evidence that it names")
         run = await self._attested.run(task.id, order.run.run_id)
         body = pull_body(task, order.patch, order.evaluation, evidence, run)
         bundle = await self._artifacts.get(order.patch.bundle)
+        await self._halts.refuse(Work.of(task, judged.policy))
         return await self._forge.propose(task, order.patch, bundle, pull_title(task), body)
 
     @activity.defn(name="rebase")
@@ -124,6 +133,13 @@ class ForgeActivities:
             return MergeResult(outcome=MergeOutcome.BASE_MOVED, detail=detail)
         if (other := await self._whose_turn(task)) not in {"", task.id}:
             return MergeResult(outcome=MergeOutcome.QUEUED, detail=f"it is the turn of task {other}")
+        try:
+            await self._halts.refuse(Work.of(task, judged.policy))
+        except Halted as halted:
+            if order.merge is not None:
+                # Who wants it afterwards says so again: it is not made behind everybody's back.
+                await self._attested.add_used(task.id, order.merge.signature, str(halted))
+            return MergeResult(outcome=MergeOutcome.REFUSED, detail=f"not merged: {halted}; the approval still counts")
         message = merge_message(task, order.evaluation.evidence_hash, order.approvals, order.merge, verdict)
         result = await self._forge.merge(task, order.pull_request, order.patch, message)
         if result.outcome is MergeOutcome.MERGED:

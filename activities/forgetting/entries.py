@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import ValidationError
 
 from activities.archive.contract import ChainEntry
+from activities.decisions.halts import KIND as HALT
 from activities.decisions.signed_record import SignedRecord
 from activities.decisions.signing import DecisionSigner, DecisionVerifier, SignatureRefused, SignedAdmission
 from activities.forgetting.words import Words, taken_out
@@ -16,12 +17,20 @@ from workflows.models.task import Task
 class Rewriting:
     """Takes one person out of entries of one chain."""
 
-    def __init__(self, words: Words, verifier: DecisionVerifier, signer: DecisionSigner, record: SignedRecord) -> None:
-        """`signer`: with a gateway's key. `record`: with a worker's."""
+    def __init__(
+        self,
+        words: Words,
+        verifier: DecisionVerifier,
+        signer: DecisionSigner,
+        record: SignedRecord,
+        halts: SignedRecord,
+    ) -> None:
+        """`signer`: with a gateway's key, as `halts`. `record`: with a worker's."""
         self._words = words
         self._verifier = verifier
         self._signer = signer
         self._record = record
+        self._halts = halts
         self._signatures: dict[str, str] = {}
         """Old to new: an old one would tell who was meant to anybody who guesses it."""
 
@@ -38,7 +47,8 @@ class Rewriting:
         if "statement" in data:
             if self._without(data["statement"]) == data["statement"]:
                 return data
-            return self._record.signed_anew(entry.task_id, entry.kind, data, self._without)
+            record = self._halts if entry.kind == HALT else self._record
+            return record.signed_anew(entry.task_id, entry.kind, data, self._without)
         return {**data, **dict(self._mapping(data))}
 
     def _without(self, value: object) -> object:

@@ -237,7 +237,7 @@ def _said(value: object, person: str, *, theirs: bool) -> set[str]:
     found: set[str] = set()
     decided_by = value.get("person")
     if isinstance(decided_by, dict) and decided_by.get("id") == person:
-        found |= {str(value.get("message", "")), str(value.get("detail", ""))}
+        found |= {str(value.get(key, "")) for key in ("message", "detail", "reason")}
     if theirs:
         found |= {str(value[key]) for key in ("goal", "link", "title") if isinstance(value.get(key), str)}
         found |= {str(text) for text in value.get("acceptance", ()) if isinstance(text, str)}

@@ -26,7 +26,7 @@ BUILT_IN = (
     ),
     RiskRule(
         tier=RiskTier.HIGH,
-        paths=("migrations/", "migrate/", "alembic/versions/", "db/schema.rb", "*.sql"),
+        paths=(*paths.MIGRATIONS, "*.sql"),
         because="it changes how data is kept, which taking the merge back does not undo",
     ),
     RiskRule(

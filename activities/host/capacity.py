@@ -14,6 +14,7 @@ from activities.environment.layer import EnvironmentLayers, Layer
 from activities.environment.registries import RegistryAccess
 from activities.failures import step
 from activities.host.giving_back import GivingBack
+from activities.host.halting import HostHalts
 from activities.host.layout import workspace_name
 from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
@@ -29,6 +30,7 @@ from activities.repository.patches import Patches
 from activities.repository.workspace import Workspaces
 from activities.sandbox.contract import ImageRefused, Sandboxes
 from workflows.models.checkpoint import Checkpoint
+from workflows.models.halt import Work
 from workflows.models.intent import task_workflow_id
 from workflows.models.patch import Patch
 from workflows.models.policy import EgressProfile, PolicyRefusal, TaskPolicy
@@ -60,6 +62,7 @@ class CapacityActivities:
         policies: CurrentPolicy,
         answers: HostAnswers,
         registries: Callable[[], Awaitable[RegistryAccess]],
+        halts: HostHalts,
     ) -> None:
         self._host = host
         self._placements = placements
@@ -78,6 +81,7 @@ class CapacityActivities:
         self._policies = policies
         self._answers = answers
         self._registries = registries
+        self._halts = halts
 
     @activity.defn(name="prepare")
     @step
@@ -124,17 +128,18 @@ class CapacityActivities:
         # Read for each task: owners edit these while the worker runs.
         platform, security = self._owners.platform(), self._owners.security()
         policy = await self._policy(mirror, base, task, security)
+        self._halts.refuse(Work.of(task, policy))
         system = await self._system(policy.image)
         agent = choose_agent(platform, security, task.agent)
         tree = await self._start_tree(mirror, base, start)
         if found is not None:
             held = await self._take_over(found, order.epoch)
-            layer = await self._layer(mirror, base, policy, held, system)
+            layer = await self._layer(mirror, base, policy, held, system, task)
         else:
             await self._clear_older(task.id, order.epoch)
             held = self._take(task.id, order.epoch)
             try:
-                layer = await self._layer(mirror, base, policy, held, system)
+                layer = await self._layer(mirror, base, policy, held, system, task)
                 room = policy.run_limits.disk_bytes
                 await self._workspaces.create(
                     held.workspace, mirror, commit=base, tree=tree, uid=held.uid, room_bytes=room
@@ -235,13 +240,16 @@ class CapacityActivities:
         await self._patches.restore(mirror, resume_from)
         return resume_from.tree
 
-    async def _layer(self, mirror: Mirror, base: str, policy: TaskPolicy, held: Held, system: str) -> Layer | None:
+    async def _layer(
+        self, mirror: Mirror, base: str, policy: TaskPolicy, held: Held, system: str, task: Task
+    ) -> Layer | None:
         if not policy.setup.commands:
             return None
         name = f"{workspace_name(held.task_id, held.epoch)}.setup"
         source = await self._workspaces.create(name, mirror, commit=base, tree=f"{base}^{{tree}}", uid=None)
         try:
-            return await self._layers.ensure(policy.setup, source, policy.setup_limits, system, policy.image)
+            work = Work.of(task, policy)
+            return await self._layers.ensure(policy.setup, source, policy.setup_limits, system, policy.image, work)
         finally:
             await self._workspaces.remove(name)
 

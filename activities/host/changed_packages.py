@@ -9,6 +9,7 @@ from activities.evaluation.lock_changes import LockChanges, LockReader, not_allo
 from activities.repository.git import Git
 from activities.repository.mirror import Mirror
 from activities.repository.workspace import Workspaces
+from workflows.models.halt import Work
 from workflows.models.packages import PackageChanges
 from workflows.models.patch import Patch
 from workflows.models.policy import TaskPolicy
@@ -51,7 +52,9 @@ class ChangedPackages:
         source = await self._workspaces.create(name, mirror, commit=patch.base_commit, tree=tree, uid=None)
         system = self._layers.find(prepared.layer).manifest.toolchain
         try:
-            layer = await self._layers.ensure(policy.setup, source, policy.setup_limits, system, policy.image)
+            layer = await self._layers.ensure(
+                policy.setup, source, policy.setup_limits, system, policy.image, Work.of(task, policy)
+            )
         except SetupFailed as failed:
             return Brought(lock_files=changes.lock_files, broken=str(failed))
         finally:

@@ -35,6 +35,7 @@ from activities.sandbox.contract import Sandboxes
 from activities.sandbox.still_copy import StillCopy, TooMuch
 from workflows.models.artifact import ArtifactRef
 from workflows.models.checkpoint import Checkpoint
+from workflows.models.halt import Work
 from workflows.models.limits import MIB
 from workflows.models.steps import RunOrder
 from workflows.models.usage import Metered
@@ -217,7 +218,13 @@ class Checkpoints:
         base = prepared.base_commit
         name = f"{order.run_id}-c"
         exported = await host.exporter.export(
-            name, self._place / "tree", self._mirror, base, held.uid, prepared.policy.image
+            name,
+            self._place / "tree",
+            self._mirror,
+            base,
+            held.uid,
+            prepared.policy.image,
+            Work.of(task, prepared.policy),
         )
         tree = exported.tree
         now = datetime.now(UTC)

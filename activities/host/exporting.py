@@ -15,6 +15,7 @@ from activities.repository.intake import ExportRefused
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
 from activities.repository.workspace import Workspaces
+from workflows.models.halt import Work
 from workflows.models.patch import ExportResult
 from workflows.models.steps import ExportOrder
 
@@ -56,7 +57,9 @@ class ExportingActivities:
         base = prepared.base_commit
         try:
             workspace = self._workspaces.path(name)
-            exported = await self._exporter.export(name, workspace, mirror, base, held.uid, prepared.policy.image)
+            exported = await self._exporter.export(
+                name, workspace, mirror, base, held.uid, prepared.policy.image, Work.of(task, prepared.policy)
+            )
         except ExportRefused as refused:
             return ExportResult(refused=str(refused))
         base_tree = await self._git.line("rev-parse", f"{base}^{{tree}}", purpose="reading base", git_dir=mirror.path)

@@ -19,6 +19,7 @@ from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
 from activities.sandbox.contract import Sandboxes
 from workflows.models.evidence import Evaluation
+from workflows.models.halt import Work
 from workflows.models.packages import MOST_PACKAGES, PackageChanges
 from workflows.models.steps import EvaluateOrder, PackagesOrder
 
@@ -113,4 +114,5 @@ class JudgingActivities:
             commit=order.patch.base_commit,
             uid=held.uid,
             layer=self._layers.find(order.prepared.layer).mount() if order.prepared.layer else None,
+            work=Work.of(order.task, order.prepared.policy),
         )

@@ -14,6 +14,7 @@ from activities.repository.intake import ExportRefused
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
 from activities.repository.workspace import Workspaces
+from workflows.models.halt import OWN
 from workflows.models.patch import Patch
 from workflows.models.run import RunEnd
 
@@ -64,8 +65,9 @@ class LastWork:
         run, base = runs[-1], note.prepared.base_commit
         mirror = self._mirrors.of(note.task.repository.url)
         name = held.workspace
+        # The host's own, as nobody's work: what somebody cancels during a halt is kept, and does not wait for its end.
         exported = await self._exporter.export(
-            name, self._workspaces.path(name), mirror, base, held.uid, note.prepared.policy.image
+            name, self._workspaces.path(name), mirror, base, held.uid, note.prepared.policy.image, OWN
         )
         base_tree = await self._git.line("rev-parse", f"{base}^{{tree}}", purpose="reading base", git_dir=mirror.path)
         if exported.tree == base_tree:

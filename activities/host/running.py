@@ -40,6 +40,7 @@ from activities.repository.mirror import Mirrors
 from activities.repository.workspace import Workspaces, objects_mount
 from activities.sandbox.contract import INPUT, LAYER, PROXY_PORT, Mount, RunStatus, Sandboxes, SandboxSpec
 from activities.tracing.traces import Traces, run_environment
+from workflows.models.halt import Work
 from workflows.models.policy import EgressProfile, PolicyRefusal
 from workflows.models.run import INTERRUPTED, HangKind, RunEnd, RunResult
 from workflows.models.steps import RunOrder
@@ -279,6 +280,7 @@ class RunningActivities:
             image=prepared.policy.image,
             egress=egress,
             uid=held.uid,
+            work=Work.of(order.task, prepared.policy),
         )
 
     async def _conclude(self, order: RunOrder, adapter: AgentAdapter, status: RunStatus, output: bytes) -> RunResult:

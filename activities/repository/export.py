@@ -21,6 +21,7 @@ from activities.repository.intake import MOST_FILES, MOST_PACK_BYTES, ExportRefu
 from activities.repository.mirror import Mirror
 from activities.repository.workspace import OBJECTS
 from activities.sandbox.contract import Mount, Sandboxes, SandboxSpec
+from workflows.models.halt import Work
 from workflows.models.limits import MIB, Limits
 from workflows.models.patch import LeftOut
 from workflows.models.run import RunEnd
@@ -63,11 +64,18 @@ class Exporter:
         self._directory = directory
 
     async def export(
-        self, name: str, workspace: Path, mirror: Mirror, base: str, uid: int | None, image: str = ""
+        self,
+        name: str,
+        workspace: Path,
+        mirror: Mirror,
+        base: str,
+        uid: int | None,
+        image: str = "",
+        work: Work | None = None,
     ) -> Exported:
         """The workspace's tree, its objects in the vault. Raises ExportRefused or GitError.
 
-        `name` is unique on this host and the same for a retry, which starts over.
+        `name` is unique on this host and the same for a retry, which starts over. `work`: whose it is.
         """
         scratch = self._directory / name
         shutil.rmtree(scratch, ignore_errors=True)
@@ -80,7 +88,8 @@ class Exporter:
                     os.chown(Path(folder) / each, uid, uid, follow_symlinks=False)
             os.chown(scratch, uid, uid)
         try:
-            await self._write_tree(name, workspace, scratch, mirror, base, uid, image)
+            spec = _spec(name, workspace, scratch, mirror, base, uid, image)
+            await self._write_tree(spec.model_copy(update={"work": work}))
             tree = _read_plain(scratch / "tree", 100).decode("ascii", errors="replace").strip()
             left_out = _read_left_out(scratch / "left-out")
             pack = _read_plain(scratch / "pack", MOST_PACK_BYTES)
@@ -90,27 +99,10 @@ class Exporter:
         await self._intake.inspect(mirror.vault, base, tree)
         return Exported(tree, left_out)
 
-    async def _write_tree(
-        self, name: str, workspace: Path, scratch: Path, mirror: Mirror, base: str, uid: int | None, image: str
-    ) -> None:
-        run_id = f"export-{name}"
-        await self._discard(run_id)
-        spec = SandboxSpec(
-            run_id=run_id,
-            command=("python3", "-I", "-S", "-c", _PROGRAM, base, *map(str, (MOST_FILE_BYTES, MOST_BYTES, MOST_FILES))),
-            workspace=workspace,
-            workspace_writable=False,
-            mounts=(
-                Mount(source=scratch, target=tree_writer.SCRATCH, writable=True),
-                Mount(source=mirror.objects, target=OBJECTS),
-                Mount(source=mirror.vault / "objects", target=_VAULT),
-            ),
-            limits=_LIMITS,
-            image=image,
-            uid=uid,
-        )
+    async def _write_tree(self, spec: SandboxSpec) -> None:
+        await self._discard(spec.run_id)
         status, output = await self._sandboxes.run(spec)
-        await self._discard(run_id)
+        await self._discard(spec.run_id)
         said = output.decode(errors="replace").strip()[-1000:]
         if status.end in {RunEnd.NOT_STARTED, RunEnd.LOST, RunEnd.STOPPED, RunEnd.LEASE_LAPSED}:
             raise GitError("reading the workspace", f"{status.end}: {status.detail}", 1)
@@ -128,6 +120,25 @@ class Exporter:
         with suppress(LookupError):
             await self._sandboxes.stop(run_id, "reading the workspace starts over")
             await self._sandboxes.forget(run_id)
+
+
+def _spec(
+    name: str, workspace: Path, scratch: Path, mirror: Mirror, base: str, uid: int | None, image: str
+) -> SandboxSpec:
+    return SandboxSpec(
+        run_id=f"export-{name}",
+        command=("python3", "-I", "-S", "-c", _PROGRAM, base, *map(str, (MOST_FILE_BYTES, MOST_BYTES, MOST_FILES))),
+        workspace=workspace,
+        workspace_writable=False,
+        mounts=(
+            Mount(source=scratch, target=tree_writer.SCRATCH, writable=True),
+            Mount(source=mirror.objects, target=OBJECTS),
+            Mount(source=mirror.vault / "objects", target=_VAULT),
+        ),
+        limits=_LIMITS,
+        image=image,
+        uid=uid,
+    )
 
 
 def _read_plain(path: Path, most: int) -> bytes:

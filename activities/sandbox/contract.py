@@ -6,6 +6,7 @@ from typing import Protocol
 
 from activities.sandbox.arrivals import Arrivals
 from workflows.models.base import Model
+from workflows.models.halt import Work
 from workflows.models.limits import Guarantees, LimitGrades, Limits
 from workflows.models.run import RunEnd, Usage
 
@@ -71,6 +72,8 @@ class SandboxSpec(Model):
     """Where sandboxes are containers: the image that is their system. Empty, it is the platform's."""
     uid: int | None = None
     """As root: the unprivileged uid that owns the workspace. None: one is taken from the pool for this run."""
+    work: Work | None = None
+    """Whose work it is, by which it is halted. None: that is not known, and every halt means it too."""
 
 
 class RunStatus(Model):

@@ -17,6 +17,7 @@ from activities.sandbox.runs import LeaseTerms, Runs
 from activities.sandbox.stage import Stage
 from activities.sandbox.uids import UidPool, check_uid
 from activities.sandbox.vitals import vitals_of
+from workflows.models.halt import OWN, Work
 from workflows.models.limits import Grade, Guarantees, LimitGrades
 
 POLL_SECONDS = 0.05
@@ -89,7 +90,7 @@ class HostSandboxes:
     def _try_out(self, spec: SandboxSpec, change: Callable[[Launch], Launch]) -> tuple[RunStatus, bytes]:
         uid = self.take_uid()
         try:
-            return self._runs.try_out(spec, uid, change, TRIAL_SECONDS)
+            return self._runs.try_out(spec.model_copy(update={"work": OWN}), uid, change, TRIAL_SECONDS)
         finally:
             self.give_back_uid(uid)
 
@@ -206,6 +207,13 @@ class HostSandboxes:
     async def thaw(self, run_id: str) -> None:
         """Let a frozen run go on."""
         await asyncio.to_thread(self._runs.existing(run_id).freeze.unlink, missing_ok=True)
+
+    def halt(self, covers: Callable[[Work | None], bool]) -> tuple[str, ...]:
+        """Make every run stand still whose work is covered, whoever thaws it, and let go on whichever is not any more.
+
+        Returns the ids of those that are made to stand still. Does not wait for them, nor look whether they live.
+        """
+        return self._runs.halt(covers)
 
     def renew_lease(self) -> None:
         """Say that this host's worker is in touch with Temporal. Call it several times per `lease_seconds`."""

@@ -42,6 +42,8 @@ class RunDirectory:
         """Its content is the reason."""
         self.freeze = path / "freeze"
         """While it is there, every process of the sandbox stands still."""
+        self.halt = path / "halt"
+        """The same, for those who stopped all such work: whoever thaws a run leaves this alone."""
         self.still = path / "still"
         """There once every process does."""
         self.status = path / "status.json"

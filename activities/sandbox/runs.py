@@ -23,6 +23,7 @@ from activities.sandbox.contract import RunStatus, SandboxSpec
 from activities.sandbox.launch import Ceilings, Launch
 from activities.sandbox.pulse import silence
 from activities.sandbox.run_directory import LEASE, RUN_ID, RunDirectory
+from workflows.models.halt import Work
 from workflows.models.limits import LimitGrades
 from workflows.models.run import RunEnd
 
@@ -272,6 +273,30 @@ class Runs:
         directory.path.rename(aside)
         shutil.rmtree(aside)
 
+    def halt(self, covers: Callable[[Work | None], bool]) -> tuple[str, ...]:
+        """Mark the runs that have not ended and are covered, and take the mark from all others; see host.py.
+
+        Raises OSError for the first that can't be marked, when all others are.
+        """
+        marked, failed = [], []
+        for run_id in self.known():
+            directory = self.directory(run_id)
+            if directory.status.exists():
+                continue
+            try:
+                if covers(_work(directory)):
+                    directory.halt.touch()
+                    marked.append(run_id)
+                else:
+                    directory.halt.unlink(missing_ok=True)
+            except FileNotFoundError:
+                continue  # Its directory was removed meanwhile.
+            except OSError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
+        return tuple(marked)
+
     def remove_abandoned(self) -> None:
         """Remove what was being made or removed when the process that did was killed."""
         for path in self.path.iterdir():
@@ -295,6 +320,15 @@ class Runs:
         if not self.path.is_dir():
             return []
         return sorted(path.name for path in self.path.iterdir() if RUN_ID.fullmatch(path.name) and path.is_dir())
+
+
+def _work(directory: RunDirectory) -> Work | None:
+    """None where that is not known, for whatever reason."""
+    try:
+        content = (run_directory.read(directory.spec) or {}).get("work")
+        return None if content is None else Work.model_validate(content)
+    except (OSError, ValueError):
+        return None
 
 
 def _read_status(directory: RunDirectory) -> RunStatus | None:

@@ -151,7 +151,7 @@ class Supervision:
             self._conclude("deadline", f"It ran longer than {self._launch.ceilings.wall_seconds:g} seconds.")
         if self._lease.lapsed():
             self._conclude("lease-lapsed", self._lease.explanation())
-        wanted = self._lease.overdue() or self._directory.freeze.exists()
+        wanted = self._lease.overdue() or self._directory.freeze.exists() or self._directory.halt.exists()
         if wanted and not frozen:
             self._short_until = now + SHORT_STILLNESS
         if wanted or frozen:

@@ -85,6 +85,17 @@ class Recorder:
         async with self.task("merged", Script()) as desk:
             await _merge(desk)
 
+    async def halted(self) -> None:
+        """Where a place is taken, while the agent runs, and before anything is proposed."""
+        script = Script()
+        script.halted = {"prepare", "run_agent", "propose"}
+        async with self.task("halted", script) as desk:
+            for step in ("prepare", "run_agent", "propose"):
+                while script.count(step) == 0 or "halted" not in (await desk.status()).message:
+                    await asyncio.sleep(0.05)
+                script.halted.discard(step)
+            await _merge(desk)
+
     async def merged_by_policy(self) -> None:
         """Phase 3: nobody is asked."""
         script = Script()
@@ -305,6 +316,7 @@ class Recorder:
 
 PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.merged,
+    Recorder.halted,
     Recorder.merged_by_policy,
     Recorder.approved_by_policy,
     Recorder.approved_by_two,
@@ -358,9 +370,10 @@ def _hanging(order: RunOrder) -> RunResult:
 
 async def _write(handle: WorkflowHandle[Any, Any], file: Path) -> None:
     history = json.loads((await handle.fetch_history()).to_json())
-    # Without the names of the process and the machine that recorded it.
+    # Without the names of the process and the machine that recorded it, and where its files are.
     file.parent.mkdir(exist_ok=True)
-    file.write_text(re.sub(r'"\d+@[^":]+', '"worker', json.dumps(history, indent=1)) + "\n")
+    text = re.sub(r'"\d+@[^":]+', '"worker', json.dumps(history, indent=1))
+    file.write_text(re.sub(r'("stackTrace": )"(?:[^"\\]|\\.)*"', r'\1""', text) + "\n")
 
 
 async def main(names: Sequence[str]) -> None:

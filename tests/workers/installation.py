@@ -32,6 +32,8 @@ AGENTS = {
     "sleeper": f"{MEND}; sleep 600",
     "mends-and-waits": f"{MEND}; echo mended; sleep 600",
     "waiter": f"echo started; while [ ! -e /opt/agent/go ]; do sleep 0.1; done; {MEND}",
+    "ticker": f"while [ ! -e /opt/agent/go ]; do echo tick; sleep 0.1; done; {MEND}",
+    "mended-ticker": f"{MEND}; while true; do echo tick; sleep 0.1; done",
     "flooder": "yes flood",
     "hoarder": f"{MEND}; head -c 300000000 /dev/zero > big; sleep 60",
     "staller": "ln -s / everything; printf 'import time\ntime.sleep(600)\n' >> calc.py",

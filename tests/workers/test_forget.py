@@ -58,6 +58,8 @@ async def test_a_forgotten_person_is_found_nowhere_and_their_merge_is_still_expl
     repository = make_repository(state / "till.git", FILES, bare=True)
     async with installed(state, configuration="") as here:
         (state / "journeyman.toml").write_text(f"{(state / 'journeyman.toml').read_text()}\n{PEOPLE}")
+        halted = await typed(state, "halt", "--team", "nobodys", "-m", COMMENT, "--as", "ada")
+        assert halted.code == 0, halted.error
         merged, bobs, still_open = await worked(here, repository)
         archive, forge = state / "archive", state / "forge"
         before = contents(archive)
@@ -89,6 +91,7 @@ async def test_a_forgotten_person_is_found_nowhere_and_their_merge_is_still_expl
 
         assert holding(archive, "Mrs Byron", "dear colleague", r"\bada\b", "Ada Lovelace") == []
         assert holding(forge, "Mrs Byron", "dear colleague", r"\bada\b") == []
+        assert f'"halted_by":"{alias}"' in (await typed(state, "halts", "--json")).out
         assert not list((state / "forgetting").iterdir())
         left = (state / "journeyman.toml").read_text()
         assert "people.ada" not in left and "[people.grace]" in left and "[agents.mender]" in left

@@ -131,6 +131,10 @@ class Script:
         self.prepare_error: str = ""
         self.full_disks = 0
         """So many times prepare finds no room."""
+        self.holds_propose = asyncio.Event()
+        self.holds_propose.set()
+        self.halted: set[str] = set()
+        """Steps that answer that their work is halted."""
         self.holds_run = asyncio.Event()
         self.holds_run.set()
         self.holds_merge = asyncio.Event()
@@ -147,6 +151,10 @@ class Script:
     def last(self, name: str) -> Any:
         return [order for called, order in self.calls if called == name][-1]
 
+    def refuse_halted(self, name: str) -> None:
+        if name in self.halted:
+            raise ApplicationError("halted (everything) by eve: leak", type="Halted", non_retryable=True)
+
     def _note(self, name: str, order: Any) -> None:
         self.calls.append((name, order))
         if isinstance(order, ProposeOrder):
@@ -162,6 +170,7 @@ class ScriptedSteps:
     @activity.defn(name="prepare")
     async def prepare(self, order: PrepareOrder) -> Prepared:
         self.s._note("prepare", order)
+        self.s.refuse_halted("prepare")
         if self.s.count("prepare") <= self.s.full_disks:
             raise ApplicationError("the disk of /state is 99 % full", type="DiskFull", non_retryable=True)
         if self.s.prepare_error:
@@ -178,11 +187,13 @@ class ScriptedSteps:
     @activity.defn(name="gather_context")
     async def gather_context(self, order: ContextOrder) -> StartupContext:
         self.s._note("gather_context", order)
+        self.s.refuse_halted("gather_context")
         return StartupContext(prompt=ref("p"), manifest=ref("m"))
 
     @activity.defn(name="run_agent")
     async def run_agent(self, order: RunOrder) -> RunResult:
         self.s._note("run_agent", order)
+        self.s.refuse_halted("run_agent")
         while not self.s.holds_run.is_set():
             activity.heartbeat()
             await asyncio.sleep(0.1)
@@ -191,6 +202,7 @@ class ScriptedSteps:
     @activity.defn(name="export_patch")
     async def export_patch(self, order: ExportOrder) -> ExportResult:
         self.s._note("export_patch", order)
+        self.s.refuse_halted("export_patch")
         return self.s.exported(order)
 
     @activity.defn(name="examine_packages")
@@ -201,6 +213,7 @@ class ScriptedSteps:
     @activity.defn(name="evaluate")
     async def evaluate(self, order: EvaluateOrder) -> Evaluation:
         self.s._note("evaluate", order)
+        self.s.refuse_halted("evaluate")
         findings = self.s.findings(order)
         blocked = any(finding.severity is Severity.BLOCKER for finding in findings)
         return Evaluation(
@@ -235,6 +248,8 @@ class ScriptedSteps:
     @activity.defn(name="propose")
     async def propose(self, order: ProposeOrder) -> PullRequest:
         self.s._note("propose", order)
+        await self.s.holds_propose.wait()
+        self.s.refuse_halted("propose")
         return PullRequest(number=1, url="local:/r#1", head=order.task.branch, base=order.task.base)
 
     @activity.defn(name="look_at_base")

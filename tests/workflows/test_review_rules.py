@@ -99,3 +99,16 @@ def test_an_approval_survives_a_moved_base_only_when_nothing_is_new(
         new_findings=set(new),
     )
     assert (not reason) == (carry and same and policy == "p" and new <= old)
+
+
+def test_what_another_sample_of_the_same_patch_shows_takes_no_approval_away() -> None:
+    more = {"mutant-survived calc.py", "lines-not-run calc.py"}
+
+    def voided(new: set[str]) -> str:
+        policy = TaskPolicy(hash="p")
+        return approval_carries_over(
+            policy=policy, new_policy_hash="p", same_patch=True, old_findings=set(), new_findings=new
+        )
+
+    assert voided(more) == ""
+    assert "flaky-test" in voided({*more, "flaky-test"})

@@ -1,6 +1,7 @@
 """Commands for an installation whose parts run apart: on several machines, or each in a container."""
 
 import asyncio
+import contextlib
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ def worker(
     configuration file say.
     """
     # Loaded here, so that commands which only ask the gateway stay quick.
+    from activities.decisions.halts import HaltsUnreadable  # noqa: PLC0415
     from workers.namespace import check  # noqa: PLC0415
     from workers.parts.host import HostParts  # noqa: PLC0415
     from workers.parts.shared import SharedParts  # noqa: PLC0415
@@ -39,6 +41,10 @@ def worker(
     async def serve() -> None:
         shared = SharedParts.load(settings)
         host = HostParts.load(shared) if "host" in kinds else None
+        if host is not None:
+            with contextlib.suppress(HaltsUnreadable):
+                # Also where Temporal is down, and this ends at once for it.
+                await host.halts.look()
         client = await connect_as_configured(settings, settings.metrics_address)
         await check(client)
         await shared.probe()

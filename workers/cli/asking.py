@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from workers.cli.client import CommandFailed
+from workers.cli.halting import tell_halts
 from workers.cli.options import As, Flag, Json, gateway
 from workers.cli.printing import out, plain, print_json, print_tasks, print_view
 from workers.cli.waiting import NEEDS_YOU, wait_for
@@ -121,7 +122,10 @@ def tasks(
             and (not by or line.requester == by)
         )
 
-    lines = [line for line in gateway().tasks() if is_wanted(line)]
+    client = gateway()
+    lines = [line for line in client.tasks() if is_wanted(line)]
+    if not json:
+        tell_halts(client)
     if json:
         print_json(lines)
     elif lines or not (waiting or open_ or repo or by):

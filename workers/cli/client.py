@@ -18,7 +18,9 @@ from workers.gateway.messages import (
     Admitted,
     ChangeTrust,
     ForgetHost,
+    HaltLine,
     NewDecision,
+    NewHalt,
     NewObservation,
     NewTask,
     Observed,
@@ -33,7 +35,7 @@ from workflows.models.trace import Span
 
 Answer = TypeVar("Answer")
 
-_LONGEST_ANSWER = 300.0
+LONGEST_ANSWER = 300.0
 """Seconds; a revert on a slow forge is the longest anybody waits for."""
 
 _MADE_NO_SENSE = 422
@@ -49,11 +51,26 @@ class CommandFailed(Exception):
         self.code = code
 
 
+class NoAnswer(CommandFailed):
+    """No gateway did anything about it that is known."""
+
+
 class GatewayClient:
     """The gateway, as functions."""
 
-    def __init__(self, socket: Path, acting_as: str = "", *, began: float = 0, traceparent: str = "") -> None:
-        """`began`: unix seconds when the command began, and `traceparent` what it is part of, for the task's trace."""
+    def __init__(
+        self,
+        socket: Path,
+        acting_as: str = "",
+        *,
+        began: float = 0,
+        traceparent: str = "",
+        seconds: float = LONGEST_ANSWER,
+    ) -> None:
+        """`began`: unix seconds when the command began, and `traceparent` what it is part of, for the task's trace.
+
+        `seconds`: how long an answer may take.
+        """
         if not (acting_as.isascii() and acting_as.isprintable()):
             raise CommandFailed(f"--as takes a name in plain ASCII, not {acting_as[:80]!r}", code=2)
         headers = {"x-journeyman-as": acting_as} if acting_as else {}
@@ -61,6 +78,7 @@ class GatewayClient:
         headers |= {"traceparent": traceparent} if traceparent.isascii() and traceparent.isprintable() else {}
         self._socket = socket
         self._headers = headers
+        self._seconds = seconds
         self._opened: httpx.Client | None = None
 
     def admit(self, asked: NewTask) -> Admitted:
@@ -119,6 +137,18 @@ class GatewayClient:
         """Take one of these answers back."""
         self._send("POST", "/hosts/forget", asked)
 
+    def halts(self) -> list[HaltLine]:
+        """Every halt there ever was, the newest first."""
+        return self._ask(list[HaltLine], "GET", "/halts")
+
+    def halt(self, asked: NewHalt) -> HaltLine:
+        """Stop work."""
+        return self._ask(HaltLine, "POST", "/halts", asked)
+
+    def resume(self, asked: NewHalt) -> list[HaltLine]:
+        """Let it go on; returns the halts that are lifted."""
+        return self._ask(list[HaltLine], "POST", "/halts/resume", asked)
+
     def trust(self, repository: str) -> list[Trust]:
         """What each kind of task has earned in a repository."""
         return self._ask(list[Trust], "GET", f"/trust?repository={quote(repository, safe='')}")
@@ -147,7 +177,7 @@ class GatewayClient:
         except (OSError, httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise self._unreachable(error) from error
         except httpx.HTTPError as error:
-            raise CommandFailed(f"the gateway did not answer ({error!r}): ask again, asking twice is safe") from error
+            raise NoAnswer(f"the gateway did not answer ({error!r}): ask again, asking twice is safe") from error
         if response.is_error:
             raise CommandFailed(_detail(response), code=2 if response.status_code == _MADE_NO_SENSE else 1)
         return response
@@ -160,22 +190,22 @@ class GatewayClient:
             self._opened = httpx.Client(
                 transport=httpx.HTTPTransport(uds=below(directory, self._socket.name), verify=_NO_AUTHORITIES),
                 base_url="http://gateway",
-                timeout=httpx.Timeout(_LONGEST_ANSWER, connect=5),
+                timeout=httpx.Timeout(self._seconds, connect=5),
                 headers=self._headers,
             )
         return self._opened
 
-    def _unreachable(self, error: BaseException) -> CommandFailed:
+    def _unreachable(self, error: BaseException) -> NoAnswer:
         reason: BaseException | None = error
         while reason is not None:
             if isinstance(reason, PermissionError):
-                return CommandFailed(
+                return NoAnswer(
                     f"the gateway at {self._socket} belongs to another user, and only that user may use it: type this "
                     "as that user, or set JOURNEYMAN_STATE to a directory of your own",
                     code=3,
                 )
             reason = reason.__cause__ or reason.__context__
-        return CommandFailed(
+        return NoAnswer(
             f"nothing is running here (no gateway at {self._socket}): start it with `journeyman up`", code=3
         )
 

@@ -5,7 +5,19 @@ from typing import Any
 
 from cyclopts import App, Group
 
-from workers.cli import agents, apart, asking, deciding, hosts, keeping, looking, machine, signal, trust
+from workers.cli import (
+    agents,
+    apart,
+    asking,
+    deciding,
+    halting,
+    hosts,
+    keeping,
+    looking,
+    machine,
+    signal,
+    trust,
+)
 
 GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
     (
@@ -43,6 +55,7 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
             trust.demote,
         ),
     ),
+    ("Stopping everything", (halting.halt, halting.resume, halting.halts)),
     (
         "What is kept",
         (keeping.backup, keeping.restore, keeping.upgrade, keeping.forget),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from workers.cli.client import GatewayClient
+from workers.cli.client import LONGEST_ANSWER, GatewayClient
 from workers.settings import load_settings
 
 TaskId = Annotated[str, Parameter(help="The task's id, or the beginning of it.")]
@@ -18,8 +18,12 @@ _BEGAN = time.time()
 """As good as when the command began: nothing but Python itself was loaded before."""
 
 
-def gateway(acting_as: str = "") -> GatewayClient:
-    """The gateway of this installation."""
+def gateway(acting_as: str = "", *, seconds: float = LONGEST_ANSWER) -> GatewayClient:
+    """The gateway of this installation. `seconds`: how long an answer may take."""
     return GatewayClient(
-        load_settings().gateway_socket, acting_as, began=_BEGAN, traceparent=os.environ.get("TRACEPARENT", "")
+        load_settings().gateway_socket,
+        acting_as,
+        began=_BEGAN,
+        traceparent=os.environ.get("TRACEPARENT", ""),
+        seconds=seconds,
     )

@@ -96,13 +96,7 @@ def print_tasks(lines: list[TaskLine]) -> None:
 def print_view(view: TaskView, *, message: bool = True) -> None:
     """One task: what it waits for first, what can be done about it last. `message`: whether to print its message."""
     status, console = view.status, out()
-    console.print(f"[bold]{plain(status.task.id)}[/bold]  {plain(status.task.goal, 200)}")
-    console.print(
-        f"stage       {status.outcome or status.stage}"
-        + (f", waits for {status.waits_for}" if status.waits_for else "")
-    )
-    if status.message and message:
-        console.print(f"message     {plain(status.message)}")
+    _print_standing(view, console, message=message)
     _print_question(status, console)
     for hang in status.hangs:
         console.print(f"hung        {plain(hang)}")
@@ -143,6 +137,19 @@ def _print_decisions(status: TaskStatus, console: Console) -> None:
             about = f" {plain(', '.join(named), 200)}" if named else ""
             said = f": {decision.choice}{more}{about}{said}"
         console.print(f"decision    {decision.action} by {plain(decision.person.id)}{said}")
+
+
+def _print_standing(view: TaskView, console: Console, *, message: bool) -> None:
+    status = view.status
+    console.print(f"[bold]{plain(status.task.id)}[/bold]  {plain(status.task.goal, 200)}")
+    console.print(
+        f"stage       {status.outcome or status.stage}"
+        + (f", waits for {status.waits_for}" if status.waits_for else "")
+    )
+    if view.halted:
+        console.print(f"[bold]halted[/bold]      {plain(view.halted)}")
+    if status.message and message and status.message != view.halted:
+        console.print(f"message     {plain(status.message)}")
 
 
 def made_by(backend: str, runtime: str) -> str:

@@ -12,7 +12,7 @@ from activities.archive.chains import Chains
 from activities.archive.objects import Objects
 from activities.archive.schema import require_current
 from activities.archive.tombstones import SignedTombstones
-from activities.decisions import host_answers, observations, trust
+from activities.decisions import halts, host_answers, observations, trust
 from activities.decisions.attested import WORKER
 from activities.decisions.keys import SigningKey, TrustedKeys
 from activities.decisions.signed_record import SignedRecord
@@ -36,7 +36,7 @@ BEYOND = (
     "words of theirs that somebody else repeated in other words",
 )
 """What no command here can take back."""
-BESIDE_TASKS = (host_answers.FOLDER, trust.FOLDER, observations.FOLDER)
+BESIDE_TASKS = (host_answers.FOLDER, trust.FOLDER, observations.FOLDER, halts.FOLDER)
 """Folders of chains that name people and belong to no task."""
 
 
@@ -64,6 +64,7 @@ class Forgetter:
         self._objects = Objects.open(settings.archive_location)
         chains = Chains(self._objects, erasers=gateways)
         self._signing = DecisionVerifier(gateways), signer, SignedRecord(chains, workers, worker_key)
+        self._halts = SignedRecord(Chains(self._objects, halts.FOLDER, gateways), gateways, signer.key)
         tombstones = SignedTombstones(self._objects, workers, worker_key)
         lasting = {folder: Chains(self._objects, folder, gateways) for folder in BESIDE_TASKS}
         self._forgetting = Forgetting(self._objects, chains, lasting, tombstones, signer.key)
@@ -109,7 +110,7 @@ class Forgetter:
         draft.write_text(found.model_dump_json())
         draft.rename(begun)
         verifier, signer, record = self._signing
-        rewriting = Rewriting(found.words, verifier, signer, record)
+        rewriting = Rewriting(found.words, verifier, signer, record, self._halts)
         reason = without(reason, found.words)
         async for line in self._forgetting.take_out(found, rewriting, by=self._by(), reason=reason):
             yield line

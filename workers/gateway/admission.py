@@ -22,10 +22,12 @@ from activities.redaction.redactor import Redactor
 from activities.repository.git import GitError, RepositoryRefused
 from activities.repository.mirror import Mirrors
 from workers.gateway.asked_before import refuse_another
+from workers.gateway.halting import Halting
 from workers.gateway.messages import Admitted, NewTask
 from workers.gateway.refusals import Forbidden, Invalid, NoRoom, Refused
 from workers.gateway.tracing import Asked, RequestTraces
 from workflows import presentation, queues, search_attributes
+from workflows.models.halt import Work
 from workflows.models.intent import Intent, task_workflow_id
 from workflows.models.person import Person
 from workflows.models.policy import PolicyRefusal
@@ -49,6 +51,7 @@ class Admission:
         traces: RequestTraces,
         host_silence_seconds: float,
         room: Room,
+        halting: Halting,
     ) -> None:
         self._temporal = temporal
         self._intents = intents
@@ -59,6 +62,7 @@ class Admission:
         self._traces = traces
         self._host_silence_seconds = host_silence_seconds
         self._room = room
+        self._halting = halting
 
     async def admit(self, asked: NewTask, requester: Person, request: Asked) -> Admitted:
         """Start the intent's workflow once, however often it is asked for.
@@ -84,7 +88,11 @@ class Admission:
             raise Invalid(
                 "--again needs the key of the intent to ask for again: pass --key, as `journeyman show` prints it"
             )
-        await self._refuse_full(key, again=asked.again)
+        team_name = (team.team if team else None) or repository.name
+        if asked.again or await self._intents.find(key) is None:
+            # Nothing new; whoever asks for what is there already is told of it.
+            await self._halting.refuse_new(Work(repository=repository.url, team=team_name))
+            self._refuse_full()
         ended = await self._ended_attempt(key) if asked.again else 0
         record, _ = await self._intents.claim([key], after=ended)
         place = await self._traces.begin(record.task_id, request)
@@ -106,13 +114,11 @@ class Admission:
         self._traces.admitted(task.id, place, request, requester.id, new=admitted.new)
         return admitted.model_copy(update={"message": "; ".join(filter(None, (admitted.message, taken_out)))})
 
-    async def _refuse_full(self, key: str, *, again: bool) -> None:
-        """Nothing new without room for it; whoever asks for what is there already is told of it."""
-        if again or await self._intents.find(key) is None:
-            try:
-                self._room.refuse_full()
-            except DiskFull as full:
-                raise NoRoom(f"nothing was started: {full}") from full
+    def _refuse_full(self) -> None:
+        try:
+            self._room.refuse_full()
+        except DiskFull as full:
+            raise NoRoom(f"nothing was started: {full}") from full
 
     async def _on_record(self, task: Task) -> Task:
         """Sign the task into its record, where whatever acts for it looks. Asked again, it stays as it was."""

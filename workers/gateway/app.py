@@ -18,11 +18,14 @@ from activities.policy.people import accounts
 from workers.gateway.admission import Admission
 from workers.gateway.bounds import BoundedBodies
 from workers.gateway.deciding import Deciding
+from workers.gateway.halting import Halting
 from workers.gateway.messages import (
     Admitted,
     ChangeTrust,
     ForgetHost,
+    HaltLine,
     NewDecision,
+    NewHalt,
     NewObservation,
     NewTask,
     Observed,
@@ -32,7 +35,7 @@ from workers.gateway.messages import (
 )
 from workers.gateway.observing import Observing
 from workers.gateway.outputs import Outputs
-from workers.gateway.peers import os_person
+from workers.gateway.peers import acting_as, os_person
 from workers.gateway.reading import Reading
 from workers.gateway.refusals import Forbidden, Refused, Unavailable
 from workers.gateway.tracing import Asked, RequestTraces
@@ -58,16 +61,9 @@ def identify_by_socket(owners: OwnersFiles) -> Identify:
         platform = owners.platform()
         try:
             person = os_person(client, accounts(platform, "os"))
+            return acting_as(person, request.headers.get("x-journeyman-as", ""), platform.profile)
         except PermissionError as error:
             raise Forbidden(str(error)) from error
-        acting_as = request.headers.get("x-journeyman-as", "")
-        if not acting_as:
-            return person
-        if platform.profile != "local":
-            raise Forbidden("refused: --as works only in the local profile; decide as yourself")
-        if not acting_as.isprintable() or len(acting_as) > 64:
-            raise Forbidden("refused: --as takes a name of at most 64 printable characters")
-        return Person(id=acting_as, account=person.account, name=f"{acting_as} (as {person.name})")
 
     return identify
 
@@ -80,6 +76,7 @@ def gateway_app(
     reading: Reading,
     outputs: Outputs,
     traces: RequestTraces,
+    halting: Halting,
     identify: Identify,
 ) -> FastAPI:
     """Build the application."""
@@ -108,7 +105,8 @@ def gateway_app(
 
     @app.get("/tasks/{task}")
     async def view(task: str = known_task) -> TaskView:
-        return await reading.view(task)
+        seen = await reading.view(task)
+        return seen.model_copy(update={"halted": await halting.of(seen.status)})
 
     @app.get("/tasks/{task}/log")
     async def log(offset: int = 0, run: int = 0, task: str = known_task) -> Response:
@@ -161,6 +159,18 @@ def gateway_app(
     @app.post("/hosts/forget")
     async def forget_host(asked: ForgetHost, who: Person = person) -> None:
         await deciding.forget_host(asked, who)
+
+    @app.get("/halts")
+    async def halts() -> list[HaltLine]:
+        return await halting.lines()
+
+    @app.post("/halts")
+    async def halt(asked: NewHalt, who: Person = person) -> HaltLine:
+        return await halting.halt(asked, who)
+
+    @app.post("/halts/resume")
+    async def resume(asked: NewHalt, who: Person = person) -> list[HaltLine]:
+        return await halting.resume(asked, who)
 
     @app.get("/trust")
     async def trust(repository: str) -> list[Trust]:

@@ -9,11 +9,13 @@ from activities.decisions.signing import DecisionSigner
 from workers.gateway.admission import Admission
 from workers.gateway.app import gateway_app, identify_by_socket
 from workers.gateway.deciding import Deciding
+from workers.gateway.halting import Halting
 from workers.gateway.observing import Observing
 from workers.gateway.outputs import Outputs
 from workers.gateway.reading import Reading
 from workers.gateway.tracing import RequestTraces
 from workers.gateway.trusting import Trusting
+from workers.parts.halts import kept_halts
 from workers.parts.shared import SharedParts
 
 
@@ -49,6 +51,7 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
     )
     outputs = Outputs(reading, parts.attested, parts.artifacts, parts.settings.hosts, CurrentAdapters(parts.owners))
     traces = RequestTraces(parts.spans, parts.recorder)
+    halting = Halting(kept_halts(parts.settings, parts.objects, signer.key), parts.owners)
     admission = Admission(
         client,
         parts.intents,
@@ -59,6 +62,7 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
         traces,
         parts.settings.host_silence_seconds,
         parts.room,
+        halting,
     )
     deciding = Deciding(
         client, signer, reading, parts.admissions, parts.attested, parts.withdrawals, parts.host_answers
@@ -66,5 +70,13 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
     trusting = Trusting(parts.trust, parts.mirrors, signer)
     observing = Observing(client, signer, parts.observations)
     return gateway_app(
-        admission, deciding, trusting, observing, reading, outputs, traces, identify_by_socket(parts.owners)
+        admission,
+        deciding,
+        trusting,
+        observing,
+        reading,
+        outputs,
+        traces,
+        halting,
+        identify_by_socket(parts.owners),
     )

@@ -8,6 +8,7 @@ from pydantic import Field
 from activities.archive.contract import Tombstone
 from workflows.models.base import Model
 from workflows.models.decision import Action
+from workflows.models.halt import HaltScope
 from workflows.models.packages import MOST_PACKAGES
 from workflows.models.pull_request import RevertResult
 from workflows.models.question import Choice
@@ -78,6 +79,8 @@ class TaskView(Model):
     temporal_ui: str = ""
     removed: tuple[Tombstone, ...] = ()
     """What there was of it in the archive and was removed on purpose."""
+    halted: str = ""
+    """Why its work stands still, if it does; not once it has ended."""
 
 
 class NewDecision(Model):
@@ -105,6 +108,28 @@ class ForgetHost(Model):
     host: str = Field(min_length=1, max_length=300)
     """`name:port`, as it was answered about."""
     message: str = Field(default="", max_length=20_000)
+
+
+class NewHalt(Model):
+    """Halt work, or let it go on."""
+
+    id: str = Field(pattern=r"^[a-z0-9]{8,64}$")
+    """Made by who asks, so that asking twice is one halt."""
+    scope: HaltScope
+    reason: str = Field(default="", max_length=2000)
+
+
+class HaltLine(Model):
+    """One halt, and how it ended if it has."""
+
+    id: str
+    scope: HaltScope
+    halted_by: str
+    halted_at: datetime
+    reason: str
+    resumed_by: str = ""
+    resumed_at: datetime | None = None
+    resume_reason: str = ""
 
 
 class ChangeTrust(Model):

@@ -38,6 +38,17 @@ def os_person(client_host: str, people: dict[str, str]) -> Person:
     return Person(id=people.get(user, user), account=f"os:{uid}", name=user)
 
 
+def acting_as(person: Person, name: str, profile: str) -> Person:
+    """The person under another name, if one is given; the account stays. Raises PermissionError where that can't be."""
+    if not name:
+        return person
+    if profile != "local":
+        raise PermissionError("refused: --as works only in the local profile; decide as yourself")
+    if not name.isprintable() or len(name) > 64:
+        raise PermissionError("refused: --as takes a name of at most 64 printable characters")
+    return Person(id=name, account=person.account, name=f"{name} (as {person.name})")
+
+
 def this_user() -> str:
     """The OS user this process runs as, for messages."""
     try:

@@ -25,6 +25,12 @@ class Forbidden(Refused):
     status = 403
 
 
+class Locked(Refused):
+    """Its work is halted."""
+
+    status = 423
+
+
 class NoRoom(Refused):
     """A disk is too full for new work."""
 

@@ -11,6 +11,7 @@ from activities.forge.steps import ForgeActivities
 from activities.forge.turns import MergeTurnActivities
 from activities.gate.steps import GateActivities
 from activities.gate.watching import WatchActivities
+from workers.parts.halts import read_halts
 from workers.parts.shared import SharedParts
 
 
@@ -31,6 +32,7 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         trust=shared.demoting(),
         watch=shared.watch,
         whose_turn=turns.whose,
+        halts=read_halts(shared.settings, shared.objects),
     )
     gate = GateActivities(shared.gate, shared.admissions, shared.authority, attested)
     watch = WatchActivities(shared.watch, shared.admissions)

@@ -24,6 +24,7 @@ from activities.host.changed_packages import ChangedPackages
 from activities.host.checkpoints import Checkpointing, Pace
 from activities.host.exporting import ExportingActivities
 from activities.host.giving_back import GivingBack
+from activities.host.halting import HostHalts
 from activities.host.judging import JudgingActivities
 from activities.host.last_words import LastWords
 from activities.host.last_work import LastWork
@@ -37,6 +38,7 @@ from activities.repository.export import Exporter
 from activities.repository.workspace import Workspaces
 from activities.sandbox.host import HostSandboxes
 from activities.sandbox.stage import stage_runtime
+from workers.parts.halts import read_halts
 from workers.parts.shared import SharedParts
 from workers.sandboxes import backend_of, why_not_sized
 
@@ -52,6 +54,7 @@ class HostParts:
     giving_back: GivingBack
     sandboxes: HostSandboxes
     gateway: EnvoyGateway
+    halts: HostHalts
     placement_steps: Sequence[Step]
     host_steps: Sequence[Step]
     control_steps: Sequence[Step]
@@ -95,6 +98,11 @@ class HostParts:
         preparations = Preparations(layout.preparations)
         registries = partial(discover, allow_private=settings.private_registries)
         layers = EnvironmentLayers(layout.layers, sandboxes, gateway, registries)
+        halts = HostHalts(
+            read_halts(settings, shared.objects, layout.root / "halts"),
+            sandboxes,
+            blind_seconds=settings.lease_seconds,
+        )
         exporter = Exporter(sandboxes, git, layout.scratch)
         last_work = LastWork(
             git=git,
@@ -133,6 +141,7 @@ class HostParts:
             policies=shared.policies,
             answers=shared.host_answers,
             registries=registries,
+            halts=halts,
         )
         briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, artifacts))
         checkpointing = Checkpointing(
@@ -204,6 +213,7 @@ class HostParts:
             giving_back=giving_back,
             sandboxes=sandboxes,
             gateway=gateway,
+            halts=halts,
             placement_steps=[capacity.prepare],
             host_steps=[
                 briefing.gather_context,

@@ -96,6 +96,8 @@ class TaskStatus(Model):
     """The last thing a person should know, such as why a merge was refused."""
     round: int = 0
     placement: Placement | None = None
+    team: str = ""
+    """Whose the repository is, as its base says."""
     context: StartupContext | None = None
     runs: int = 0
     """Of the agent, over all rounds."""

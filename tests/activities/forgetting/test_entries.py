@@ -9,6 +9,8 @@ from activities.archive.chains import Chains
 from activities.archive.objects import ArchiveError, Objects
 from activities.decisions.admissions import ADMISSION, Admissions
 from activities.decisions.attested import WORKER, Attested, AttestedMerge
+from activities.decisions.halts import FOLDER as HALTS
+from activities.decisions.halts import HaltRecord
 from activities.decisions.keys import SigningKey, TrustedKeys
 from activities.decisions.refused import ActionRefused
 from activities.decisions.signed_chain import signed_decisions
@@ -18,6 +20,7 @@ from activities.decisions.withdrawals import DECISION
 from activities.forgetting.entries import Rewriting
 from activities.forgetting.words import FORGOTTEN, Words
 from workflows.models.decision import Action, Decision
+from workflows.models.halt import HaltAction, HaltEntry, HaltScope, Reach, standing
 from workflows.models.intent import Intent
 from workflows.models.person import Person
 from workflows.models.run import RunEnd, RunResult
@@ -42,7 +45,11 @@ class Record:
         self.verifier = DecisionVerifier(gateways)
         self.signed = SignedRecord(self.chains, workers, self.worker)
         self.attested = Attested(self.signed)
-        self.rewriting = Rewriting(WORDS, self.verifier, self.signer, self.signed)
+        objects = Objects.open(str(place / "archive"))
+        self.lasting = Chains(objects, HALTS, gateways)
+        self.halting = SignedRecord(self.lasting, gateways, self.signer.key)
+        self.halts = HaltRecord(objects, gateways, self.signer.key)
+        self.rewriting = Rewriting(WORDS, self.verifier, self.signer, self.signed, self.halting)
 
     async def fill(self) -> None:
         (self.place / "stranger").mkdir()
@@ -113,6 +120,23 @@ async def test_chain_admission_decisions_and_what_workers_attest_hold_without_th
         assert word not in kept
 
 
+async def test_a_halt_stands_although_who_made_it_is_forgotten(record: Record) -> None:
+    halt = HaltEntry(
+        id="0" * 8,
+        action=HaltAction.HALT,
+        scope=HaltScope(reach=Reach.ALL),
+        person=ADA,
+        reason="please be quick",
+        at=NOW,
+    )
+    await record.halts.add(halt)
+    changed = record.rewriting.changed(await record.lasting.entries("installation"))
+    await record.lasting.erase("installation", changed, record.signer.key)
+    (left,) = standing(await record.halts.entries(anew=True))
+    assert (left.id, left.person.id, left.scope) == (halt.id, WORDS.alias, halt.scope)
+    assert "please be quick" not in left.reason
+
+
 async def test_what_was_nobodys_word_is_not_signed_when_a_person_is_taken_out_of_it(record: Record) -> None:
     assert len(await signed_decisions(record.chains, "t1", record.verifier)) == 2
     await record.forget()
@@ -145,7 +169,7 @@ async def test_an_entry_that_was_changed_after_somebody_was_taken_out_is_noticed
 async def test_a_second_person_is_taken_out_of_the_same_entries(record: Record) -> None:
     await record.forget()
     words = Words(person="grace", alias="forgotten-11", names=("grace", "Grace H"), texts=("fine",))
-    rewriting = Rewriting(words, record.verifier, record.signer, record.signed)
+    rewriting = Rewriting(words, record.verifier, record.signer, record.signed, record.halting)
     entries = await record.chains.entries("t1")
     await record.chains.erase("t1", rewriting.changed(entries), record.signer.key)
     decided = await signed_decisions(record.chains, "t1", record.verifier)

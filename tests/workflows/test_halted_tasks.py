@@ -1,0 +1,77 @@
+"""A task whose work is halted says so, waits however long it takes, and can be cancelled meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+
+from activities.decisions.signing import DecisionSigner
+from tests.workflows.scripted import Desk, Script, workers
+from workflows.models.decision import Action
+from workflows.models.status import Outcome, Stage
+
+pytestmark = pytest.mark.xdist_group("temporal")
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> DecisionSigner:
+    return DecisionSigner.load_or_create(tmp_path)
+
+
+@pytest_asyncio.fixture
+async def script(temporal: Client) -> AsyncIterator[Script]:
+    script = Script()
+    async with workers(temporal, script):
+        yield script
+
+
+async def says_halted(desk: Desk, script: Script, step: str) -> None:
+    async with asyncio.timeout(30):
+        while script.count(step) == 0 or "halted (everything) by eve: leak" not in (await desk.status()).message:
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("step", ["prepare", "gather_context", "run_agent", "export_patch", "evaluate", "propose"])
+async def test_a_step_that_is_halted_is_asked_for_again_until_it_is_resumed_and_fails_no_task(
+    temporal: Client, script: Script, signer: DecisionSigner, step: str
+) -> None:
+    script.halted = {step}
+    desk = await Desk.start(temporal, signer)
+    await says_halted(desk, script, step)
+    script.halted = set()
+    status = await desk.reaches(Stage.REVIEW)
+    assert (status.message, status.round, status.runs) == ("", 1, 1)
+    assert script.count(step) >= 2
+    await desk.decide(Action.APPROVE)
+    await desk.decide(Action.MERGE)
+    assert (await desk.result()).outcome is Outcome.MERGED
+
+
+@pytest.mark.parametrize("step", ["prepare", "run_agent", "propose"])
+async def test_a_task_is_cancelled_while_it_is_halted(
+    temporal: Client, script: Script, signer: DecisionSigner, step: str
+) -> None:
+    script.halted = {step}
+    desk = await Desk.start(temporal, signer)
+    await says_halted(desk, script, step)
+    await desk.decide(Action.CANCEL)
+    assert (await desk.result()).outcome is Outcome.CANCELLED
+
+
+async def test_a_cancellation_is_not_lost_in_a_step_that_is_seen_to_its_end_and_answers_that_it_is_halted(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    script.holds_propose.clear()
+    desk = await Desk.start(temporal, signer)
+    await desk.reaches(Stage.PROPOSE)
+    async with asyncio.timeout(30):
+        while not script.proposed[desk.task.id].is_set():
+            await asyncio.sleep(0.02)
+    cancelling = asyncio.create_task(desk.decide(Action.CANCEL))
+    await cancelling
+    script.halted = {"propose"}
+    script.holds_propose.set()
+    assert (await desk.result()).outcome is Outcome.CANCELLED

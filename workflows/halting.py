@@ -1,0 +1,42 @@
+"""What a workflow does about a step that answers that its work is halted: it tells people, waits, and asks again.
+
+Nothing is decided here. Halts are kept outside workflows and looked for by the steps that act.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from workflows import timeouts
+from workflows.progress import Progress
+
+Result = TypeVar("Result")
+
+_HALTED = "Halted"
+"""Type of the error by which a step answers so."""
+
+
+async def unless_halted(progress: Progress, step: Callable[[], Awaitable[Result]]) -> Result:
+    """The step's result, however long its work is halted. Cancelled, it waits no more."""
+    pause, longest = timeouts.HALT
+    told = ""
+    while True:
+        try:
+            result = await step()
+        except ActivityError as error:
+            if not (isinstance(error.cause, ApplicationError) and error.cause.type == _HALTED):
+                raise
+            if (current := asyncio.current_task()) is not None and current.cancelling():
+                # The step was seen to its end although nobody wants it any more.
+                raise asyncio.CancelledError from error
+            told = error.cause.message
+            progress.say(told)
+        else:
+            if told and progress.status.message == told:
+                progress.say("")
+            return result
+        await workflow.sleep(pause, summary="halted")
+        pause = min(2 * pause, longest)
