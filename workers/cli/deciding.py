@@ -131,7 +131,8 @@ def cancel(task: TaskId, /, *, message: Message = "", as_: As = "", wait: bool =
 def revert(task: TaskId, /, *, message: Message = "", as_: As = "", json: Json = False) -> None:
     """Take a merged task back: base as if it had not been merged, later commits kept.
 
-    Exit code 0 if base is restored; 1 with the paths and the commits in the way if it conflicts.
+    Exit code 0 if base is restored; 1 with the paths and the commits in the way if it conflicts, and the pull request
+    in which a person resolves it.
     """
     result = gateway(as_).revert(task, NewDecision(action=Action.REVERT, message=message))
     if json:
@@ -140,7 +141,9 @@ def revert(task: TaskId, /, *, message: Message = "", as_: As = "", json: Json =
         out().print(f"{result.outcome} by {plain(result.commit)} in {result.seconds:.1f} s")
     if result.outcome not in _BACK:
         in_the_way = "".join(f"\n  {line}" for line in (*result.conflicts, *result.commits_in_the_way))
-        raise CommandFailed(f"{result.outcome}: {result.detail}{in_the_way}")
+        waits = f"\nresolve it in  {result.pull_request}" if result.pull_request else ""
+        told = f"\nit is for     {', '.join(result.told)}" if result.told else ""
+        raise CommandFailed(f"{result.outcome}: {result.detail}{in_the_way}{waits}{told}")
 
 
 def _decide(action: Action, task: str, message: str, acting_as: str) -> DecisionReceipt:

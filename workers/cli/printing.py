@@ -124,19 +124,26 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
             about = f" {plain(', '.join(named), 200)}" if named else ""
             said = f": {decision.choice}{more}{about}{said}"
         console.print(f"decision    {decision.action} by {plain(decision.person.id)}{said}")
-    if status.merge_commit:
-        console.print(f"merged as   {plain(status.merge_commit)}")
+    _print_landing(view, console)
+    if view.temporal_ui:
+        console.print(f"temporal    {plain(view.temporal_ui)}")
+    print_spans(status.spans)
+    for number, (command, meaning) in enumerate(next_steps(view)):
+        console.print(f"{'' if number else 'next':11} {plain(command):50} {meaning}")
+
+
+def _print_landing(view: TaskView, console: Console) -> None:
+    """The merge, and what came after it."""
+    if view.status.merge_commit:
+        console.print(f"merged as   {plain(view.status.merge_commit)}")
     if view.watch is not None:
         console.print(watch_line(view.watch))
     for revert in view.reverts:
         console.print(
             f"revert      {revert.outcome} {plain(revert.commit)} {plain(revert.detail)} ({revert.seconds:.1f} s)"
         )
-    if view.temporal_ui:
-        console.print(f"temporal    {plain(view.temporal_ui)}")
-    print_spans(status.spans)
-    for number, (command, meaning) in enumerate(next_steps(view)):
-        console.print(f"{'' if number else 'next':11} {plain(command):50} {meaning}")
+        if revert.pull_request:
+            console.print(f"  resolve   {plain(revert.pull_request)}, by one of {plain(', '.join(revert.told))}")
 
 
 def made_by(backend: str, runtime: str) -> str:

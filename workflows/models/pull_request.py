@@ -57,6 +57,10 @@ class RevertResult(Model):
     conflicts: tuple[str, ...] = ()
     """Paths in conflict."""
     commits_in_the_way: tuple[str, ...] = ()
-    """Later commits that touched those paths, newest first, as `sha subject`."""
+    """Later commits that touched those paths, newest first, as `sha author: subject`."""
+    pull_request: str = ""
+    """Of a conflict: where the revert waits for a person who resolves it."""
+    told: tuple[str, ...] = ()
+    """Of a conflict: ids of the persons it is for: who asked for the task, who approved it, who may review there."""
     seconds: float = 0
     """From the decision to base restored."""
