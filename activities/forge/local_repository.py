@@ -110,8 +110,8 @@ class LocalRepository:
         )
         return told.decode()
 
-    async def commit(self, tree: str, parents: tuple[str, ...], message: str) -> str:
-        """Make a commit, on no branch yet."""
+    async def commit(self, tree: str, parents: tuple[str, ...], message: str, *, when: int | None = None) -> str:
+        """Make a commit, on no branch yet. `when`: unix seconds, so that the same again is the same commit; else now."""
         resolved = (
             (
                 await self.run(
@@ -126,7 +126,7 @@ class LocalRepository:
             identity |= {
                 f"GIT_{role}_NAME": BOT_NAME,
                 f"GIT_{role}_EMAIL": BOT_MAIL,
-                f"GIT_{role}_DATE": f"{int(time.time())} +0000",
+                f"GIT_{role}_DATE": f"@{int(time.time()) if when is None else when} +0000",
             }
         arguments = [argument for parent in parents for argument in ("-p", parent)]
         written = await self.run(
@@ -146,7 +146,7 @@ class LocalRepository:
 
         Reverting is merging, onto the tip, the merge's first parent's tree as a child of the merge.
         """
-        undone = await self.commit(f"{merge_commit}^1^{{tree}}", (merge_commit,), "Undo\n")
+        undone = await self.commit(f"{merge_commit}^1^{{tree}}", (merge_commit,), "Undo\n", when=0)
         return await self.merge_trees(tip, undone)
 
     async def is_onto(self, commit: str, parent: str) -> bool:

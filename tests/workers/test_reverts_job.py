@@ -39,7 +39,11 @@ async def test_a_conflict_is_handed_to_people_with_what_is_in_the_way_and_mended
 ) -> None:
     repository = make_repository(tmp_path / "shop", FILES)
     task = await merged(here, repository)
+    assert "revert      would be clean" in (await typed(here.settings.state, "show", task)).out
     commit_files(repository, {"calc.py": BY_SUM}, "Use sum")
+    shown = (await typed(here.settings.state, "show", task)).out
+    assert "revert      conflicts in calc.py with " in shown
+    assert "Ada: Use sum" in shown
     refused = await typed(here.settings.state, "revert", task, "--as", "grace")
     assert refused.code == 1
     assert "Ada: Use sum" in refused.error
@@ -53,3 +57,6 @@ async def test_a_conflict_is_handed_to_people_with_what_is_in_the_way_and_mended
     again = await typed(here.settings.state, "revert", task, "--as", "grace")
     assert (again.code, again.error) == (0, "")
     assert (repository / "calc.py").read_text() == FILES["calc.py"]
+    shown = (await typed(here.settings.state, "show", task)).out
+    assert "revert      reverted" in shown
+    assert "would be" not in shown

@@ -71,9 +71,9 @@ class GatewayClient:
         """The newest tasks."""
         return self._ask(list[TaskLine], "GET", "/tasks")
 
-    def view(self, task: str) -> TaskView:
-        """Everything about one task."""
-        return self._ask(TaskView, "GET", _task(task))
+    def view(self, task: str, *, outlook: bool = False) -> TaskView:
+        """Everything about one task. `outlook`: with what taking its merge back would come to, which takes longer."""
+        return self._ask(TaskView, "GET", f"{_task(task)}?outlook=1" if outlook else _task(task))
 
     def trace(self, task: str) -> list[Span]:
         """Every span of one task that is known now."""

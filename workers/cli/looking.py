@@ -40,7 +40,7 @@ def show(task: TaskId, /, *, timeline: Annotated[bool, Flag] = False, json: Json
         spans = gateway().trace(task)
         print_json(spans) if json else print_timeline(spans)
         return
-    view = gateway().view(task)
+    view = gateway().view(task, outlook=True)
     print_json(view) if json else print_view(view)
 
 

@@ -107,8 +107,9 @@ def gateway_app(
         return await reading.lines()
 
     @app.get("/tasks/{task}")
-    async def view(task: str = known_task) -> TaskView:
-        return await reading.view(task)
+    async def view(task: str = known_task, outlook: bool = False) -> TaskView:
+        found = await reading.view(task)
+        return await reading.with_outlook(found) if outlook else found
 
     @app.get("/tasks/{task}/log")
     async def log(offset: int = 0, run: int = 0, task: str = known_task) -> Response:

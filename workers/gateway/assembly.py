@@ -5,6 +5,7 @@ from temporalio.client import Client
 
 from activities.agents.current import CurrentAdapters
 from activities.decisions.signing import DecisionSigner
+from activities.forge.revert_preview import RevertPreviews
 from workers.gateway.admission import Admission
 from workers.gateway.app import gateway_app, identify_by_socket
 from workers.gateway.deciding import Deciding
@@ -35,7 +36,8 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
     """The gateway's application on these parts, with its signing key: made the first time, and nobody else's."""
     keys = parts.settings.keys
     signer = DecisionSigner.load(keys) if keys else DecisionSigner.load_or_create(parts.settings.keys_location)
-    reading = Reading(client, parts.chains, parts.artifacts, parts.attested, parts.ends(client), temporal_ui)
+    previews = RevertPreviews(parts.git, parts.mirrors)
+    reading = Reading(client, parts.chains, parts.artifacts, parts.attested, parts.ends(client), previews, temporal_ui)
     outputs = Outputs(reading, parts.attested, parts.artifacts, parts.settings.hosts, CurrentAdapters(parts.owners))
     traces = RequestTraces(parts.spans, parts.recorder)
     admission = Admission(

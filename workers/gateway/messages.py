@@ -8,7 +8,7 @@ from pydantic import Field
 from workflows.models.base import Model
 from workflows.models.decision import Action
 from workflows.models.packages import MOST_PACKAGES
-from workflows.models.pull_request import RevertResult
+from workflows.models.pull_request import RevertPreview, RevertResult
 from workflows.models.question import Choice
 from workflows.models.status import Outcome, Stage, TaskStatus
 from workflows.models.task import MAX_GOAL_CHARS
@@ -74,6 +74,8 @@ class TaskView(Model):
     reverts: tuple[RevertResult, ...] = ()
     watch: WatchResult | None = None
     """What came of watching base after the merge; None while it goes on."""
+    outlook: RevertPreview | None = None
+    """What taking it back would come to now, where that was asked for and there is a merge."""
     temporal_ui: str = ""
 
 
