@@ -25,7 +25,7 @@ def commit_message(task: Task, run: RunResult, context_hash: str) -> str:
     trailers = {
         "Journeyman-Task": task.id,
         "Journeyman-Intent": task.intent.key,
-        "Journeyman-Agent": run.agent,
+        "Journeyman-Agent": f"{run.agent} {run.agent_version}",
         "Journeyman-Run": run.run_id,
         "Journeyman-Context": context_hash,
         "Requested-by": task.requester.id,

@@ -111,7 +111,7 @@ class LocalRepository:
         return told.decode()
 
     async def commit(self, tree: str, parents: tuple[str, ...], message: str, *, when: int | None = None) -> str:
-        """Make a commit, on no branch yet. `when`: unix seconds, so that the same again is the same commit; else now."""
+        """Make a commit, on no branch yet. `when`, unix seconds, makes the same again the same commit."""
         resolved = (
             (
                 await self.run(

@@ -18,6 +18,7 @@ from workers.gateway.messages import (
     Admitted,
     ChangeTrust,
     ForgetHost,
+    MergedLine,
     NewDecision,
     NewObservation,
     NewTask,
@@ -25,6 +26,7 @@ from workers.gateway.messages import (
     OutputPart,
     TaskLine,
     TaskView,
+    Where,
 )
 from workflows.models.decision import DecisionReceipt
 from workflows.models.evidence import Evidence
@@ -110,6 +112,10 @@ class GatewayClient:
     def revert(self, task: str, asked: NewDecision) -> RevertResult:
         """Take a merge back and wait for the result."""
         return self._ask(RevertResult, "POST", f"{_task(task)}/revert", asked)
+
+    def merged(self, where: Where) -> list[MergedLine]:
+        """Merged tasks that fit, the newest first, with what taking them back in that order would come to."""
+        return self._ask(list[MergedLine], "POST", "/merged", where)
 
     def hosts(self, repository: str) -> list[HostAnswer]:
         """What people answered about hosts for a whole repository."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from cyclopts import App, Group
 
-from workers.cli import agents, apart, asking, deciding, hosts, looking, machine, signal, trust
+from workers.cli import agents, apart, asking, deciding, hosts, looking, machine, reverting, signal, trust
 
 GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
     (
@@ -35,7 +35,7 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
             deciding.merge,
             deciding.answer,
             deciding.cancel,
-            deciding.revert,
+            reverting.revert,
             hosts.hosts,
             signal.signal,
             trust.trust,

@@ -18,10 +18,12 @@ from activities.policy.people import accounts
 from workers.gateway.admission import Admission
 from workers.gateway.bounds import BoundedBodies
 from workers.gateway.deciding import Deciding
+from workers.gateway.incidents import Incidents
 from workers.gateway.messages import (
     Admitted,
     ChangeTrust,
     ForgetHost,
+    MergedLine,
     NewDecision,
     NewObservation,
     NewTask,
@@ -29,6 +31,7 @@ from workers.gateway.messages import (
     OutputPart,
     TaskLine,
     TaskView,
+    Where,
 )
 from workers.gateway.observing import Observing
 from workers.gateway.outputs import Outputs
@@ -77,6 +80,7 @@ def gateway_app(
     deciding: Deciding,
     trusting: Trusting,
     observing: Observing,
+    incidents: Incidents,
     reading: Reading,
     outputs: Outputs,
     traces: RequestTraces,
@@ -154,6 +158,10 @@ def gateway_app(
         place = await traces.of_task(task)
         with traces.about(place, task, "/tasks/{task}/revert", asked_by, "revert"):
             return await deciding.revert(task, asked, who)
+
+    @app.post("/merged")
+    async def merged(where: Where) -> list[MergedLine]:
+        return await incidents.merged(where)
 
     @app.get("/hosts")
     async def hosts(repository: str) -> list[HostAnswer]:

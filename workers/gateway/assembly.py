@@ -9,6 +9,7 @@ from activities.forge.revert_preview import RevertPreviews
 from workers.gateway.admission import Admission
 from workers.gateway.app import gateway_app, identify_by_socket
 from workers.gateway.deciding import Deciding
+from workers.gateway.incidents import Incidents
 from workers.gateway.observing import Observing
 from workers.gateway.outputs import Outputs
 from workers.gateway.reading import Reading
@@ -55,7 +56,8 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
         client, signer, reading, parts.admissions, parts.attested, parts.withdrawals, parts.host_answers
     )
     trusting = Trusting(parts.trust, parts.mirrors, signer)
+    incidents = Incidents(parts.chains, parts.admissions, parts.attested, previews)
     observing = Observing(client, signer, parts.observations)
     return gateway_app(
-        admission, deciding, trusting, observing, reading, outputs, traces, identify_by_socket(parts.owners)
+        admission, deciding, trusting, observing, incidents, reading, outputs, traces, identify_by_socket(parts.owners)
     )
