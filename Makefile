@@ -60,6 +60,7 @@ containment: $(STAMP)
 
 # Kills and stops parts of an installation at random moments, then counts what came of its tasks. The same SEED draws the
 # same faults in the same order. Fails if a task was lost or doubled, or anything was left over. Last is one line of JSON.
+# Interrupted once, it lets everything settle and reports; twice, it reports what has settled.
 KILLS ?= 30
 SEED ?= 7
 TASKS ?= 6

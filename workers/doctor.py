@@ -10,6 +10,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+from activities.archive.objects import Objects
+from activities.archive.schema import ArchiveTooNew, ArchiveTooOld, readable_version
 from activities.egress.contract import EgressRules
 from activities.egress.gateway import EnvoyGateway
 from activities.host.layout import HostLayout
@@ -38,6 +40,7 @@ async def examine(settings: Settings) -> list[Finding]:
     looks: Sequence[tuple[str, str, Callable[[Settings], Awaitable[str]]]] = (
         ("state directory", f"mkdir -p {settings.state} && chown {os.geteuid()} {settings.state}", _state),
         ("disk space", f"df -h {settings.state}", _disk),
+        ("archive", "journeyman upgrade --dry-run   # if it is of an older version", _archive),
         ("policy files", f"edit {settings.config_file} or {settings.security_file} as the line says", _policy),
         ("git", "apt-get install git   # 2.38 or newer", _git),
         ("user namespaces", "sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000", _namespaces),
@@ -92,6 +95,18 @@ async def _disk(settings: Settings) -> str:
             full, f"df -h {where}; df -i {where}   # or set JOURNEYMAN_STATE to a directory on a larger disk"
         )
     return room.told()
+
+
+async def _archive(settings: Settings) -> str:
+    settings.prepare_state()
+    objects = Objects.open(settings.archive_location)
+    try:
+        version = await readable_version(objects)
+    except ArchiveTooOld as old:
+        raise _Missing(str(old), "journeyman upgrade --dry-run") from old
+    except ArchiveTooNew as new:
+        raise _Missing(str(new), "journeyman --version   # then install the one that the line names") from new
+    return f"version {version}" if version else "nothing is on record yet"
 
 
 async def _policy(settings: Settings) -> str:

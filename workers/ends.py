@@ -11,6 +11,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, W
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.archive.contract import TaskChains
+from activities.archive.ended import EndedTasks
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested
 from activities.decisions.refused import ActionRefused
@@ -34,6 +35,7 @@ class Ends:
         self,
         client: Client,
         chains: TaskChains,
+        index: EndedTasks,
         admissions: Admissions,
         attested: Attested,
         forge: Forge,
@@ -41,6 +43,7 @@ class Ends:
     ) -> None:
         self._client = client
         self._chains = chains
+        self._index = index
         self._admissions = admissions
         self._attested = attested
         self._forge = forge
@@ -80,6 +83,7 @@ class Ends:
         if status in {WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW}:
             return None
         ended = await self._ended(task, handle)
+        await self._index.add(task_id, datetime.now(UTC))
         await self._chains.append(task_id, OUTCOME, OUTCOME, ended.model_dump(mode="json"))
         self._recorder.record_once(f"task-{task_id}", task_spans(ended))
         return ended

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from activities.evaluation.rules import RULES
 from activities.policy.documents import PlatformPolicy, SecurityPolicy, TeamPolicy
 from workers.cli import agents
 from workers.cli.commands import GROUPS, name_of
@@ -39,6 +40,7 @@ def pages() -> dict[str, str]:
         "policy-files.md": _policy_files(),
         "commands.md": _commands(),
         "temporal.md": _temporal(),
+        "findings.md": _findings(),
     }
 
 
@@ -192,6 +194,17 @@ def _temporal() -> str:
         lines.append("")
     lines.append("Updates of `AgentTask` take a decision signed by a gateway; one that nobody signed is refused.\n")
     return "\n".join(lines)
+
+
+def _findings() -> str:
+    lines = [_HEAD, "# Findings\n"]
+    lines += [
+        "A `blocker` goes back to the agent and can't be approved; `person` asks for a person; a `note` is told.\n"
+    ]
+    lines += ["| rule | severity | meaning |", "|---|---|---|"]
+    for name, rule in RULES.items():
+        lines.append(f"| `{name}` | {rule.severity} | {_one_line(f'{rule.meaning} {rule.help}')} |")
+    return "\n".join(lines) + "\n"
 
 
 def _message_kind(function: object) -> str:

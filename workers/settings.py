@@ -6,11 +6,14 @@ What agents may do is not here but in the three policy files; these settings say
 import os
 import secrets
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from activities.archive.kinds import Kind
 
 
 class SettingsInvalid(Exception):
@@ -88,6 +91,24 @@ class Settings(BaseSettings):
     """How long it keeps an environment that no task uses."""
     sweep_seconds: float = Field(default=3600, ge=1)
     """How often a host looks for what has outlived that."""
+    keep_transcript_days: float = Field(default=365, ge=0)
+    """How long after a task has ended the archive keeps the transcripts of its runs. 0 is for ever, here and below; set
+    these alike on all hosts, or the shortest counts."""
+    keep_log_days: float = Field(default=90, ge=0)
+    """What its agents and checks printed, as it came."""
+    keep_checkpoint_days: float = Field(default=30, ge=0)
+    """Checkpoints of its runs: work trees, conversations, what was handed over."""
+    keep_trace_days: float = Field(default=365, ge=0)
+    """Its trace."""
+    keep_request_days: float = Field(default=0, ge=0)
+    """The requests that its runs made at their way out."""
+    keep_context_days: float = Field(default=0, ge=0)
+    """What its agents were told before they started, and the manifests of that."""
+    keep_patch_days: float = Field(default=0, ge=0)
+    """Its patches, as bundles and diffs; what was merged is in git."""
+    keep_evidence_days: float = Field(default=0, ge=0)
+    """What was found out about its patches; as long as what checks printed, at least. Who decided what and the agents'
+    reasoning are kept for ever."""
     cached_workflows: int = Field(default=500, ge=1)
     """Workflows kept in memory; a parked one that was dropped is replayed when somebody decides."""
     lease_seconds: float = Field(default=60, gt=0)
@@ -151,6 +172,11 @@ class Settings(BaseSettings):
         """Directories of this machine that work fills."""
         archive = () if "://" in self.archive_location else (Path(self.archive_location),)
         return (self.state, *archive, self.forge_location)
+
+    def lifetimes(self) -> dict[Kind, timedelta | None]:
+        """How long the archive keeps each kind of artefact after a task has ended; None is for ever."""
+        days = {kind: float(getattr(self, f"keep_{kind}_days")) for kind in Kind}
+        return {kind: timedelta(days=count) if count else None for kind, count in days.items()}
 
     @property
     def hosts(self) -> Path:

@@ -1,8 +1,10 @@
 """Finding placements that no task needs any more: its workflow was terminated, or went on elsewhere.
 
 Workflows give their placement back themselves. This is for the rest: a workflow that somebody terminated, a step whose
-first attempt took a place on a host that then lost touch.
+first attempt took a place on a host that then lost touch, what a worker was making or removing when it was killed.
 """
+
+import asyncio
 
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
@@ -20,7 +22,8 @@ async def sweep(client: Client, host: HostParts) -> list[str]:
         if await _is_over(client, host.host, held):
             await host.giving_back.give_back(held)
             swept.append(held.task_id)
-    return swept
+    await asyncio.to_thread(host.sandboxes.remove_abandoned)
+    return [*swept, *await host.giving_back.clear_strays()]
 
 
 async def _is_over(client: Client, host: str, held: Held) -> bool:

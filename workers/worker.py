@@ -13,12 +13,14 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.host.placements import PlaceSupplier
 from activities.tracing.steps import TracedSteps
+from workers.beating import Beating
 from workers.parts.api import api_steps
 from workers.parts.host import HostParts
 from workers.parts.shared import SharedParts
 from workers.repeating import repeat
 from workers.schedules import schedule_sweep
 from workers.sweeping import sweep
+from workers.unfinished import Unfinished
 from workflows import queues
 from workflows.agent_task import AgentTask
 from workflows.host_sweep import HostSweep
@@ -35,6 +37,7 @@ BEAT = timedelta(seconds=1)
 LEASE_CHECK_SECONDS = 5.0
 GATEWAY_CHECK_SECONDS = 2.0
 SWEEP_SECONDS = 60.0
+GIVE_BACK_SECONDS = 5.0
 WORKFLOWS = (AgentTask, RevertMerge, MergeWatch, MergeTurns, TeamBudget, HostSweep)
 RUNNER = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules("workflows"))
 """Workflow code is one and the same for every task: importing it anew for each took more than half of a workflow's
@@ -58,7 +61,7 @@ def build(
     `interceptors`: of whoever has to see each step, beside the trace.
     """
     workers: list[Worker] = []
-    traced = [TracedSteps(shared.recorder, shared.host), *interceptors]
+    traced = [TracedSteps(shared.recorder, shared.host), Beating(), *interceptors]
     if "orchestrate" in serve:
         workers.append(
             Worker(
@@ -119,7 +122,9 @@ async def working(
 ) -> AsyncIterator[None]:
     """Serve the queues, and a host's own if there is one, until the block ends; then hand over what is running."""
     async with contextlib.AsyncExitStack() as stack:
-        chores: list[Coroutine[None, None, None]] = []
+        unfinished = Unfinished(shared.layout.steps, shared.host)
+        stack.enter_context(unfinished.serving())
+        chores = [_give_back(client, unfinished)]
         if "api" in serve:
             chores.append(_look_for_ends(client, shared))
         if host is not None:
@@ -128,7 +133,7 @@ async def working(
             chores += _host_chores(client, host)
         for chore in chores:
             stack.callback(asyncio.create_task(chore).cancel)
-        workers = build(client, shared, host, serve, interceptors)
+        workers = build(client, shared, host, serve, [unfinished, *interceptors])
         for worker in workers:
             await stack.enter_async_context(worker)
         # All at once: one that goes on alone would take a place on a host whose other queues nobody serves any more.
@@ -138,6 +143,13 @@ async def working(
 
 async def _stop_all(workers: Sequence[Worker]) -> None:
     await asyncio.gather(*(worker.shutdown() for worker in workers))
+
+
+def _give_back(client: Client, unfinished: Unfinished) -> Coroutine[None, None, None]:
+    async def give_back() -> None:
+        await unfinished.give_back(client)
+
+    return repeat("give back what workers were at that died on this host", give_back, GIVE_BACK_SECONDS)
 
 
 def _look_for_ends(client: Client, shared: SharedParts) -> Coroutine[None, None, None]:

@@ -61,9 +61,9 @@ class AgentTask(ReviewDesk):
         except (ActivityError, ApplicationError) as error:
             await self._close(message_of(error))
             self.progress.end(Outcome.FAILED, message_of(error))
+        await self._record()
         if self.progress.status.outcome is Outcome.MERGED:
             await self._watch_base()
-        await self._record()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.progress.status
 
@@ -178,6 +178,7 @@ class AgentTask(ReviewDesk):
                 ClosePullRequestOrder(task=status.task, pull_request=status.pull_request, reason=reason),
                 task_queue=queues.API,
                 start_to_close_timeout=timeouts.FORGE,
+                heartbeat_timeout=timeouts.HEARTBEAT,
                 retry_policy=timeouts.FEW,
                 summary="close the pull request",
             )

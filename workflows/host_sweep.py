@@ -20,6 +20,7 @@ class HostSweep:
             Nothing(),
             task_queue=host_queue(order.host),
             schedule_to_close_timeout=timeouts.SWEEP,
+            heartbeat_timeout=timeouts.HEARTBEAT,
             retry_policy=timeouts.FEW,
             summary=f"sweep {order.host}",
         )

@@ -116,6 +116,7 @@ class Hosting:
                 ReleaseOrder(task_id=self._progress.status.task.id, placement=prepared.placement),
                 task_queue=prepared.placement.queue,
                 schedule_to_close_timeout=timeouts.RELEASE,
+                heartbeat_timeout=timeouts.HEARTBEAT,
                 retry_policy=timeouts.PATIENT,
                 summary="give the workspace back",
             )

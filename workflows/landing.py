@@ -57,6 +57,7 @@ class Landing:
             ),
             task_queue=queues.API,
             start_to_close_timeout=timeouts.FORGE,
+            heartbeat_timeout=timeouts.HEARTBEAT,
             retry_policy=timeouts.FEW,
             summary=f"propose {status.patch.head[:12]}",
         )
@@ -72,6 +73,7 @@ class Landing:
                 GateOrder(task=status.task, patch=status.patch, evaluation=status.evaluation),
                 task_queue=queues.API,
                 start_to_close_timeout=timeouts.FORGE,
+                heartbeat_timeout=timeouts.HEARTBEAT,
                 retry_policy=timeouts.FEW,
                 summary="ask the gate",
             )
@@ -136,6 +138,7 @@ class Landing:
                 ),
                 task_queue=queues.API,
                 start_to_close_timeout=timeouts.OUTWARD,
+                heartbeat_timeout=timeouts.HEARTBEAT,
                 schedule_to_close_timeout=timeouts.MERGE,
                 retry_policy=timeouts.FEW,
                 summary=f"merge {status.patch.head[:12]}",
@@ -168,6 +171,7 @@ class Landing:
             RebaseOrder(task=before.task, patch=before.patch),
             task_queue=queues.API,
             start_to_close_timeout=timeouts.FORGE,
+            heartbeat_timeout=timeouts.HEARTBEAT,
             retry_policy=timeouts.FEW,
             summary="lay the patch onto the new base",
         )

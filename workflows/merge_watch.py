@@ -71,6 +71,7 @@ class MergeWatch:
             LookOrder(task=self._order.task),
             task_queue=queues.API,
             start_to_close_timeout=timeouts.FORGE,
+            heartbeat_timeout=timeouts.HEARTBEAT,
             retry_policy=timeouts.PATIENT,
             summary="look at base",
         )

@@ -39,6 +39,7 @@ class RevertMerge:
                 ),
                 task_queue=queues.API,
                 start_to_close_timeout=timeouts.OUTWARD,
+                heartbeat_timeout=timeouts.HEARTBEAT,
                 schedule_to_close_timeout=timeouts.REVERT,
                 retry_policy=timeouts.FEW,
                 summary=f"revert {request.merge_commit[:12]} by {request.asked_by}",

@@ -4,7 +4,6 @@ A round is one answer to one piece of feedback. It takes one run of the agent, o
 calls than one run may: each of those begins with a fresh context, the work so far and what the run before handed over.
 """
 
-from datetime import timedelta
 from enum import Enum
 
 from workflows import timeouts
@@ -74,12 +73,7 @@ class Rounds:
             base_run=known.base_run if known is not None and known.base_commit == patch.base_commit else None,
             round=self._progress.status.round,
         )
-        policy = prepared.policy
-        checks = len(policy.checks) * 3 * policy.check_limits.wall_seconds
-        if policy.setup.lock_files:
-            # With the packages that the patch brings, an environment is made before.
-            checks += policy.setup_limits.wall_seconds
-        limit = timedelta(seconds=checks) + timeouts.RUN_MARGIN
+        limit = timeouts.evaluation(prepared.policy)
         evaluation = await self._hosting.step(prepared, HostSteps.evaluate, order, limit)
         self._progress.change(evaluation=evaluation)
         return evaluation

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 from temporalio.common import RetryPolicy
 
+from workflows.models.policy import TaskPolicy
+
 QUICK = timedelta(seconds=30)
 """Archive and signature work: milliseconds when all is well."""
 FORGE = timedelta(minutes=5)
@@ -21,7 +23,9 @@ ROOM = (timedelta(seconds=5), timedelta(minutes=5))
 SWEEP = timedelta(minutes=30)
 """With the wait for a host that is away."""
 HEARTBEAT = timedelta(seconds=30)
-"""A worker that died is noticed after this long; the next attempt reattaches."""
+"""For every step that may take longer: a worker that died, or a step that never reached one, is noticed after this
+long; the next attempt reattaches.
+"""
 RUN_MARGIN = timedelta(minutes=10)
 """On top of a sandbox's own deadline, which is what really ends it."""
 ATTENDANCE_HEARTBEAT = timedelta(seconds=20)
@@ -29,6 +33,17 @@ SILENCES = 2
 """How often in a row a host's control queue must go unserved before the host counts as gone."""
 RELEASE = timedelta(minutes=2)
 """A host that can't even release is left to its own sweep."""
+
+
+def evaluation(policy: TaskPolicy) -> timedelta:
+    """What judging one patch may take: three trees, two of them again where tests turned, and a deeper look."""
+    seconds = len(policy.checks) * (3 + 2 * policy.repeats) * policy.check_limits.wall_seconds
+    seconds += policy.mutation_seconds
+    if policy.setup.lock_files:
+        # With the packages that the patch brings, an environment is made before.
+        seconds += policy.setup_limits.wall_seconds
+    return timedelta(seconds=seconds) + RUN_MARGIN
+
 
 PATIENT = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1)

@@ -1,6 +1,7 @@
 """What can be put on record, and how it is found again."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -8,6 +9,20 @@ from workflows.models.artifact import ArtifactRef
 from workflows.models.base import Model
 
 SCHEMA_VERSION = 1
+"""Of what is written."""
+FORGOTTEN_VERSION = 2
+"""Of an entry that somebody was taken out of: a program that knows none would take it for a forgery."""
+
+
+class Erased(Model):
+    """That somebody was taken out of an entry, by the word of the gateway's key over all of the entry."""
+
+    sha256: str
+    """Of the entry as it was: what the next entry holds, so that the chain is still one."""
+    at: str
+    """RFC 3339, UTC."""
+    key_id: str = ""
+    signature: str = ""
 
 
 class ChainEntry(Model):
@@ -23,6 +38,7 @@ class ChainEntry(Model):
     data: dict[str, object] = {}
     artifacts: tuple[ArtifactRef, ...] = ()
     previous: str = ""
+    erased: Erased | None = None
 
 
 class IntentRecord(Model):
@@ -33,6 +49,41 @@ class IntentRecord(Model):
     task_id: str
     attempt: int
     claimed_at: str
+
+
+class Tombstone(Model):
+    """What there was, when it went and by which rule."""
+
+    schema_version: int = SCHEMA_VERSION
+    sha256: str
+    """Of a trace: over the lines `NAME SHA256` of its batches, sorted."""
+    size: int
+    """Bytes."""
+    kind: str
+    name: str
+    removed_at: datetime
+    rule: str
+    """Such as `retention: log artefacts are kept for 90 days`."""
+
+    @property
+    def told(self) -> str:
+        """For people, in one sentence."""
+        return (
+            f"{self.name} ({self.size} bytes, sha256 {self.sha256[:12]}) was removed on {self.removed_at:%Y-%m-%d} by "
+            f"{self.rule}"
+        )
+
+
+class Tombstones(Protocol):
+    """Notes in the place of what was removed."""
+
+    async def of(self, ref: ArtifactRef) -> Tombstone | None:
+        """What is known of an artefact that was removed and is not there again."""
+        ...
+
+    async def of_trace(self, trace_id: str) -> Tombstone | None:
+        """The same for a trace."""
+        ...
 
 
 class ArtifactStore(Protocol):

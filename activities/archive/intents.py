@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from pydantic import ValidationError
+
 from activities.archive.contract import SCHEMA_VERSION, IntentRecord
 from activities.archive.objects import ArchiveError, Objects
 from workflows.models.base import Model
@@ -84,7 +86,15 @@ class Intents:
 
     async def _read(self, key: str) -> _Claim | None:
         raw = await self._objects.read(f"{_folder(key)}/claim.json")
-        return None if raw is None else _Claim.model_validate_json(raw)
+        if raw is None:
+            return None
+        try:
+            claim = _Claim.model_validate_json(raw)
+        except ValidationError as error:
+            raise ArchiveError(f"the claim of {key!r} can't be read: restore intents/ from a backup") from error
+        if claim.schema_version > SCHEMA_VERSION:
+            raise ArchiveError(f"the claim of {key!r} was written by a newer Journeyman: upgrade this one to read it")
+        return claim
 
 
 def _folder(key: str) -> str:

@@ -1,5 +1,7 @@
 """The archive's object store: a folder by default, S3, GCS or Azure by URL, with atomic create on all of them."""
 
+import contextlib
+from datetime import datetime
 from pathlib import Path
 
 import obstore
@@ -14,8 +16,12 @@ class ArchiveError(Exception):
     """Something on record is missing or was changed; the message names what and where."""
 
 
+class ArtifactRemoved(ArchiveError):
+    """It was removed on purpose; the message says when and by which rule."""
+
+
 class Objects:
-    """Named immutable objects. Nothing is ever overwritten through this class."""
+    """Named objects. Nothing changes but by `replace` and `remove`, which say who may use them."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -63,6 +69,32 @@ class Objects:
             return bytes(await result.bytes_async())
         except FileNotFoundError:
             return None
+
+    async def replace(self, name: str, data: bytes) -> None:
+        """Write the object whether it is there or not, whole or not at all.
+
+        For what is not content of its own: a blob's same bytes again, notes of what was removed, what was forgotten.
+        """
+        await obstore.put_async(self._store, name, data)
+
+    async def remove(self, name: str) -> None:
+        """Remove the object for good. Missing is fine: it was removed before."""
+        with contextlib.suppress(FileNotFoundError):
+            await obstore.delete_async(self._store, name)
+
+    async def written_at(self, name: str) -> datetime | None:
+        """When the object was written last; None if there is no such object."""
+        try:
+            return (await obstore.head_async(self._store, name))["last_modified"]
+        except FileNotFoundError:
+            return None
+
+    async def any(self, prefix: str) -> bool:
+        """Whether there is anything below a prefix, which is a whole path segment."""
+        async for batch in obstore.list(self._store, prefix=prefix, chunk_size=1):
+            if batch:
+                return True
+        return False
 
     async def names(self, prefix: str) -> list[str]:
         """All names below a prefix, which is a whole path segment, sorted."""

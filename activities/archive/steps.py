@@ -4,9 +4,12 @@ Nothing that a merge or a revert rests on comes in here: that is signed by whoev
 of a kind that a workflow has to say, about its own task, and a merge that nobody made is no outcome.
 """
 
+from datetime import UTC, datetime
+
 from temporalio import activity
 
 from activities.archive.contract import TaskChains
+from activities.archive.ended import EndedTasks
 from activities.callers import only_called_by
 from activities.decisions.attested import Attested
 from activities.decisions.authority import Authority
@@ -31,6 +34,7 @@ class RecordActivities:
     def __init__(
         self,
         chains: TaskChains,
+        ended: EndedTasks,
         decided: Withdrawals,
         hosts: HostAnswers,
         authority: Authority,
@@ -38,6 +42,7 @@ class RecordActivities:
         traces: Traces,
     ) -> None:
         self._chains = chains
+        self._ended = ended
         self._decided = decided
         self._hosts = hosts
         self._authority = authority
@@ -62,6 +67,8 @@ class RecordActivities:
         if order.kind == OUTCOME:
             only_called_by(task_workflow_id(order.task_id))
             await self._check_outcome(order)
+            # First: an outcome that no sweep knows of would keep what it should not.
+            await self._ended.add(order.task_id, datetime.now(UTC))
         elif order.kind == REVERT:
             only_called_by(revert_workflow_id(order.task_id))
             self._check_revert(order)

@@ -3,7 +3,8 @@
 from pydantic import ValidationError
 
 from activities.archive.contract import TaskChains
-from activities.decisions.signing import DecisionVerifier, SignatureRefused
+from activities.archive.objects import ArchiveError
+from activities.decisions.signing import DecisionVerifier, SignatureRefused, SignedByNewer
 from activities.decisions.withdrawals import DECISION
 from workflows.models.decision import SignedDecision
 
@@ -17,6 +18,8 @@ async def signed_decisions(chains: TaskChains, name: str, verifier: DecisionVeri
         try:
             signed = SignedDecision.model_validate(entry.data)
             verifier.verify(signed, signed.decision.decided_at)
+        except SignedByNewer as newer:
+            raise ArchiveError(f"{newer}, to read what is on record as {name}") from newer
         except (ValidationError, SignatureRefused):
             continue
         found.append(signed)

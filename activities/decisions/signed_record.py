@@ -6,12 +6,13 @@ over the task, the kind and the statement: none of it can be used for another ta
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from pydantic import ValidationError
 
 from activities.archive.contract import TaskChains
+from activities.archive.objects import ArchiveError
 from activities.decisions.keys import SigningKey, TrustedKeys, Untrusted
 from workflows.models.artifact import ArtifactRef
 from workflows.models.base import Model
@@ -19,7 +20,12 @@ from workflows.models.base import Model
 Statement = TypeVar("Statement", bound=Model)
 
 
+SCHEMA_VERSION = 1
+
+
 class _Signed(Model):
+    schema_version: int = SCHEMA_VERSION
+    """Not signed: of a newer one only the program that wrote it knows what the signature is over."""
     statement: dict[str, object]
     key_id: str
     signature: str
@@ -43,6 +49,18 @@ class SignedRecord:
         signed = _Signed(statement=stated, key_id=self._key.key_id, signature=signature)
         await self._chains.append(task_id, entry_id, kind, signed.model_dump(mode="json"), artifacts)
 
+    def signed_anew(
+        self, task_id: str, kind: str, data: Mapping[str, object], change: Callable[[object], object]
+    ) -> dict[str, object]:
+        """The same statement with something taken out of it, signed if it was signed: nobody's word stays that."""
+        assert self._key is not None, "who only reads the record has no key to sign with"
+        held = self._verified(task_id, kind, data)
+        stated = change(data.get("statement"))
+        signature = ""
+        if held is not None and isinstance(stated, dict):
+            signature = self._key.sign(_message(task_id, kind, stated))
+        return {**data, "statement": stated, "key_id": self._key.key_id, "signature": signature}
+
     async def read(self, task_id: str, kind: str, model: type[Statement]) -> tuple[Statement, ...]:
         """Every statement of a kind whose signature holds, in order; others are nobody's word and left out."""
         found = []
@@ -54,6 +72,10 @@ class SignedRecord:
     def _verified(self, task_id: str, kind: str, data: Mapping[str, object]) -> dict[str, object] | None:
         try:
             signed = _Signed.model_validate(data)
+            if signed.schema_version > SCHEMA_VERSION:
+                raise ArchiveError(
+                    f"the {kind} of task {task_id} was signed by a newer Journeyman: upgrade this one to read it"
+                )
             self._trusted.verify(signed.key_id, signed.signature, _message(task_id, kind, signed.statement))
         except (ValidationError, Untrusted):
             return None

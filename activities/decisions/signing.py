@@ -11,7 +11,7 @@ from pathlib import Path
 
 from activities.decisions.keys import SigningKey, TrustedKeys, UnknownKey, Untrusted
 from workflows.models.base import Model
-from workflows.models.decision import Decision, SignedDecision
+from workflows.models.decision import SIGNED_VERSION, Decision, SignedDecision
 from workflows.models.observation import Observation, SignedObservation
 from workflows.models.task import Task
 
@@ -26,9 +26,14 @@ class SignatureRefused(Exception):
     """A decision's signature does not hold; the message says what to do."""
 
 
+class SignedByNewer(SignatureRefused):
+    """A newer version signed it. On record, it must not be passed over like a forgery: it may take something back."""
+
+
 class SignedAdmission(Model):
     """A task as a gateway admitted it, with its signature."""
 
+    schema_version: int = SIGNED_VERSION
     task: Task
     key_id: str
     signature: str
@@ -85,6 +90,7 @@ class DecisionVerifier:
 
     def verify(self, signed: SignedDecision, now: datetime) -> None:
         """Raises SignatureRefused unless a known gateway signed exactly this and it has not expired."""
+        _refuse_newer(signed, "this decision")
         self._check(signed.key_id, signed.signature, _canonical(signed.decision), "the decision; decide again")
         if now > signed.decision.expires_at:
             raise SignatureRefused(
@@ -93,6 +99,7 @@ class DecisionVerifier:
 
     def verify_admission(self, signed: SignedAdmission) -> Task:
         """The task that was admitted. Raises SignatureRefused unless a known gateway signed exactly this."""
+        _refuse_newer(signed, "this task")
         self._check(signed.key_id, signed.signature, _ADMISSION + _canonical(signed.task), "the task; ask for it again")
         return signed.task
 
@@ -110,6 +117,11 @@ class DecisionVerifier:
             ) from error
         except Untrusted as error:
             raise SignatureRefused(f"refused: the signature does not fit {what}") from error
+
+
+def _refuse_newer(signed: SignedDecision | SignedAdmission, what: str) -> None:
+    if signed.schema_version > SIGNED_VERSION:
+        raise SignedByNewer(f"refused: {what} was signed by a newer Journeyman: upgrade this one")
 
 
 def _canonical(signed: Decision | Task | Observation) -> bytes:

@@ -5,7 +5,8 @@ older approval gets nothing by it.
 """
 
 from activities.archive.contract import TaskChains
-from activities.decisions.signing import DecisionVerifier, SignatureRefused
+from activities.archive.objects import ArchiveError
+from activities.decisions.signing import DecisionVerifier, SignatureRefused, SignedByNewer
 from workflows.models.decision import Action, Decision, SignedDecision
 
 DECISION = "decision"
@@ -59,6 +60,8 @@ class Withdrawals:
                 signed = SignedDecision.model_validate(entry.data)
                 # It counts for ever, unlike one that lets something happen.
                 self._verifier.verify(signed, signed.decision.decided_at)
+            except SignedByNewer as newer:
+                raise ArchiveError(f"{newer}, to read what is on record of task {task_id}") from newer
             except (ValueError, SignatureRefused):
                 continue
             if signed.decision.action in STOPS and signed.decision.task_id == task_id:

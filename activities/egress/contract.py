@@ -190,6 +190,10 @@ class EgressGateway(Protocol):
         """Close the listener and return every request it saw, in order. Idempotent; records stay until forgotten."""
         ...
 
+    async def opened(self) -> tuple[str, ...]:
+        """Every sandbox that has a listener."""
+        ...
+
     async def forget(self, sandbox: str) -> None:
         """Remove the records of a sandbox that was closed, once they are kept elsewhere. Idempotent."""
         ...

@@ -112,6 +112,10 @@ class EnvoyGateway:
         """Close the listener, cutting what is still open, and return every request it saw, in order."""
         return await self._alone(lambda: self._close(sandbox))
 
+    async def opened(self) -> tuple[str, ...]:
+        """Every sandbox that has a listener."""
+        return await self._alone(lambda: tuple(opened.sandbox for opened in self._open_list.all()))
+
     async def forget(self, sandbox: str) -> None:
         """Remove the records of a sandbox that was closed."""
         await self._alone(lambda: self._forget(sandbox))

@@ -7,13 +7,15 @@ as by its report; that is why a tree is judged by more than its own tests, and w
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 from activities.agents.plain_text import plain
 from activities.archive.contract import ArtifactStore
 from activities.evaluation.beneath import NotReadable, unlink_beneath
+from activities.evaluation.depth.lines_run import forget_notes
 from activities.evaluation.junit import ReportRefused, read_reports, report_paths
 from activities.repository.mirror import Mirror
 from activities.repository.workspace import Workspaces, objects_mount
@@ -31,7 +33,7 @@ INTERRUPTED = frozenset({RunEnd.STOPPED, RunEnd.LEASE_LAPSED, RunEnd.NOT_STARTED
 
 
 CheckEnded = Callable[[str, str, RunStatus, CheckOutcome, str], None]
-"""Run id, tree (`base`, `guarded` or `patched`), status, outcome, backend."""
+"""Run id, tree (`base`, `guarded`, `patched`, or which further run of one), status, outcome, backend."""
 
 
 class ChecksInterrupted(Exception):
@@ -50,6 +52,25 @@ class Bench:
     uid: int | None
     """As root: the unprivileged uid that owns checkouts."""
     layer: Mount | None = None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How a run differs from a plain one."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Plain files of the tree that have another content in the checkout."""
+    wall_seconds: float = inf
+    """What it may take, if that is less than the policy's limit."""
+    notes: bool = False
+    """Whether the probe notes in the checkout what is run."""
+    keeps: bool = True
+    """Whether its output goes on record and its checkout stays until the bench is cleared."""
+
+
+PLAIN = Variant()
 
 
 @dataclass(frozen=True)
@@ -77,18 +98,26 @@ class CheckRunner:
         self._artifacts = artifacts
         self._ended = ended
 
-    async def run(self, bench: Bench, label: str, tree: str, policy: TaskPolicy) -> CheckedTree:
-        """Run every check on a tree. `label` tells the trees of one bench apart. Raises ChecksInterrupted."""
+    async def run(
+        self, bench: Bench, label: str, tree: str, policy: TaskPolicy, variant: Variant = PLAIN
+    ) -> CheckedTree:
+        """Run every check on a tree. `label` tells the runs of one bench apart. Raises ChecksInterrupted."""
         outcomes: list[CheckOutcome] = []
         found = CheckedTree(CheckRun(tree=tree))
         for number, check in enumerate(policy.checks):
-            outcomes.append(await self._run_one(bench, f"{label}-{number}", tree, check, policy, found))
+            outcomes.append(await self._run_one(bench, f"{label}-{number}", tree, check, policy, found, variant))
+        if not variant.keeps:
+            return CheckedTree(CheckRun(tree=tree, outcomes=tuple(outcomes)), found.tests, found.problems, found.tails)
         tests = _flattened(found.tests) if len(policy.checks) > 1 else next(iter(found.tests.values()), {})
         stored = await self._artifacts.put(
             json.dumps(tests, sort_keys=True).encode(), name="tests.json", media_type="application/json"
         )
         run = CheckRun(tree=tree, outcomes=tuple(outcomes), tests=stored)
         return CheckedTree(run, found.tests, found.problems, found.tails)
+
+    def checkout(self, bench: Bench, label: str, place: int) -> Path:
+        """Where the check at this place of a policy ran; it is there until the bench is cleared."""
+        return self._workspaces.path(f"{bench.name}.{label}-{place}")
 
     async def recall(self, run: CheckRun) -> CheckedTree:
         """A run that is on record, with its tests. Raises ArchiveError."""
@@ -113,16 +142,23 @@ class CheckRunner:
         return [run_id for run_id in self._sandboxes.known_runs() if run_id.startswith(f"{bench.name}.")]
 
     async def _run_one(
-        self, bench: Bench, label: str, tree: str, check: Check, policy: TaskPolicy, found: CheckedTree
+        self,
+        bench: Bench,
+        label: str,
+        tree: str,
+        check: Check,
+        policy: TaskPolicy,
+        found: CheckedTree,
+        variant: Variant,
     ) -> CheckOutcome:
         run_id = f"{bench.name}.{label}"
         checkout = self._workspaces.path(run_id)
         had_ended = run_id in self._known(bench) and run_id not in self._sandboxes.live_runs()
-        status, output = await self._follow(bench, run_id, tree, check, policy)
+        status, output = await self._follow(bench, run_id, tree, check, policy, variant)
         if status.end in INTERRUPTED and had_ended:
             # What an earlier attempt was stopped in; it says nothing, so this attempt starts anew.
             await self._sandboxes.forget(run_id)
-            status, output = await self._follow(bench, run_id, tree, check, policy)
+            status, output = await self._follow(bench, run_id, tree, check, policy, variant)
         if status.end in INTERRUPTED:
             raise ChecksInterrupted(f"check {check.name!r} was interrupted ({status.end}): {status.detail}")
         tests, problem = await asyncio.to_thread(_read_tests, checkout, check.junit)
@@ -130,7 +166,11 @@ class CheckRunner:
         if problem:
             found.problems[check.name] = problem
         found.tails[check.name] = _tail(output)
-        stored = await self._artifacts.put(output, name=f"{label}-output.txt", media_type="text/plain")
+        stored = None
+        if variant.keeps:
+            stored = await self._artifacts.put(output, name=f"{label}-output.txt", media_type="text/plain")
+        else:
+            await self._workspaces.remove(run_id)
         failed = sorted(name for name, outcome in tests.items() if outcome is TestOutcome.FAILED)
         outcome = CheckOutcome(
             name=check.name,
@@ -145,7 +185,7 @@ class CheckRunner:
         return outcome
 
     async def _follow(
-        self, bench: Bench, run_id: str, tree: str, check: Check, policy: TaskPolicy
+        self, bench: Bench, run_id: str, tree: str, check: Check, policy: TaskPolicy, variant: Variant
     ) -> tuple[RunStatus, bytes]:
         """Start the run on a fresh checkout, or find it, and wait for its end."""
         checkout = self._workspaces.path(run_id)
@@ -155,25 +195,31 @@ class CheckRunner:
                 run_id, bench.mirror, commit=bench.commit, tree=tree, uid=bench.uid, room_bytes=room
             )
             await asyncio.to_thread(_remove_reports, checkout, check.junit)
+            if variant.notes:
+                await asyncio.to_thread(forget_notes, checkout)
+            for path, content in variant.files.items():
+                # Before anything ran in it: nothing in it leads elsewhere but what the tree has, and this is no link.
+                await asyncio.to_thread((checkout / path).write_bytes, content)
         output = bytearray()
 
         async def keep(data: bytes, _: int) -> None:
             output.extend(data)
             del output[: max(0, len(output) - OUTPUT_BYTES)]
 
-        await self._sandboxes.start(_spec(run_id, checkout, bench, check, policy))
+        await self._sandboxes.start(_spec(run_id, checkout, bench, check, policy, variant))
         return await self._sandboxes.follow(run_id, 0, keep), bytes(output)
 
 
-def _spec(run_id: str, checkout: Path, bench: Bench, check: Check, policy: TaskPolicy) -> SandboxSpec:
+def _spec(run_id: str, checkout: Path, bench: Bench, check: Check, policy: TaskPolicy, variant: Variant) -> SandboxSpec:
     layer = (bench.layer,) if bench.layer else ()
+    wall = min(policy.check_limits.wall_seconds, variant.wall_seconds)
     return SandboxSpec(
         run_id=run_id,
         command=("sh", "-c", check.command),
-        environment={"CI": "true", "JOURNEYMAN_LAYER": LAYER},
+        environment={"CI": "true", "JOURNEYMAN_LAYER": LAYER, **variant.environment},
         workspace=checkout,
-        mounts=(objects_mount(bench.mirror), *layer),
-        limits=policy.check_limits,
+        mounts=(objects_mount(bench.mirror), *layer, *variant.mounts),
+        limits=policy.check_limits.model_copy(update={"wall_seconds": wall}),
         image=policy.image,
         egress=None,
         uid=bench.uid,

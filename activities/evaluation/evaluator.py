@@ -8,17 +8,23 @@ from activities.archive.contract import ArtifactStore
 from activities.evaluation.brought import Brought
 from activities.evaluation.changes import ChangeReader
 from activities.evaluation.checks import Bench, CheckedTree, CheckRunner
+from activities.evaluation.claims import claims
+from activities.evaluation.depth.deeper import Again, DeeperLook, Trees
+from activities.evaluation.depth.repeats import flaky_tests
 from activities.evaluation.feedback import feedback, summary
-from activities.evaluation.findings import find
+from activities.evaluation.findings import DEEPER, find, ordered
 from activities.evaluation.guarded import guarded_changes, guarded_tree
 from activities.evaluation.judged import Judged
-from activities.evaluation.outcome_findings import turned
+from activities.evaluation.looks import Looks
+from activities.evaluation.outcome_findings import TURNED_NAMED, turned
+from activities.evaluation.weakening.reading import TestReader
 from activities.repository.git import Git
-from workflows.models.evidence import CheckRun, Evaluation, Evidence
+from workflows.models.evidence import CheckRun, Claim, Evaluation, Evidence, Finding, Severity
 from workflows.models.limits import Guarantees
 from workflows.models.policy import TaskPolicy
 from workflows.models.steps import EvaluateOrder
 
+_NO_CLAIMS: tuple[Claim, ...] = ()
 FINDINGS_CARRIED = 50
 """In history; all are in the evidence."""
 
@@ -36,9 +42,12 @@ class Judgement:
 class Evaluator:
     """Judges patches whose commits are in a mirror's vault."""
 
-    def __init__(self, git: Git, checks: CheckRunner, artifacts: ArtifactStore) -> None:
+    def __init__(self, git: Git, checks: CheckRunner, artifacts: ArtifactStore, probe: Path) -> None:
+        """`probe`: where it is staged, see depth/probe_stage.py."""
         self._git = git
         self._reader = ChangeReader(git)
+        self._tests = TestReader(git)
+        self._deeper = DeeperLook(git, checks, probe)
         self._checks = checks
         self._artifacts = artifacts
 
@@ -95,6 +104,7 @@ class Evaluator:
             if tree not in done:
                 done[tree] = await self._checks.run(at, label, tree, policy)
         base, guarded, patched = done[base_tree], done[mixed_tree], done[head_tree]
+        looks = Looks()
         judged = Judged(
             task=task,
             policy=policy,
@@ -108,10 +118,17 @@ class Evaluator:
             has_layer=bool(order.prepared.layer),
             left_out=patch.left_out,
             packages=brought,
+            tests=await looks.take(
+                "comparing what tests assert", self._tests.read(git_dir, changes, policy.test_paths), ()
+            ),
+            reasoning=order.run.summary if order.run is not None else None,
         )
-        # Beside the event loop: searching a large patch takes seconds, and heartbeats go on meanwhile.
-        findings = await asyncio.to_thread(find, judged)
-        green = turned(base, patched)
+        trees = Trees(base=base, base_bench=bench, patched=patched, bench=own)
+        judged, findings = await self._deeper_look(judged, trees, looks)
+        again = judged.again
+        said = looks.glance("reading what the agent says", lambda: claims(judged), _NO_CLAIMS)
+        findings = ordered((*findings, *looks.findings()))
+        flaky = dict.fromkeys((*flaky_tests((base, *again.base)), *flaky_tests((patched, *again.patched))))
         evidence = Evidence(
             task_id=task.id,
             base_commit=patch.base_commit,
@@ -120,7 +137,13 @@ class Evaluator:
             base=base.run,
             guarded=guarded.run,
             patched=patched.run,
-            turned=green,
+            turned=turned(base, patched, flaky),
+            base_again=tuple(run.run for run in again.base),
+            patched_again=tuple(run.run for run in again.patched),
+            flaky=tuple(f"{check}: {test}" for check, test in flaky)[:TURNED_NAMED],
+            coverage=again.coverage,
+            mutation=judged.trials.result() if judged.trials is not None else None,
+            claims=said,
             findings=findings,
             layer=order.prepared.layer,
             patched_layer=brought.key,
@@ -137,9 +160,21 @@ class Evaluator:
         )
         return Judgement(
             evidence=evidence,
-            summary=summary(green, patched.run, findings),
+            summary=summary(evidence),
             feedback=feedback(findings, patched, guarded),
         )
+
+    async def _deeper_look(self, judged: Judged, trees: Trees, looks: Looks) -> tuple[Judged, tuple[Finding, ...]]:
+        """Everything that is found, with further runs where they can show more."""
+        again = self._deeper.again(trees, judged.policy, judged.changes, judged.added_lines)
+        judged = replace(judged, again=await looks.take("running checks again", again, Again()))
+        # Beside the event loop: searching a large patch takes seconds, and heartbeats go on meanwhile.
+        findings = await asyncio.to_thread(find, judged)
+        if judged.again.coverage is None or any(finding.severity is Severity.BLOCKER for finding in findings):
+            return judged, findings  # what goes back to the agent will be another patch
+        trials = self._deeper.mutants(trees, judged.policy, judged.again)
+        judged = replace(judged, trials=await looks.take("putting faults into changed lines", trials, None))
+        return judged, (*findings, *find(judged, DEEPER))
 
     async def _tree(self, git_dir: Path, commit: str) -> str:
         return await self._git.line("rev-parse", f"{commit}^{{tree}}", purpose="reading a commit", git_dir=git_dir)

@@ -3,7 +3,7 @@
 from activities.agents.plain_text import plain
 from activities.evaluation.checks import CheckedTree
 from activities.evaluation.outcome_findings import CHECK_NEVER_FOUND
-from workflows.models.evidence import CheckRun, Finding, Severity
+from workflows.models.evidence import Evidence, Finding, Severity
 
 MOST_CHARS = 16_000
 OUTPUT_CHARS = 4_000
@@ -33,11 +33,12 @@ def feedback(findings: tuple[Finding, ...], patched: CheckedTree, guarded: Check
     return plain("\n".join(parts), MOST_CHARS) + "\n"
 
 
-def summary(turned: tuple[str, ...], patched: CheckRun, findings: tuple[Finding, ...]) -> str:
-    """One line such as `1 test turned green, 14 of 14 pass`."""
+def summary(evidence: Evidence) -> str:
+    """One line such as `1 test turned green, 14 of 14 pass, 3 of 3 changed statements run, 2 of 2 faults noticed`."""
     parts: list[str] = []
-    if turned:
-        parts.append(f"{len(turned)} {'test' if len(turned) == 1 else 'tests'} turned green")
+    patched, green = evidence.patched, len(evidence.turned)
+    if green:
+        parts.append(f"{green} {'test' if green == 1 else 'tests'} turned green")
     total = sum(outcome.tests for outcome in patched.outcomes)
     if total:
         failed = sum(len(outcome.failed) for outcome in patched.outcomes)
@@ -49,8 +50,12 @@ def summary(turned: tuple[str, ...], patched: CheckRun, findings: tuple[Finding,
         parts.append("no checks")
     if not patched.passed and patched.outcomes:
         parts.append("checks fail: " + ", ".join(outcome.name for outcome in patched.outcomes if not outcome.passed))
-    blockers = sum(finding.severity is Severity.BLOCKER for finding in findings)
-    concerns = sum(finding.severity is Severity.PERSON for finding in findings)
+    if evidence.coverage is not None and evidence.coverage.statements:
+        parts.append(f"{evidence.coverage.run} of {evidence.coverage.statements} changed statements run")
+    if evidence.mutation is not None and evidence.mutation.tried:
+        parts.append(f"{evidence.mutation.noticed} of {evidence.mutation.tried} faults noticed")
+    blockers = sum(finding.severity is Severity.BLOCKER for finding in evidence.findings)
+    concerns = sum(finding.severity is Severity.PERSON for finding in evidence.findings)
     if blockers:
         parts.append(f"{blockers} {'blocker' if blockers == 1 else 'blockers'}")
     if concerns:

@@ -4,12 +4,17 @@ from collections import Counter
 from collections.abc import Iterable
 
 from activities.evaluation import (
+    bulk_findings,
+    depth_findings,
+    licence_findings,
     outcome_findings,
     package_findings,
     path_findings,
+    reasoning_findings,
     secret_findings,
     shadowing,
     test_text_findings,
+    weakening_findings,
 )
 from activities.evaluation.judged import Detector, Judged
 from workflows.models.evidence import Finding, Severity
@@ -21,9 +26,14 @@ DETECTORS: tuple[Detector, ...] = (
     outcome_findings.lost_tests,
     outcome_findings.only_with_its_own_tests,
     outcome_findings.missing_reports,
+    depth_findings.flaky,
+    depth_findings.not_run,
     test_text_findings.deleted_tests,
     test_text_findings.removed_tests,
     test_text_findings.added_skips,
+    weakening_findings.weakened_tests,
+    weakening_findings.assertions_removed,
+    weakening_findings.changed_snapshots,
     secret_findings.secrets,
     path_findings.scope,
     path_findings.size,
@@ -34,8 +44,14 @@ DETECTORS: tuple[Detector, ...] = (
     path_findings.sensitive_paths,
     package_findings.packages,
     path_findings.unusual_entries,
+    bulk_findings.generated_bulk,
+    licence_findings.licence_headers,
     path_findings.hidden_characters,
+    reasoning_findings.missing_reasoning,
+    reasoning_findings.contradicted_claims,
 )
+DEEPER: tuple[Detector, ...] = (depth_findings.unnoticed_faults,)
+"""Asked once faults were tried in a patch that nothing else blocks."""
 MOST_OF_A_RULE = 50
 """Beyond that a reader learns nothing new, but how many there are."""
 _ORDER = (Severity.BLOCKER, Severity.PERSON, Severity.NOTE)
@@ -44,7 +60,12 @@ _ORDER = (Severity.BLOCKER, Severity.PERSON, Severity.NOTE)
 def find(judged: Judged, detectors: Iterable[Detector] = DETECTORS) -> tuple[Finding, ...]:
     """Every finding, the severest first."""
     found = [finding for detector in detectors for finding in _ask(detector, judged)]
-    return tuple(sorted(_bounded(found), key=lambda finding: _ORDER.index(finding.severity)))
+    return ordered(_bounded(found))
+
+
+def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The severest first."""
+    return tuple(sorted(findings, key=lambda finding: _ORDER.index(finding.severity)))
 
 
 def _ask(detector: Detector, judged: Judged) -> list[Finding]:

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from activities.evaluation.brought import Brought
 from activities.evaluation.changes import Change, PatchLine
 from activities.evaluation.checks import CheckedTree
+from activities.evaluation.depth.deeper import Again
+from activities.evaluation.depth.mutants import Trials
+from activities.evaluation.weakening.reading import ComparedTests
 from workflows.models.evidence import Finding
 from workflows.models.patch import LeftOut
 from workflows.models.policy import TaskPolicy
@@ -30,6 +33,13 @@ class Judged:
     has_layer: bool = False
     left_out: LeftOut = field(default_factory=LeftOut)
     packages: Brought = field(default_factory=Brought)
+    tests: tuple[ComparedTests, ...] = ()
+    """What changed files of tests assert, before and after."""
+    reasoning: str | None = None
+    """The agent's last message; None if it is not known which run made the patch."""
+    again: Again = field(default_factory=Again)
+    trials: Trials | None = None
+    """Of faults in changed lines, if any were tried."""
 
 
 Detector = Callable[[Judged], Iterable[Finding]]

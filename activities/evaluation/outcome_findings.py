@@ -4,7 +4,7 @@ Names of tests come from reports that code under test wrote. So they can make a 
 base has too; they never turn a failed check into a passed one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from activities.evaluation.checks import CheckedTree
 from activities.evaluation.judged import Judged
@@ -27,13 +27,15 @@ _LIMITS = {
 }
 
 
-def turned(base: CheckedTree, patched: CheckedTree) -> tuple[str, ...]:
-    """Tests that failed on base and pass on the patch; at most TURNED_NAMED."""
+def turned(base: CheckedTree, patched: CheckedTree, flaky: Collection[tuple[str, str]] = ()) -> tuple[str, ...]:
+    """Tests that failed on base and pass on the patch, but for those flaky (check, test); at most TURNED_NAMED."""
     names = (
         test if len(base.tests) < 2 else f"{check}: {test}"
         for check, outcomes in sorted(patched.tests.items())
         for test, outcome in sorted(outcomes.items())
-        if outcome is TestOutcome.PASSED and base.tests.get(check, {}).get(test) is TestOutcome.FAILED
+        if outcome is TestOutcome.PASSED
+        and base.tests.get(check, {}).get(test) is TestOutcome.FAILED
+        and (check, test) not in flaky
     )
     return tuple(name for name, _ in zip(names, range(TURNED_NAMED), strict=False))
 
@@ -50,7 +52,7 @@ def failing_checks(judged: Judged) -> Iterator[Finding]:
     for outcome in judged.patched.run.outcomes:
         if outcome.passed:
             continue
-        if _failed_before(judged, before.get(outcome.name), outcome):
+        if _failed_before(judged, outcome):
             message = (
                 f"check {outcome.name!r} fails only in tests that fail on base too: {_some(_failed(judged, outcome))}"
             )
@@ -85,7 +87,11 @@ def broken_tests(judged: Judged) -> Iterator[Finding]:
     for check, tests in judged.patched.tests.items():
         before = judged.base.tests.get(check, {})
         for name, outcome in tests.items():
-            if outcome is TestOutcome.FAILED and before.get(name) is TestOutcome.PASSED:
+            if (
+                outcome is TestOutcome.FAILED
+                and before.get(name) is TestOutcome.PASSED
+                and not _fails_on_base(judged, check, name)
+            ):
                 message = f"{name} ({check}) passed on base and fails with the patch"
                 yield Finding(rule="test-broken", severity=Severity.BLOCKER, message=message)
 
@@ -151,14 +157,23 @@ def _failure(judged: Judged, before: CheckOutcome | None, outcome: CheckOutcome)
     return Finding(rule="check-failed", severity=Severity.BLOCKER, message=message)
 
 
-def _failed_before(judged: Judged, before: CheckOutcome | None, outcome: CheckOutcome) -> bool:
+def _failed_before(judged: Judged, outcome: CheckOutcome) -> bool:
     """Whether the failure is base's own: ended the same way, and every test that fails by name failed there too."""
     failed = _failed(judged, outcome)
-    if before is None or before.passed or outcome.end is not RunEnd.EXITED or not failed:
+    before = [_by_name(run).get(outcome.name) for run in (judged.base, *judged.again.base)]
+    if outcome.end is not RunEnd.EXITED or not failed:
         return False
-    same_end = (before.end, before.exit_code) == (outcome.end, outcome.exit_code)
-    known = judged.base.tests.get(outcome.name, {})
-    return same_end and all(known.get(name) is TestOutcome.FAILED for name in failed)
+    same_end = any(
+        run is not None and not run.passed and (run.end, run.exit_code) == (outcome.end, outcome.exit_code)
+        for run in before
+    )
+    return same_end and all(_fails_on_base(judged, outcome.name, name) for name in failed)
+
+
+def _fails_on_base(judged: Judged, check: str, test: str) -> bool:
+    """In any run of base: what fails there now and then is not held against the patch, though a person is told."""
+    runs = (judged.base, *judged.again.base)
+    return any(run.tests.get(check, {}).get(test) is TestOutcome.FAILED for run in runs)
 
 
 def _failed(judged: Judged, outcome: CheckOutcome) -> list[str]:

@@ -20,6 +20,7 @@ _KINDS = (
     ("policy-changed", paths.POLICY, "changes rules that hold for agents or owners"),
     ("agent-instructions-changed", paths.AGENT_INSTRUCTIONS, "changes what every later agent is told"),
     ("lock-file-changed", paths.LOCK_FILES, "changes which third-party code is installed"),
+    ("migration-changed", paths.MIGRATIONS, "changes how data is stored, which taking the patch back does not undo"),
     ("dependencies-changed", paths.MANIFESTS, "may change dependencies or how they are built"),
 )
 

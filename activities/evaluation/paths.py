@@ -61,6 +61,22 @@ MANIFESTS = (
     *("Dockerfile*", "*.dockerfile", "Containerfile*", "docker-compose*.y*ml", "compose*.y*ml", ".gitmodules"),
 )
 
+MIGRATIONS = (
+    # Alembic, Django, Knex, Prisma, Sequelize, TypeORM; Rails; Flyway; Liquibase; Ecto; golang-migrate.
+    *("migrations/", "alembic/versions/", "db/migrate/", "db/schema.rb", "db/structure.sql", "schema.prisma"),
+    *("V[0-9]*__*.sql", "U[0-9]*__*.sql", "R__*.sql", "db/changelog/", "*.up.sql", "*.down.sql"),
+)
+GENERATED = (
+    # What github-linguist takes for generated or vendored by its name, as far as it is common.
+    *("*.min.js", "*.min.css", "*.js.map", "*.css.map", "*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*.pb.go", "*.pb.cc"),
+    *("*.pb.h", "*.generated.*", "*.g.dart", "*.designer.cs", "*.Designer.cs", "*_generated.*", "zz_generated.*"),
+    *("/dist/", "/vendor/", "third_party/", "third-party/", "bower_components/", "node_modules/", "__generated__/"),
+)
+DOCS = (
+    *("docs/", "doc/", "*.md", "*.rst", "*.adoc", "*.txt", "README*", "CHANGELOG*", "CHANGES*", "LICENSE*", "COPYING*"),
+    *("AUTHORS*", "CONTRIBUTING*", "!requirements*.txt", "!constraints*.txt", "!CMakeLists.txt"),
+)
+
 
 def matches(path: str, patterns: Iterable[str]) -> bool:
     """Whether any of the gitignore-style patterns matches the path, which has `/` between its parts."""

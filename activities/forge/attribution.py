@@ -7,7 +7,7 @@ years later. The goal and the agent's words are untrusted, so they are shown in 
 from jinja2 import Environment, StrictUndefined
 
 from workflows.models.decision import SignedDecision
-from workflows.models.evidence import Evaluation, Evidence
+from workflows.models.evidence import Evaluation, Evidence, Finding
 from workflows.models.gate import Verdict
 from workflows.models.patch import Patch
 from workflows.models.pull_request import RevertResult
@@ -78,6 +78,7 @@ def pull_body(task: Task, patch: Patch, evaluation: Evaluation, evidence: Eviden
         summary=_quoted(run.summary or "The agent gave no reasoning.", _SUMMARY_CHARS),
         findings=evidence.findings[:_MOST_FINDINGS],
         code=_code,
+        place=_place,
     )
 
 
@@ -111,6 +112,13 @@ In the words of {{ code(run.agent) }}, not checked:
 
 {{ summary }}
 
+{% if evidence.claims %}
+What of it was checked:
+{% for claim in evidence.claims %}
+- {{ code(claim.said) }}: **{{ claim.holds }}** by {{ code(claim.shown_by) }}
+{% endfor %}
+
+{% endif %}
 ## Evidence
 {{ code(evaluation.summary) }} ({{ patch.files }} files, +{{ patch.added }} -{{ patch.removed }})
 
@@ -125,8 +133,20 @@ Turned from failing to passing: {% for name in evidence.turned[:20] %}{{ code(na
 
 
 {% endif %}
+{% if evidence.coverage and not evidence.coverage.unknown %}
+Of {{ evidence.coverage.statements }} changed statements the checks run {{ evidence.coverage.run }}.
+{% endif %}
+{% if evidence.mutation and evidence.mutation.tried %}
+Of {{ evidence.mutation.tried }} faults put into {{ evidence.mutation.lines }} changed lines they notice
+{{ evidence.mutation.noticed }}.
+{% endif %}
+{% if evidence.flaky %}
+Flaky: {% for name in evidence.flaky[:20] %}{{ code(name) }} {% endfor %}
+
+
+{% endif %}
 {% for finding in findings %}
-- **{{ finding.severity }}** {{ code(finding.rule) }} {{ code(finding.path) if finding.path }}
+- **{{ finding.severity }}** {{ code(finding.rule) }} {{ place(finding) }}
   {{ code(finding.message) }}
 {% endfor %}
 
@@ -160,6 +180,11 @@ def _quoted(text: str, most: int) -> str:
 def _code(text: str) -> str:
     line = " ".join(_plain(text).replace("`", "'").replace("|", "/").split())
     return f"`{line[:300] or '-'}`"
+
+
+def _place(finding: Finding) -> str:
+    where = f"{finding.path}:{finding.line}" if finding.line else finding.path
+    return _code(where) if where else ""
 
 
 def _plain(text: str) -> str:

@@ -6,6 +6,7 @@ import contextlib
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.host.supervised import NEXT_WORKER
 from workflows.models.steps import Attendance, Nothing
 
 BEAT_SECONDS = 2.0
@@ -28,4 +29,9 @@ class Attending:
         except asyncio.CancelledError:
             # No longer needed: by the workflow's word, or since the workflow has ended meanwhile.
             return Nothing()
-        raise ApplicationError("the worker stops", type="HandedOver", category=ApplicationErrorCategory.BENIGN)
+        raise ApplicationError(
+            "the worker stops",
+            type="HandedOver",
+            category=ApplicationErrorCategory.BENIGN,
+            next_retry_delay=NEXT_WORKER,
+        )

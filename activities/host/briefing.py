@@ -1,6 +1,5 @@
 """Telling an agent what it needs before it starts."""
 
-import asyncio
 from datetime import UTC, datetime
 
 from temporalio import activity
@@ -8,7 +7,6 @@ from temporalio import activity
 from activities.context.builder import ContextBuilder
 from activities.failures import step
 from activities.host.preparations import Preparations
-from activities.host.supervised import keep_beating
 from activities.repository.mirror import Mirrors
 from workflows.models.steps import ContextOrder, StartupContext
 
@@ -26,9 +24,5 @@ class BriefingActivities:
     async def gather_context(self, order: ContextOrder) -> StartupContext:
         """Gather the startup context from base and the task, and put prompt and manifest on record."""
         self._preparations.confirm(order.task, order.prepared)
-        beating = asyncio.create_task(keep_beating())
-        try:
-            mirror = self._mirrors.of(order.task.repository.url)
-            return await self._builder.gather(order, mirror, datetime.now(UTC))
-        finally:
-            beating.cancel()
+        mirror = self._mirrors.of(order.task.repository.url)
+        return await self._builder.gather(order, mirror, datetime.now(UTC))

@@ -18,7 +18,6 @@ from activities.host.layout import workspace_name
 from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
 from activities.host.room import DiskFull, Room
-from activities.host.supervised import keep_beating
 from activities.policy.agents import choose_agent
 from activities.policy.current import CurrentPolicy
 from activities.policy.documents import SecurityPolicy
@@ -93,13 +92,9 @@ class CapacityActivities:
         await self._refuse_merged(order.task)
         if order.resume_from is not None:
             await self._attested.confirm(order.task.id, order.resume_from)
-        beating = asyncio.create_task(keep_beating())
-        try:
-            prepared = await self._prepare(order)
-            self._preparations.keep(order.task, prepared)
-            return prepared
-        finally:
-            beating.cancel()
+        prepared = await self._prepare(order)
+        self._preparations.keep(order.task, prepared)
+        return prepared
 
     async def _refuse_merged(self, task: Task) -> None:
         """A task whose workflow was reset after its merge would be paid for, and merged, once more."""
@@ -184,7 +179,7 @@ class CapacityActivities:
         if held.epoch != epoch:
             held = self._placements.take_over(held, epoch)
         for prefix in held.prefixes:
-            await self._giving_back.clear(held, prefix, (f"{prefix}.", f"export-{prefix}"))
+            await self._giving_back.clear(held.task_id, prefix, (f"{prefix}.", f"export-{prefix}"))
         return held
 
     def _last_run(self, held: Held) -> str:

@@ -1,6 +1,5 @@
 """Bringing an agent's work out of the workspace, as a patch on record."""
 
-import asyncio
 from datetime import datetime
 
 from temporalio import activity
@@ -10,7 +9,6 @@ from activities.failures import step
 from activities.forge.attribution import commit_message
 from activities.host.placements import Placements
 from activities.host.preparations import Preparations
-from activities.host.supervised import keep_beating
 from activities.repository.export import Exporter
 from activities.repository.git import Git
 from activities.repository.intake import ExportRefused
@@ -49,13 +47,6 @@ class ExportingActivities:
     @step
     async def export_patch(self, order: ExportOrder) -> ExportResult:
         """The workspace's tree as one commit on base, or why there is none."""
-        beating = asyncio.create_task(keep_beating())
-        try:
-            return await self._export(order)
-        finally:
-            beating.cancel()
-
-    async def _export(self, order: ExportOrder) -> ExportResult:
         prepared, task = order.prepared, order.task
         self._preparations.confirm(task, prepared)
         run = await self._attested.run(task.id, order.run.run_id)

@@ -10,6 +10,7 @@ from activities.host.layout import HostLayout
 from activities.host.losses import Losses
 from activities.host.placements import Held, Placements
 from activities.host.preparations import Preparations
+from activities.host.strays import strays
 from activities.removal import remove
 from activities.repository.workspace import Workspaces
 from activities.sandbox.contract import Sandboxes
@@ -45,25 +46,42 @@ class GivingBack:
         """Stop what runs for a placement, keep the work of a run that is, remove what it has, and free its place."""
         ended: list[str] = []
         for prefix in held.prefixes:
-            ended += await self.clear(held, prefix, (f"{prefix}-", f"{prefix}.", f"export-{prefix}"))
+            ended += await self.clear(held.task_id, prefix, (f"{prefix}-", f"{prefix}.", f"export-{prefix}"))
         kept = await self._last_work.keep(held, ended)
         for prefix in held.prefixes:
             # What kept the work may have been stopped in the middle.
-            await self.clear(held, prefix, (f"export-{prefix}",))
-            await self._workspaces.remove(prefix)
-            layout = self._layout
-            for place in (layout.inputs, layout.sessions, layout.checkpoints, layout.scratch):
-                for folder in place.iterdir():
-                    # What read the workspace is under its name, too, and may have ended in the middle.
-                    if folder.name == prefix or folder.name.startswith(f"{prefix}-"):
-                        await asyncio.to_thread(remove, folder)
-            self._losses.forget(f"{prefix}-")
+            await self.clear(held.task_id, prefix, (f"export-{prefix}",))
+            await self._remove(prefix)
         self._sandboxes.give_back_uid(held.uid)
         self._placements.give_back(held.task_id)
         self._preparations.forget(held.task_id)
         return kept
 
-    async def clear(self, held: Held, prefix: str, beginnings: tuple[str, ...]) -> list[str]:
+    async def clear_strays(self) -> list[str]:
+        """Remove what belongs to no placement any more; returns the tasks it was begun for."""
+        folders = [folder.name for place in self._layout.of_placements for folder in place.iterdir()]
+        names = [*self._sandboxes.known_runs(), *await self._gateway.opened(), *self._workspaces.names(), *folders]
+        found = strays(names, self._placements.all())
+        for prefix, task_id in found.items():
+            await self.clear(task_id, prefix, (f"{prefix}-", f"{prefix}.", f"export-{prefix}"))
+            await self._remove(prefix)
+        return sorted(set(found.values()))
+
+    async def _remove(self, prefix: str) -> None:
+        """What of a placement is no run: its workspace, its directories, and ways out for runs that were never made."""
+        for sandbox in await self._gateway.opened():
+            if sandbox.startswith(f"{prefix}-"):
+                await self._gateway.close(sandbox)
+                await self._gateway.forget(sandbox)
+        await self._workspaces.remove(prefix)
+        for place in self._layout.of_placements:
+            for folder in place.iterdir():
+                # What read the workspace is under its name, too, and may have ended in the middle.
+                if folder.name == prefix or folder.name.startswith(f"{prefix}-"):
+                    await asyncio.to_thread(remove, folder)
+        self._losses.forget(f"{prefix}-")
+
+    async def clear(self, task_id: str, prefix: str, beginnings: tuple[str, ...]) -> list[str]:
         """End and forget the runs of a placement whose ids begin so, which it returns, and remove its checkouts."""
         ended = []
         for run_id in self._sandboxes.known_runs():
@@ -72,7 +90,7 @@ class GivingBack:
                     await self._sandboxes.stop(run_id, "the task no longer needs it")
                 records = await self._gateway.close(run_id)
                 with contextlib.suppress(LookupError):
-                    await self._last_words.keep(held.task_id, run_id, records)
+                    await self._last_words.keep(task_id, run_id, records)
                     await self._sandboxes.forget(run_id)
                 await self._gateway.forget(run_id)
                 ended.append(run_id)

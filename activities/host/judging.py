@@ -14,7 +14,7 @@ from activities.host.changed_packages import ChangedPackages
 from activities.host.layout import workspace_name
 from activities.host.placements import Placements
 from activities.host.preparations import Preparations
-from activities.host.supervised import HandedOver, cancelled_by_the_workflow, keep_beating
+from activities.host.supervised import HandedOver, cancelled_by_the_workflow
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
 from activities.sandbox.contract import Sandboxes
@@ -71,15 +71,11 @@ class JudgingActivities:
         self._preparations.confirm(order.task, order.prepared)
         await self._attested.confirm(order.task.id, order.patch)
         order = await self._with_what_is_known(order)
-        beating = asyncio.create_task(keep_beating())
-        try:
-            bench = await self._bench(order)
-            brought = await self._packages.bring(
-                order.task, order.prepared, bench.mirror, order.patch, name=f"{bench.name}.packages"
-            )
-            evaluation = await self._judge(order, bench, brought)
-        finally:
-            beating.cancel()
+        bench = await self._bench(order)
+        brought = await self._packages.bring(
+            order.task, order.prepared, bench.mirror, order.patch, name=f"{bench.name}.packages"
+        )
+        evaluation = await self._judge(order, bench, brought)
         await self._attested.add_evidence(order.task.id, order.patch, evaluation, order.prepared.policy)
         return evaluation
 

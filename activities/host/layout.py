@@ -23,8 +23,15 @@ class HostLayout:
         self.sessions = root / "sessions"
         self.checkpoints = root / "checkpoints"
         self.losses = root / "losses"
+        self.steps = root / "steps"
+        """What the workers of this host are at, by which those that died are known; see workers.unfinished."""
         for folder in (self.inputs, self.sessions, self.checkpoints, self.scratch):
             folder.mkdir(exist_ok=True, mode=0o711)
+
+    @property
+    def of_placements(self) -> tuple[Path, ...]:
+        """Where everything is named after the placement that it belongs to."""
+        return (self.inputs, self.sessions, self.checkpoints, self.scratch)
 
     def input_of(self, run_id: str) -> Path:
         """The directory with a run's prompt."""

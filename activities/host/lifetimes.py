@@ -1,14 +1,16 @@
 """What a host keeps for the next task, and for how long: mirrors and environment layers that nobody used go away.
 
 Both are made again when they are wanted, so a lifetime costs time and loses nothing. When each was used last is on
-disk, beside it: a worker that restarts forgets nothing.
+disk, beside it: a worker that restarts forgets nothing. What ended tasks leave in the archive is swept with them: any
+host can do it, and each comes by often enough.
 """
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 
+from activities.archive.retention import Retention
 from activities.environment.layer import EnvironmentLayers
 from activities.failures import step
 from activities.host.placements import Placements
@@ -29,6 +31,7 @@ class LifetimeActivities:
         layers: EnvironmentLayers,
         mirror_lifetime: timedelta,
         layer_lifetime: timedelta,
+        retention: Retention,
     ) -> None:
         self._placements = placements
         self._preparations = preparations
@@ -36,14 +39,18 @@ class LifetimeActivities:
         self._layers = layers
         self._mirror_lifetime = mirror_lifetime
         self._layer_lifetime = layer_lifetime
+        self._retention = retention
 
     @activity.defn(name="sweep")
     @step
     async def sweep(self, order: Nothing) -> Swept:
-        """Remove what is older than its lifetime, but nothing that a placement uses. Idempotent.
+        """Remove what is older than its lifetime, but nothing that a placement or an open task uses. Idempotent."""
+        swept = await self._sweep_host()
+        artifacts = await self._retention.sweep(datetime.now(UTC))
+        return swept.model_copy(update={"artifacts": artifacts})
 
-        A placement that is being made has no note yet of what it uses: everything waits for the next sweep.
-        """
+    async def _sweep_host(self) -> Swept:
+        # A placement that is being made has no note yet of what it uses: everything waits for the next sweep.
         notes = [self._preparations.read(held.task_id) for held in self._placements.all()]
         used = [note for note in notes if note is not None]
         if len(used) < len(notes):

@@ -105,7 +105,9 @@ class Placements:
 
     def give_back(self, task_id: str) -> None:
         """Free a place. Idempotent."""
-        self._path(task_id).unlink(missing_ok=True)
+        for file in (self._path(task_id), *self._directory.glob(f"{task_id}.*")):
+            # With drafts of a process that was killed.
+            file.unlink(missing_ok=True)
         self.changed.set()
 
     @property

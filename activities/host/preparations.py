@@ -16,6 +16,8 @@ from workflows.models.intent import task_workflow_id
 from workflows.models.steps import Prepared
 from workflows.models.task import Task
 
+_DRAFT = ".draft"
+
 
 class Preparation(Model):
     """What was prepared for which task."""
@@ -34,7 +36,7 @@ class Preparations:
     def keep(self, task: Task, prepared: Prepared) -> None:
         """Note what was prepared; it replaces the note of an earlier epoch."""
         path = self._path(task.id)
-        draft = path.with_suffix(".draft")
+        draft = path.with_suffix(_DRAFT)
         draft.write_text(Preparation(task=task, prepared=prepared).model_dump_json())
         draft.rename(path)
 
@@ -55,8 +57,9 @@ class Preparations:
             return None
 
     def forget(self, task_id: str) -> None:
-        """Drop a note. Idempotent."""
-        self._path(task_id).unlink(missing_ok=True)
+        """Drop a note, and a draft of one whose process was killed. Idempotent."""
+        for file in (self._path(task_id), self._path(task_id).with_suffix(_DRAFT)):
+            file.unlink(missing_ok=True)
 
     def _path(self, task_id: str) -> Path:
         if not task_id.isalnum():

@@ -148,7 +148,7 @@ class RunningActivities:
             return adapter.judge(events, status.exit_code, status.end).succeeded
 
         lost = await asyncio.to_thread(is_loss, status, succeeded)
-        if (taken_down or lost) and self._losses.may_begin_again(order.run_id):
+        if (taken_down or lost) and await self._may_begin_again(order):
             # Nothing that was finished is in doubt: the sandbox was never there, died with its supervisor, or stood
             # still for too long. What the agent had done so far is in the workspace, where the next one begins.
             await self._sandboxes.forget(order.run_id)
@@ -158,13 +158,16 @@ class RunningActivities:
             await checkpoints.take_last(counting)
         return await self._conclude(order, adapter, status, output)
 
+    async def _may_begin_again(self, order: RunOrder) -> bool:
+        last = await self._attested.checkpoint_of(order.task.id, order.run_id)
+        return self._losses.may_begin_again(order.run_id, last.number if last is not None else 0)
+
     async def _stopped(self, order: RunOrder) -> tuple[RunStatus, bytes]:
         """End the run that stands still; what it had written stays. One that had ended by itself has done so."""
         output = bytearray()
 
         async def keep(data: bytes, _: int) -> None:
             output.extend(data)
-            activity.heartbeat()
 
         try:
             await self._sandboxes.stop(order.run_id, order.stop)

@@ -1,16 +1,22 @@
-"""Following a sandbox from a step: heartbeats, hand-over when the worker stops, an end when cancelled."""
+"""Following a sandbox from a step: hand-over when the worker stops, an end when cancelled."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.sandbox.contract import RunStatus, Sandboxes, SandboxSpec
 
-BEAT_SECONDS = 1.0
 TAKEN_DOWN = "the stack was taken down"
 """Why a run was stopped that nobody has given up: it begins again when its host is back."""
+
+
+NEXT_WORKER = timedelta(seconds=1)
+"""Until the next attempt of a step that was handed over. It waits for a worker, and not for anything to mend itself:
+the growing pauses of a retry policy would keep it from the one that is there.
+"""
 
 
 class HandedOver(ApplicationError):
@@ -21,6 +27,7 @@ class HandedOver(ApplicationError):
             f"this attempt is over; {run_id} goes on and is found again",
             type="HandedOver",
             category=ApplicationErrorCategory.BENIGN,
+            next_retry_delay=NEXT_WORKER,
         )
 
 
@@ -44,13 +51,11 @@ async def supervised(sandboxes: Sandboxes, spec: SandboxSpec, saw: Saw | None = 
     """
     output = bytearray()
 
-    async def keep(data: bytes, offset: int) -> None:
+    async def keep(data: bytes, _: int) -> None:
         output.extend(data)
-        activity.heartbeat(offset)
         if saw is not None:
             await saw(data)
 
-    beating = asyncio.create_task(_beat())
     try:
         await sandboxes.start(spec)
         status = await sandboxes.follow(spec.run_id, 0, keep)
@@ -58,8 +63,6 @@ async def supervised(sandboxes: Sandboxes, spec: SandboxSpec, saw: Saw | None = 
         if not cancelled_by_the_workflow():
             raise HandedOver(spec.run_id) from None
         raise
-    finally:
-        beating.cancel()
     return status, bytes(output)
 
 
@@ -67,14 +70,3 @@ def cancelled_by_the_workflow() -> bool:
     """Whether this step is cancelled because its result is no longer wanted."""
     details = activity.cancellation_details()
     return details is not None and details.cancel_requested and not activity.is_worker_shutdown()
-
-
-async def keep_beating() -> None:
-    """Heartbeat for ever, beside a step that has nothing to say for a while."""
-    await _beat()
-
-
-async def _beat() -> None:
-    while True:
-        activity.heartbeat()
-        await asyncio.sleep(BEAT_SECONDS)

@@ -9,6 +9,7 @@ from the base commit, tightens both. Per key, what happens to a stricter and a l
     feedback_rounds, tool_calls  minimum                           has no effect
     runs_per_round, budget.*     minimum                           has no effect
     continues                    minimum                           has no effect
+    repeats, mutation_seconds    maximum: more is found out        has no effect
     required_grades              strongest                         has no effect
     forbidden                    union                             can't be written
     scope, task type's scope     a path must be in each            can't be written
@@ -28,7 +29,7 @@ from the base commit, tightens both. Per key, what happens to a stricter and a l
     gate.risk                    union, the highest tier counts    can't be written
     gate.code_owners             any may ask for it                has no effect
 
-A number is taken by its minimum, since a smaller number that another owner set explains itself in the evidence. A name
+A number is taken by its strictest, since one that another owner set explains itself in the evidence. A name
 or a permission that can't be granted is refused instead: it would be missed only when something fails far from here.
 What security.toml does not allow, but the platform's file grants, is refused too: both owners have to agree.
 """
@@ -45,7 +46,7 @@ from activities.policy.gate_tables import combined_gate
 from activities.policy.grades import strongest
 from activities.policy.reading import TEAM_FILE
 from workflows.models.limits import Grade, Limits
-from workflows.models.policy import Check, EgressProfile, PolicyRefusal, RegistryReach, Setup, TaskPolicy
+from workflows.models.policy import Check, EgressProfile, LicenceHeader, PolicyRefusal, RegistryReach, Setup, TaskPolicy
 from workflows.models.task import Task
 
 TASK_TYPES = ("docs", "test-fix", "dependency-bump", "refactor", "bug-fix", "feature")
@@ -87,6 +88,7 @@ def combine(
         setup=_setup(security, stated, detected),
         check_definitions=stated.check_definitions,
         test_paths=stated.test_paths,
+        licence_headers=tuple(LicenceHeader(**header.model_dump()) for header in stated.licence_headers),
         scope=stated.scope,
         task_type_scope=kind.scope,
         forbidden=_union(security.forbidden, stated.forbidden, kind.forbidden),
@@ -106,6 +108,8 @@ def combine(
         tool_calls=_least(platform.tool_calls, security.tool_calls, stated.tool_calls),
         runs_per_round=_least(platform.runs_per_round, security.runs_per_round, stated.runs_per_round),
         continues=_least(platform.continues, security.continues, stated.continues),
+        repeats=int(_most(platform.repeats, security.repeats, stated.repeats)),
+        mutation_seconds=_most(platform.mutation_seconds, security.mutation_seconds, stated.mutation_seconds),
         budget=combined_budget(
             platform.budget,
             security.budget,
@@ -155,6 +159,10 @@ def _union(*groups: tuple[str, ...]) -> tuple[str, ...]:
 
 def _least(default: int, *others: int | None) -> int:
     return int(min(default, *(value for value in others if value is not None), default))
+
+
+def _most(default: float, *others: float | None) -> float:
+    return max(default, *(value for value in others if value is not None), default)
 
 
 def _all_allow(key: str, platform: bool, security: bool | None, team: bool | None) -> bool:

@@ -92,6 +92,11 @@ class PlatformPolicy(Document):
     """How many such runs follow each other before a person is asked."""
     continues: int = Field(default=3, ge=0, le=50)
     """How often people may let a task go on after hangs and limits of its runs, each time with a run's limits anew."""
+    repeats: int = Field(default=1, ge=0, le=5)
+    """How often a check in which tests turned or broke is run again, on base and on the patch: flaky, or not?"""
+    mutation_seconds: float = Field(default=120, ge=0, le=3600)
+    """What one evaluation may take to see which changed lines checks run, and whether they notice faults in them; 0 is
+    not at all."""
     max_changed_lines: int = Field(default=2000, gt=0)
     """Of a patch, added and removed; one with more is not accepted."""
     max_patch_bytes: ByteSize = Field(default=ByteSize(5 * 1024 * 1024), gt=0)
@@ -146,6 +151,10 @@ class SecurityPolicy(Document):
     """The smallest that any file states counts."""
     continues: int | None = Field(default=None, ge=0, le=50)
     """The smallest that any file states counts."""
+    repeats: int | None = Field(default=None, ge=0, le=5)
+    """The largest that any file states counts."""
+    mutation_seconds: float | None = Field(default=None, ge=0, le=3600)
+    """The largest that any file states counts."""
     allow_self_approval: bool | None = None
     """`false` forbids it, whatever the platform allows."""
     carry_over: bool | None = None
@@ -202,6 +211,15 @@ class SetupTable(Document):
     """`locked`: the set-up gets the packages that `lock_files` pin, and none else. `whole`: any package."""
 
 
+class LicenceHeaderEntry(Document):
+    """A header that new files must have, and that no file may lose: `[[licence_headers]]`."""
+
+    paths: Annotated[Patterns, Field(min_length=1)]
+    """Of the files, such as `*.py`."""
+    text: str = Field(min_length=1, max_length=4000)
+    """What stands in their first 40 lines, without comment characters; `{year}` is any year or range of years."""
+
+
 class TaskTypeTable(Document):
     """What holds for one task type beside all else: `[task_types.NAME]`. An unknown name defines a new type."""
 
@@ -232,6 +250,7 @@ class TeamPolicy(Document):
     """Paths that define how checks run, beside those that are known; a change there needs a person."""
     test_paths: Patterns = ()
     """Paths of tests, beside those that are known; a patch is also judged with base's."""
+    licence_headers: Annotated[tuple[LicenceHeaderEntry, ...], Field(max_length=20)] = ()
     scope: Patterns = ()
     """Paths that agents may touch; left out, all."""
     forbidden: Patterns = ()
@@ -252,6 +271,10 @@ class TeamPolicy(Document):
     """The smallest that any file states counts."""
     continues: int | None = Field(default=None, ge=0, le=50)
     """The smallest that any file states counts."""
+    repeats: int | None = Field(default=None, ge=0, le=5)
+    """The largest that any file states counts."""
+    mutation_seconds: float | None = Field(default=None, ge=0, le=3600)
+    """The largest that any file states counts."""
     carry_over: bool | None = None
     """`false` forbids it, whatever the platform allows."""
     allow_self_approval: bool | None = None

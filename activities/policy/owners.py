@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.policy.documents import PlatformPolicy, SecurityPolicy
+from activities.policy.owner_signature import OwnersSignatures
 from activities.policy.reading import read_platform, read_security
 from workflows.models.policy import PolicyRefusal
 
@@ -23,14 +24,16 @@ class OwnersFiles:
 
     platform_file: Path
     security_file: Path
+    signatures: OwnersSignatures | None = None
+    """Which asks for an owner's signature over security's file; None asks for none."""
     has_platform: bool = False
     has_security: bool = False
     """Whether each was there to begin with: one that vanishes does not take its rules along."""
 
     @classmethod
-    def at(cls, platform_file: Path, security_file: Path) -> "OwnersFiles":
+    def at(cls, platform_file: Path, security_file: Path, signatures: OwnersSignatures | None = None) -> "OwnersFiles":
         """The files as they are now."""
-        return cls(platform_file, security_file, platform_file.exists(), security_file.exists())
+        return cls(platform_file, security_file, signatures, platform_file.exists(), security_file.exists())
 
     def platform(self) -> PlatformPolicy:
         """The platform's file as it is now. Raises PolicyFileBroken, which names the file and the key."""
@@ -44,7 +47,9 @@ class OwnersFiles:
         """The security owner's file as it is now. Raises PolicyFileBroken, which names the file and the key."""
         self._refuse_vanished(self.security_file, had=self.has_security)
         try:
-            return read_security(self.security_file)
+            if self.signatures is None:
+                return read_security(self.security_file)
+            return read_security(self.security_file, self.signatures.refuse_unsigned)
         except PolicyRefusal as refusal:
             raise PolicyFileBroken(f"{refusal} (nothing has to be restarted once that is mended)") from refusal
 

@@ -3,6 +3,7 @@
 import difflib
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -25,17 +26,27 @@ def read_team(data: bytes | None, name: str = TEAM_FILE) -> TeamPolicy | None:
     return None if data is None else read_document(TeamPolicy, data, name)
 
 
+Check = Callable[[Path, bytes], None]
+
+
+def _nothing(path: Path, data: bytes) -> None:
+    """Where nothing but the file itself is asked for."""
+
+
 def read_platform(path: Path) -> PlatformPolicy:
     """The platform's file; defaults if it does not exist. Raises PolicyRefusal."""
     return _read_file(PlatformPolicy, path)
 
 
-def read_security(path: Path) -> SecurityPolicy:
-    """The security owner's file; no ceilings if it does not exist. Raises PolicyRefusal."""
-    return _read_file(SecurityPolicy, path)
+def read_security(path: Path, check: Check = _nothing) -> SecurityPolicy:
+    """The security owner's file; no ceilings if it does not exist. Raises PolicyRefusal.
+
+    `check` is given exactly the bytes that are read, and may refuse them.
+    """
+    return _read_file(SecurityPolicy, path, check)
 
 
-def _read_file(document: type[Read], path: Path) -> Read:
+def _read_file(document: type[Read], path: Path, check: Check = _nothing) -> Read:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -45,6 +56,7 @@ def _read_file(document: type[Read], path: Path) -> Read:
         raise PolicyRefusal(
             f"{path}: can't be read ({error.strerror}); mend its permissions or move it away"
         ) from error
+    check(path, data)
     return read_document(document, data, str(path))
 
 

@@ -17,6 +17,10 @@ _REST = """
 # feedback_rounds = 2
 # Whether an approval survives a moved base when the patch is byte-identical and nothing new is found.
 # carry_over = true
+# How often a check in which tests turned or broke is run again, and how many seconds are spent on seeing whether the
+# checks notice faults in changed lines: more than the platform's are possible, less are not.
+# repeats = 2
+# mutation_seconds = 300
 # Further files that define checks, and further test files, beside the usual ones: changed by a patch, a person looks.
 # check_definitions = ["scripts/check.sh"]
 # test_paths = ["spec/"]

@@ -211,6 +211,12 @@ class HostSandboxes:
         """Say that this host's worker is in touch with Temporal. Call it several times per `lease_seconds`."""
         self._runs.lease.touch()
 
+    def remove_abandoned(self) -> None:
+        """Remove what a worker left that was killed while it made, tried out or forgot a run."""
+        self._runs.remove_abandoned()
+        for run_id in self._runs.abandoned_trials():
+            self._forget(run_id)
+
     def live_runs(self) -> tuple[str, ...]:
         """Ids of the runs on this host that have not ended."""
         return tuple(run_id for run_id in self._runs.known() if self._is_live(run_id))

@@ -6,6 +6,7 @@ Nothing is remembered here: two of these on one directory, or one after a restar
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,12 @@ from workflows.models.run import RunEnd
 START_SECONDS = 30.0
 """How long a supervisor may take to come up on a machine that is busy."""
 SHORT = 0.01
+_MAKING, _REMOVING = ".making-", ".removing-"
+"""How directories begin that are no runs yet, or no longer."""
+_TRIAL = re.compile(r"probe-(\d{1,9})-[0-9a-f]+")
+"""Names of sandboxes of our own, by which the process that waits for one is known."""
+_ABANDONED = 60.0
+"""Seconds after which nobody is at such a directory any more; it takes milliseconds."""
 _DIED = "The run's supervisor died without a final status, or stood still and was killed."
 
 
@@ -90,7 +97,7 @@ class Runs:
     def make(self, spec: SandboxSpec, launch: Launch) -> bool:
         """Record a run. False if there is one under this id, which then stays as it is."""
         directory = self.directory(spec.run_id)
-        aside = RunDirectory(self.path / f".making-{os.getpid()}-{os.urandom(6).hex()}")
+        aside = RunDirectory(self.path / f"{_MAKING}{os.getpid()}-{os.urandom(6).hex()}")
         aside.path.mkdir(parents=True, mode=0o700)
         try:
             aside.spec.write_text(spec.model_dump_json(indent=1))
@@ -156,6 +163,18 @@ class Runs:
         directory = self.existing(run_id)
         if directory.supervisor.exists() or directory.status.exists():
             return
+        try:
+            started = self._start_supervisor(directory)
+        except subprocess.TimeoutExpired:
+            if not directory.supervisor.exists():
+                raise
+            return
+        if started not in (0, supervisor.TAKEN) and not directory.supervisor.exists():
+            said = directory.log.read_text(errors="replace")[-2000:]
+            self._conclude(directory, RunEnd.NOT_STARTED, f"The supervisor could not be started: {said}")
+
+    def _start_supervisor(self, directory: RunDirectory) -> int:
+        """Its exit code. Raises TimeoutExpired; a supervisor may have come of it all the same."""
         log = os.open(directory.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             starter = subprocess.run(
@@ -171,9 +190,7 @@ class Runs:
             )
         finally:
             os.close(log)
-        if starter.returncode not in (0, supervisor.TAKEN) and not directory.supervisor.exists():
-            said = directory.log.read_text(errors="replace")[-2000:]
-            self._conclude(directory, RunEnd.NOT_STARTED, f"The supervisor could not be started: {said}")
+        return starter.returncode
 
     def status(self, run_id: str) -> RunStatus | None:
         """The final status, or None while the run goes on. A supervisor that died without one is noticed here."""
@@ -251,9 +268,21 @@ class Runs:
         if status and status.end in {RunEnd.LOST, RunEnd.NOT_STARTED}:
             # An engine may have gone on with what a supervisor asked for before it died or gave up.
             clear(Launch.from_json(run_directory.read(directory.launch) or {}))
-        aside = self.path / f".removing-{os.urandom(6).hex()}"
+        aside = self.path / f"{_REMOVING}{os.urandom(6).hex()}"
         directory.path.rename(aside)
         shutil.rmtree(aside)
+
+    def remove_abandoned(self) -> None:
+        """Remove what was being made or removed when the process that did was killed."""
+        for path in self.path.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if path.name.startswith((_MAKING, _REMOVING)) and time.time() - path.stat().st_mtime > _ABANDONED:
+                    shutil.rmtree(path, ignore_errors=True)
+
+    def abandoned_trials(self) -> list[str]:
+        """Those that have ended, and whose process died before it could forget them."""
+        found = (match for run_id in self.known() if (match := _TRIAL.fullmatch(run_id)) is not None)
+        return [match[0] for match in found if processes.read(int(match[1])) is None and self.status(match[0])]
 
     def uid_of_its_own(self, run_id: str) -> int | None:
         """The uid that was taken for this run alone."""

@@ -28,6 +28,11 @@ def adopt_orphans() -> None:
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
+def end_with_parent() -> None:
+    """Have the kernel kill this process when the thread that started it is gone. A fork of it is bound to nobody."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _prctl(option: int, value: int) -> None:
     if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0):
         error = ctypes.get_errno()
@@ -87,7 +92,7 @@ def _become(launch: Launch, supervisor: int, arguments: list[str], output: int, 
         os.setgroups([])
         os.setresgid(launch.uid, launch.uid, launch.uid)
         os.setresuid(launch.uid, launch.uid, launch.uid)
-    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()
     if os.getppid() != supervisor:
         os._exit(FAILED)  # It died before it could be watched.
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM):

@@ -5,6 +5,7 @@ run's directory, and writes the final status when every process of the sandbox i
 standard library only and has one thread, so that the kernel's parent-death signal means this very process.
 """
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -15,6 +16,7 @@ from activities.sandbox import run_directory
 from activities.sandbox.confinement import Confinement
 from activities.sandbox.launch import CONTAINER, Launch
 from activities.sandbox.run_directory import RunDirectory
+from activities.sandbox.spawn import end_with_parent
 from activities.sandbox.supervision import Supervision
 
 TAKEN = 3
@@ -24,6 +26,9 @@ TAKEN = 3
 def main() -> int:
     """Take the run, then leave the caller: it returns as soon as the run is recorded as this supervisor's."""
     directory = RunDirectory(Path(sys.argv[1]))
+    # The kernel ends with its caller who waits here, also one that somebody has stopped; forked, the run's supervisor
+    # is bound to nobody.
+    end_with_parent()
     told, tell = os.pipe()
     if os.fork():
         os.close(tell)
@@ -33,7 +38,8 @@ def main() -> int:
     os.setsid()
     os.chdir("/")
     lock = _take(directory)
-    os.write(tell, bytes([0 if lock is not None else TAKEN]))
+    with contextlib.suppress(BrokenPipeError):  # Who waited here has died, and with it the one to tell.
+        os.write(tell, bytes([0 if lock is not None else TAKEN]))
     os.close(tell)
     if lock is None:
         return TAKEN
@@ -62,7 +68,7 @@ def _take(directory: RunDirectory) -> int | None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return None
-    if directory.supervisor.exists():
+    if directory.supervisor.exists() or directory.status.exists():
         return None
     directory.identify(directory.supervisor, os.getpid())
     return lock

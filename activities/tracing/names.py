@@ -112,7 +112,7 @@ ATTRIBUTES = {
     Attribute.REQUEST_BYTES: "Bytes that left the sandbox.",
     Attribute.RESPONSE_BYTES: "Bytes that came back.",
     Attribute.CHECK: "Name of the check.",
-    Attribute.TREE: "`base`, `guarded` or `patched`.",
+    Attribute.TREE: "`base`, `guarded`, `patched`, or which further run, such as `base2`, `watched` or `mutant0x0`.",
     Attribute.TESTS: "How many tests were reported.",
     Attribute.TESTS_FAILED: "How many of them failed.",
     Attribute.FORGE: "Which kind of forge.",

@@ -24,6 +24,7 @@ from tests.benchmarks import (
     checkpoint,
     container_start,
     crowd,
+    deeper,
     egress,
     meter,
     overhead,
@@ -39,6 +40,7 @@ Benchmark = Callable[[Path], Awaitable[list[Figure]]]
 
 BENCHMARKS: dict[str, Benchmark] = {
     "overhead": overhead.measure,
+    "deeper": deeper.measure,
     "script": script.measure,
     "sandbox-start": sandbox_start.measure,
     "container-start": container_start.measure,

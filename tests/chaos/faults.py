@@ -1,10 +1,11 @@
 """What is done to the world: one fault at a time, drawn by a seed before anything runs."""
 
 import asyncio
+import itertools
 import json
 import random
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 from tests.chaos.parts import Part
@@ -50,20 +51,19 @@ class Nobody(Exception):
 Strike = Callable[[World, Drawn], Awaitable[tuple[str, frozenset[str]]]]
 
 
-def draw(seed: int, kills: int, mean_gap_seconds: float, kinds: tuple[str, ...]) -> list[Drawn]:
-    """The whole plan: every kind equally often, in an order and at moments of the seed's own."""
+def draw(seed: int, mean_gap_seconds: float, kinds: tuple[str, ...]) -> Iterator[Drawn]:
+    """The plan, which has no end: every kind equally often, in an order and at moments of the seed's own."""
     chance = random.Random(seed)
-    order = [kind for _ in range(kills // len(kinds) + 1) for kind in chance.sample(kinds, len(kinds))]
-    return [
-        Drawn(
-            number=number,
-            kind=kind,
-            after_seconds=chance.uniform(0.2, 1.8) * mean_gap_seconds,
-            pick=chance.random(),
-            seconds=chance.uniform(0.5, _LONGEST_PAUSE),
-        )
-        for number, kind in enumerate(order[:kills], start=1)
-    ]
+    numbers = itertools.count(1)
+    while True:
+        for kind in chance.sample(kinds, len(kinds)):
+            yield Drawn(
+                number=next(numbers),
+                kind=kind,
+                after_seconds=chance.uniform(0.2, 1.8) * mean_gap_seconds,
+                pick=chance.random(),
+                seconds=chance.uniform(0.5, _LONGEST_PAUSE),
+            )
 
 
 def _of(world: World, host: str) -> frozenset[str]:

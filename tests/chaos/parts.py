@@ -35,7 +35,14 @@ class Part:
         bound = (sys.executable, "-I", "-S", bound_program.__file__, str(os.getpid()))
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *bound, *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment
+                *bound,
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                # Ctrl-C is for the test alone.
+                start_new_session=True,
             )
         self.starts += 1
 

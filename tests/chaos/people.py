@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,21 +70,26 @@ async def _deliver(world: World, asked: Asked, *, again: bool) -> str:
         key=asked.key,
         again=again,
     )
-    answers = await asyncio.gather(*(_answered(world, new) for _ in range(1 if again else AT_ONCE)))
+    answers = await asyncio.gather(*(_answered(world, new, asked.tasks) for _ in range(1 if again else AT_ONCE)))
     asked.answers |= {answer.task_id for answer in answers}
     return answers[-1].task_id
 
 
-async def _answered(world: World, new: NewTask) -> Admitted:
+async def _answered(world: World, new: NewTask, before: Sequence[str]) -> Admitted:
+    """`before`: the attempts that have ended."""
     again = new.again
     while True:
         try:
-            return await asyncio.wait_for(asyncio.to_thread(world.gateway("ada").admit, new), _UNANSWERED_SECONDS)
+            answer = await asyncio.wait_for(asyncio.to_thread(world.gateway("ada").admit, new), _UNANSWERED_SECONDS)
+            if answer.task_id not in before:
+                return answer
+            # What was still open was the last attempt, whose end had yet to be put on record.
+            new = new.model_copy(update={"again": again})
         except Exception as error:
-            await asyncio.sleep(_LOOK_SECONDS)
             # A new attempt may have been made although the answer was lost: it is found, not asked for once more.
             if again:
                 new = new.model_copy(update={"again": "still open" not in str(error)})
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _decide_until_ended(world: World, asked: Asked, task: str) -> bool:
@@ -91,7 +97,11 @@ async def _decide_until_ended(world: World, asked: Asked, task: str) -> bool:
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         try:
-            status = (await world.view(task)).status
+            view = await world.view(task)
+            status = view.status
+            if status.stage is Stage.ENDED and view.live:
+                # It is not on record yet.
+                continue
             if status.stage is Stage.ENDED:
                 if status.outcome is not Outcome.MERGED:
                     asked.interventions.append(f"{task} {status.outcome}: {status.message}")

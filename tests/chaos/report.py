@@ -19,22 +19,27 @@ class Findings:
     """All of one run of the kill test."""
 
     seed: int
-    seconds: float
-    accounts: list[Account]
-    recovered: list[Recovered]
+    kills: int
+    """Faults that were to strike."""
+    seconds: float = 0
+    accounts: list[Account] = field(default_factory=list)
+    recovered: list[Recovered] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     """Kinds whose turn came when there was no victim."""
     orphans: list[str] = field(default_factory=list)
     given_up: list[str] = field(default_factory=list)
-    left_running: list[int] = field(default_factory=list)
-    """Exit codes of workers that were asked to end."""
+    unfinished: list[str] = field(default_factory=list)
+    """Intents of which nothing is known yet, since somebody ended the trial before they were."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was lost, doubled or left over."""
+        """Whether every fault that was asked for has struck, and nothing was lost, doubled or left over."""
         line = self.line()
-        return line["exactly_one"] == line["tasks"] and not any(
-            line[name] for name in ("duplicates", "lost_checkpoints", "orphans")
+        is_whole = line["kills"] == self.kills and not self.unfinished
+        return (
+            is_whole
+            and line["exactly_one"] == line["tasks"]
+            and not any(line[name] for name in ("duplicates", "lost_checkpoints", "orphans"))
         )
 
     def line(self) -> dict[str, float | int | None]:
@@ -42,7 +47,9 @@ class Findings:
         times = _times(self.recovered)
         return {
             "tasks": len(self.accounts),
+            "unfinished": len(self.unfinished),
             "kills": len(self.recovered),
+            "kills_asked": self.kills,
             "exactly_one": sum(account.exactly_one for account in self.accounts),
             "duplicates": sum(account.is_duplicate for account in self.accounts),
             "lost_checkpoints": sum(len(account.lost_checkpoints) for account in self.accounts),
@@ -68,6 +75,8 @@ def show(findings: Findings) -> None:
             console.print(f"[red]wrong[/red]  {account.asked.name}: {said}", markup=True)
         for said in account.asked.interventions:
             console.print(f"person {account.asked.name}: {said}", markup=False)
+    if findings.unfinished:
+        console.print(f"ended before these were: {', '.join(findings.unfinished)}", markup=False)
     for said in (*findings.given_up, *(f"orphan {orphan}" for orphan in findings.orphans)):
         console.print(said, markup=False)
     sys.stdout.write(json.dumps(findings.line()) + "\n")
@@ -89,23 +98,27 @@ def _by_fault(findings: Findings) -> Table:
     table = Table(*columns, "p50 s", "p99 s", box=None, pad_edge=False)
     for kind in KINDS:
         struck = [one for one in findings.recovered if one.struck.drawn.kind == kind]
-        hit = frozenset().union(*(one.struck.tasks for one in struck))
-        accounts = [account for account in findings.accounts if hit & set(account.asked.tasks)]
-        times = _times(struck)
-        table.add_row(
-            kind,
-            str(len(struck)),
-            str(findings.missed.count(kind)),
-            str(len(accounts)),
-            str(sum(account.exactly_one for account in accounts)),
-            str(sum(account.is_duplicate for account in accounts)),
-            str(sum(account.merges == 0 for account in accounts)),
-            str(sum(bool(account.asked.interventions) for account in accounts)),
-            str(sum(account.repeated_calls for account in accounts)),
-            f"{percentile(times, 50):.1f}" if times else "-",
-            f"{percentile(times, 99):.1f}" if times else "-",
-        )
+        table.add_row(kind, *_row(findings, struck, findings.missed.count(kind)))
+    table.add_row("all", *_row(findings, findings.recovered, len(findings.missed)))
     return table
+
+
+def _row(findings: Findings, struck: Sequence[Recovered], missed: int) -> tuple[str, ...]:
+    hit = frozenset().union(*(one.struck.tasks for one in struck))
+    accounts = [account for account in findings.accounts if hit & set(account.asked.tasks)]
+    times = _times(struck)
+    return (
+        str(len(struck)),
+        str(missed),
+        str(len(accounts)),
+        str(sum(account.exactly_one for account in accounts)),
+        str(sum(account.is_duplicate for account in accounts)),
+        str(sum(account.merges == 0 for account in accounts)),
+        str(sum(bool(account.asked.interventions) for account in accounts)),
+        str(sum(account.repeated_calls for account in accounts)),
+        f"{percentile(times, 50):.1f}" if times else "-",
+        f"{percentile(times, 99):.1f}" if times else "-",
+    )
 
 
 def _times(recovered: Sequence[Recovered]) -> list[float]:

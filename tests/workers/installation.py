@@ -24,6 +24,8 @@ from workflows.models.usage import USD
 MEND = "sed -i 's/a - b/a + b/' calc.py"
 AGENTS = {
     "mender": f'{MEND}; echo \'{{"type": "result", "text": "add() subtracted; now it adds"}}\'',
+    "claimer": f"{MEND}; sed -i 's/calc.double(2) == 4/calc.double(2)/' tests/test_calc.py; "
+    'echo \'{"type": "result", "text": "Mended add(). All tests pass. I added two tests."}\'',
     "idle": "echo nothing to do",
     "tidy": "touch noise.log; mkdir -p build; touch build/x",
     "failing": f"{MEND}; echo 'cannot go on' >&2; exit 3",
@@ -148,7 +150,10 @@ def configure(state: Path, configuration: str = "") -> Path:
             f'[agents.{name}]\ncommand = ["sh", "/opt/agent/agent.sh"]\n'
             f'[[agents.{name}.mounts]]\nsource = "{folder}"\ntarget = "/opt/agent"\n'
         )
-    (state / "journeyman.toml").write_text(f'default_agent = "mender"\n{configuration}\n' + "\n".join(tables))
+    # Further runs of checks are asked for by the tests that look at them: they would take most of the others' time.
+    quick = "" if "mutation_seconds" in configuration else "repeats = 0\nmutation_seconds = 0\n"
+    head = f'default_agent = "mender"\n{quick}{configuration}\n'
+    (state / "journeyman.toml").write_text(head + "\n".join(tables))
     return agents
 
 

@@ -15,6 +15,7 @@ from tests.support.repositories import commit_to_bare, git, make_repository
 from tests.workers.installation import FILES, Installation, installed
 from workers.doctor import examine
 from workflows.models.decision import Action
+from workflows.models.evidence import Coverage, Mutation
 from workflows.models.limits import Grade
 from workflows.models.pull_request import RevertOutcome
 from workflows.models.status import Outcome, Stage
@@ -34,6 +35,8 @@ junit = ".journeyman-junit.xml"
 """
 CONFIGURATION = """
 feedback_rounds = 0
+repeats = 1
+mutation_seconds = 120
 [sandbox]
 backend = "container"
 [sandbox.container]
@@ -87,6 +90,8 @@ async def test_a_task_in_containers_is_reviewed_merged_and_taken_back(
     assert view.status.run is not None
     assert (view.status.run.backend, view.status.run.runtime) == ("container", evidence.runtime)
     assert evidence.layer
+    assert evidence.coverage == Coverage(statements=1, run=1)
+    assert evidence.mutation == Mutation(lines=1, tried=1, noticed=1)
     await here.decide(task, Action.APPROVE)
     await here.decide(task, Action.MERGE)
     assert (await here.reaches(task, Stage.ENDED)).status.outcome is Outcome.MERGED

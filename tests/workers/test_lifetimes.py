@@ -11,9 +11,10 @@ from temporalio.client import Client, ScheduleActionExecutionStartWorkflow
 
 from tests.support.repositories import make_repository
 from tests.workers.installation import FILES, Installation, installed
+from tests.workers.terminal import typed
 from workers.schedules import schedule_sweep
 from workers.temporal import connect
-from workflows.host_sweep import HostSweep
+from workflows.models.decision import Action
 from workflows.models.status import Stage
 from workflows.models.steps import Swept
 
@@ -38,8 +39,9 @@ async def swept(client: Client, host: str) -> Swept:
             await asyncio.sleep(0.05)
     done = actions[-1].action
     assert isinstance(done, ScheduleActionExecutionStartWorkflow)
-    handle = client.get_workflow_handle_for(HostSweep.run, done.workflow_id, run_id=done.first_execution_run_id)
-    return await handle.result()
+    handle = client.get_workflow_handle(done.workflow_id, result_type=Swept, run_id=done.first_execution_run_id)
+    swept: Swept = await handle.result()
+    return swept
 
 
 def kept(here: Installation) -> tuple[list[Path], list[Path]]:
@@ -81,3 +83,35 @@ async def test_a_host_that_starts_again_has_one_schedule_with_the_interval_of_no
     (interval,) = (await handle.describe()).schedule.spec.intervals
     assert interval.every == timedelta(hours=2)
     await handle.delete()
+
+
+async def test_a_person_who_looks_at_an_old_task_is_told_what_retention_has_removed_and_of_what_is_left(
+    state: Path,
+) -> None:
+    repository = make_repository(state / "till.git", FILES, bare=True)
+    short = 1 / 86_400
+    async with installed(state, keep_log_days=short, keep_transcript_days=short, keep_trace_days=short) as here:
+        client = await connect(here.settings.temporal_address, here.settings.temporal_namespace)
+        task = await here.ask(repository, "mender")
+        await here.reaches(task, Stage.REVIEW)
+        # Another agent, which prints something else: the same bytes stay for as long as any task needs them.
+        open_task = await here.ask(repository, "learner", goal="and this one stays open")
+        await here.reaches(open_task, Stage.REVIEW)
+        await here.decide(task, Action.REJECT, message="not now")
+        await here.reaches(task, Stage.ENDED)
+        removed: dict[str, int] = {}
+        async with asyncio.timeout(60):
+            # Spans are written a moment after what they tell of.
+            while removed.keys() != {"log", "transcript", "trace"}:
+                removed |= (await swept(client, here.parts.host)).artifacts
+        shown = await typed(state, "show", task)
+        assert shown.code == 0 and "removed     output.log" in shown.out and "by retention: log artefacts" in shown.out
+        for words in (("logs", task), ("logs", task, "--raw"), ("evidence", task, "--output")):
+            told = await typed(state, *words)
+            assert told.code == 1 and "was removed on" in told.error and "by retention" in told.error, told
+        assert "not now" in shown.out and "+" in (await typed(state, "diff", task)).out
+        assert (await typed(state, "evidence", task)).code == 0
+        drawn = await typed(state, "show", task, "--timeline")
+        assert drawn.code == 0 and "only the stages are left" in drawn.error
+        assert (await typed(state, "logs", open_task)).code == 0
+        assert "removed" not in (await typed(state, "show", open_task)).out

@@ -19,11 +19,10 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from tests.support.repositories import commit_to_bare, git, make_repository
 from tests.workers.installation import FILES, Installation, installed
 from workers.temporal import connect
-from workflows.agent_task import AgentTask
 from workflows.models.decision import Action
 from workflows.models.intent import task_workflow_id
 from workflows.models.pull_request import RevertOutcome
-from workflows.models.status import Outcome, Stage
+from workflows.models.status import Outcome, Stage, TaskStatus
 
 pytestmark = pytest.mark.xdist_group("lost-answers")
 _NEVER = {"attend"}
@@ -180,7 +179,7 @@ async def test_a_task_that_is_reset_after_its_merge_is_not_merged_again(
     await reset(here, task)
     client = await connect(here.settings.temporal_address, here.settings.temporal_namespace)
     async with asyncio.timeout(60):
-        result = await client.get_workflow_handle_for(AgentTask.run, task_workflow_id(task)).result()
+        result: TaskStatus = await client.get_workflow_handle(task_workflow_id(task), result_type=TaskStatus).result()
     assert f"merged as {merged.merge_commit[:12]} already" in result.message
     # What is on record stays, and is what people are shown.
     assert (await here.view(task)).status.merge_commit == merged.merge_commit

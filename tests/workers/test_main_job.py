@@ -11,6 +11,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from activities.egress.contract import EgressRules
 from activities.environment.registries import discover
 from tests.support.repositories import commit_to_bare, git, make_repository
 from tests.workers.installation import FILES, Installation, installed
@@ -403,6 +404,14 @@ async def test_a_task_terminated_in_temporal_gives_its_place_back(here: Installa
     assert await sweep(client, here.parts) == [gone]
     assert [held.task_id for held in here.parts.placements.all()] == [kept]
     assert [run for run in here.parts.sandboxes.known_runs() if run.startswith(gone)] == []
+    # An attempt that went on after its place was given back begins once more.
+    await here.parts.gateway.open(f"{gone}-1-1", EgressRules(), None)
+    begun = here.parts.shared.layout.input_of(f"{gone}-1-1")
+    begun.mkdir()
+    await sweep(client, here.parts)
+    assert not begun.exists()
+    assert await here.parts.gateway.opened() == (f"{kept}-1-1",)
+    assert f"{kept}-1-1" in here.parts.sandboxes.live_runs()
     await here.decide(kept, Action.CANCEL)
     await here.reaches(kept, Stage.ENDED)
 

@@ -145,3 +145,27 @@ async def test_a_vague_goal_is_asked_about_where_it_was_asked(here: Installation
     await here.answer(other, Choice.DISCARD)
     assert (await here.reaches(other, Stage.ENDED)).status.outcome is Outcome.DISCARDED
     await here.decide(task, Action.REJECT)
+
+
+async def test_a_security_file_that_its_owner_did_not_sign_lets_nothing_be_asked_for(
+    here: Installation, tmp_path: Path
+) -> None:
+    repository = a_repository(tmp_path)
+    state = here.settings.state
+    security, owners = state / "security.toml", state / "keys" / "security-owners"
+    signed = await typed(state, "sign", str(security), "--keys", str(tmp_path / "mine"))
+    assert signed.code == 0, signed.error
+    owners.mkdir(mode=0o700)
+    known = owners / "grace.pub"
+    known.write_text((tmp_path / "mine" / "security-owner.pub").read_text())
+    try:
+        task = await here.ask(repository, "mender")
+        before = security.read_text()
+        security.write_text('promote = ["grace", "mallory"]\n')
+        with pytest.raises(CommandFailed, match=r"line 1 says `promote = \[\"grace\", \"mallory\"\]`"):
+            await here.ask(repository, "mender")
+        security.write_text(before)
+        await here.reaches(task, Stage.REVIEW)
+        await here.decide(task, Action.REJECT)
+    finally:
+        known.unlink()

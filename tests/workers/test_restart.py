@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -26,6 +28,7 @@ from workers.parts.host import HostParts
 from workers.parts.shared import SharedParts
 from workers.settings import Settings
 from workers.temporal import connect
+from workers.unfinished import Unfinished
 from workers.worker import RUNNER, WORKFLOWS
 from workflows import queues
 from workflows.agent_task import AgentTask
@@ -35,6 +38,12 @@ from workflows.models.run import RunEnd
 from workflows.models.status import Stage, TaskStatus
 
 pytestmark = pytest.mark.xdist_group("restart")
+_STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+_LOAD = 4
+"""Runs under way while their worker is rolled."""
+_ROLLS = 3
+_DRAIN_SECONDS = 15.0
+"""Five for steps to hand over, and what a machine that is busy adds to the end of a process."""
 
 
 class Machine:
@@ -79,7 +88,7 @@ class Machine:
 
 @asynccontextmanager
 async def split(
-    state: Path, host_silence_seconds: float = 300, metrics_address: str = ""
+    state: Path, host_silence_seconds: float = 300, metrics_address: str = "", capacity: int = 4
 ) -> AsyncIterator[tuple[Installation, Machine]]:
     """Temporal and the gateway here, the worker in a process of its own."""
     agents = configure(state)
@@ -94,7 +103,7 @@ async def split(
         state / "temporal", settings.temporal_address, settings.temporal_ui_port, settings.temporal_namespace
     ) as client:
         parts = await asyncio.to_thread(lambda: HostParts.load(SharedParts.load(settings)))
-        machine = Machine(settings)
+        machine = Machine(settings, JOURNEYMAN_CAPACITY=str(capacity))
         try:
             async with serving(gateway_of(client, parts.shared, temporal_ui=""), settings.gateway_socket):
                 yield Installation(settings, parts, agents), machine
@@ -136,6 +145,83 @@ async def test_a_run_goes_on_while_its_worker_is_restarted_and_is_not_started_ag
         assert (status.round, status.run.run_id) == (1, run_id)
         await here.decide(task, Action.REJECT)
         await here.reaches(task, Stage.ENDED)
+
+
+@pytest.mark.timeout(360)
+async def test_a_step_whose_worker_was_killed_is_tried_again_when_the_next_one_is_there_and_not_by_a_timeout(
+    state: Path,
+) -> None:
+    repository = make_repository(state / "till.git", FILES, bare=True)
+    async with split(state) as (here, machine):
+        await machine.start()
+        task = await here.ask(repository, "waiter")
+        await here.reaches(task, Stage.RUN)
+        await wait_until_started(here, task)
+        client = await connect(here.settings.temporal_address, here.settings.temporal_namespace)
+        await machine.end(signal.SIGKILL)
+        await machine.start()
+        # A heartbeat that stays away is noticed after 30 seconds.
+        async with asyncio.timeout(15):
+            while (attempts := await _attempts(client, task)) != {"run_agent": 2, "attend": 2}:
+                await asyncio.sleep(0.1)
+        assert attempts["run_agent"] == 2
+        (here.agents / "waiter" / "go").touch()
+        await wait_until_reviewed(here, task)
+        async with asyncio.timeout(30):
+            while any(here.parts.shared.layout.steps.glob("*/*")):
+                await asyncio.sleep(0.1)
+
+
+async def test_a_worker_that_only_stands_still_keeps_its_steps(state: Path) -> None:
+    repository = make_repository(state / "till.git", FILES, bare=True)
+    async with split(state) as (here, machine), workflows_only(here) as client:
+        await machine.start()
+        task = await here.ask(repository, "waiter")
+        await here.reaches(task, Stage.RUN)
+        await wait_until_started(here, task)
+        assert machine.worker is not None
+        machine.worker.send_signal(signal.SIGSTOP)
+        try:
+            await Unfinished(here.parts.shared.layout.steps, here.parts.host).give_back(client)
+            assert await _attempts(client, task) == {"run_agent": 1, "attend": 1}
+        finally:
+            machine.worker.send_signal(signal.SIGCONT)
+        (here.agents / "waiter" / "go").touch()
+        await wait_until_reviewed(here, task)
+
+
+async def _attempts(client: Client, task: str) -> dict[str, int]:
+    """Of the steps of a task that are under way."""
+    told = await client.get_workflow_handle(task_workflow_id(task)).describe()
+    under_way = [one for one in told.raw_description.pending_activities if one.state == _STARTED]
+    return {one.activity_type.name: one.attempt for one in under_way}
+
+
+@pytest.mark.timeout(360)
+async def test_a_worker_that_is_asked_to_end_under_load_does_so_within_seconds_and_interrupts_no_run(
+    state: Path,
+) -> None:
+    repository = make_repository(state / "till.git", FILES, bare=True)
+    async with split(state, capacity=_LOAD) as (here, machine):
+        await machine.start()
+        tasks = [await here.ask(repository, "waiter") for _ in range(_LOAD)]
+        for task in tasks:
+            await wait_until_started(here, task)
+        # One more is at the very beginning.
+        waiting = await here.ask(repository, "waiter")
+        for _ in range(_ROLLS):
+            began = time.monotonic()
+            assert await machine.end(signal.SIGTERM) == 0
+            assert time.monotonic() - began < _DRAIN_SECONDS
+            assert set(here.parts.sandboxes.live_runs()) >= {f"{task}-1-1" for task in tasks}
+            await machine.start()
+        (here.agents / "waiter" / "go").touch()
+        for task in (*tasks, waiting):
+            status = await wait_until_reviewed(here, task)
+            assert status.run is not None
+            assert status.run.output is not None
+            output = await here.parts.shared.artifacts.get(status.run.output)
+            assert (output.count(b"started"), status.run.run_id) == (1, f"{task}-1-1")
 
 
 async def test_a_run_that_was_taken_down_begins_again_with_what_it_had_done(state: Path) -> None:
@@ -188,7 +274,7 @@ async def test_what_an_agent_did_is_not_lost_when_its_host_was_silent_for_too_lo
         go = here.agents / "waiter" / "go"
         if when == "while nobody is there":
             go.touch()
-        handle = client.get_workflow_handle_for(AgentTask.run, task_workflow_id(task))
+        handle = client.get_workflow_handle(task_workflow_id(task))
         async with asyncio.timeout(60):
             while "no longer answers" not in (await handle.query(AgentTask.status)).message:
                 await asyncio.sleep(0.1)

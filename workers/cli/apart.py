@@ -132,6 +132,37 @@ def keys(directory: Path) -> None:
     run_to_its_end(make())
 
 
+def sign(file: Path, /, *, keys: Path) -> None:
+    """Sign security.toml as it is now, as its owner. Where an owner's key is known, no other text of it counts.
+
+    The first time a key is made, for you alone; its public half goes to `security-owners/` in the installation's
+    directory of keys (JOURNEYMAN_KEYS, or `keys` in the state directory), and with it signatures are asked for.
+
+    Parameters
+    ----------
+    file
+        The file; its signature stands beside it, and both are copied together.
+    keys
+        Your own directory, which nobody else can read.
+    """
+    from activities.decisions.keys import KeyUnusable, SigningKey  # noqa: PLC0415
+    from activities.policy.owner_signature import OWNER  # noqa: PLC0415
+    from activities.policy.owner_signature import sign as sign_file  # noqa: PLC0415
+    from activities.policy.reading import read_security  # noqa: PLC0415
+    from workflows.models.policy import PolicyRefusal  # noqa: PLC0415
+
+    try:
+        # What does not hold is not worth a signature.
+        read_security(file)
+        key = SigningKey.load_or_create(keys, OWNER)
+        place = sign_file(file, key)
+    except (KeyUnusable, PolicyRefusal) as error:
+        raise CommandFailed(str(error)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandFailed(f"{file} can't be signed: {error}") from error
+    out().print(f"signed: {place}\nyour public key: {keys / f'{OWNER}.pub'}", markup=False)
+
+
 def payload_key(name: str, /) -> None:
     """Print a line with a new key for the file that JOURNEYMAN_PAYLOAD_KEYS names.
 

@@ -5,12 +5,12 @@ from typing import Any
 
 from cyclopts import App, Group
 
-from workers.cli import agents, apart, asking, deciding, hosts, looking, machine, reverting, signal, trust
+from workers.cli import agents, apart, asking, deciding, hosts, keeping, looking, machine, reverting, signal, trust
 
 GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
     (
         "This machine",
-        (machine.up, machine.down, machine.doctor, machine.init, machine.demo, machine.backup, machine.restore),
+        (machine.up, machine.down, machine.doctor, machine.init, machine.demo),
     ),
     (
         "Tasks",
@@ -44,8 +44,12 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
         ),
     ),
     (
+        "What is kept",
+        (keeping.backup, keeping.restore, keeping.upgrade, keeping.forget),
+    ),
+    (
         "Parts that run apart",
-        (apart.worker, apart.gateway, apart.setup_namespace, apart.keys, apart.payload_key, apart.codec),
+        (apart.worker, apart.gateway, apart.setup_namespace, apart.keys, apart.sign, apart.payload_key, apart.codec),
     ),
 )
 

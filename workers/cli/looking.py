@@ -3,10 +3,12 @@
 import subprocess
 import sys
 import time
+from json import dumps
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from activities.archive.kinds import Kind
 from workers.cli.client import CommandFailed
 from workers.cli.egress_lines import print_egress
 from workers.cli.options import Flag, Json, TaskId, gateway
@@ -21,6 +23,7 @@ from workers.cli.printing import (
     safe_block,
     tell,
 )
+from workers.cli.sarif import sarif as as_sarif
 from workers.cli.timeline import print_timeline
 from workers.cli.transcript_lines import transcript_lines
 
@@ -39,6 +42,9 @@ def show(task: TaskId, /, *, timeline: Annotated[bool, Flag] = False, json: Json
     if timeline:
         spans = gateway().trace(task)
         print_json(spans) if json else print_timeline(spans)
+        for stone in gateway().view(task).removed:
+            if stone.kind == Kind.TRACE:
+                tell(f"only the stages are left: the {stone.told}")
         return
     view = gateway().view(task, outlook=True)
     print_json(view) if json else print_view(view)
@@ -108,6 +114,7 @@ def evidence(
     *,
     output: Annotated[bool, Flag] = False,
     on: Literal["base", "guarded", "patched"] = "patched",
+    sarif: Annotated[bool, Flag] = False,
     json: Json = False,
 ) -> None:
     """Show what was found out about the patch, outside the agent's sandbox.
@@ -118,9 +125,14 @@ def evidence(
         Print instead what the checks printed that failed; if none did, what all of them printed.
     on
         With --output: on `base`, on the patch with base's tests (`guarded`), or on the patch as it is (`patched`).
+    sarif
+        Print the findings as SARIF 2.1.0, for code hosts and editors.
     """
     client = gateway()
     found = client.evidence(task)
+    if sarif:
+        sys.stdout.write(dumps(as_sarif(found), indent=2) + "\n")
+        return
     if not output:
         print_json(found) if json else print_evidence(found)
         return

@@ -1,7 +1,6 @@
 """Commands about this machine and this installation: start it, check it, bring a repository to it."""
 
 import asyncio
-import sqlite3
 from pathlib import Path
 from typing import Annotated
 
@@ -96,49 +95,6 @@ def doctor(*, json: Json = False) -> None:
     print_report(findings, as_json=json)
     if any(not finding.ok for finding in findings):
         raise CommandFailed("something a run needs is missing; the lines above say how to mend it")
-
-
-def backup(directory: Path) -> None:
-    """Copy what can't be made again to a new directory, while `up` runs or not: tasks, records, keys, configuration.
-
-    Repositories are not in it, nor what agents are just working on. Whoever has it can decide in your name: it holds
-    the keys.
-
-    Parameters
-    ----------
-    directory
-        Where to; it gets its name once it is complete.
-    """
-    from workers.embedded.backup import BackupRefused, back_up  # noqa: PLC0415
-
-    try:
-        made = back_up(load_settings(), directory.absolute())
-    except (BackupRefused, OSError, sqlite3.Error) as error:
-        raise CommandFailed(str(error)) from error
-    out().print(f"backed up to {directory}: {plural(len(made.files), 'file')}", markup=False)
-    if made.archive:
-        out().print(f"the archive is at {made.archive} and not in it: that store keeps its own copies", markup=False)
-
-
-def restore(directory: Path) -> None:
-    """Put a backup into an empty state directory; then `journeyman up` goes on with the tasks that were open.
-
-    Parameters
-    ----------
-    directory
-        What `journeyman backup` made.
-    """
-    from workers.embedded.backup import BackupRefused  # noqa: PLC0415
-    from workers.embedded.backup import restore as put_back  # noqa: PLC0415
-
-    settings = load_settings()
-    try:
-        made = put_back(settings, directory.absolute())
-    except (BackupRefused, OSError) as error:
-        raise CommandFailed(str(error)) from error
-    out().print(
-        f"restored the backup of {made.made_at} into {settings.state}: start it with `journeyman up`", markup=False
-    )
 
 
 def init(path: Path = Path(), *, force: Annotated[bool, Flag] = False) -> None:

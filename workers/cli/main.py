@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib import metadata
 
 from cyclopts import App, CycloptsError, Parameter
+from pydantic import ValidationError
 
 from workers.cli import commands
 from workers.cli.client import CommandFailed
@@ -43,6 +44,11 @@ def call(arguments: Sequence[str]) -> int:
     except CycloptsError as error:
         words = [*(error.command_chain or ()), "--help"]
         tell(f"journeyman: {str(error).strip()}\n  how it is used: journeyman {' '.join(words)}")
+        return 2
+    except ValidationError as error:
+        # What was typed makes no message to the gateway.
+        first = error.errors()[0]
+        tell(f"journeyman: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
         return 2
     except SettingsInvalid as error:
         tell(f"journeyman: {error}")

@@ -116,6 +116,18 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
     if status.run is not None:
         console.print(f"ran in      {plain(made_by(status.run.backend, status.run.runtime))}")
     _print_patch(status, console)
+    _print_decisions(status, console)
+    _print_landing(view, console)
+    for stone in view.removed:
+        console.print(f"removed     {plain(stone.told)}")
+    if view.temporal_ui:
+        console.print(f"temporal    {plain(view.temporal_ui)}")
+    print_spans(status.spans)
+    for number, (command, meaning) in enumerate(next_steps(view)):
+        console.print(f"{'' if number else 'next':11} {plain(command):50} {meaning}")
+
+
+def _print_decisions(status: TaskStatus, console: Console) -> None:
     for signed in status.decisions:
         decision = signed.decision
         said = f": {plain(decision.message, 200)}" if decision.message else ""
@@ -125,12 +137,6 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
             about = f" {plain(', '.join(named), 200)}" if named else ""
             said = f": {decision.choice}{more}{about}{said}"
         console.print(f"decision    {decision.action} by {plain(decision.person.id)}{said}")
-    _print_landing(view, console)
-    if view.temporal_ui:
-        console.print(f"temporal    {plain(view.temporal_ui)}")
-    print_spans(status.spans)
-    for number, (command, meaning) in enumerate(next_steps(view)):
-        console.print(f"{'' if number else 'next':11} {plain(command):50} {meaning}")
 
 
 def _print_landing(view: TaskView, console: Console) -> None:
@@ -193,6 +199,9 @@ def print_evidence(evidence: Evidence) -> None:
         console.print(f"  {name:8} {_checks(run)}")
     if evidence.turned:
         console.print(f"  [green]turned[/green]   {plain(', '.join(evidence.turned), 300)}")
+    _print_depth(evidence, console)
+    for claim in evidence.claims:
+        console.print(f"  claim    {claim.holds}: {plain(claim.said, 120)!r} ({plain(claim.shown_by, 200)})")
     _print_findings(evidence.findings, console)
     if evidence.egress_refused:
         console.print(f"  refused hosts: {plain(', '.join(evidence.egress_refused))}  (journeyman egress --refused)")
@@ -206,6 +215,24 @@ def print_evidence(evidence: Evidence) -> None:
         console.print(f"  sandbox  {plain(made_by(evidence.backend, evidence.runtime))}")
     grades = ", ".join(f"{name} {grade}" for name, grade in evidence.grades.model_dump().items())
     console.print(f"  limits   {grades}")
+
+
+def _print_depth(evidence: Evidence, console: Console) -> None:
+    """What further runs of the checks showed."""
+    for name, runs in (("base", evidence.base_again), ("patched", evidence.patched_again)):
+        for run in runs:
+            console.print(f"  {name:8} again: {_checks(run)}")
+    if evidence.flaky:
+        console.print(f"  [yellow]flaky[/yellow]    {plain(', '.join(evidence.flaky), 300)}")
+    coverage, mutation = evidence.coverage, evidence.mutation
+    if coverage is not None:
+        measured = f"{coverage.run} of {plural(coverage.statements, 'changed statement')} run by the checks"
+        console.print(f"  changed  {plain(coverage.unknown) if coverage.unknown else measured}")
+    if mutation is not None and (mutation.tried or mutation.stopped):
+        stopped = f"; {plain(mutation.stopped)}" if mutation.stopped else ""
+        console.print(
+            f"  faults   {mutation.noticed} of {mutation.tried} noticed, in {plural(mutation.lines, 'line')}{stopped}"
+        )
 
 
 def print_check_output(outcome: CheckOutcome, on: str, output: bytes) -> None:

@@ -75,6 +75,7 @@ def back_up(settings: Settings, target: Path) -> Manifest:
 def restore(settings: Settings, source: Path) -> Manifest:
     """Put a backup into an empty state directory. Raises BackupRefused before anything was written, and OSError."""
     manifest = _read(source)
+    _refuse_elsewhere(settings, manifest)
     for place in (settings.state, *_places(settings).values()):
         if place.is_file() or (place.is_dir() and any(place.iterdir())):
             raise BackupRefused(
@@ -93,6 +94,27 @@ def restore(settings: Settings, source: Path) -> Manifest:
         to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.copy2(source / name, to)
     return manifest
+
+
+def _refuse_elsewhere(settings: Settings, manifest: Manifest) -> None:
+    """Raises BackupRefused where the settings here have no place for what is in it, or look for records elsewhere."""
+    tops = {name.partition("/")[0] for name in manifest.files}
+    if "payload.keys" in tops and settings.payload_keys is None:
+        raise BackupRefused(
+            "what Temporal kept is encrypted, and the backup has the keys: set JOURNEYMAN_PAYLOAD_KEYS to the file "
+            f"that they go to, such as {settings.state / 'payload.keys'}, here and wherever you start it"
+        )
+    here = settings.archive_location
+    if manifest.archive and here != manifest.archive:
+        raise BackupRefused(
+            f"the archive of this backup is at {manifest.archive} and not in it, and here it would be {here}: set "
+            f"JOURNEYMAN_ARCHIVE={manifest.archive}, or to a copy of that store under the same address"
+        )
+    if "archive" in tops and "://" in here:
+        raise BackupRefused(
+            f"the backup has the archive, as files, and here it would be {here}: leave JOURNEYMAN_ARCHIVE out, or name "
+            "a folder"
+        )
 
 
 def _places(settings: Settings) -> dict[str, Path]:

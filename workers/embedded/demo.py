@@ -39,6 +39,8 @@ _CHOICES = {
 _Answer = TypeVar("_Answer")
 _CONFIGURATION = """profile = "local"
 default_agent = "demo"
+# One test and no chance in it: running it again would show nothing but that it takes time.
+repeats = 0
 
 [agents.demo]
 adapter = "command"

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.archive.objects import ArchiveError
+from activities.archive.objects import ArchiveError, ArtifactRemoved
 from activities.decisions.host_answers import HostAnswer
 from activities.decisions.refused import ActionRefused
 from activities.decisions.trust import Trust
@@ -216,6 +216,10 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(PolicyFileBroken)
     async def policy_broken(_: Request, error: PolicyFileBroken) -> JSONResponse:
         return _say(Unavailable.status, str(error))
+
+    @app.exception_handler(ArtifactRemoved)
+    async def removed(_: Request, error: ArtifactRemoved) -> JSONResponse:
+        return _say(410, str(error))
 
     @app.exception_handler(ArchiveError)
     async def archive_fails(_: Request, error: ArchiveError) -> JSONResponse:

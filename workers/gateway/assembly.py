@@ -4,6 +4,7 @@ from fastapi import FastAPI
 from temporalio.client import Client
 
 from activities.agents.current import CurrentAdapters
+from activities.archive.ended import ForgottenTasks
 from activities.decisions.signing import DecisionSigner
 from activities.forge.revert_preview import RevertPreviews
 from workers.gateway.admission import Admission
@@ -38,7 +39,18 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
     keys = parts.settings.keys
     signer = DecisionSigner.load(keys) if keys else DecisionSigner.load_or_create(parts.settings.keys_location)
     previews = RevertPreviews(parts.git, parts.mirrors)
-    reading = Reading(client, parts.chains, parts.artifacts, parts.attested, parts.ends(client), previews, temporal_ui)
+    forgotten = ForgottenTasks(parts.objects)
+    reading = Reading(
+        client,
+        parts.chains,
+        parts.artifacts,
+        parts.tombstones,
+        forgotten,
+        parts.attested,
+        parts.ends(client),
+        previews,
+        temporal_ui,
+    )
     outputs = Outputs(reading, parts.attested, parts.artifacts, parts.settings.hosts, CurrentAdapters(parts.owners))
     traces = RequestTraces(parts.spans, parts.recorder)
     admission = Admission(

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
+from activities.archive.contract import Tombstone
 from workflows.models.base import Model
 from workflows.models.decision import Action
 from workflows.models.packages import MOST_PACKAGES
@@ -77,6 +78,8 @@ class TaskView(Model):
     outlook: RevertPreview | None = None
     """What taking it back would come to now, where that was asked for and there is a merge."""
     temporal_ui: str = ""
+    removed: tuple[Tombstone, ...] = ()
+    """What there was of it in the archive and was removed on purpose."""
 
 
 class Where(Model):

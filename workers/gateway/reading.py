@@ -15,7 +15,9 @@ from temporalio.client import (
 from temporalio.common import QueryRejectCondition
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.archive.contract import ArtifactStore, TaskChains
+from activities.archive.contract import ArtifactStore, TaskChains, Tombstone, Tombstones
+from activities.archive.ended import ForgottenTasks
+from activities.archive.kinds import references_of
 from activities.decisions.attested import Attested
 from activities.forge.revert_preview import RevertPreviews
 from workers.ends import Ends
@@ -26,6 +28,7 @@ from workflows.models.evidence import Evidence
 from workflows.models.intent import task_workflow_id
 from workflows.models.pull_request import RevertOutcome, RevertResult
 from workflows.models.status import WAITS_FOR, Stage, TaskStatus
+from workflows.models.trace import trace_of
 from workflows.models.watch import WatchResult
 from workflows.presentation import GOAL_MEMO
 from workflows.search_attributes import OUTCOME, REPOSITORY, REQUESTER, STAGE
@@ -46,6 +49,8 @@ class Reading:
         temporal: Client,
         chains: TaskChains,
         artifacts: ArtifactStore,
+        tombstones: Tombstones,
+        forgotten: ForgottenTasks,
         attested: Attested,
         ends: Ends,
         previews: RevertPreviews,
@@ -54,6 +59,8 @@ class Reading:
         self._temporal = temporal
         self._chains = chains
         self._artifacts = artifacts
+        self._tombstones = tombstones
+        self._forgotten = forgotten
         self._attested = attested
         self._ends = ends
         self._previews = previews
@@ -90,6 +97,7 @@ class Reading:
                 reverts=await self._reverts(task_id),
                 watch=await self._watch(task_id),
                 temporal_ui=self._ui(task_id),
+                removed=await self._removed(recorded),
             )
         try:
             return TaskView(status=await self._live(task_id), live=True, temporal_ui=self._ui(task_id))
@@ -133,6 +141,11 @@ class Reading:
                     }
                 )
             lines[line.task_id] = line
+        for task_id in await self._forgotten.all() & lines.keys():
+            # Temporal still has the words with which it was asked for.
+            if (status := await self.recorded(task_id)) is not None:
+                told = {"goal": status.task.goal[:200], "requester": status.task.requester.id}
+                lines[task_id] = lines[task_id].model_copy(update=told)
         for task_id in await self._chains.task_ids():
             if task_id in lines or len(lines) >= _MOST_LINES:
                 continue
@@ -199,6 +212,16 @@ class Reading:
     async def _reverts(self, task_id: str) -> tuple[RevertResult, ...]:
         entries = await self._chains.entries(task_id)
         return tuple(RevertResult.model_validate(entry.data["result"]) for entry in entries if entry.kind == "revert")
+
+    async def _removed(self, status: TaskStatus) -> tuple[Tombstone, ...]:
+        """What is not there any more of what the record refers to, each once, and the trace."""
+        entries = await self._chains.entries(status.task.id)
+        refs = dict.fromkeys(ref for entry in entries for _, ref in references_of(entry))
+        # By hash: the same bytes may go by two names.
+        once = {ref.sha256: ref for ref in refs}
+        trace = trace_of(status.task.id, status.task.trace).trace_id
+        looks = [*(self._tombstones.of(ref) for ref in once.values()), self._tombstones.of_trace(trace)]
+        return tuple(stone for stone in await asyncio.gather(*looks) if stone is not None)
 
     async def _watch(self, task_id: str) -> WatchResult | None:
         entries = await self._chains.entries(task_id)

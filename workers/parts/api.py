@@ -35,7 +35,13 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
     gate = GateActivities(shared.gate, shared.admissions, shared.authority, attested)
     watch = WatchActivities(shared.watch, shared.admissions)
     record = RecordActivities(
-        shared.chains, shared.withdrawals, shared.host_answers, shared.authority, attested, shared.traces
+        shared.chains,
+        shared.ended,
+        shared.withdrawals,
+        shared.host_answers,
+        shared.authority,
+        attested,
+        shared.traces,
     )
     return [
         forge.propose,

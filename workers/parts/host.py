@@ -9,11 +9,13 @@ from typing import Any
 
 from activities.agents.current import CurrentAdapters, CurrentKeys
 from activities.agents.toolchains import Toolchains
+from activities.archive.retention import Retention
 from activities.context.builder import ContextBuilder
 from activities.egress.gateway import EnvoyGateway
 from activities.environment.layer import EnvironmentLayers
 from activities.environment.registries import discover
 from activities.evaluation.checks import CheckRunner
+from activities.evaluation.depth.probe_stage import stage_probe
 from activities.evaluation.evaluator import Evaluator
 from activities.host.attending import Attending
 from activities.host.briefing import BriefingActivities
@@ -183,7 +185,7 @@ class HostParts:
             mirrors=mirrors,
             patches=shared.patches,
             layers=layers,
-            evaluator=Evaluator(git, checks, artifacts),
+            evaluator=Evaluator(git, checks, artifacts, stage_probe(settings.state)),
             packages=ChangedPackages(git, layers, workspaces, shared.package_answers),
             attested=attested,
         )
@@ -194,6 +196,7 @@ class HostParts:
             layers=layers,
             mirror_lifetime=timedelta(days=settings.mirror_days),
             layer_lifetime=timedelta(days=settings.layer_days),
+            retention=Retention(shared.objects, shared.chains, shared.removing(), settings.lifetimes()),
         )
         return cls(
             shared=shared,

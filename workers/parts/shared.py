@@ -12,8 +12,11 @@ from temporalio.client import Client
 
 from activities.archive.artifacts import Artifacts
 from activities.archive.chains import Chains
+from activities.archive.ended import EndedTasks
 from activities.archive.intents import Intents
 from activities.archive.objects import Objects
+from activities.archive.schema import require_current
+from activities.archive.tombstones import SignedTombstones
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import WORKER, Attested
 from activities.decisions.authority import Authority
@@ -34,6 +37,7 @@ from activities.gate.watching import BaseWatch
 from activities.host.layout import HostLayout
 from activities.host.room import Room
 from activities.policy.current import CurrentPolicy
+from activities.policy.owner_signature import OWNER, OwnersSignatures
 from activities.policy.owners import OwnersFiles
 from activities.policy.reading import read_platform, read_security
 from activities.repository.git import Git
@@ -61,6 +65,7 @@ class SharedParts:
     mirrors: Mirrors
     room: Room
     artifacts: Artifacts
+    tombstones: SignedTombstones
     patches: Patches
     chains: Chains
     intents: Intents
@@ -68,6 +73,8 @@ class SharedParts:
     admissions: Admissions
     withdrawals: Withdrawals
     policies: CurrentPolicy
+    gateways: TrustedKeys
+    """Whose word about decisions, admissions and what was forgotten counts."""
     workers: TrustedKeys
     """Whose word about runs, patches, evidence and merges counts."""
     spans: SpanStore
@@ -87,12 +94,17 @@ class SharedParts:
     @cached_property
     def host_answers(self) -> HostAnswers:
         """What people answered about hosts."""
-        return HostAnswers(self.chains, Chains(self.objects, FOLDER), self.verifier, self.authority)
+        return HostAnswers(self.chains, Chains(self.objects, FOLDER, self.gateways), self.verifier, self.authority)
 
     @cached_property
     def package_answers(self) -> PackageAnswers:
         """What people answered about packages."""
         return PackageAnswers(self.chains, self.verifier, self.authority)
+
+    @cached_property
+    def ended(self) -> EndedTasks:
+        """Which tasks have ended, by the day."""
+        return EndedTasks(self.objects)
 
     @cached_property
     def trust(self) -> TrustRecords:
@@ -108,7 +120,7 @@ class SharedParts:
 
     @property
     def _trust_chains(self) -> Chains:
-        return Chains(self.objects, TRUST)
+        return Chains(self.objects, TRUST, self.gateways)
 
     @cached_property
     def gate(self) -> Gate:
@@ -118,7 +130,7 @@ class SharedParts:
     @cached_property
     def observations(self) -> Observations:
         """What was observed of commits."""
-        return Observations(Chains(self.objects, OBSERVATIONS), self.verifier)
+        return Observations(Chains(self.objects, OBSERVATIONS, self.gateways), self.verifier)
 
     @cached_property
     def watch(self) -> BaseWatch:
@@ -134,6 +146,10 @@ class SharedParts:
         """The same, to be added to: with the worker's key of this installation, made if missing."""
         return Attested(SignedRecord(self.chains, self.workers, self._worker_key()))
 
+    def removing(self) -> SignedTombstones:
+        """What says what was removed, to be added to with the same key."""
+        return SignedTombstones(self.objects, self.workers, self._worker_key())
+
     def _worker_key(self) -> SigningKey:
         directory = self.settings.keys
         if directory is None:
@@ -142,11 +158,12 @@ class SharedParts:
 
     def ends(self, client: Client) -> Ends:
         """What notices tasks that ended without saying so."""
-        return Ends(client, self.chains, self.admissions, self.attested, self.forge, self.recorder)
+        return Ends(client, self.chains, self.ended, self.admissions, self.attested, self.forge, self.recorder)
 
     async def probe(self) -> None:
-        """Raises ArchiveError if the archive can't be used, before any work depends on it."""
+        """Raises ArchiveError if the archive can't be used, or is of another version, before any work depends on it."""
         await self.objects.probe()
+        await require_current(self.objects)
 
     async def close(self) -> None:
         """Write and send what is known of traces and measures; the last thing a process does with its parts."""
@@ -157,21 +174,25 @@ class SharedParts:
         """Read the settings and policy files and build everything. Raises PolicyRefusal for an invalid file."""
         state = settings.prepare_state()
         settings.refuse_missing_files()
-        owners = OwnersFiles.at(settings.config_file, settings.security_file)
+        signatures = OwnersSignatures(TrustedKeys.of_role(settings.keys_location, OWNER))
+        owners = OwnersFiles.at(settings.config_file, settings.security_file, signatures)
         # Told as a mistake in the file and not as a change of it: what follows reads both again.
         read_platform(owners.platform_file)
-        read_security(owners.security_file)
+        read_security(owners.security_file, signatures.refuse_unsigned)
         host = settings.host_id()
         settings.close_files()
         layout = HostLayout(settings.hosts / host)
         git = Git(state / "git")
         mirrors = Mirrors(layout.mirrors, git)
         objects = Objects.open(settings.archive_location)
-        artifacts, chains = Artifacts(objects), Chains(objects)
+        workers = TrustedKeys.of_role(settings.keys_location, WORKER)
+        gateways = TrustedKeys.of_role(settings.keys_location, GATEWAY)
+        tombstones, chains = SignedTombstones(objects, workers), Chains(objects, erasers=gateways)
+        artifacts = Artifacts(objects, tombstones)
         spans = SpanStore(objects)
         sender = OtlpSender(settings.otlp_endpoint, host) if is_configured(settings.otlp_endpoint) else None
         recorder = Recorder(spans, sender)
-        verifier = DecisionVerifier(TrustedKeys.of_role(settings.keys_location, GATEWAY))
+        verifier = DecisionVerifier(gateways)
         return cls(
             settings=settings,
             host=host,
@@ -182,6 +203,7 @@ class SharedParts:
             mirrors=mirrors,
             room=Room(settings.disks, least_bytes=settings.least_free_bytes, least_inodes=settings.least_free_inodes),
             artifacts=artifacts,
+            tombstones=tombstones,
             patches=Patches(git, artifacts),
             chains=chains,
             intents=Intents(objects),
@@ -189,7 +211,8 @@ class SharedParts:
             admissions=Admissions(chains, verifier),
             withdrawals=Withdrawals(chains, verifier),
             policies=CurrentPolicy(mirrors, owners),
-            workers=TrustedKeys.of_role(settings.keys_location, WORKER),
+            gateways=gateways,
+            workers=workers,
             spans=spans,
             recorder=recorder,
             traces=Traces(recorder),

@@ -10,6 +10,9 @@ from workflows.models.packages import MOST_PACKAGES
 from workflows.models.person import Person
 from workflows.models.question import Choice
 
+SIGNED_VERSION = 1
+"""Of what gateways sign, decisions and admissions; a program refuses what a newer one has signed."""
+
 
 class Action(StrEnum):
     """What a person can decide about a task."""
@@ -70,6 +73,7 @@ class Decision(Model):
 class SignedDecision(Model):
     """A decision with the gateway's Ed25519 signature over its canonical JSON."""
 
+    schema_version: int = SIGNED_VERSION
     decision: Decision
     key_id: str
     signature: str

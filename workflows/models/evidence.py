@@ -74,7 +74,52 @@ class CheckRun(Model):
         return bool(self.outcomes) and all(outcome.passed for outcome in self.outcomes)
 
 
-_ADDED = ("backend", "runtime", "egress_allowed", "patched_layer", "packages", "hangs")
+class Coverage(Model):
+    """Which changed code the checks ran."""
+
+    statements: int = 0
+    """Changed statements in files that could be watched, tests apart."""
+    run: int = 0
+    """Of these, how many were run by any check."""
+    unknown: str = ""
+    """Why it was not measured."""
+
+
+class Mutation(Model):
+    """Whether the checks notice faults that are put into changed lines, one at a time."""
+
+    lines: int = 0
+    """Changed lines that faults were put into."""
+    tried: int = 0
+    noticed: int = 0
+    stopped: str = ""
+    """Why no more were tried, if there were more."""
+
+
+class ClaimHolds(StrEnum):
+    """What evidence says of a claim."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    UNCHECKED = "unchecked"
+
+
+class Claim(Model):
+    """Something that the agent says of its own work."""
+
+    kind: str
+    """Such as `tests-pass`."""
+    said: str
+    """In its words, which are untrusted."""
+    holds: ClaimHolds
+    shown_by: str
+    """The check, or the part of the patch, that shows it."""
+
+
+_ADDED = (
+    *("backend", "runtime", "egress_allowed", "patched_layer", "packages", "hangs"),
+    *("base_again", "patched_again", "flaky", "coverage", "mutation", "claims"),
+)
 """Fields without which evidence was put on record before: empty, they are no part of its hash."""
 
 
@@ -93,6 +138,16 @@ class Evidence(Model):
     """The patch as it is."""
     turned: tuple[str, ...] = ()
     """Tests that failed on base and pass on the patch; at most 200."""
+    base_again: tuple[CheckRun, ...] = ()
+    """Of checks in which something turned or broke: further runs on base."""
+    patched_again: tuple[CheckRun, ...] = ()
+    """And on the patch."""
+    flaky: tuple[str, ...] = ()
+    """Tests that said different things about one and the same tree; at most 200. None of them is among the turned."""
+    coverage: Coverage | None = None
+    mutation: Mutation | None = None
+    claims: tuple[Claim, ...] = ()
+    """Of the agent's last message, as far as they are of a kind that is known; at most 20."""
     findings: tuple[Finding, ...] = ()
     layer: str = ""
     """Hash of the environment layer, if any."""

@@ -59,6 +59,15 @@ class Setup(Model):
     registry: RegistryReach = RegistryReach.LOCKED
 
 
+class LicenceHeader(Model):
+    """A header that files have to have."""
+
+    paths: tuple[str, ...]
+    """Gitignore-style patterns."""
+    text: str
+    """Comment characters apart; `{year}` is a year or several."""
+
+
 class TaskPolicy(Model):
     """What holds for one task; fixed at prepare from the base branch and hashed into every decision."""
 
@@ -74,6 +83,7 @@ class TaskPolicy(Model):
     """Paths that tasks of this type may touch; a path must be in both scopes."""
     forbidden: tuple[str, ...] = ()
     """Paths no agent may touch."""
+    licence_headers: tuple[LicenceHeader, ...] = ()
     max_changed_lines: int = Field(default=2000, gt=0)
     max_patch_bytes: int = Field(default=5 * 1024 * 1024, gt=0)
     reviewers: tuple[str, ...] = ()
@@ -84,6 +94,10 @@ class TaskPolicy(Model):
     """Whether a person's approval survives a moved base when the patch is byte-identical and nothing new is found."""
     feedback_rounds: int = Field(default=2, ge=0, le=10)
     """How often a failing evaluation goes back to the agent before a person is asked."""
+    repeats: int = Field(default=0, ge=0, le=5)
+    """How often a check is run again, on base and on the patch, in which tests turned or broke: flaky or not."""
+    mutation_seconds: float = Field(default=0, ge=0)
+    """What it may take to see which changed lines are run, and whether faults in them are noticed; 0 is not at all."""
     egress_profile: EgressProfile = EgressProfile.LISTED
     egress_hosts: tuple[str, ...] = ()
     """Names the agent's sandbox may reach, each `host` or `host:port` or `*.suffix`."""

@@ -250,10 +250,12 @@ class SweepOrder(Model):
 
 
 class Swept(Model):
-    """What a sweep has removed: repositories' mirrors and environment layers, by their names on disk."""
+    """What a sweep has removed: mirrors and environment layers by their names on disk, and from the archive."""
 
     mirrors: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
+    artifacts: dict[str, int] = {}
+    """Kind to how many."""
 
 
 class Nothing(Model):

@@ -9,6 +9,7 @@ from typing import Any
 from activities.archive.artifacts import Artifacts
 from activities.archive.objects import Objects
 from activities.evaluation.checks import Bench, CheckRunner
+from activities.evaluation.depth.probe_stage import stage_probe
 from activities.evaluation.evaluator import Evaluator, Judgement
 from activities.policy.detect import PYTEST
 from activities.repository.git import Git
@@ -64,7 +65,7 @@ class Court:
         self.artifacts = Artifacts(Objects.open(str(folder / "archive")))
         self.patches = Patches(self.git, self.artifacts)
         self.checks = CheckRunner(sandboxes, self.workspaces, self.artifacts, lambda *_: None)
-        self.evaluator = Evaluator(self.git, self.checks, self.artifacts)
+        self.evaluator = Evaluator(self.git, self.checks, self.artifacts, stage_probe(folder))
         self.uid = sandboxes.take_uid()
         self.name = "t1-" + folder.name.rpartition("-")[2].replace("_", "x")
         self.repository = folder / "repository"

@@ -4,18 +4,32 @@ from pathlib import Path
 
 import pytest
 
-from activities.host.losses import MOST, Losses, is_loss
+from activities.host.losses import MOST, MOST_IN_ALL, Losses, is_loss
 from activities.sandbox.contract import RunStatus
 from workflows.models.run import RunEnd
 
 
 def test_a_run_begins_again_until_its_sandbox_was_lost_too_often_whichever_worker_counts(tmp_path: Path) -> None:
-    begun = [Losses(tmp_path / "losses").may_begin_again("task-1-1") for _ in range(MOST + 1)]
+    begun = [Losses(tmp_path / "losses").may_begin_again("task-1-1", 0) for _ in range(MOST + 1)]
     assert begun == [True] * (MOST - 1) + [False] * 2
     # Of another run, and of the same once it was forgotten, nothing is known.
-    assert Losses(tmp_path / "losses").may_begin_again("task-1-2")
+    assert Losses(tmp_path / "losses").may_begin_again("task-1-2", 0)
     Losses(tmp_path / "losses").forget("task-1-")
-    assert Losses(tmp_path / "losses").may_begin_again("task-1-1")
+    assert Losses(tmp_path / "losses").may_begin_again("task-1-1", 0)
+
+
+def test_a_run_that_gets_further_each_time_is_not_given_up_after_a_few_losses_but_after_many(tmp_path: Path) -> None:
+    losses = Losses(tmp_path / "losses")
+    assert [losses.may_begin_again("task-1-1", checkpoint) for checkpoint in (0, 0, 1, 1, 2)] == [True] * 5
+    begun = [losses.may_begin_again("task-1-1", checkpoint) for checkpoint in range(3, 3 + MOST_IN_ALL)]
+    assert begun.index(False) == MOST_IN_ALL - 6
+    assert not any(begun[begun.index(False) :])
+
+
+def test_what_a_version_before_this_one_had_counted_still_counts(tmp_path: Path) -> None:
+    losses = Losses(tmp_path / "losses")
+    (tmp_path / "losses" / "task-1-1").write_text(str(MOST - 1))
+    assert not losses.may_begin_again("task-1-1", 0)
 
 
 @pytest.mark.parametrize(

@@ -240,6 +240,8 @@ SHARED: dict[str, st.SearchStrategy[Any]] = {
     "feedback_rounds": st.integers(0, 10),
     "tool_calls": st.integers(1, 100),
     "runs_per_round": st.integers(1, 50),
+    "repeats": st.integers(0, 5),
+    "mutation_seconds": st.integers(0, 3600),
     "budget": BUDGET,
     "carry_over": st.booleans(),
     "allow_self_approval": st.booleans(),
@@ -289,6 +291,8 @@ def assert_permits_no_more(tighter: TaskPolicy, looser: TaskPolicy) -> None:
             assert getattr(tighter.budget, name) <= cap
     for number in ("max_changed_lines", "max_patch_bytes", "feedback_rounds", "tool_calls", "runs_per_round"):
         assert getattr(tighter, number) <= getattr(looser, number)
+    for depth in ("repeats", "mutation_seconds"):
+        assert getattr(tighter, depth) >= getattr(looser, depth)
     for permission in ("allow_self_approval", "carry_over"):
         assert getattr(tighter, permission) <= getattr(looser, permission)
     assert set(tighter.forbidden) >= set(looser.forbidden)

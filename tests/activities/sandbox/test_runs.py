@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,37 @@ from activities.sandbox.contract import SandboxSpec
 from activities.sandbox.host import HostSandboxes
 from activities.sandbox.runs import BadRunId, RunStillGoing, RunUnknown
 from activities.sandbox.uids import UndroppedRoot, check_uid
-from tests.activities.sandbox.cell import TOKEN, Cell, eventually
+from tests.activities.sandbox.cell import TOKEN, Cell, bubblewrap_alone, eventually
 from workflows.models.run import RunEnd
+
+
+@bubblewrap_alone
+async def test_what_a_killed_worker_was_making_or_removing_does_not_stay_and_what_is_being_made_does(
+    cell: Cell,
+) -> None:
+    for name in (".making-1-old", ".removing-old", ".making-1-new"):
+        (cell.runs / name).mkdir()
+        (cell.runs / name / "launch.json").write_text("{}")
+    for name in (".making-1-old", ".removing-old"):
+        os.utime(cell.runs / name, (0, 0))
+    cell.sandboxes.remove_abandoned()
+    assert [path.name for path in cell.runs.glob(".*ing-*")] == [".making-1-new"]
+
+
+@bubblewrap_alone
+async def test_a_trial_of_a_worker_that_was_killed_does_not_stay_and_one_that_somebody_waits_for_does(
+    cell: Cell,
+) -> None:
+    gone = await asyncio.create_subprocess_exec("true")
+    await gone.wait()
+    for pid in (gone.pid, os.getpid()):
+        await cell.sandboxes.start(SandboxSpec(run_id=f"probe-{pid}-ab12", command=("true",)))
+        await cell.end(f"probe-{pid}-ab12")
+    cell.sandboxes.remove_abandoned()
+    assert [run_id for run_id in cell.sandboxes.known_runs() if run_id.startswith("probe-")] == [
+        f"probe-{os.getpid()}-ab12"
+    ]
+    await cell.sandboxes.forget(f"probe-{os.getpid()}-ab12")
 
 
 @pytest.mark.parametrize(

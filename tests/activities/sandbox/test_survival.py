@@ -1,6 +1,7 @@
 """What becomes of a run when a worker, its supervisor, or the touch with Temporal is lost."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 import signal
@@ -54,6 +55,22 @@ asyncio.run(main())
 """
 
 
+STOPPER = """
+import os, pathlib, signal, subprocess, sys
+command = [sys.executable, "-P", "-m", "activities.sandbox.supervisor", sys.argv[1]]
+starter = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+forked = pathlib.Path(f"/proc/{starter.pid}/task/{starter.pid}/children")
+while starter.poll() is None and not forked.read_text():
+    pass
+if starter.poll() is None:
+    os.kill(starter.pid, signal.SIGSTOP)
+    _, status = os.waitpid(starter.pid, os.WUNTRACED)
+    if os.WIFSTOPPED(status):
+        print(starter.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 async def _killed_worker(cell: Cell, stage: Stage, spec: SandboxSpec) -> None:
     """A worker that starts a run and is killed at once."""
     root = str(Path(__file__).parents[3])
@@ -79,6 +96,34 @@ async def test_a_run_goes_on_when_its_worker_is_killed_and_the_next_one_misses_n
     (cell.workspace / "go").touch()
     status, output = await follow(next_worker, spec.run_id)
     assert (status.end, status.exit_code, output) == (RunEnd.EXITED, 5, b"before\nafter\n")
+
+
+@bubblewrap_alone
+async def test_what_waits_for_a_supervisor_ends_with_its_worker_even_if_somebody_stopped_it(
+    cell: Cell, backend: Backend
+) -> None:
+    runs = Runs(cell.runs, backend, LeaseTerms(LONG, LONG))
+    root = str(Path(__file__).parents[3])
+    for _ in range(20):
+        spec = cell.spec("echo", "done")
+        runs.make(spec, runs.launch(spec, cell.uid, Enforceable(LimitGrades())))
+        runs.lease.touch()
+        worker = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", STOPPER, str(cell.directory(spec.run_id).path)),
+            env={**os.environ, "PYTHONPATH": root},
+            stdout=subprocess.PIPE,
+        )
+        said, _ = await worker.communicate()
+        status, output = await cell.end(spec.run_id)
+        assert (status.end, output) == (RunEnd.EXITED, b"done\n")
+        if said:  # Else it was done before it could be stopped.
+            break
+    assert said
+    try:
+        await eventually(lambda: not Path(f"/proc/{int(said)}").exists(), "the kernel ends it")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(said), signal.SIGKILL)
 
 
 async def test_a_run_that_ended_while_no_worker_was_there_keeps_its_result(
