@@ -75,6 +75,10 @@ class Toolchains:
         except FileNotFoundError:
             return None
 
+    def version(self, toolchain: Toolchain) -> str:
+        """Of the current one: what the lock pins, and the hash of all that it is made of."""
+        return f"{locked_version(toolchain.name)}+{_content_hash(toolchain)[:12]}"
+
     def mount(self, toolchain: Toolchain) -> Mount:
         """The current one as sandboxes see it, read-only. Raises ToolchainMissing."""
         if self.installed(toolchain) is None:

@@ -67,6 +67,8 @@ class AttestedMerge(Model):
     """Its address."""
     by_policy: bool = False
     """Whether no person merged it."""
+    approved_by: tuple[str, ...] = ()
+    """Ids of the persons who approved it."""
     merged_at: datetime | None = None
     """None in merges that are older than watches."""
     watch_seconds: int = 0

@@ -10,6 +10,7 @@ from workflows.models.decision import SignedDecision
 from workflows.models.evidence import Evaluation, Evidence, Finding
 from workflows.models.gate import Verdict
 from workflows.models.patch import Patch
+from workflows.models.pull_request import RevertResult
 from workflows.models.run import RunResult
 from workflows.models.task import Task
 
@@ -24,7 +25,7 @@ def commit_message(task: Task, run: RunResult, context_hash: str) -> str:
     trailers = {
         "Journeyman-Task": task.id,
         "Journeyman-Intent": task.intent.key,
-        "Journeyman-Agent": run.agent,
+        "Journeyman-Agent": f"{run.agent} {run.agent_version}",
         "Journeyman-Run": run.run_id,
         "Journeyman-Context": context_hash,
         "Requested-by": task.requester.id,
@@ -78,6 +79,25 @@ def pull_body(task: Task, patch: Patch, evaluation: Evaluation, evidence: Eviden
         findings=evidence.findings[:_MOST_FINDINGS],
         code=_code,
         place=_place,
+    )
+
+
+def revert_title(task: Task) -> str:
+    """The title of the pull request of a revert that conflicts."""
+    return f"Revert: {_subject(task)}"
+
+
+def revert_body(task: Task, merge_commit: str, conflict: RevertResult, told: tuple[str, ...]) -> str:
+    """The text of that pull request: what is in the way, as its authors named it."""
+    paths = "\n".join(f"- {_code(path)}" for path in conflict.conflicts)
+    commits = "\n".join(f"- {_code(commit)}" for commit in conflict.commits_in_the_way) or "- none that git names"
+    return (
+        f"## Taking back task {_code(task.id)}\n"
+        f"Merge {_code(merge_commit)} can't be taken back cleanly: {_code(conflict.detail)}.\n"
+        "Resolve git's conflict markers on this branch and merge it, or revert the later commits first and ask again:\n"
+        f"`journeyman revert {task.id}`.\n\n"
+        f"For {', '.join(_code(person) for person in told)}.\n\n"
+        f"## Paths in conflict\n{paths}\n\n## Later commits in the way\n{commits}\n"
     )
 
 

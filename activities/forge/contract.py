@@ -18,6 +18,15 @@ class Forge(Protocol):
         """Merge exactly patch.head onto exactly patch.base_commit, or say why not."""
         ...
 
+    async def propose_revert(
+        self, task: Task, merge_commit: str, message: str, title: str, body: str
+    ) -> PullRequest | None:
+        """Propose a revert that conflicts: base with conflict markers on a branch of its own, for a person to resolve.
+
+        An open one is adopted, with whatever somebody pushed to it. None if the merge is not on base any more.
+        """
+        ...
+
     async def close(self, task: Task, pull_request: PullRequest, reason: str) -> None:
         """Close the PR without merging, and delete its branch."""
         ...

@@ -15,6 +15,7 @@ from activities.repository.git import Git
 from activities.repository.locking import lock_file
 from activities.repository.mirror import PROPOSED
 from activities.repository.patches import pack_of
+from workflows.models.intent import revert_branch
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
 from workflows.models.task import Task
@@ -97,7 +98,8 @@ class LocalForge:
 
     async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
         """See contract. Reverting is merging, onto base, the merge's first parent's tree as a child of the merge."""
-        async with self._alone(task) as (place, _):
+        async with self._alone(task) as (place, pulls):
+            conflicting = pulls.of_branch(revert_branch(task.id))
             for _ in range(_MOST_TRIES):
                 tip = await place.tip(task.base)
                 if tip is None or not await place.contains(tip, merge_commit):
@@ -105,9 +107,9 @@ class LocalForge:
                     return RevertResult(outcome=RevertOutcome.REFUSED, detail=detail)
                 if done := await place.revert_of(merge_commit, tip):
                     await place.catch_up_work_tree(task.base, f"{done}^1", done)
+                    self._note_merge(pulls, conflicting, done)
                     return RevertResult(outcome=RevertOutcome.ALREADY_REVERTED, commit=done)
-                undone = await place.commit(f"{merge_commit}^1^{{tree}}", (merge_commit,), message)
-                tree, conflicts = await place.merge_trees(tip, undone)
+                tree, conflicts = await place.undo(merge_commit, tip)
                 if conflicts:
                     later = await place.commits_touching(merge_commit, tip, conflicts)
                     detail = f"{len(conflicts)} files were changed again since: revert the later commits first"
@@ -117,10 +119,36 @@ class LocalForge:
                 commit = await place.commit(tree, (tip,), await place.with_trailer(message, REVERTS, merge_commit))
                 try:
                     if await place.move(task.base, tip, commit):
+                        self._note_merge(pulls, conflicting, commit)
                         return RevertResult(outcome=RevertOutcome.REVERTED, commit=commit)
                 except DirtyWorkTree as dirty:
                     return RevertResult(outcome=RevertOutcome.REFUSED, detail=str(dirty))
         return RevertResult(outcome=RevertOutcome.REFUSED, detail=f"{task.base} moves too fast; try again")
+
+    async def propose_revert(
+        self, task: Task, merge_commit: str, message: str, title: str, body: str
+    ) -> PullRequest | None:
+        """See contract. Once somebody has pushed to the branch it is theirs, and base may move on without it."""
+        branch = revert_branch(task.id)
+        async with self._alone(task) as (place, pulls):
+            tip = await place.tip(task.base)
+            if tip is None or not await place.contains(tip, merge_commit):
+                return None
+            at, pull = await place.tip(branch), pulls.of_branch(branch)
+            is_open = pull is not None and pull.state == "open"
+            if pull is None or not is_open or at is None or (at == pull.head and not await place.is_onto(at, tip)):
+                tree, _ = await place.undo(merge_commit, tip)
+                # Whoever merges it has taken the merge back, and asking again says so.
+                head = await place.commit(tree, (tip,), await place.with_trailer(message, REVERTS, merge_commit))
+                if await place.place(branch, at, head):
+                    if pull is not None and is_open:
+                        pull = pulls.save(pull.model_copy(update={"head": head, "title": title, "body": body}))
+                    else:
+                        pull = pulls.create(branch=branch, base=task.base, head=head, title=title, body=body)
+        if pull is None:
+            return None
+        url = f"local:{task.repository.url}#{pull.number}"
+        return PullRequest(number=pull.number, url=url, head=branch, base=task.base, title=pull.title)
 
     def pulls(self, url: str) -> list[Pull]:
         """Every pull request of a repository."""

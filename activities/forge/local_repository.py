@@ -110,8 +110,8 @@ class LocalRepository:
         )
         return told.decode()
 
-    async def commit(self, tree: str, parents: tuple[str, ...], message: str) -> str:
-        """Make a commit, on no branch yet."""
+    async def commit(self, tree: str, parents: tuple[str, ...], message: str, *, when: int | None = None) -> str:
+        """Make a commit, on no branch yet. `when`, unix seconds, makes the same again the same commit."""
         resolved = (
             (
                 await self.run(
@@ -126,7 +126,7 @@ class LocalRepository:
             identity |= {
                 f"GIT_{role}_NAME": BOT_NAME,
                 f"GIT_{role}_EMAIL": BOT_MAIL,
-                f"GIT_{role}_DATE": f"{int(time.time())} +0000",
+                f"GIT_{role}_DATE": f"@{int(time.time()) if when is None else when} +0000",
             }
         arguments = [argument for parent in parents for argument in ("-p", parent)]
         written = await self.run(
@@ -140,6 +140,19 @@ class LocalRepository:
             environment=identity,
         )
         return written.decode().strip()
+
+    async def undo(self, merge_commit: str, tip: str) -> tuple[str, tuple[str, ...]]:
+        """A history's tree without what a merge brought, and the paths in conflict, which have markers in it then.
+
+        Reverting is merging, onto the tip, the merge's first parent's tree as a child of the merge.
+        """
+        undone = await self.commit(f"{merge_commit}^1^{{tree}}", (merge_commit,), "Undo\n", when=0)
+        return await self.merge_trees(tip, undone)
+
+    async def is_onto(self, commit: str, parent: str) -> bool:
+        """Whether a commit was made directly onto another."""
+        told = await self.run("rev-parse", f"{commit}^@", purpose="reading a commit's parents")
+        return parent in told.decode().split()
 
     async def merge_trees(self, ours: str, theirs: str) -> tuple[str, tuple[str, ...]]:
         """The merged tree, and the paths in conflict."""
@@ -160,12 +173,12 @@ class LocalRepository:
         return fields[0], tuple(fields[1 : _MOST_NAMED + 1])
 
     async def commits_touching(self, since: str, tip: str, paths: tuple[str, ...]) -> tuple[str, ...]:
-        """Later commits that touched any of these paths, newest first."""
+        """Later commits that touched any of these paths, newest first, each as `sha author: subject`."""
         lines = await self.run(
             "log",
             f"--max-count={_MOST_NAMED}",
             "--no-merges",
-            "--format=%h %s",
+            "--format=%h %an: %s",
             f"{since}..{tip}",
             "--",
             *paths,
@@ -186,6 +199,17 @@ class LocalRepository:
             return False
         if tree is not None:
             await self._update(tree, old, new)
+        return True
+
+    async def place(self, branch: str, old: str | None, new: str) -> bool:
+        """Make a branch, or move it from exactly `old`; False if it is elsewhere or somebody works in its tree."""
+        try:
+            if old is not None:
+                return await self.move(branch, old, new)
+            # No object has this name: git makes the branch only if there is none.
+            await self.run("update-ref", f"refs/heads/{branch}", new, "0" * len(new), purpose="making a branch")
+        except DirtyWorkTree:
+            return False
         return True
 
     async def catch_up_work_tree(self, branch: str, old: str, new: str) -> None:

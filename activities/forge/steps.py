@@ -15,11 +15,19 @@ from activities.decisions.halts import Halted, HaltRecord
 from activities.decisions.refused import ActionRefused
 from activities.decisions.trust import Demotion, TrustRecords
 from activities.failures import step
-from activities.forge.attribution import merge_message, pull_body, pull_title, revert_message
+from activities.forge.attribution import (
+    merge_message,
+    pull_body,
+    pull_title,
+    revert_body,
+    revert_message,
+    revert_title,
+)
 from activities.forge.contract import Forge
 from activities.gate.gate import Gate
 from activities.gate.watching import BaseWatch
 from activities.policy.current import CurrentPolicy
+from activities.repository.git import GitError
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
 from workflows.models.evidence import Evidence
@@ -149,6 +157,7 @@ class ForgeActivities:
                 base=task.base,
                 repository=task.repository.url,
                 by_policy=order.merge is None,
+                approved_by=tuple(signed.decision.person.id for signed in order.approvals),
                 merged_at=datetime.now(UTC),
                 watch_seconds=policy.gate.watch_seconds,
             )
@@ -181,7 +190,10 @@ class ForgeActivities:
                 by, why = POLICY, f"{red.name} turned bad on {red.commit[:12]}: {red.detail}"
         except ActionRefused as refused:
             return RevertResult(outcome=RevertOutcome.REFUSED, detail=str(refused))
-        result = await self._forge.revert(task, merge.commit, revert_message(task, merge.commit, by, why))
+        message = revert_message(task, merge.commit, by, why)
+        result = await self._forge.revert(task, merge.commit, message)
+        if result.outcome is RevertOutcome.CONFLICT:
+            result = await self._hand_to_people(task, merge, message, result)
         if result.outcome in {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}:
             # What had to be taken back was trusted too much: it takes an owner's word to trust such work again.
             await self._trust.demote(
@@ -196,3 +208,19 @@ class ForgeActivities:
         if order.signed is not None and result.outcome in {RevertOutcome.REFUSED, RevertOutcome.CONFLICT}:
             await self._attested.add_used(task.id, order.signed.signature, result.detail)
         return result.model_copy(update={"seconds": round(max(0.0, time.time() - order.requested_at), 3)})
+
+    async def _hand_to_people(
+        self, task: Task, merge: AttestedMerge, message: str, conflict: RevertResult
+    ) -> RevertResult:
+        """A conflict with the pull request in which a person resolves it, and whose task it is."""
+        recorded = await self._attested.evidence(task.id)
+        reviewers = recorded[-1].policy.reviewers if recorded else ()
+        told = tuple(dict.fromkeys((task.requester.id, *merge.approved_by, *reviewers)))
+        title, body = revert_title(task), revert_body(task, merge.commit, conflict, told)
+        try:
+            pull = await self._forge.propose_revert(task, merge.commit, message, title, body)
+        except GitError as error:
+            # That it conflicts is known, and said in time.
+            detail = f"{conflict.detail}; no pull request could be made: {error}"
+            return conflict.model_copy(update={"told": told, "detail": detail})
+        return conflict.model_copy(update={"told": told, "pull_request": pull.url if pull is not None else ""})

@@ -319,6 +319,7 @@ class RunningActivities:
             backend=self._sandboxes.backend,
             runtime=await asyncio.to_thread(self._sandboxes.runtime),
             agent=adapter.name,
+            agent_version=self._toolchains.version(adapter.toolchain) if adapter.toolchain else "",
         )
         artifacts = [
             ref for ref in (result.transcript, result.output, result.egress, result.handover) if ref is not None

@@ -39,6 +39,13 @@ class TracedForge:
         with self._call(task, "revert"):
             return await self._forge.revert(task, merge_commit, message)
 
+    async def propose_revert(
+        self, task: Task, merge_commit: str, message: str, title: str, body: str
+    ) -> PullRequest | None:
+        """See contract."""
+        with self._call(task, "propose revert"):
+            return await self._forge.propose_revert(task, merge_commit, message, title, body)
+
     @contextlib.contextmanager
     def _call(self, task: Task, name: str) -> Iterator[None]:
         step = current()

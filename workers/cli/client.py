@@ -19,6 +19,7 @@ from workers.gateway.messages import (
     ChangeTrust,
     ForgetHost,
     HaltLine,
+    MergedLine,
     NewDecision,
     NewHalt,
     NewObservation,
@@ -27,6 +28,7 @@ from workers.gateway.messages import (
     OutputPart,
     TaskLine,
     TaskView,
+    Where,
 )
 from workflows.models.decision import DecisionReceipt
 from workflows.models.evidence import Evidence
@@ -89,9 +91,9 @@ class GatewayClient:
         """The newest tasks."""
         return self._ask(list[TaskLine], "GET", "/tasks")
 
-    def view(self, task: str) -> TaskView:
-        """Everything about one task."""
-        return self._ask(TaskView, "GET", _task(task))
+    def view(self, task: str, *, outlook: bool = False) -> TaskView:
+        """Everything about one task. `outlook`: with what taking its merge back would come to, which takes longer."""
+        return self._ask(TaskView, "GET", f"{_task(task)}?outlook=1" if outlook else _task(task))
 
     def trace(self, task: str) -> list[Span]:
         """Every span of one task that is known now."""
@@ -128,6 +130,10 @@ class GatewayClient:
     def revert(self, task: str, asked: NewDecision) -> RevertResult:
         """Take a merge back and wait for the result."""
         return self._ask(RevertResult, "POST", f"{_task(task)}/revert", asked)
+
+    def merged(self, where: Where) -> list[MergedLine]:
+        """Merged tasks that fit, the newest first, with what taking them back in that order would come to."""
+        return self._ask(list[MergedLine], "POST", "/merged", where)
 
     def hosts(self, repository: str) -> list[HostAnswer]:
         """What people answered about hosts for a whole repository."""

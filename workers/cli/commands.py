@@ -15,6 +15,7 @@ from workers.cli import (
     keeping,
     looking,
     machine,
+    reverting,
     signal,
     trust,
 )
@@ -47,7 +48,7 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., None], ...]], ...] = (
             deciding.merge,
             deciding.answer,
             deciding.cancel,
-            deciding.revert,
+            reverting.revert,
             hosts.hosts,
             signal.signal,
             trust.trust,

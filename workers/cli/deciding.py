@@ -10,12 +10,9 @@ from workers.cli.printing import out, plain, print_json
 from workers.cli.waiting import wait_for
 from workers.gateway.messages import NewDecision
 from workflows.models.decision import Action, DecisionReceipt
-from workflows.models.pull_request import RevertOutcome
 from workflows.models.question import Choice
 from workflows.models.status import Outcome, Stage
 from workflows.models.usage import USD
-
-_BACK = {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}
 
 
 def approve(task: TaskId, /, *, message: Message = "", as_: As = "", json: Json = False) -> None:
@@ -126,21 +123,6 @@ def cancel(task: TaskId, /, *, message: Message = "", as_: As = "", wait: bool =
         status = wait_for(gateway(), receipt.task_id, quiet=True, ended=True).status
         receipt = receipt.model_copy(update={"stage": status.stage, "message": status.message})
     print_json(receipt) if json else out().print(plain(receipt.message))
-
-
-def revert(task: TaskId, /, *, message: Message = "", as_: As = "", json: Json = False) -> None:
-    """Take a merged task back: base as if it had not been merged, later commits kept.
-
-    Exit code 0 if base is restored; 1 with the paths and the commits in the way if it conflicts.
-    """
-    result = gateway(as_).revert(task, NewDecision(action=Action.REVERT, message=message))
-    if json:
-        print_json(result)
-    elif result.outcome in _BACK:
-        out().print(f"{result.outcome} by {plain(result.commit)} in {result.seconds:.1f} s")
-    if result.outcome not in _BACK:
-        in_the_way = "".join(f"\n  {line}" for line in (*result.conflicts, *result.commits_in_the_way))
-        raise CommandFailed(f"{result.outcome}: {result.detail}{in_the_way}")
 
 
 def _decide(action: Action, task: str, message: str, acting_as: str) -> DecisionReceipt:

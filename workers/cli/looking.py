@@ -46,7 +46,7 @@ def show(task: TaskId, /, *, timeline: Annotated[bool, Flag] = False, json: Json
             if stone.kind == Kind.TRACE:
                 tell(f"only the stages are left: the {stone.told}")
         return
-    view = gateway().view(task)
+    view = gateway().view(task, outlook=True)
     print_json(view) if json else print_view(view)
 
 

@@ -16,6 +16,7 @@ from workers.cli.gate_lines import gate_lines, watch_line
 from workers.cli.next_steps import next_steps
 from workers.gateway.messages import TaskLine, TaskView
 from workflows.models.evidence import CheckOutcome, CheckRun, Evidence, Finding, Severity
+from workflows.models.pull_request import RevertOutlook, RevertPreview
 from workflows.models.question import Choice, QuestionKind
 from workflows.models.status import StageSpan, TaskStatus
 from workflows.models.usage import USD, Metered
@@ -110,14 +111,7 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
         console.print(f"ran in      {plain(made_by(status.run.backend, status.run.runtime))}")
     _print_patch(status, console)
     _print_decisions(status, console)
-    if status.merge_commit:
-        console.print(f"merged as   {plain(status.merge_commit)}")
-    if view.watch is not None:
-        console.print(watch_line(view.watch))
-    for revert in view.reverts:
-        console.print(
-            f"revert      {revert.outcome} {plain(revert.commit)} {plain(revert.detail)} ({revert.seconds:.1f} s)"
-        )
+    _print_landing(view, console)
     for stone in view.removed:
         console.print(f"removed     {plain(stone.told)}")
     if view.temporal_ui:
@@ -150,6 +144,32 @@ def _print_standing(view: TaskView, console: Console, *, message: bool) -> None:
         console.print(f"[bold]halted[/bold]      {plain(view.halted)}")
     if status.message and message and status.message != view.halted:
         console.print(f"message     {plain(status.message)}")
+
+
+def _print_landing(view: TaskView, console: Console) -> None:
+    """The merge, and what came after it."""
+    if view.status.merge_commit:
+        console.print(f"merged as   {plain(view.status.merge_commit)}")
+    if view.watch is not None:
+        console.print(watch_line(view.watch))
+    if view.outlook is not None and view.outlook.outlook is not RevertOutlook.TAKEN_BACK:
+        console.print(f"revert      {plain(outlook_line(view.outlook))}")
+    for revert in view.reverts:
+        console.print(
+            f"revert      {revert.outcome} {plain(revert.commit)} {plain(revert.detail)} ({revert.seconds:.1f} s)"
+        )
+        if revert.pull_request:
+            console.print(f"  resolve   {plain(revert.pull_request)}, by one of {plain(', '.join(revert.told))}")
+
+
+def outlook_line(preview: RevertPreview) -> str:
+    """What taking a merge back would come to now, in one line."""
+    if preview.outlook is RevertOutlook.CLEAN:
+        return "would be clean"
+    if preview.outlook is RevertOutlook.CONFLICT:
+        commits = ", ".join(preview.commits_in_the_way[:3]) or "base as it is"
+        return f"conflicts in {', '.join(preview.conflicts[:3])} with {commits}"
+    return f"{preview.outlook}: {preview.detail}"
 
 
 def made_by(backend: str, runtime: str) -> str:

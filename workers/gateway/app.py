@@ -19,11 +19,13 @@ from workers.gateway.admission import Admission
 from workers.gateway.bounds import BoundedBodies
 from workers.gateway.deciding import Deciding
 from workers.gateway.halting import Halting
+from workers.gateway.incidents import Incidents
 from workers.gateway.messages import (
     Admitted,
     ChangeTrust,
     ForgetHost,
     HaltLine,
+    MergedLine,
     NewDecision,
     NewHalt,
     NewObservation,
@@ -32,6 +34,7 @@ from workers.gateway.messages import (
     OutputPart,
     TaskLine,
     TaskView,
+    Where,
 )
 from workers.gateway.observing import Observing
 from workers.gateway.outputs import Outputs
@@ -73,6 +76,7 @@ def gateway_app(
     deciding: Deciding,
     trusting: Trusting,
     observing: Observing,
+    incidents: Incidents,
     reading: Reading,
     outputs: Outputs,
     traces: RequestTraces,
@@ -104,9 +108,10 @@ def gateway_app(
         return await reading.lines()
 
     @app.get("/tasks/{task}")
-    async def view(task: str = known_task) -> TaskView:
-        seen = await reading.view(task)
-        return seen.model_copy(update={"halted": await halting.of(seen.status)})
+    async def view(task: str = known_task, outlook: bool = False) -> TaskView:
+        found = await reading.view(task)
+        found = found.model_copy(update={"halted": await halting.of(found.status)})
+        return await reading.with_outlook(found) if outlook else found
 
     @app.get("/tasks/{task}/log")
     async def log(offset: int = 0, run: int = 0, task: str = known_task) -> Response:
@@ -151,6 +156,10 @@ def gateway_app(
         place = await traces.of_task(task)
         with traces.about(place, task, "/tasks/{task}/revert", asked_by, "revert"):
             return await deciding.revert(task, asked, who)
+
+    @app.post("/merged")
+    async def merged(where: Where) -> list[MergedLine]:
+        return await incidents.merged(where)
 
     @app.get("/hosts")
     async def hosts(repository: str) -> list[HostAnswer]:

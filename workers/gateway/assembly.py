@@ -6,10 +6,12 @@ from temporalio.client import Client
 from activities.agents.current import CurrentAdapters
 from activities.archive.ended import ForgottenTasks
 from activities.decisions.signing import DecisionSigner
+from activities.forge.revert_preview import RevertPreviews
 from workers.gateway.admission import Admission
 from workers.gateway.app import gateway_app, identify_by_socket
 from workers.gateway.deciding import Deciding
 from workers.gateway.halting import Halting
+from workers.gateway.incidents import Incidents
 from workers.gateway.observing import Observing
 from workers.gateway.outputs import Outputs
 from workers.gateway.reading import Reading
@@ -38,6 +40,7 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
     """The gateway's application on these parts, with its signing key: made the first time, and nobody else's."""
     keys = parts.settings.keys
     signer = DecisionSigner.load(keys) if keys else DecisionSigner.load_or_create(parts.settings.keys_location)
+    previews = RevertPreviews(parts.git, parts.mirrors)
     forgotten = ForgottenTasks(parts.objects)
     reading = Reading(
         client,
@@ -47,6 +50,7 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
         forgotten,
         parts.attested,
         parts.ends(client),
+        previews,
         temporal_ui,
     )
     outputs = Outputs(reading, parts.attested, parts.artifacts, parts.settings.hosts, CurrentAdapters(parts.owners))
@@ -68,12 +72,14 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
         client, signer, reading, parts.admissions, parts.attested, parts.withdrawals, parts.host_answers
     )
     trusting = Trusting(parts.trust, parts.mirrors, signer)
+    incidents = Incidents(parts.chains, parts.admissions, parts.attested, previews)
     observing = Observing(client, signer, parts.observations)
     return gateway_app(
         admission,
         deciding,
         trusting,
         observing,
+        incidents,
         reading,
         outputs,
         traces,

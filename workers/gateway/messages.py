@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from activities.archive.contract import Tombstone
 from workflows.models.base import Model
 from workflows.models.decision import Action
 from workflows.models.halt import HaltScope
 from workflows.models.packages import MOST_PACKAGES
-from workflows.models.pull_request import RevertResult
+from workflows.models.pull_request import RevertPreview, RevertResult
 from workflows.models.question import Choice
 from workflows.models.status import Outcome, Stage, TaskStatus
 from workflows.models.task import MAX_GOAL_CHARS
@@ -76,11 +76,48 @@ class TaskView(Model):
     reverts: tuple[RevertResult, ...] = ()
     watch: WatchResult | None = None
     """What came of watching base after the merge; None while it goes on."""
+    outlook: RevertPreview | None = None
+    """What taking it back would come to now, where that was asked for and there is a merge."""
     temporal_ui: str = ""
     removed: tuple[Tombstone, ...] = ()
     """What there was of it in the archive and was removed on purpose."""
     halted: str = ""
     """Why its work stands still, if it does; not once it has ended."""
+
+
+class Where(Model):
+    """Which merged tasks; all that is stated has to fit."""
+
+    agent: str = Field(default="", max_length=100)
+    agent_version: str = Field(default="", max_length=200)
+    """As runs have it on record, or what it begins with."""
+    type: str = Field(default="", max_length=100)
+    repository: str = Field(default="", max_length=4096)
+    """Its address or its name."""
+    team: str = Field(default="", max_length=100)
+    """As its budgets are counted: what team.toml says, else the repository's name."""
+    requester: str = Field(default="", max_length=100)
+    approver: str = Field(default="", max_length=100)
+    since: AwareDatetime | None = None
+    """Merged then or later."""
+    until: AwareDatetime | None = None
+    """Merged before."""
+
+
+class MergedLine(Model):
+    """One merged task, and what taking it back would come to after those before it in the list."""
+
+    task_id: str
+    repository: str
+    """Its address."""
+    base: str
+    commit: str
+    goal: str
+    agent: str = ""
+    agent_version: str = ""
+    requester: str
+    merged_at: datetime | None = None
+    preview: RevertPreview
 
 
 class NewDecision(Model):

@@ -19,6 +19,7 @@ from activities.archive.contract import ArtifactStore, TaskChains, Tombstone, To
 from activities.archive.ended import ForgottenTasks
 from activities.archive.kinds import references_of
 from activities.decisions.attested import Attested
+from activities.forge.revert_preview import RevertPreviews
 from workers.ends import Ends
 from workers.gateway.messages import TaskLine, TaskView
 from workers.gateway.refusals import NotFound, Refused
@@ -52,6 +53,7 @@ class Reading:
         forgotten: ForgottenTasks,
         attested: Attested,
         ends: Ends,
+        previews: RevertPreviews,
         temporal_ui: str,
     ) -> None:
         self._temporal = temporal
@@ -61,6 +63,7 @@ class Reading:
         self._forgotten = forgotten
         self._attested = attested
         self._ends = ends
+        self._previews = previews
         self._temporal_ui = temporal_ui
 
     async def resolve(self, prefix: str) -> str:
@@ -104,6 +107,14 @@ class Reading:
             if ended is None:
                 raise NotFound(f"task {task_id} has ended, and it is not known how") from error
             return TaskView(status=ended, live=False, temporal_ui=self._ui(task_id))
+
+    async def with_outlook(self, view: TaskView) -> TaskView:
+        """The same, with what taking back its merge would come to on base as it is now."""
+        merge = await self._attested.merge(view.status.task.id)
+        if merge is None:
+            return view
+        (outlook,) = await self._previews.of([merge])
+        return view.model_copy(update={"outlook": outlook})
 
     async def recorded(self, task_id: str) -> TaskStatus | None:
         """The final status on record, or None while the task is open."""

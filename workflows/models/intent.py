@@ -35,6 +35,11 @@ def task_id(key: str, attempt: int = 1) -> str:
     return base64.b32encode(digest).decode().lower()[:_ID_LENGTH]
 
 
+def revert_branch(task: str) -> str:
+    """The branch on which a person resolves the conflicts of a task's revert; no task has such an id."""
+    return f"journeyman/revert-{task}"
+
+
 def task_workflow_id(task: str) -> str:
     """The Temporal workflow id of a task."""
     return f"task/{task}"

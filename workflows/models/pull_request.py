@@ -47,6 +47,32 @@ class RevertOutcome(StrEnum):
     REFUSED = "refused"
 
 
+class RevertOutlook(StrEnum):
+    """What a revert would come to on base as it is now."""
+
+    CLEAN = "clean"
+    CONFLICT = "conflict"
+    TAKEN_BACK = "taken-back"
+    """It is taken back already."""
+    GONE = "gone"
+    """The merge is not on base any more, or there is no base."""
+    UNKNOWN = "unknown"
+    """It could not be tried; the detail says why."""
+
+
+class RevertPreview(Model):
+    """A revert as it was tried on a copy of the repository."""
+
+    outlook: RevertOutlook
+    base_commit: str = ""
+    """What base was then."""
+    detail: str = ""
+    conflicts: tuple[str, ...] = ()
+    """Paths in conflict."""
+    commits_in_the_way: tuple[str, ...] = ()
+    """Later commits that touched those paths, newest first, as `sha author: subject`."""
+
+
 class RevertResult(Model):
     """A revert, or why there is none."""
 
@@ -57,6 +83,10 @@ class RevertResult(Model):
     conflicts: tuple[str, ...] = ()
     """Paths in conflict."""
     commits_in_the_way: tuple[str, ...] = ()
-    """Later commits that touched those paths, newest first, as `sha subject`."""
+    """Later commits that touched those paths, newest first, as `sha author: subject`."""
+    pull_request: str = ""
+    """Of a conflict: where the revert waits for a person who resolves it."""
+    told: tuple[str, ...] = ()
+    """Of a conflict: ids of the persons it is for: who asked for the task, who approved it, who may review there."""
     seconds: float = 0
     """From the decision to base restored."""

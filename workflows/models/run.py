@@ -129,3 +129,5 @@ class RunResult(Model):
     runtime: str = ""
     """The program by which the backend made its sandbox, with its version."""
     agent: str = ""
+    agent_version: str = ""
+    """Of its command line, with its toolchain's hash; empty for a command of the owner's own."""

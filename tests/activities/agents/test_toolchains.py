@@ -41,6 +41,14 @@ async def test_a_toolchain_starts_in_a_sandbox_and_nobody_else_can_write_to_it(
     assert not (root / "node_modules" / ".package-lock.json").exists()
 
 
+def test_a_version_names_the_command_line_and_changes_with_whatever_else_its_toolchain_is_made_of(state: Path) -> None:
+    known = Toolchains(state)
+    assert known.version(SMALL).startswith(f"{locked_version(SMALL.name)}+")
+    other = SMALL.model_copy(update={"programs": {**SMALL.programs, "other": "bin/other"}})
+    assert known.version(other) != known.version(SMALL)
+    assert known.version(SMALL) == Toolchains(state).version(SMALL)
+
+
 def test_two_installs_at_once_make_one_whole_toolchain(state: Path, toolchain_state: Path) -> None:
     said: list[str] = []
     with ThreadPoolExecutor() as pool:

@@ -195,7 +195,7 @@ async def test_a_revert_that_conflicts_says_with_what_and_changes_nothing(bench:
     result = await bench.forge.revert(task, merged.commit, "Take it back\n")
     assert result.outcome is RevertOutcome.CONFLICT
     assert result.conflicts == ("calc.py",)
-    assert [line.split(" ", 1)[1] for line in result.commits_in_the_way] == ["Use sum"]
+    assert [line.split(": ", 1)[1] for line in result.commits_in_the_way] == ["Use sum"]
     assert bench.tip() == later
 
 
