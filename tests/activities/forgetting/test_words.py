@@ -48,6 +48,19 @@ def test_what_things_are_found_by_stays_and_whoever_is_called_alike_too() -> Non
     }
 
 
+def test_lists_of_who_approved_owns_or_was_told_name_them_no_more() -> None:
+    value = {
+        "approved_by": ["ada", "adam"],
+        "told": ["ada"],
+        "needs": {"owned": [{"names": ["@ada"], "persons": ["ada"], "paths": ["ada/x.py"]}]},
+    }
+    assert taken_out(value, ADA) == {
+        "approved_by": [ADA.alias, "adam"],
+        "told": [ADA.alias],
+        "needs": {"owned": [{"names": ["@ada"], "persons": [ADA.alias], "paths": ["ada/x.py"]}]},
+    }
+
+
 def test_a_comment_of_one_word_is_taken_out_where_it_stands_and_not_of_every_sentence() -> None:
     assert without("ok", ADA) == FORGOTTEN
     assert without("all tests are ok", ADA) == "all tests are ok"
