@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,14 @@ from tests.support.repositories import git, make_repository
 from tests.workers.installation import FILES, Installation, installed
 from tests.workers.terminal import Typed, typed
 from workers.gateway.messages import TaskView
+from workers.temporal import connect
+from workflows import queues
 from workflows.models.decision import Action
+from workflows.models.intent import revert_workflow_id
 from workflows.models.pull_request import RevertOutcome
-from workflows.models.status import Outcome, Stage
+from workflows.models.status import Outcome, RevertRequest, Stage
 from workflows.models.watch import WatchOutcome
+from workflows.revert_merge import RevertMerge
 
 pytestmark = pytest.mark.xdist_group("watch")
 TEAM = '[task_types.test-fix]\nscope = ["calc.py"]\n'
@@ -78,6 +83,24 @@ async def test_what_a_person_merged_is_told_to_be_bad_and_stays(here: Installati
     view = await watched(here, task)
     assert view.watch is not None
     assert (view.watch.outcome, view.reverts) == (WatchOutcome.RED, ())
+    assert "return a + b" in (repository / "calc.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("by_policy", "why"), [(False, "a person takes it back"), (True, "nothing on record says that base turned red")]
+)
+async def test_who_reaches_temporal_alone_takes_nothing_back_in_the_name_of_policy(
+    here: Installation, tmp_path: Path, by_policy: bool, why: str
+) -> None:
+    repository, task, commit = await merged(here, tmp_path, by_policy=by_policy)
+    client = await connect(here.settings.temporal_address, here.settings.temporal_namespace)
+    request = RevertRequest(
+        task=(await here.view(task)).status.task, merge_commit=commit, requested_at=datetime.now(UTC)
+    )
+    found = await client.execute_workflow(
+        RevertMerge.run, request, id=revert_workflow_id(task), task_queue=queues.ORCHESTRATE
+    )
+    assert (found.outcome, why in found.detail) == (RevertOutcome.REFUSED, True), found.detail
     assert "return a + b" in (repository / "calc.py").read_text()
 
 
