@@ -12,21 +12,21 @@ class LimitTable(Document):
     """Limits of one kind of sandbox, each optional. Sizes are bytes or text such as `"512 MiB"`."""
 
     wall_seconds: float | None = Field(default=None, gt=0)
-    """From its start to its end."""
+    """From its start to its end; where no file states it, 30 minutes of a run, 15 of a check or set-up."""
     memory_bytes: ByteSize | None = Field(default=None, gt=0)
-    """All its processes together, its scratch space included."""
+    """All its processes together, its scratch space included; 4 GiB if no file states it."""
     processes: int | None = Field(default=None, gt=0)
-    """Processes and threads at any one time."""
+    """Processes and threads at any one time; 512 if no file states it."""
     cpus: float | None = Field(default=None, gt=0)
-    """Processors' worth of time."""
+    """Processors' worth of time; 2 if no file states it."""
     disk_bytes: ByteSize | None = Field(default=None, gt=0)
-    """By how much its workspace may grow."""
+    """By how much its workspace may grow; 4 GiB if no file states it."""
     file_bytes: ByteSize | None = Field(default=None, gt=0)
-    """The largest single file."""
+    """The largest single file; 1 GiB if no file states it."""
     scratch_bytes: ByteSize | None = Field(default=None, gt=0)
-    """Size of /tmp and of the home directory, each in memory."""
+    """Size of /tmp and of the home directory, each in memory; 512 MiB if no file states it."""
     output_bytes: ByteSize | None = Field(default=None, gt=0)
-    """Standard output and error together."""
+    """Standard output and error together; 64 MiB if no file states it."""
 
     def tighten(self, limits: Limits) -> Limits:
         """The stricter of both, limit by limit."""

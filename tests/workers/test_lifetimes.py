@@ -72,7 +72,7 @@ async def test_old_mirrors_and_layers_are_removed_by_the_schedule_but_not_those_
         (here.agents / "waiter" / "go").touch()
         await here.reaches(task, Stage.REVIEW)
         # What was removed is made again.
-        await here.reaches(await here.ask(done, "mender", goal="once more"), Stage.REVIEW)
+        await here.reaches(await here.ask(done, "mender", goal="mend add() once more"), Stage.REVIEW)
         assert [len(things) for things in kept(here)] == [2, 2]
 
 
