@@ -49,7 +49,8 @@ def revert(
         With --where: take all of them back, in this order. Typed again, it goes on with those that are not back.
     """
     if bool(task) == bool(where):
-        raise CommandFailed("say which: a task's id, or --where KEY=VALUE", code=2)
+        given = "both are given" if task else "'' is no task id"
+        raise CommandFailed(f"{given}: say which, by a task's id or by --where KEY=VALUE", code=2)
     if yes and not where:
         raise CommandFailed("--yes is for --where: a task by its id is taken back without it", code=2)
     client = gateway(as_)

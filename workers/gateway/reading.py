@@ -35,9 +35,10 @@ from workflows.search_attributes import OUTCOME, REPOSITORY, REQUESTER, STAGE
 
 _MOST_LINES = 200
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-_QUERY_PATIENCE = 25.0
-"""Longer than the ten seconds for which Temporal keeps a question for the worker that knew the task last: after those
-it asks any other, so that the first look after a worker's death is answered."""
+_QUERY_PATIENCE = (15.0, 15.0)
+"""Of each try, longer than the ten seconds for which Temporal keeps a question for the worker that knew the task last:
+after those it asks any other, so that the first look after a worker's death is answered. A question that it handed to a
+worker in the moment of its end comes to nothing, and is asked again."""
 _TASK_ID = re.compile(r"task/[a-z0-9]+")
 
 
@@ -191,9 +192,16 @@ class Reading:
         return await self._artifacts.get(ref)
 
     async def _live(self, task_id: str) -> TaskStatus:
+        for patience in _QUERY_PATIENCE:
+            with suppress(TimeoutError):
+                return await self._asked(task_id, patience)
+        raise Refused(f"task {task_id} can't be asked: no worker answers; start one with `journeyman worker`")
+
+    async def _asked(self, task_id: str, patience: float) -> TaskStatus:
+        """The workflow's own answer. Raises TimeoutError if there is none in so many seconds."""
         handle = self._temporal.get_workflow_handle(task_workflow_id(task_id))
         try:
-            async with asyncio.timeout(_QUERY_PATIENCE):
+            async with asyncio.timeout(patience):
                 status: TaskStatus = await handle.query(
                     "status", result_type=TaskStatus, reject_condition=QueryRejectCondition.NOT_OPEN
                 )
@@ -201,10 +209,6 @@ class Reading:
             if error.status is RPCStatusCode.NOT_FOUND:
                 raise NotFound(f"there is no task {task_id!r}; `journeyman tasks` lists them") from error
             raise
-        except TimeoutError as error:
-            raise Refused(
-                f"task {task_id} can't be asked: no worker answers; start one with `journeyman worker`"
-            ) from error
         except WorkflowQueryFailedError as error:
             raise Refused(f"task {task_id} can't be asked: {error}") from error
         return status
