@@ -107,7 +107,7 @@ class Landing:
                 if result.outcome is MergeOutcome.MERGED:
                     return True
                 if result.outcome is MergeOutcome.REFUSED:
-                    self._desk.reopen(Stage.APPROVED, result.detail)
+                    await self._put_back(result.detail)
                     return False
                 if result.outcome is MergeOutcome.QUEUED:
                     turn = turn or await self._take_turn()
@@ -123,6 +123,13 @@ class Landing:
                 await self._give_turn_back(turn)
         self._desk.reopen(Stage.APPROVED, "base keeps moving faster than it can be evaluated; merge again later")
         return False
+
+    async def _put_back(self, refused: str) -> None:
+        """Leave it to people, who have to approve it too where policy has approved and does so no more."""
+        if self._desk.approvals.given or (await self.judge()).rank >= Permit.APPROVE.rank:
+            self._desk.reopen(Stage.APPROVED, refused)
+        else:
+            self._desk.open_review(Stage.REVIEW, refused)
 
     async def _merge_once(self, merge: SignedDecision | None) -> MergeResult:
         status = self._progress.status

@@ -23,7 +23,6 @@ _SAYS_NOTHING = frozenset(
 )
 _ENOUGH_WORDS = 2
 """That say something, beside those above."""
-_DOCUMENTS = ("*.md", "*.rst", "*.txt", "*.adoc", "docs/", "doc/", "LICENSE*", "CHANGELOG*")
 
 
 def question(task: Task) -> str:
@@ -49,7 +48,7 @@ def gaps(facts: GateFacts) -> tuple[str, ...]:
         found.append("no acceptance criteria are stated")
     if not (facts.task.scope or facts.policy.task_type_scope):
         found.append("no scope is stated for it or for its task type")
-    only_documents = bool(facts.paths) and all(paths.matches(path, _DOCUMENTS) for path in facts.paths)
+    only_documents = bool(facts.paths) and all(paths.matches(path, paths.DOCS) for path in facts.paths)
     if not facts.turned and not (facts.task.task_type == "docs" and only_documents):
         found.append("no test failed before the patch and passes with it, so nothing shows that it does what was asked")
     return tuple(found)

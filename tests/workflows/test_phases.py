@@ -105,6 +105,25 @@ async def test_what_policy_may_not_merge_after_all_falls_back_to_a_person(
     assert (await desk.result()).outcome is Outcome.MERGED
 
 
+async def test_when_trust_is_lost_before_the_merge_a_person_can_approve_instead(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    script.verdict = lambda order: a_verdict(order, Permit.APPROVE if script.count("judge") < 2 else Permit.PERSON)
+    script.merged = lambda order: MergeResult(
+        outcome=MergeOutcome.MERGED if order.approvals else MergeOutcome.REFUSED,
+        commit=sha("merge") if order.approvals else "",
+        detail="refused: policy does not approve it",
+    )
+    desk = await Desk.start(temporal, signer)
+    await desk.reaches(Stage.APPROVED)
+    await desk.decide(Action.MERGE)
+    status = await desk.reaches(Stage.REVIEW)
+    assert (status.message, status.approved_by) == ("refused: policy does not approve it", ())
+    await desk.decide(Action.APPROVE)
+    await desk.decide(Action.MERGE)
+    assert (await desk.result()).outcome is Outcome.MERGED
+
+
 async def test_a_gate_that_can_not_decide_leaves_it_to_a_person(
     temporal: Client, script: Script, signer: DecisionSigner
 ) -> None:
