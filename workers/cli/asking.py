@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from workers.cli.client import CommandFailed
 from workers.cli.halting import tell_halts
-from workers.cli.options import As, Flag, Json, gateway
+from workers.cli.options import As, Flag, Json, address_of, gateway
 from workers.cli.printing import out, plain, print_json, print_tasks, print_view
 from workers.cli.waiting import NEEDS_YOU, wait_for
 from workers.gateway.messages import NewTask, TaskLine, TaskView
@@ -62,7 +62,7 @@ def run(
     again
         With --key: make a new attempt of an intent that has ended.
     """
-    path = str(Path(repo).expanduser().resolve()) if "://" not in repo else repo
+    path = address_of(repo)
     client = gateway(as_)
     admitted = client.admit(
         NewTask(

@@ -1,11 +1,9 @@
 """The command that shows what people answered about hosts for a whole repository, and takes it back."""
 
-from pathlib import Path
-
 from rich.table import Table
 
 from workers.cli.client import CommandFailed
-from workers.cli.options import As, Json, Message, gateway
+from workers.cli.options import As, Json, Message, address_of, gateway
 from workers.cli.printing import out, plain, print_json
 from workers.gateway.messages import ForgetHost
 
@@ -23,7 +21,7 @@ def hosts(*, repo: str, forget: str = "", message: Message = "", as_: As = "", j
     forget
         Host, as it is listed: what was answered about it holds no more, and the next task that wants it asks again.
     """
-    path = str(Path(repo).expanduser().resolve()) if "://" not in repo else repo
+    path = address_of(repo)
     client = gateway(as_)
     if forget and forget not in {answer.host for answer in client.hosts(path)}:
         raise CommandFailed(f"nothing is on record about {forget!r} for {path}: hosts are listed as NAME:PORT")

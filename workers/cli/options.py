@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -27,3 +28,8 @@ def gateway(acting_as: str = "", *, seconds: float = LONGEST_ANSWER) -> GatewayC
         traceparent=os.environ.get("TRACEPARENT", ""),
         seconds=seconds,
     )
+
+
+def address_of(repo: str) -> str:
+    """A repository as the gateway knows it: its full path, or its address as it is."""
+    return str(Path(repo).expanduser().resolve()) if "://" not in repo else repo

@@ -1,9 +1,8 @@
 """The command by which CI and monitors say how base is doing."""
 
-from pathlib import Path
 from typing import Literal
 
-from workers.cli.options import As, Json, Message, gateway
+from workers.cli.options import As, Json, Message, address_of, gateway
 from workers.cli.printing import out, plain, plural, print_json
 from workers.gateway.messages import NewObservation
 
@@ -36,7 +35,7 @@ def signal(
     link
         Where more is told.
     """
-    path = str(Path(repo).expanduser().resolve()) if "://" not in repo else repo
+    path = address_of(repo)
     asked = NewObservation(repository=path, commit=commit, name=name, good=state == "good", detail=message, link=link)
     observed = gateway(as_).observe(asked)
     print_json(observed) if json else out().print(

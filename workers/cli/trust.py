@@ -1,13 +1,12 @@
 """Commands that show and change how much policy may do without a person."""
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 from rich.table import Table
 
 from activities.decisions.trust import Trust
-from workers.cli.options import As, Json, Message, gateway
+from workers.cli.options import As, Json, Message, address_of, gateway
 from workers.cli.printing import out, plain, print_json
 from workers.gateway.messages import ChangeTrust
 from workflows.models.decision import Action
@@ -22,7 +21,7 @@ def trust(*, repo: Repository, json: Json = False) -> None:
     In phase 1 a person approves and merges, in phase 2 policy approves what is low in risk, in phase 3 it merges what
     is well specified, too. Policy files can allow less.
     """
-    found = gateway().trust(_address(repo))
+    found = gateway().trust(address_of(repo))
     if json:
         print_json(found)
         return
@@ -43,7 +42,7 @@ def promote(
 
     It takes a person whom `promote` in security.toml names, and a reason (-m). A revert takes trust away by itself.
     """
-    asked = ChangeTrust(action=Action.PROMOTE, repository=_address(repo), task_type=task_type, message=message)
+    asked = ChangeTrust(action=Action.PROMOTE, repository=address_of(repo), task_type=task_type, message=message)
     _tell(gateway(as_).change_trust(asked), json=json)
 
 
@@ -58,14 +57,10 @@ def demote(
         The phase it goes back to.
     """
     asked = ChangeTrust(
-        action=Action.DEMOTE, repository=_address(repo), task_type=task_type, phase=phase, message=message
+        action=Action.DEMOTE, repository=address_of(repo), task_type=task_type, phase=phase, message=message
     )
     _tell(gateway(as_).change_trust(asked), json=json)
 
 
 def _tell(now: Trust, *, json: bool) -> None:
     print_json(now) if json else out().print(f"{plain(now.task_type)} tasks are in phase {now.phase} now")
-
-
-def _address(repo: str) -> str:
-    return str(Path(repo).expanduser().resolve()) if "://" not in repo else repo
