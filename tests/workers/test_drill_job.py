@@ -1,4 +1,4 @@
-"""Reverts are tried before they are needed: in the canary, by the real forge and the workflow that takes merges back."""
+"""Reverts are tried before they are needed: in the canary, by the real forge and the way that takes merges back."""
 
 import asyncio
 import json
