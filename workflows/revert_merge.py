@@ -39,7 +39,7 @@ class RevertMerge:
                     is_drill=request.is_drill,
                 ),
                 task_queue=queues.API,
-                start_to_close_timeout=timeouts.OUTWARD,
+                start_to_close_timeout=timeouts.REVERT,
                 heartbeat_timeout=timeouts.HEARTBEAT,
                 schedule_to_close_timeout=timeouts.REVERT,
                 retry_policy=timeouts.FEW,
