@@ -163,6 +163,36 @@ async def test_a_base_that_conflicts_asks_a_person_instead_of_merging(here: Inst
     await here.reaches(task, Stage.ENDED)
 
 
+async def test_of_tasks_that_conflict_each_merges_once_its_agent_has_laid_its_patch_onto_the_base_that_moved(
+    here: Installation, repository: Path
+) -> None:
+    tasks = [await here.ask(repository, "adder") for _ in range(2)]
+    for task in tasks:
+        await here.settles(task)
+        await here.decide(task, Action.APPROVE)
+    first, second = tasks
+    await here.decide(first, Action.MERGE)
+    assert (await here.reaches(first, Stage.ENDED)).status.outcome is Outcome.MERGED
+    await here.decide(second, Action.MERGE)
+    before = (await here.reaches(second, Stage.GUIDANCE)).status
+    assert "conflicts with it in calc.py; request changes" in before.message
+    (added,) = re.findall(rb"^\+(# \S+)$", await here.diff(second), re.MULTILINE)
+    await here.decide(second, Action.REQUEST_CHANGES, message="lay it onto base as it is")
+    status = (await here.reaches(second, Stage.REVIEW)).status
+    assert status.patch is not None
+    assert status.evaluation is not None
+    assert status.context is not None
+    assert status.patch.base_commit == status.evaluation.base_commit == git(repository, "rev-parse", "main")
+    prompt = await here.parts.shared.artifacts.get(status.context.prompt)
+    assert b"Base has moved" in prompt
+    assert b"conflict in `calc.py`" in prompt
+    assert b"+" + added in prompt
+    await here.decide(second, Action.APPROVE)
+    await here.decide(second, Action.MERGE)
+    assert (await here.reaches(second, Stage.ENDED)).status.outcome is Outcome.MERGED
+    assert len(re.findall(r"^# \S+$", on_base(repository), re.MULTILINE)) == 2
+
+
 @pytest.mark.parametrize(
     ("agent", "outcome", "words"),
     [

@@ -8,7 +8,7 @@ from workflows.models.decision import SignedDecision
 from workflows.models.drill import DRILL
 from workflows.models.evidence import Evaluation
 from workflows.models.gate import Risk, Verdict
-from workflows.models.patch import Patch
+from workflows.models.patch import Conflict, Patch
 from workflows.models.pull_request import PullRequest
 from workflows.models.question import Question
 from workflows.models.run import Placement, RunResult
@@ -109,6 +109,8 @@ class TaskStatus(Model):
     """Of model providers, by the runs that have ended."""
     question: Question | None = None
     patch: Patch | None = None
+    conflict: Conflict | None = None
+    """Until another patch was judged on base as it is now: the next round begins there."""
     evaluation: Evaluation | None = None
     pull_request: PullRequest | None = None
     risk: Risk | None = None
