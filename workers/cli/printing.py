@@ -142,6 +142,8 @@ def _print_standing(view: TaskView, console: Console, *, message: bool) -> None:
     )
     if view.halted:
         console.print(f"[bold]halted[/bold]      {plain(view.halted)}")
+    if view.silent:
+        console.print(f"[bold]silent[/bold]      {plain(view.silent)}")
     if status.message and message and status.message != view.halted:
         console.print(f"message     {plain(status.message)}")
 

@@ -97,6 +97,8 @@ class TaskStatus(Model):
     """The last thing a person should know, such as why a merge was refused."""
     round: int = 0
     placement: Placement | None = None
+    silent_at: datetime | None = None
+    """When the host of this placement had been silent for the whole time that it may be, once."""
     team: str = ""
     """Whose the repository is, as its base says."""
     context: StartupContext | None = None
