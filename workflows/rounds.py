@@ -209,7 +209,8 @@ class Rounds:
             self._end_by(self._running.chosen, run.detail)
             return
         work = kept_work(exported) if exported.patch is not None or exported.refused else ""
-        code = f" (exit code {run.exit_code})" if run.exit_code else ""
+        is_said = f"code {run.exit_code}" in run.detail
+        code = f" (exit code {run.exit_code})" if run.exit_code and not is_said else ""
         message = f"the agent did not finish: {run.detail or run.end}{code}{work}"
         self._progress.end(Outcome.AGENT_FAILED, message)
 

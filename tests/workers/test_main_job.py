@@ -15,6 +15,7 @@ from activities.egress.contract import EgressRules
 from activities.environment.registries import discover
 from tests.support.repositories import commit_to_bare, git, make_repository
 from tests.workers.installation import FILES, Installation, installed
+from tests.workers.terminal import typed
 from workers.cli.client import CommandFailed
 from workers.sweeping import sweep
 from workers.temporal import connect
@@ -198,7 +199,7 @@ async def test_of_tasks_that_conflict_each_merges_once_its_agent_has_laid_its_pa
     [
         ("idle", Outcome.NO_CHANGES, "without changing"),
         ("tidy", Outcome.NO_CHANGES, "without changing"),
-        ("failing", Outcome.AGENT_FAILED, "exit code 3"),
+        ("failing", Outcome.AGENT_FAILED, "did not finish: failing exited with code 3"),
         ("nester", Outcome.FAILED, "vendor/x"),
     ],
 )
@@ -208,6 +209,7 @@ async def test_an_agent_that_does_not_deliver_ends_in_a_stated_outcome(
     status = (await here.settles(await here.ask(repository, agent))).status
     assert status.outcome is outcome, status.message
     assert words in status.message
+    assert status.message.count("code 3") <= 1
     assert on_base(repository) == MENDABLE
 
 
@@ -423,6 +425,25 @@ async def test_what_a_cancelled_agent_had_done_is_kept_and_told(here: Installati
     assert status.message == "cancelled by grace; what the agent had done so far is kept as the task's patch"
     assert b"+    return a + b" in await asyncio.to_thread(here.gateway("ada").diff, task)
     assert status.pull_request is None
+    shown = (await typed(here.settings.state, "show", task)).out
+    assert f"next        journeyman diff {task} | git apply " in shown
+    late = await typed(here.settings.state, "approve", task, "--as", "linus")
+    assert late.code == 1
+    assert "can't approve while the task is at stage ended, it ended as cancelled" in late.error
+
+
+async def test_a_sandbox_that_was_lost_is_told_of_where_the_task_is_shown(here: Installation, repository: Path) -> None:
+    task = await here.ask(repository, "mended-ticker")
+    run = f"{task}-1-1"
+    async with asyncio.timeout(60):
+        while b"tick" not in (await asyncio.to_thread(here.gateway("ada").log, task, 0)).data:
+            await asyncio.sleep(0.05)
+    supervisors = [p for p in psutil.process_iter(["cmdline"]) if run in " ".join(p.info["cmdline"] or [])]
+    min(supervisors, key=lambda process: process.create_time()).kill()
+    await here.answer(task, Choice.PROPOSE)
+    await here.settles(task)
+    assert "lost        the sandbox of its run, 1 time" in (await typed(here.settings.state, "show", task)).out
+    await here.decide(task, Action.REJECT)
 
 
 async def test_a_task_terminated_in_temporal_gives_its_place_back(here: Installation, repository: Path) -> None:

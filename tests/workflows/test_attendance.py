@@ -57,12 +57,10 @@ async def test_a_silent_host_is_named_with_since_when_and_until_when_long_before
 
 
 def pending(*, scheduled: datetime, attempt: int = 1, heartbeat: datetime | None = None) -> PendingActivityInfo:
-    found = PendingActivityInfo(
-        state=PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED,
-        attempt=attempt,
-        scheduled_time=scheduled,
-        last_heartbeat_time=heartbeat,
-    )
+    found = PendingActivityInfo(state=PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED, attempt=attempt)
+    found.scheduled_time.FromDatetime(scheduled)
+    if heartbeat is not None:
+        found.last_heartbeat_time.FromDatetime(heartbeat)
     found.activity_options.schedule_to_start_timeout.FromTimedelta(timedelta(minutes=5))
     return found
 

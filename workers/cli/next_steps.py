@@ -1,10 +1,16 @@
 """What a person can type next about a task."""
 
 from workers.gateway.messages import TaskView
-from workflows.models.pull_request import RevertOutcome
+from workflows.models.pull_request import RevertOutcome, RevertOutlook
 from workflows.models.status import Outcome, Stage
 
 _BACK = {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}
+
+
+def is_taken_back(view: TaskView) -> bool:
+    """Whether base is without the task's merge again, in whichever way."""
+    by_hand = view.outlook is not None and view.outlook.outlook is RevertOutlook.TAKEN_BACK
+    return by_hand or any(revert.outcome in _BACK for revert in view.reverts)
 
 
 def next_steps(view: TaskView) -> tuple[tuple[str, str], ...]:
@@ -27,9 +33,10 @@ def next_steps(view: TaskView) -> tuple[tuple[str, str], ...]:
             # Its answers are shown with the question.
             return ()
         case Stage.ENDED if status.outcome is Outcome.MERGED:
-            reverted = any(revert.outcome in _BACK for revert in view.reverts)
-            return () if reverted else ((f"journeyman revert {task}", "take it back"),)
+            return () if is_taken_back(view) else ((f"journeyman revert {task}", "take it back"),)
         case Stage.ENDED:
-            return ((f"journeyman logs {task}", "what the agent said"),) if status.run is not None else ()
+            said = ((f"journeyman logs {task}", "what the agent said"),) if status.run is not None else ()
+            kept = (f"journeyman diff {task} | git apply", "its work is kept: into a checkout of its base")
+            return (kept, *said) if status.patch is not None else said
         case _:
             return (f"journeyman logs {task} -f", "what the agent says"), (f"journeyman cancel {task}", "stop it")

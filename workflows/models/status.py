@@ -14,7 +14,7 @@ from workflows.models.question import Question
 from workflows.models.run import Placement, RunResult
 from workflows.models.steps import StartupContext
 from workflows.models.task import Task
-from workflows.models.usage import Metered
+from workflows.models.usage import ANSWER_SECONDS, Metered
 
 POLICY = "policy"
 """Where no person decided."""
@@ -81,6 +81,8 @@ class TaskOrder(Model):
     task: Task
     question: str = ""
     """What to ask back before an agent is started, because the goal is vague; the gateway found so."""
+    question_seconds: float = ANSWER_SECONDS
+    """How long that question waits: it is asked before there is a workspace whose base says it."""
     host_silence_seconds: float = 300
     """How long a host may be silent, and then once more, before it counts as gone and its tasks go elsewhere."""
     max_rebases: int = 10
