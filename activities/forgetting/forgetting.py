@@ -163,6 +163,10 @@ class Forgetting:
                     staying.append(f"{ref.name} of task {held.task_id}, which an open task needs")
                 elif told or not elsewhere:
                     going[ref] = kind
+                else:
+                    staying.append(
+                        f"{ref.name} of task {held.task_id}, which does not name them and which another task has, too"
+                    )
 
     async def take_out(self, found: Found, rewriting: Rewriting, *, by: str, reason: str) -> AsyncIterator[str]:
         """Do it, and tell each part as it is done."""

@@ -52,6 +52,13 @@ async def merged(here: Installation, tmp_path: Path, *, by_policy: bool) -> tupl
     return repository, task, view.status.merge_commit
 
 
+async def test_a_signal_about_a_commit_that_was_never_pushed_is_refused(here: Installation, tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "shop", FILES)
+    refused = await report(here, repository, "bad", "0123456789" * 4)
+    assert refused.code == 2
+    assert "has no commit 012345678901" in refused.error
+
+
 async def watched(here: Installation, task: str) -> TaskView:
     async with asyncio.timeout(90):
         while (view := await here.view(task)).watch is None:
@@ -107,4 +114,4 @@ async def test_who_reaches_temporal_alone_takes_nothing_back_in_the_name_of_poli
 async def test_a_commit_that_is_no_hash_is_refused_in_words(here: Installation, tmp_path: Path) -> None:
     refused = await report(here, tmp_path, "bad", "HEAD")
     assert refused.code == 2, refused.error
-    assert refused.error.startswith("journeyman: commit: String should match pattern")
+    assert refused.error.startswith("journeyman: --commit takes a commit in full")
