@@ -29,6 +29,8 @@ class StateUnusable(Exception):
 
 
 ROOT_STATE = Path("/var/lib/journeyman")
+RESTORING = "restore.partial"
+"""In the state directory for as long as a restore is not complete; has the hash of what is restored."""
 
 
 def default_state() -> Path:
@@ -204,6 +206,11 @@ class Settings(BaseSettings):
         try:
             self.state.mkdir(parents=True, exist_ok=True, mode=mode)
             self.state.chmod(mode)
+            if (self.state / RESTORING).exists():
+                raise StateUnusable(
+                    f"a restore into {self.state} was killed or failed, and half of an installation is there",
+                    f"journeyman restore DIRECTORY   # the same one again; or: rm -r {self.state}",
+                )
             with tempfile.TemporaryFile(dir=self.state):
                 return self.state
         except OSError as error:
