@@ -258,6 +258,24 @@ async def test_a_merge_under_way_is_finished_and_known_when_somebody_cancels(
     assert (status.outcome, status.merge_commit) == (Outcome.MERGED, sha("merge"))
 
 
+async def test_a_task_that_people_say_too_much_about_is_still_shown_decided_and_put_on_record(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    desk = await Desk.start(temporal, signer)
+    await desk.reaches(Stage.REVIEW)
+    longest = "\U0001f600" * 20_000
+    for _ in range(4):
+        await desk.decide(Action.APPROVE, message=longest)
+        await desk.decide(Action.WITHDRAW, message=longest)
+    await desk.decide(Action.APPROVE, message=longest)
+    said = await refusal(asyncio.ensure_future(desk.decide(Action.WITHDRAW, message=longest)))
+    assert "768 KiB were said" in said and "decide without words" in said
+    await desk.decide(Action.WITHDRAW)
+    await desk.decide(Action.REJECT)
+    assert (await desk.result()).outcome is Outcome.REJECTED
+    assert len(script.last("record").data["decisions"]) == 11
+
+
 @pytest.mark.parametrize("outcome", [Outcome.MERGED, Outcome.FAILED])
 async def test_an_outcome_is_put_on_record_although_somebody_cancels_in_temporal_meanwhile(
     temporal: Client, script: Script, signer: DecisionSigner, outcome: Outcome
