@@ -78,8 +78,9 @@ class Settings(BaseSettings):
     `profile = "team"`. Left out, only the gateway's own OS user may."""
     temporal_ui: str = ""
     """Address of the Temporal UI for a `gateway` that was started apart, such as `https://temporal.example.com`."""
-    host: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,64}$")
-    """Id of this host; default: made once and kept in the state directory."""
+    host: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$")
+    """Id of this host; default: made once and kept in the state directory. No two may have the same one, as a cloned
+    disk gives them: each would get steps of the other's tasks, and refuse them."""
     capacity: int = Field(default=2, ge=1, le=1000)
     """Workspaces this host holds at the same time, each from prepare to release."""
     least_free_bytes: int = Field(default=2 * 1024**3, ge=0)
