@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from activities.forge.local_repository import REVERTS, DirtyWorkTree, LocalRepository
+from activities.forge.local_repository import KEPT, REVERTS, DirtyWorkTree, LocalRepository
 from activities.forge.pulls import Pull, Pulls
 from activities.repository.git import Git
 from activities.repository.locking import lock_file
@@ -35,15 +35,17 @@ class LocalForge:
         self._pulls = directory / "pulls"
 
     async def propose(self, task: Task, patch: Patch, bundle: bytes, title: str, body: str) -> PullRequest:
-        """See contract. The branch is the task's own, so it is moved wherever it was."""
+        """See contract. The branch is the task's own, so it is moved wherever it was; what somebody pushed is kept."""
         async with self._alone(task) as (place, pulls):
             # First: whoever copies object files must know that there may be a patch among them.
             await place.run("update-ref", PROPOSED, patch.base_commit, purpose="noting that patches come here")
             await place.run(
                 "index-pack", "--stdin", "--fix-thin", "--strict", purpose="pushing the patch", stdin=pack_of(bundle)
             )
-            await place.run("update-ref", f"refs/heads/{task.branch}", patch.head, purpose="pushing the branch")
             pull = pulls.of_branch(task.branch)
+            theirs = await place.move_own(task.branch, {pull.head} if pull is not None else (), patch.head)
+            if theirs:
+                body = f"{body}\n{_kept(task, theirs)}\n"
             if pull is None or pull.state == "closed":
                 pull = pulls.create(branch=task.branch, base=task.base, head=patch.head, title=title, body=body)
             elif pull.state == "open":
@@ -92,9 +94,10 @@ class LocalForge:
         """See contract."""
         async with self._alone(task) as (place, pulls):
             pull = pulls.of_branch(task.branch)
+            theirs = await place.move_own(task.branch, {pull.head} if pull is not None else ())
             if pull is not None and pull.state == "open":
-                pulls.save(pull.model_copy(update={"state": "closed", "reason": reason[:2000]}))
-            await place.run("update-ref", "-d", f"refs/heads/{task.branch}", purpose="deleting the branch")
+                reason = f"{reason[:1800]}; {_kept(task, theirs)}" if theirs else reason[:2000]
+                pulls.save(pull.model_copy(update={"state": "closed", "reason": reason}))
 
     async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
         """See contract. Reverting is merging, onto base, the merge's first parent's tree as a child of the merge."""
@@ -168,3 +171,7 @@ class LocalForge:
 
     def _pulls_of(self, place: LocalRepository) -> Pulls:
         return Pulls(self._pulls / place.key)
+
+
+def _kept(task: Task, commit: str) -> str:
+    return f"Somebody had pushed to this branch: commit {commit} is kept as {KEPT}{task.branch}/{commit}"

@@ -142,6 +142,8 @@ class Script:
         self.holds_merge = asyncio.Event()
         self.holds_merge.set()
         self.entered_merge = asyncio.Event()
+        self.holds_record = asyncio.Event()
+        self.holds_record.set()
         self.verifier: DecisionVerifier | None = None
         self.turns: MergeTurnActivities | None = None
         self.budget: BudgetActivities | None = None
@@ -340,6 +342,7 @@ class ScriptedSteps:
     @activity.defn(name="record")
     async def record(self, order: RecordOrder) -> Nothing:
         self.s._note("record", order)
+        await self.s.holds_record.wait()
         return Nothing()
 
     def all(self, *names: str) -> list[Callable[..., Any]]:

@@ -112,6 +112,27 @@ async def test_once_the_commit_in_the_way_is_gone_the_same_revert_is_clean_and_i
     assert record(bench, pull).state == "merged"
 
 
+async def test_a_merge_that_somebody_brought_back_after_its_revert_can_be_taken_back_again(bench: Bench) -> None:
+    task = bench.task()
+    merged = await bench.merge(task, await bench.patch({"calc.py": MENDED}))
+    first = await bench.forge.revert(task, merged.commit, "back\n")
+    assert (await bench.forge.revert(task, merged.commit, "back\n")).outcome is RevertOutcome.ALREADY_REVERTED
+    # As a person does it who believes that it is right after all.
+    commit_to_bare(bench.url, {"calc.py": MENDED}, f'Revert "{first.commit}"')
+    again = await bench.forge.revert(task, merged.commit, "back\n")
+    assert again.outcome is RevertOutcome.REVERTED and again.commit != first.commit
+    assert on(bench, "main") != MENDED.strip()
+    assert (await bench.forge.revert(task, merged.commit, "back\n")).commit == again.commit
+
+
+async def test_a_trailer_that_somebody_wrote_does_not_pass_for_a_revert(bench: Bench) -> None:
+    task = bench.task()
+    merged = await bench.merge(task, await bench.patch({"calc.py": MENDED}))
+    commit_to_bare(bench.url, {"other.py": "y = 2\n"}, f"Tidy up\n\nJourneyman-Reverts: {merged.commit}")
+    assert (await bench.forge.revert(task, merged.commit, "back\n")).outcome is RevertOutcome.REVERTED
+    assert on(bench, "main") != MENDED.strip() and on(bench, "main", "other.py") == "y = 2"
+
+
 async def test_of_a_base_that_was_rewritten_no_pull_request_is_made(bench: Bench) -> None:
     task, merged = await conflicting(bench)
     git(bench.url, "update-ref", "refs/heads/main", f"{merged.commit}^1")
