@@ -6,6 +6,7 @@ changes that are later commits, so it is tried on base as it is when somebody lo
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from activities.decisions.attested import AttestedMerge
 from activities.forge.local_repository import LocalRepository
@@ -41,7 +42,8 @@ class RevertPreviews:
         except TimeoutError:
             late = RevertPreview(outlook=RevertOutlook.UNKNOWN, detail=f"not known after {_PATIENCE:.0f} s")
             found += [late] * (len(merges) - len(found))
-        return tuple(found)
+        now = datetime.now(UTC)
+        return tuple(preview.model_copy(update={"tried_at": now}) for preview in found)
 
     async def _base(self, url: str, branch: str) -> "_Base | RevertPreview":
         try:

@@ -7,6 +7,7 @@ from temporalio.client import Client
 
 from activities.archive.steps import RecordActivities
 from activities.budget import BudgetActivities
+from activities.forge.revert_preview import RevertPreviews
 from activities.forge.steps import ForgeActivities
 from activities.forge.turns import MergeTurnActivities
 from activities.gate.steps import GateActivities
@@ -35,7 +36,7 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         halts=read_halts(shared.settings, shared.objects),
     )
     gate = GateActivities(shared.gate, shared.admissions, shared.authority, attested)
-    watch = WatchActivities(shared.watch, shared.admissions)
+    watch = WatchActivities(shared.watch, shared.admissions, attested, RevertPreviews(shared.git, shared.mirrors))
     record = RecordActivities(
         shared.chains,
         shared.ended,
