@@ -9,8 +9,9 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from activities.forge.local_repository import REVERTS, DirtyWorkTree, LocalRepository
+from activities.forge.local_repository import DirtyWorkTree, LocalRepository
 from activities.forge.pulls import Pull, Pulls
+from activities.forge.taking_back import REVERTS, taken_back
 from activities.repository.git import Git
 from activities.repository.locking import lock_file
 from activities.repository.mirror import PROPOSED
@@ -105,14 +106,17 @@ class LocalForge:
                 if tip is None or not await place.contains(tip, merge_commit):
                     detail = f"{merge_commit[:12]} is not on {task.base} any more; base was rewritten or deleted"
                     return RevertResult(outcome=RevertOutcome.REFUSED, detail=detail)
-                if done := await place.revert_of(merge_commit, tip):
-                    await place.catch_up_work_tree(task.base, f"{done}^1", done)
-                    self._note_merge(pulls, conflicting, done)
-                    return RevertResult(outcome=RevertOutcome.ALREADY_REVERTED, commit=done)
+                done = await taken_back(place, merge_commit, tip)
+                if done is not None and not done.unresolved:
+                    await place.catch_up_work_tree(task.base, f"{done.commit}^1", done.commit)
+                    self._note_merge(pulls, conflicting, done.commit)
+                    return RevertResult(outcome=RevertOutcome.ALREADY_REVERTED, commit=done.commit)
                 tree, conflicts = await place.undo(merge_commit, tip)
                 if conflicts:
                     later = await place.commits_touching(merge_commit, tip, conflicts)
                     detail = f"{len(conflicts)} files were changed again since: revert the later commits first"
+                    if done is not None:
+                        detail = done.what_to_do(task.base)
                     return RevertResult(
                         outcome=RevertOutcome.CONFLICT, detail=detail, conflicts=conflicts, commits_in_the_way=later
                     )
@@ -133,6 +137,9 @@ class LocalForge:
         async with self._alone(task) as (place, pulls):
             tip = await place.tip(task.base)
             if tip is None or not await place.contains(tip, merge_commit):
+                return None
+            if await taken_back(place, merge_commit, tip) is not None:
+                # Merged with markers left in it: another one would have them twice over.
                 return None
             at, pull = await place.tip(branch), pulls.of_branch(branch)
             is_open = pull is not None and pull.state == "open"

@@ -10,8 +10,6 @@ from activities.repository.ownership import git_directory, owner_of, refuse_part
 from activities.repository.patches import BOT_MAIL, BOT_NAME
 from workflows.models.patch import Patch
 
-REVERTS = "Journeyman-Reverts"
-"""Trailer of a revert commit: the merge that it takes back."""
 _MOST_NAMED = 20
 
 
@@ -89,16 +87,6 @@ class LocalRepository:
         for line in lines.decode().splitlines():
             commit, *parents = line.split()
             if patch.head in parents[1:]:
-                return commit
-        return None
-
-    async def revert_of(self, merge_commit: str, tip: str) -> str | None:
-        """The commit that took a merge back, if it is there."""
-        form = f"--format=%H %(trailers:key={REVERTS},valueonly,separator=%x20)"
-        lines = await self.run("log", form, f"{merge_commit}..{tip}", purpose="looking for the revert")
-        for line in lines.decode(errors="replace").splitlines():
-            commit, *reverted = line.split()
-            if merge_commit in reverted:
                 return commit
         return None
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from activities.decisions.attested import AttestedMerge
 from activities.forge.local_repository import LocalRepository
+from activities.forge.taking_back import taken_back
 from activities.repository.git import Git, GitError, RepositoryRefused
 from activities.repository.mirror import Mirrors
 from workflows.models.pull_request import RevertOutlook, RevertPreview
@@ -72,13 +73,15 @@ class _Base:
             if not await place.contains(tip, merge.commit):
                 detail = f"{merge.commit[:12]} is not on {merge.base} any more"
                 return RevertPreview(outlook=RevertOutlook.GONE, base_commit=tip, detail=detail)
-            if done := await place.revert_of(merge.commit, tip):
-                return RevertPreview(outlook=RevertOutlook.TAKEN_BACK, base_commit=tip, detail=f"by {done[:12]}")
+            done = await taken_back(place, merge.commit, tip)
+            if done is not None and not done.unresolved:
+                return RevertPreview(outlook=RevertOutlook.TAKEN_BACK, base_commit=tip, detail=f"by {done.commit[:12]}")
             tree, conflicts = await place.undo(merge.commit, self._tried)
             if conflicts:
                 return RevertPreview(
                     outlook=RevertOutlook.CONFLICT,
                     base_commit=tip,
+                    detail=done.what_to_do(merge.base) if done is not None else "",
                     conflicts=conflicts,
                     commits_in_the_way=await place.commits_touching(merge.commit, tip, conflicts),
                 )
