@@ -30,7 +30,6 @@ _LONGEST_PAUSE = timedelta(hours=1)
 """Between looks: from the first they are twice as far apart each time. News of base does not wait for one."""
 _GONE = "RepositoryRefused"
 """Type of the error of a look at a repository that is not there, or not as it has to be."""
-_BACK = {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}
 
 
 @workflow.defn(name="MergeWatch")
@@ -126,7 +125,7 @@ class MergeWatch:
             workflow.set_current_details(f"**red**: {as_code(red.name)} on `{red.commit[:12]}`; people decide{told}")
             return WatchResult(outcome=WatchOutcome.RED, red=red, outlook=self._outlook)
         revert = await self._revert()
-        outcome = WatchOutcome.REVERTED if revert.outcome in _BACK else WatchOutcome.STUCK
+        outcome = WatchOutcome.REVERTED if revert.outcome.is_back else WatchOutcome.STUCK
         told = f"; people have to: {as_code(revert.detail, 400)}" if outcome is WatchOutcome.STUCK else ""
         workflow.set_current_details(f"**{outcome}**: {as_code(red.name)} on `{red.commit[:12]}`{told}")
         return WatchResult(outcome=outcome, red=red, revert=revert, outlook=self._outlook)

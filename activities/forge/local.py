@@ -62,10 +62,8 @@ class LocalForge:
                     outcome=MergeOutcome.REFUSED,
                     detail=f"base branch {task.base!r} is gone; restore it, or reject the task",
                 )
-            if (done := await place.merge_of(patch, tip)) is not None:
-                await place.catch_up_work_tree(task.base, f"{done}^1", done)
-                self._note_merge(pulls, pull, done)
-                return MergeResult(outcome=MergeOutcome.MERGED, commit=done, base_commit=tip)
+            if (done := await self._find_merge(place, pulls, task, patch)) is not None:
+                return done
             if pull is None or pull.state != "open":
                 return MergeResult(
                     outcome=MergeOutcome.REFUSED, base_commit=tip, detail="the pull request is not open any more"
@@ -88,6 +86,20 @@ class LocalForge:
                 return MergeResult(outcome=MergeOutcome.BASE_MOVED, base_commit=await place.tip(task.base) or "")
             self._note_merge(pulls, pull, commit)
             return MergeResult(outcome=MergeOutcome.MERGED, commit=commit, base_commit=commit)
+
+    async def find_merge(self, task: Task, patch: Patch) -> MergeResult | None:
+        """See contract."""
+        async with self._alone(task) as (place, pulls):
+            return await self._find_merge(place, pulls, task, patch)
+
+    async def _find_merge(self, place: LocalRepository, pulls: Pulls, task: Task, patch: Patch) -> MergeResult | None:
+        tip = await place.tip(task.base)
+        done = await place.merge_of(patch, tip) if tip is not None else None
+        if done is None:
+            return None
+        await place.catch_up_work_tree(task.base, f"{done}^1", done)
+        self._note_merge(pulls, pulls.of_branch(task.branch), done)
+        return MergeResult(outcome=MergeOutcome.MERGED, commit=done, base_commit=tip or "")
 
     async def close(self, task: Task, pull_request: PullRequest, reason: str) -> None:
         """See contract."""

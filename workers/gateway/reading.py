@@ -26,7 +26,7 @@ from workers.gateway.refusals import NotFound, Refused
 from workflows.models.artifact import ArtifactRef
 from workflows.models.evidence import Evidence
 from workflows.models.intent import task_workflow_id
-from workflows.models.pull_request import RevertOutcome, RevertPreview, RevertResult
+from workflows.models.pull_request import RevertPreview, RevertResult
 from workflows.models.status import WAITS_FOR, Stage, TaskStatus
 from workflows.models.trace import trace_of
 from workflows.models.watch import WatchResult
@@ -242,7 +242,7 @@ class Reading:
         return found[-1] if found else None
 
     async def _is_reverted(self, task_id: str) -> bool:
-        return any(revert.outcome is RevertOutcome.REVERTED for revert in await self._reverts(task_id))
+        return any(revert.outcome.is_back for revert in await self._reverts(task_id))
 
     def _ui(self, task_id: str) -> str:
         if not self._temporal_ui:

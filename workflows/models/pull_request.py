@@ -47,6 +47,11 @@ class RevertOutcome(StrEnum):
     CONFLICT = "conflict"
     REFUSED = "refused"
 
+    @property
+    def is_back(self) -> bool:
+        """Whether base is without the merge, by whichever try: the answer to the one that did it may have been lost."""
+        return self in {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}
+
 
 class RevertOutlook(StrEnum):
     """What a revert would come to on base as it is now."""
