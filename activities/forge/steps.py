@@ -146,10 +146,12 @@ class ForgeActivities:
         try:
             await self._halts.refuse(Work.of(task, judged.policy))
         except Halted as halted:
+            if order.merge is None:
+                # Policy's is asked for again, and judged anew, once it is resumed.
+                raise
             detail = f"not merged: {halted}; the approval still counts"
-            if order.merge is not None:
-                # Who wants it afterwards says so again: it is not made behind everybody's back.
-                await self._attested.add_used(task.id, UsedDecision(signature=order.merge.signature, why=detail))
+            # Who wants it afterwards says so again: it is not made behind everybody's back.
+            await self._attested.add_used(task.id, UsedDecision(signature=order.merge.signature, why=detail))
             return MergeResult(outcome=MergeOutcome.REFUSED, detail=detail)
         merging = AttestedMerge(
             commit="",

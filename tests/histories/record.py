@@ -111,6 +111,17 @@ class Recorder:
         async with self.task("merged-by-policy", script) as desk:
             await desk.result()
 
+    async def resumed_before_merge(self) -> None:
+        """Phase 3, halted when policy merges."""
+        script = Script()
+        script.verdict = lambda order: a_verdict(order, Permit.MERGE, phase=3)
+        script.halted = {"merge"}
+        async with self.task("resumed-before-merge", script) as desk:
+            while script.count("merge") == 0 or "halted" not in (await desk.status()).message:
+                await asyncio.sleep(0.05)
+            script.halted = set()
+            await desk.result()
+
     async def approved_by_policy(self) -> None:
         """Phase 2, after base has moved."""
         script = Script()
@@ -347,6 +358,7 @@ PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.merged,
     Recorder.halted,
     Recorder.merged_by_policy,
+    Recorder.resumed_before_merge,
     Recorder.approved_by_policy,
     Recorder.approved_by_two,
     Recorder.rejected,
