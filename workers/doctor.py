@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from activities.archive.objects import Objects
@@ -25,9 +26,11 @@ from activities.sandbox.stage import stage_runtime
 from workers.agent_checks import examine_agents
 from workers.embedded.programs import program
 from workers.findings import Finding
+from workers.parts.drills import read_drills
 from workers.parts.halts import read_halts
 from workers.sandboxes import configured_backend, configured_sizing
 from workers.settings import Settings, StateUnusable
+from workflows.models.drill import DrillResult
 from workflows.models.halt import Reach
 from workflows.models.limits import Limits
 from workflows.models.policy import PolicyRefusal
@@ -35,6 +38,7 @@ from workflows.models.run import RunEnd
 
 _LEAST_GIT = (2, 38)
 """`git merge-tree --write-tree` came with 2.38."""
+_MISSED_DRILLS = 3
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -45,6 +49,7 @@ async def examine(settings: Settings) -> list[Finding]:
         ("archive", "journeyman upgrade --dry-run   # if it is of an older version", _archive),
         ("policy files", f"edit {settings.config_file} or {settings.security_file} as the line says", _policy),
         ("halts", "journeyman halts   # `journeyman resume --all` lets it go on", _halts),
+        ("revert drill", "journeyman drill   # shows why", _drill),
         ("git", "apt-get install git   # 2.38 or newer", _git),
         ("user namespaces", "sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000", _namespaces),
         ("sandbox", "make setup   # then read the line above; a sandbox must start as an unprivileged user", _sandbox),
@@ -130,6 +135,28 @@ async def _halts(settings: Settings) -> str:
     if stopped := [halt.told for halt in halts if halt.scope.reach is Reach.ALL]:
         raise RuntimeError(stopped[0])
     return "; ".join(halt.told for halt in halts) or "nothing is halted"
+
+
+async def _drill(settings: Settings) -> str:
+    table = read_platform(settings.config_file).drill
+    if table is None:
+        return "no canary repository is named, so reverts are not tried before they are needed: docs/how-to/revert.md"
+    location, now = settings.archive_location, datetime.now(UTC)
+    on_record: tuple[DrillResult, ...] = ()
+    if "://" in location or Path(location).exists():
+        on_record = await read_drills(settings, Objects.open(location)).newest(now)
+    if (last := next(iter(on_record), None)) is None:
+        return f"none yet in {table.repository}: `journeyman drill` makes one"
+    age = now - last.began
+    told = f"{last.told} ({last.began:%Y-%m-%d %H:%M} UTC, {last.repository or table.repository})"
+    if not last.kept:
+        raise RuntimeError(told)
+    if table.every_hours and age > timedelta(hours=_MISSED_DRILLS * table.every_hours):
+        raise _Missing(
+            f"the last was {age / timedelta(hours=1):.0f} hours ago, and one is due every {table.every_hours:g}",
+            "journeyman up   # workers make drills by themselves",
+        )
+    return told
 
 
 async def _git(_: Settings) -> str:

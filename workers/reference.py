@@ -14,13 +14,28 @@ from activities.policy.documents import PlatformPolicy, SecurityPolicy, TeamPoli
 from workers.cli import agents
 from workers.cli.commands import GROUPS, name_of
 from workers.settings import Settings
+from workers.worker import WORKFLOWS
 from workflows import search_attributes
+from workflows.agent_task import AgentTask
+from workflows.host_sweep import HostSweep
 from workflows.merge_turns import MergeTurns
+from workflows.merge_watch import MergeWatch
 from workflows.models.status import Stage
-from workflows.review_desk import ReviewDesk
+from workflows.revert_drill import RevertDrill
+from workflows.revert_merge import RevertMerge
 from workflows.team_budget import TeamBudget
 
 _HEAD = "<!-- Made by `python -m workers.reference`; do not edit. -->\n"
+_WORKFLOW_IDS: dict[type, str] = {
+    AgentTask: "task/<task id>",
+    RevertMerge: "revert/<task id>",
+    RevertDrill: "drill…",
+    MergeWatch: "watch/<task id>",
+    MergeTurns: "merge-turns/<hash>",
+    TeamBudget: "budget/<team>",
+    HostSweep: "sweep/<host>…",
+}
+"""Where dots follow, a schedule of that name adds the time."""
 _SEARCH_ATTRIBUTES = {
     "JourneymanRepository": "Name of the repository.",
     "JourneymanPhase": "1, 2 or 3.",
@@ -180,18 +195,25 @@ def _temporal() -> str:
         lines.append(f"| `{key.name}` | {kind} | {_SEARCH_ATTRIBUTES[key.name]} |")
     lines += ["\n## Stages\n", ", ".join(f"`{stage}`" for stage in Stage) + "\n"]
     lines += ["## Workflows\n", "| workflow | id | what it is |", "|---|---|---|"]
-    lines += ["| `AgentTask` | `task/<task id>` | One task from its intent to its outcome. |"]
-    lines += ["| `RevertMerge` | `revert/<task id>` | Takes one merge back. |"]
-    lines += ["| `MergeTurns` | `merge-turns/<hash>` | The queue of merges onto one base that is busy. |"]
-    lines += ["| `TeamBudget` | `budget/<team>` | What a team uses of model providers on one day. |\n"]
-    lines[-1] = lines[-1].removesuffix("\n")
-    lines += ["| `HostSweep` | `sweep/<host>…` | Removes what a host kept for too long; schedule `sweep/<host>`. |\n"]
-    for title, workflow in (("AgentTask", ReviewDesk), ("MergeTurns", MergeTurns), ("TeamBudget", TeamBudget)):
-        lines += [f"## Messages of `{title}`\n", "| name | kind | meaning |", "|---|---|---|"]
-        for name, function in inspect.getmembers(workflow):
-            if not name.startswith("_") and (kind := _message_kind(function)):
-                lines.append(f"| `{name}` | {kind} | {_one_line(inspect.getdoc(function))} |")
-        lines.append("")
+    lines += [
+        f"| `{workflow.__name__}` | `{_WORKFLOW_IDS[workflow]}` | {_one_line(inspect.getdoc(workflow))} |"
+        for workflow in WORKFLOWS
+    ]
+    lines.append("")
+    for workflow in WORKFLOWS:
+        named = [
+            f"| `{name}` | {kind} | {_one_line(inspect.getdoc(function))} |"
+            for name, function in inspect.getmembers(workflow)
+            if not name.startswith("_") and (kind := _message_kind(function))
+        ]
+        if named:
+            lines += [
+                f"## Messages of `{workflow.__name__}`\n",
+                "| name | kind | meaning |",
+                "|---|---|---|",
+                *named,
+                "",
+            ]
     lines.append("Updates of `AgentTask` take a decision signed by a gateway; one that nobody signed is refused.\n")
     return "\n".join(lines)
 

@@ -13,21 +13,45 @@ from temporalio.client import (
     ScheduleSpec,
     ScheduleUpdate,
 )
+from temporalio.service import RPCError, RPCStatusCode
 
+from activities.policy.drill_table import DrillTable
 from workflows import queues
 from workflows.host_sweep import HostSweep
+from workflows.models.drill import DRILL_WORKFLOW_ID, DrillOrder
 from workflows.models.steps import SweepOrder
+from workflows.revert_drill import RevertDrill
 
 
 async def schedule_sweep(client: Client, host: str, every: timedelta) -> None:
     """Have this host swept. Made once for each host; an interval that has changed counts from now. Raises RPCError."""
     identity = f"sweep/{host}"
+    sweep = ScheduleActionStartWorkflow(
+        HostSweep.run, SweepOrder(host=host), id=identity, task_queue=queues.ORCHESTRATE
+    )
+    await _keep(client, identity, sweep, every)
+
+
+async def schedule_drill(client: Client, table: DrillTable | None) -> None:
+    """Have reverts tried as often as the platform's file says, and no more where it says nothing. Raises RPCError."""
+    if table is not None and table.every_hours:
+        drill = ScheduleActionStartWorkflow(
+            RevertDrill.run, DrillOrder(), id=DRILL_WORKFLOW_ID, task_queue=queues.ORCHESTRATE
+        )
+        await _keep(client, DRILL_WORKFLOW_ID, drill, timedelta(hours=table.every_hours))
+        return
+    try:
+        await client.get_schedule_handle(DRILL_WORKFLOW_ID).delete()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+
+
+async def _keep(client: Client, identity: str, action: ScheduleActionStartWorkflow, every: timedelta) -> None:
     schedule = Schedule(
-        action=ScheduleActionStartWorkflow(
-            HostSweep.run, SweepOrder(host=host), id=identity, task_queue=queues.ORCHESTRATE
-        ),
+        action=action,
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
-        # Of a host that was away one sweep is enough.
+        # Of what was due while nobody was there once is enough.
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(minutes=1)),
     )
     try:

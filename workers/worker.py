@@ -21,7 +21,7 @@ from workers.parts.api import api_steps
 from workers.parts.host import HostParts
 from workers.parts.shared import SharedParts
 from workers.repeating import repeat
-from workers.schedules import schedule_sweep
+from workers.schedules import schedule_drill, schedule_sweep
 from workers.sweeping import sweep
 from workers.unfinished import Unfinished
 from workflows import queues
@@ -30,6 +30,7 @@ from workflows.host_sweep import HostSweep
 from workflows.merge_turns import MergeTurns
 from workflows.merge_watch import MergeWatch
 from workflows.models.run import host_control_queue, host_queue
+from workflows.revert_drill import RevertDrill
 from workflows.revert_merge import RevertMerge
 from workflows.team_budget import TeamBudget
 
@@ -41,7 +42,7 @@ LEASE_CHECK_SECONDS = 5.0
 GATEWAY_CHECK_SECONDS = 2.0
 SWEEP_SECONDS = 60.0
 GIVE_BACK_SECONDS = 5.0
-WORKFLOWS = (AgentTask, RevertMerge, MergeWatch, MergeTurns, TeamBudget, HostSweep)
+WORKFLOWS = (AgentTask, RevertMerge, RevertDrill, MergeWatch, MergeTurns, TeamBudget, HostSweep)
 RUNNER = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules("workflows"))
 """Workflow code is one and the same for every task: importing it anew for each took more than half of a workflow's
 time. That it is deterministic is what tests look at, which do import it anew, with the clock and chance closed.
@@ -133,6 +134,7 @@ async def working(
         chores = [_give_back(client, unfinished)]
         if "api" in serve:
             chores.append(_look_for_ends(client, shared))
+            await schedule_drill(client, shared.owners.platform().drill)
         if host is not None:
             with contextlib.suppress(HaltsUnreadable):
                 # Before any step: until it is known what is halted, nothing begins.

@@ -1,5 +1,6 @@
 """Asking people something while a task waits, and what happens when nobody answers."""
 
+import contextlib
 from datetime import timedelta
 
 from temporalio import workflow
@@ -50,16 +51,14 @@ class Asking:
         )
         before = self._progress.status.stage
         self._progress.enter(Stage.QUESTION, message=text, question=question)
-        try:
+        # Nothing may be done on the way out of here: a task that is dropped from memory while it asks leaves it, too.
+        with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
                 lambda: self._answer is not None,
                 timeout=timedelta(seconds=seconds),
                 timeout_summary=f"an answer to {question.id}",
             )
-        except TimeoutError:
-            pass
-        finally:
-            self._progress.change(question=None)
+        self._progress.change(question=None)
         continues = self._answer is not None and self._answer.decision.choice is Choice.CONTINUE
         if continues or kind is QuestionKind.EGRESS:
             self._progress.enter(before, message="")

@@ -23,7 +23,7 @@ class Progress:
         """Of the last placement; the workspace's base commit states it."""
 
     def enter(self, stage: Stage, message: str | None = None, **changes: Any) -> None:
-        """Begin a stage; the one before ends now."""
+        """Begin a stage; the one before ends now, and so does its question."""
         now = workflow.now()
         spans = [*self.status.spans]
         if spans and spans[-1].ended is None:
@@ -33,7 +33,8 @@ class Progress:
         waits_for = WAITS_FOR.get(stage, "")
         if message is None:
             message = "" if waits_for else self.status.message
-        self.change(stage=stage, waits_for=waits_for, message=message, spans=tuple(spans), **changes)
+        told = {"question": None, "waits_for": waits_for, "message": message, "spans": tuple(spans)}
+        self.change(stage=stage, **told | changes)
         if news := self._told.news(self.status):
             workflow.upsert_search_attributes(news)
 

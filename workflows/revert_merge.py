@@ -36,9 +36,10 @@ class RevertMerge:
                     merge_commit=request.merge_commit,
                     signed=request.signed,
                     requested_at=request.asked_at.timestamp(),
+                    is_drill=request.is_drill,
                 ),
                 task_queue=queues.API,
-                start_to_close_timeout=timeouts.OUTWARD,
+                start_to_close_timeout=timeouts.REVERT,
                 heartbeat_timeout=timeouts.HEARTBEAT,
                 schedule_to_close_timeout=timeouts.REVERT,
                 retry_policy=timeouts.FEW,
@@ -48,6 +49,13 @@ class RevertMerge:
             # Whoever asks again finds out first whether this one came through after all.
             detail = f"the revert did not come through: {message_of(error)}"
             result = RevertResult(outcome=RevertOutcome.REFUSED, detail=detail)
+        if not request.is_drill:
+            await self._record(request, result)
+        workflow.set_current_details(f"**{result.outcome}** `{result.commit[:12]}` {as_code(result.detail, 400)}")
+        return result
+
+    async def _record(self, request: RevertRequest, result: RevertResult) -> None:
+        """Into the task's chain; a drill has no task, and its own record."""
         await workflow.execute_activity_method(
             RecordSteps.record,
             RecordOrder(
@@ -64,5 +72,3 @@ class RevertMerge:
             retry_policy=timeouts.PATIENT,
             summary=f"record: {result.outcome}",
         )
-        workflow.set_current_details(f"**{result.outcome}** `{result.commit[:12]}` {as_code(result.detail, 400)}")
-        return result

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from temporalio import activity
 
+from workflows.models.drill import CanaryOrder, CanaryProposal, DrillResult
 from workflows.models.evidence import Evaluation
 from workflows.models.gate import Verdict
 from workflows.models.packages import PackageChanges
@@ -113,6 +114,19 @@ class WatchSteps(Protocol):
 
     @activity.defn(name="look_at_base")
     async def look_at_base(self, order: LookOrder) -> BaseState: ...
+
+
+class DrillSteps(Protocol):
+    """Try a revert in the canary repository."""
+
+    @activity.defn(name="propose_canary")
+    async def propose_canary(self, order: CanaryOrder) -> CanaryProposal: ...
+
+    @activity.defn(name="merge_canary")
+    async def merge_canary(self, order: CanaryOrder) -> MergeResult: ...
+
+    @activity.defn(name="finish_drill")
+    async def finish_drill(self, result: DrillResult) -> DrillResult: ...
 
 
 class TurnSteps(Protocol):

@@ -13,9 +13,11 @@ FORGE = timedelta(minutes=5)
 MERGE = timedelta(minutes=10)
 """For a merge with all its tries; then people are told what was in its way."""
 REVERT = timedelta(minutes=2)
-"""For a revert with all its tries: whoever asks for one has no more time than this."""
+"""For a revert with all its tries, and for each of them: a slow forge may need most of it, and whoever asks for one has
+no more time than this. A worker that dies is noticed by its heartbeat.
+"""
 OUTWARD = timedelta(minutes=1)
-"""One try of either."""
+"""One try of a merge."""
 PREPARE = timedelta(minutes=60)
 """Clone, check out and, on first use, build the environment layer."""
 ROOM = (timedelta(seconds=5), timedelta(minutes=5))

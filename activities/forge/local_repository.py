@@ -61,11 +61,7 @@ class LocalRepository:
         return listed.decode().split()[0] if listed.strip() else None
 
     async def contains(self, tip: str, commit: str) -> bool:
-        """Whether a commit is part of a history."""
-        if await self._git.exit_code(
-            "cat-file", "-e", f"{commit}^{{commit}}", git_dir=self.git_directory, uid=self._owner
-        ):
-            return False
+        """Whether a commit is part of a history; one that is not here is part of none."""
         code = await self._git.exit_code(
             "merge-base", "--is-ancestor", commit, tip, git_dir=self.git_directory, uid=self._owner
         )
@@ -100,15 +96,6 @@ class LocalRepository:
 
     async def commit(self, tree: str, parents: tuple[str, ...], message: str, *, when: int | None = None) -> str:
         """Make a commit, on no branch yet. `when`, unix seconds, makes the same again the same commit."""
-        resolved = (
-            (
-                await self.run(
-                    "rev-parse", "--verify", tree if "^" in tree else f"{tree}^{{tree}}", purpose="reading a tree"
-                )
-            )
-            .decode()
-            .strip()
-        )
         identity: dict[str, str] = {}
         for role in ("AUTHOR", "COMMITTER"):
             identity |= {
@@ -119,7 +106,7 @@ class LocalRepository:
         arguments = [argument for parent in parents for argument in ("-p", parent)]
         written = await self.run(
             "commit-tree",
-            resolved,
+            tree,
             *arguments,
             "-F",
             "-",

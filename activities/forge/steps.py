@@ -11,6 +11,7 @@ from activities.callers import only_called_by
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested, AttestedMerge, AttestedPatch, UsedDecision
 from activities.decisions.authority import AnsweredAlready, Authority
+from activities.decisions.drills import Drills
 from activities.decisions.halts import Halted, HaltRecord
 from activities.decisions.refused import ActionRefused
 from activities.decisions.trust import Demotion, TrustRecords
@@ -30,6 +31,7 @@ from activities.policy.current import CurrentPolicy
 from activities.repository.git import GitError
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
+from workflows.models.drill import DRILL
 from workflows.models.evidence import Evidence
 from workflows.models.halt import Work
 from workflows.models.intent import task_workflow_id
@@ -73,6 +75,7 @@ class ForgeActivities:
         watch: BaseWatch,
         whose_turn: WhoseTurn,
         halts: HaltRecord,
+        drills: Drills,
     ) -> None:
         self._forge = forge
         self._admissions = admissions
@@ -87,6 +90,7 @@ class ForgeActivities:
         self._watch = watch
         self._whose_turn = whose_turn
         self._halts = halts
+        self._drills = drills
 
     @activity.defn(name="propose")
     @step
@@ -204,6 +208,9 @@ class ForgeActivities:
                 task, merge = await self._authority.may_revert(order)
                 decision = order.signed.decision
                 by, why = decision.person.id, decision.message
+            elif order.is_drill:
+                task, merge = await self._drills.may_revert(order)
+                by, why = DRILL, "It was merged to try this."
             else:
                 task, merge, red = await self._watch.may_revert(order)
                 by, why = POLICY, f"{red.name} turned bad on {red.commit[:12]}: {red.detail}"
@@ -214,9 +221,9 @@ class ForgeActivities:
             return RevertResult(outcome=RevertOutcome.REFUSED, detail=str(refused))
         message = revert_message(task, merge.commit, by, why)
         result = await self._forge.revert(task, merge.commit, message)
-        if result.outcome is RevertOutcome.CONFLICT:
+        if result.outcome is RevertOutcome.CONFLICT and not order.is_drill:
             result = await self._hand_to_people(task, merge, message, result)
-        if result.outcome.is_back:
+        if result.outcome.is_back and not order.is_drill:
             # What had to be taken back was trusted too much: it takes an owner's word to trust such work again.
             await self._trust.demote(
                 Demotion(

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, ByteSize, Field, field_validator, model_val
 from activities.policy.agent_tables import AgentEntry, ProviderEntry
 from activities.policy.budgets import BudgetTable
 from activities.policy.document import Document
+from activities.policy.drill_table import DrillTable
 from activities.policy.gate_tables import GateTable, GateTightening
 from activities.policy.limit_tables import LimitTables
 from activities.policy.sandbox_tables import Image, SandboxTable
@@ -84,6 +85,7 @@ class PlatformPolicy(Document):
     limits: LimitTables = LimitTables()
     budget: BudgetTable = BudgetTable()
     gate: GateTable = GateTable()
+    drill: DrillTable | None = None
     feedback_rounds: int = Field(default=2, ge=0, le=10)
     """How often a failing evaluation goes back to the agent before a person is asked."""
     tool_calls: int = Field(default=40, gt=0)

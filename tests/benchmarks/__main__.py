@@ -31,6 +31,7 @@ from tests.benchmarks import (
     overhead,
     parked,
     processor,
+    revert,
     sandbox_start,
     script,
     throughput,
@@ -52,6 +53,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "meter": meter.measure,
     "throughput": throughput.measure,
     "processor": processor.measure,
+    "revert": revert.measure,
     "parked": parked.measure,
     "burst": burst.measure,
 }

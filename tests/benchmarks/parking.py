@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from temporalio import activity
 from temporalio.client import Client
@@ -62,7 +63,9 @@ class _Base:
 class ParkingSteps:
     """The steps of a host, answered without a sandbox."""
 
-    def __init__(self, shared: SharedParts, attested: Attested) -> None:
+    def __init__(self, shared: SharedParts, attested: Attested, *, own_files: bool) -> None:
+        """`own_files`: each patch adds a file of its own instead, so that those of one repository merge cleanly."""
+        self._own_files = own_files
         self._shared = shared
         self._attested = attested
         self._bases: dict[str, asyncio.Task[_Base]] = {}
@@ -101,7 +104,7 @@ class ParkingSteps:
 
     @activity.defn(name="export_patch")
     async def export_patch(self, order: ExportOrder) -> ExportResult:
-        """The mended file as a commit on base, the same for all tasks of a repository."""
+        """A commit on base, the same for all tasks of a repository unless each adds a file of its own."""
         patch = await self._patch(order)
         made = AttestedPatch(patch=patch, run_id=order.run.run_id, round=order.round)
         await self._attested.add_patch(order.task.id, made)
@@ -159,18 +162,20 @@ class ParkingSteps:
         return await self._shared.artifacts.put(text.encode(), name=name, media_type="text/plain")
 
     async def _patch(self, order: ExportOrder) -> Patch:
-        url = order.task.repository.url
-        if url not in self._patches:
-            self._patches[url] = asyncio.create_task(self._make_patch(order))
-        return await asyncio.shield(self._patches[url])
+        key = order.task.id if self._own_files else order.task.repository.url
+        if key not in self._patches:
+            self._patches[key] = asyncio.create_task(self._make_patch(order))
+        return await asyncio.shield(self._patches[key])
 
     async def _make_patch(self, order: ExportOrder) -> Patch:
         base = await self._base(order.task)
+        mirror = self._shared.mirrors.of(order.task.repository.url)
+        own = f"own/{order.task.id}.py"
         return await self._shared.patches.make(
-            self._shared.mirrors.of(order.task.repository.url),
+            mirror,
             order.task.id,
             base=base.commit,
-            tree=base.mended,
+            tree=await self._changed(mirror, base.commit, own) if self._own_files else base.mended,
             message=commit_message(order.task, order.run, order.context.manifest.sha256),
             when=datetime.now(UTC),
         )
@@ -190,12 +195,12 @@ class ParkingSteps:
                 "rev-parse", f"{commit}^{{tree}}", purpose="reading base", git_dir=mirror.path
             ),
             policy=await self._shared.policies.of(mirror, commit, task),
-            mended=await self._mended(mirror, commit),
+            mended=await self._changed(mirror, commit, "calc.py"),
         )
 
-    async def _mended(self, mirror: Mirror, base: str) -> str:
-        """The tree of base with the one file changed."""
-        index = mirror.vault / "index-mended"
+    async def _changed(self, mirror: Mirror, base: str, path: str) -> str:
+        """The tree of base with the one file changed or added."""
+        index = mirror.vault / f"index-{Path(path).stem}"
 
         async def run(*command: str, stdin: bytes = b"") -> str:
             told = await self._shared.git.run(
@@ -210,19 +215,19 @@ class ParkingSteps:
         try:
             await run("read-tree", base)
             blob = await run("hash-object", "-w", "--stdin", stdin=MENDED.encode())
-            await run("update-index", "--cacheinfo", f"100644,{blob},calc.py")
+            await run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
             return await run("write-tree")
         finally:
             index.unlink(missing_ok=True)
 
 
 @asynccontextmanager
-async def parking(client: Client, shared: SharedParts) -> AsyncIterator[asyncio.Semaphore]:
+async def parking(client: Client, shared: SharedParts, *, own_files: bool = False) -> AsyncIterator[asyncio.Semaphore]:
     """Serve every queue until the block ends: workflows and the forge as a worker does, a host by the steps above.
 
     Gives the host's free places: whoever asks for a task acquires one first.
     """
-    steps = ParkingSteps(shared, shared.attesting())
+    steps = ParkingSteps(shared, shared.attesting(), own_files=own_files)
     host = Placement(host=_HOST)
     work = (steps.gather_context, steps.run_agent, steps.export_patch, steps.evaluate, steps.release)
     workers = [

@@ -66,11 +66,15 @@ async def _task(installation: Installation, repository: Path) -> None:
 
 
 @asynccontextmanager
-async def serving_process(command: str, settings: Settings) -> AsyncIterator[psutil.Process]:
-    """A part with its default settings but for where its state and Temporal are, until the block ends."""
+async def serving_process(command: str, settings: Settings, **more: str) -> AsyncIterator[psutil.Process]:
+    """A part with its default settings but for where its state and Temporal are, until the block ends.
+
+    `more`: of its environment.
+    """
     environment = os.environ | {
         "JOURNEYMAN_STATE": str(settings.state),
         "JOURNEYMAN_TEMPORAL_ADDRESS": settings.temporal_address,
+        **more,
     }
     process = await asyncio.create_subprocess_exec(
         str(program("journeyman")), command, env=environment, stdout=asyncio.subprocess.PIPE

@@ -40,6 +40,7 @@ from workflows.host_sweep import HostSweep
 from workflows.merge_watch import MergeWatch
 from workflows.models.checkpoint import Checkpoint
 from workflows.models.decision import Action, Decision
+from workflows.models.drill import DRILL_WORKFLOW_ID, DrillOrder
 from workflows.models.evidence import Finding, Severity
 from workflows.models.gate import ApprovalNeeds, Permit
 from workflows.models.intent import revert_workflow_id, watch_workflow_id
@@ -61,12 +62,14 @@ from workflows.models.steps import RebaseResult, RunOrder, SweepOrder
 from workflows.models.turn import turns_workflow_id
 from workflows.models.usage import Budget, Metered, team_budget_workflow_id
 from workflows.models.watch import BaseState, WatchOrder
+from workflows.revert_drill import RevertDrill
 from workflows.revert_merge import RevertMerge
 
 HERE = Path(__file__).parent
 SWEPT = HERE / "host_sweep" / "swept.json"
 WATCHED = HERE / "merge_watch" / "watched.json"
 PREPARED = HERE / "merge_watch" / "prepared.json"
+DRILLED = HERE / "revert_drill" / "drilled.json"
 REVERTED = HERE / "revert_merge" / "reverted.json"
 RED = Observation(
     repository="/r", commit="a" * 40, name="ci", good=False, person=ALICE, observed_at=datetime(2026, 1, 1, tzinfo=UTC)
@@ -344,6 +347,17 @@ class Recorder:
             await handle.result()
             await _write(handle, REVERTED)
 
+    async def drilled(self) -> None:
+        """Base of the canary has moved once in between."""
+        script = Script()
+        script.canary = lambda: MergeOutcome.MERGED if script.count("merge_canary") > 1 else MergeOutcome.BASE_MOVED
+        async with workers(self._client, script):
+            handle = await self._client.start_workflow(
+                RevertDrill.run, DrillOrder(), id=DRILL_WORKFLOW_ID, task_queue=queues.ORCHESTRATE
+            )
+            await handle.result()
+            await _write(handle, DRILLED)
+
     async def swept(self) -> None:
         """One sweep of a host."""
         async with workers(self._client, Script()):
@@ -375,6 +389,7 @@ PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.day_counted,
     Recorder.turn_taken,
     Recorder.reverted,
+    Recorder.drilled,
     Recorder.swept,
     Recorder.watched,
     Recorder.prepared,

@@ -76,14 +76,21 @@ ROOT = WORKSPACE
 """Where the workspace is inside."""
 FEEDBACK = "not accepted"
 """What a prompt says that carries the findings of an evaluation."""
+INTERRUPTED = "You were interrupted"
+"""What a prompt says to an agent that goes on where a run was ended or lost."""
 
 
 @dataclass
 class Script:
-    """Turns in order. `after_feedback`, if given, is what is said when the prompt carries an evaluation's findings."""
+    """Turns in order, and others for prompts that say something else; the last that people said counts."""
 
     turns: Sequence[Turn]
     after_feedback: Sequence[Turn] = ()
+    """Where the prompt carries an evaluation's findings."""
+    after_interruption: Sequence[Turn] = ()
+    """Where it says that the agent goes on."""
+    stall_at: int | None = None
+    """How often the model has answered when it stalls, before any interruption."""
     troubles: list[Trouble] = field(default_factory=list)
     """Of the first answers, one each."""
     always: Trouble | None = None
@@ -93,8 +100,16 @@ class Script:
 
     def turn(self, prompt: str, answered: int) -> Turn:
         """The answer to a prompt after which the model has answered so many times already."""
-        turns = self.after_feedback if self.after_feedback and FEEDBACK in prompt else self.turns
+        turns = self.turns
+        if self.after_feedback and FEEDBACK in prompt:
+            turns = self.after_feedback
+        if self.after_interruption and INTERRUPTED in prompt:
+            turns = self.after_interruption
         return turns[answered] if answered < len(turns) else Turn(text="There is nothing more to do.")
+
+    def stalls(self, prompt: str, answered: int) -> bool:
+        """Whether the model says nothing more here."""
+        return answered == self.stall_at and INTERRUPTED not in prompt
 
     def next_trouble(self) -> Trouble | None:
         return self.troubles.pop(0) if self.troubles else self.always

@@ -87,6 +87,7 @@ def model_server(script: Script, *, address: str = "127.0.0.1", port: int = 0) -
             turn = Turn(text=SIDE_ANSWER)
             if dialect.offered(request):
                 turn = server.script.turn(*dialect.position(request))
+                trouble = Trouble.STALL if server.script.stalls(*dialect.position(request)) else trouble
             answer = dialect.answer(turn, request, next(numbers))
             if request.get("stream"):
                 self._streamed(dialect, answer, request, trouble)

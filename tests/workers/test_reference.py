@@ -1,5 +1,6 @@
 """Nothing a user can set, type or look for is undocumented."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -7,9 +8,12 @@ import pytest
 
 from workers.reference import commands, pages
 from workers.settings import Settings
+from workers.worker import WORKFLOWS
 from workflows import search_attributes
 
 ROOT = Path(__file__).parents[2]
+MESSAGE_MARKS = ("_defn", "__temporal_query_definition", "__temporal_signal_definition")
+"""What Temporal's decorators leave on updates, queries and signals."""
 
 
 @pytest.mark.parametrize("name", sorted(pages()))
@@ -41,18 +45,11 @@ def test_every_search_attribute_and_message_is_documented() -> None:
     page = (ROOT / "docs" / "reference" / "temporal.md").read_text()
     for key in search_attributes.ALL:
         assert f"`{key.name}`" in page
-    for message in (
-        "approve",
-        "request_changes",
-        "reject",
-        "merge",
-        "answer",
-        "withdraw",
-        "cancel",
-        "status",
-        "turn_came",
-    ):
-        assert f"| `{message}` |" in page
+    for workflow in WORKFLOWS:
+        assert f"| `{workflow.__name__}` |" in page
+        for name, function in inspect.getmembers(workflow):
+            if any(hasattr(function, mark) for mark in MESSAGE_MARKS):
+                assert f"| `{name}` |" in page
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:

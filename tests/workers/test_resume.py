@@ -49,12 +49,12 @@ say(type="result", text="add() adds now")
 
 
 @asynccontextmanager
-async def two_hosts(state: Path) -> AsyncIterator[tuple[Installation, Machine, Machine]]:
+async def two_hosts(state: Path, configuration: str = "") -> AsyncIterator[tuple[Installation, Machine, Machine]]:
     """Temporal and the gateway here, and two workers that are not started yet."""
     agents = configure(
         state,
         f'[agents.keeper]\ncommand = ["python3", "/opt/agent/agent.py"]\n'
-        f'mounts = [{{ source = "{state}/program", target = "/opt/agent" }}]',
+        f'mounts = [{{ source = "{state}/program", target = "/opt/agent" }}]\n{configuration}',
     )
     (state / "program").mkdir(mode=0o755)
     (state / "program" / "agent.py").write_text(AGENT)

@@ -24,6 +24,7 @@ from workflows.agent_task import AgentTask
 from workflows.models.artifact import ArtifactRef
 from workflows.models.checkpoint import Checkpoint
 from workflows.models.decision import Action, Decision, DecisionReceipt, SignedDecision
+from workflows.models.drill import CanaryOrder, CanaryProposal, DrillResult
 from workflows.models.evidence import CheckRun, Evaluation, Finding, Severity
 from workflows.models.gate import Permit, Risk, RiskTier, Verdict
 from workflows.models.intent import Intent, task_id, task_workflow_id
@@ -119,6 +120,7 @@ class Script:
         self.reverted: Callable[[RevertOrder], RevertResult] = lambda order: RevertResult(
             outcome=RevertOutcome.REVERTED, commit=sha("revert")
         )
+        self.canary: Callable[[], MergeOutcome] = lambda: MergeOutcome.MERGED
         self.rebased: Callable[[RebaseOrder], RebaseResult] = lambda order: RebaseResult()
         self.run: Callable[[RunOrder], RunResult] = lambda order: RunResult(
             run_id=order.run_id, end=RunEnd.EXITED, exit_code=0, succeeded=True, summary="mended it", agent="scripted"
@@ -285,6 +287,23 @@ class ScriptedSteps:
         self.s._note("revert", order)
         return self.s.reverted(order)
 
+    @activity.defn(name="propose_canary")
+    async def propose_canary(self, order: CanaryOrder) -> CanaryProposal:
+        self.s._note("propose_canary", order)
+        task = a_task(id=order.drill_id)
+        pull = PullRequest(number=1, url="local:/r#1", head=task.branch, base=task.base)
+        return CanaryProposal(task=task, patch=a_patch("canary"), pull_request=pull)
+
+    @activity.defn(name="merge_canary")
+    async def merge_canary(self, order: CanaryOrder) -> MergeResult:
+        self.s._note("merge_canary", order)
+        return MergeResult(outcome=self.s.canary(), commit=sha("merge"), base_commit=sha("merge"))
+
+    @activity.defn(name="finish_drill")
+    async def finish_drill(self, result: DrillResult) -> DrillResult:
+        self.s._note("finish_drill", result)
+        return result
+
     @activity.defn(name="verify_decision")
     async def verify_decision(self, order: DecisionOrder) -> DecisionVerdict:
         self.s._note("verify_decision", order)
@@ -338,6 +357,9 @@ API_STEPS = (
     "merge",
     "close_pull_request",
     "revert",
+    "propose_canary",
+    "merge_canary",
+    "finish_drill",
     "verify_decision",
     "record",
 )

@@ -25,10 +25,16 @@ async def test_a_stored_history_replays(path: Path) -> None:
 def test_there_is_a_history_of_every_path() -> None:
     stored = {str(path.relative_to(HISTORIES)) for path in STORED}
     taken = [path.__name__.replace("_", "-") for path in PATHS]
-    others = {"reverted": "revert_merge", "swept": "host_sweep", "watched": "merge_watch", "prepared": "merge_watch"}
+    others = {
+        "reverted": "revert_merge",
+        "drilled": "revert_drill",
+        "swept": "host_sweep",
+        "watched": "merge_watch",
+        "prepared": "merge_watch",
+    }
     wanted = {f"{others.get(name, 'agent_task')}/{name}.json" for name in taken}
     # What tasks share has a history of its own beside that of a task which used it.
     wanted |= {"team_budget/day-counted.json", "merge_turns/turn-taken.json"}
-    every = {"AgentTask", "RevertMerge", "TeamBudget", "MergeTurns", "HostSweep", "MergeWatch"}
+    every = {"AgentTask", "RevertMerge", "TeamBudget", "MergeTurns", "HostSweep", "MergeWatch", "RevertDrill"}
     assert {workflow.__name__ for workflow in WORKFLOWS} == every
     assert wanted == stored

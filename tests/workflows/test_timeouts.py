@@ -65,6 +65,20 @@ async def test_temporal_misses_every_step_that_nobody_is_at_within_half_a_minute
     assert {step: after for step, after in missed.items() if after > timeouts.HEARTBEAT} == {}
 
 
+async def test_a_revert_on_a_slow_forge_is_not_begun_anew_within_its_two_minutes(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    """A forge that takes 5 s for each of a revert's requests needs a minute for one try."""
+    events = (await (await _revert(temporal, signer)).fetch_history()).events
+    (revert,) = [
+        event.activity_task_scheduled_event_attributes
+        for event in events
+        if event.activity_task_scheduled_event_attributes.activity_type.name == "revert"
+    ]
+    assert revert.start_to_close_timeout.ToTimedelta() == timedelta(minutes=2)
+    assert revert.schedule_to_close_timeout.ToTimedelta() == timedelta(minutes=2)
+
+
 async def _revert(temporal: Client, signer: DecisionSigner) -> WorkflowHandle[Any, Any]:
     task, now = a_task(), datetime.now(UTC)
     decision = Decision(

@@ -31,6 +31,7 @@ from workers.gateway.messages import (
     Where,
 )
 from workflows.models.decision import DecisionReceipt
+from workflows.models.drill import DrillResult
 from workflows.models.evidence import Evidence
 from workflows.models.pull_request import RevertResult
 from workflows.models.trace import Span
@@ -132,6 +133,14 @@ class GatewayClient:
     def revert(self, task: str, asked: NewDecision) -> RevertResult:
         """Take a merge back and wait for the result."""
         return self._ask(RevertResult, "POST", f"{_task(task)}/revert", asked)
+
+    def drill(self) -> DrillResult:
+        """Try a revert in the canary repository and wait for the result."""
+        return self._ask(DrillResult, "POST", "/drills")
+
+    def drills(self) -> list[DrillResult]:
+        """What came of those of the newest month, the newest first."""
+        return self._ask(list[DrillResult], "GET", "/drills")
 
     def merged(self, where: Where) -> list[MergedLine]:
         """Merged tasks that fit, the newest first, with what taking them back in that order would come to."""

@@ -12,7 +12,7 @@ from activities.archive.chains import Chains
 from activities.archive.objects import Objects
 from activities.archive.schema import require_current
 from activities.archive.tombstones import SignedTombstones
-from activities.decisions import halts, host_answers, observations, trust
+from activities.decisions import drills, halts, host_answers, observations, trust
 from activities.decisions.attested import WORKER
 from activities.decisions.keys import SigningKey, TrustedKeys
 from activities.decisions.signed_record import SignedRecord
@@ -36,7 +36,7 @@ BEYOND = (
     "words of theirs that somebody else repeated in other words",
 )
 """What no command here can take back."""
-BESIDE_TASKS = (host_answers.FOLDER, trust.FOLDER, observations.FOLDER, halts.FOLDER)
+BESIDE_TASKS = (host_answers.FOLDER, trust.FOLDER, observations.FOLDER, halts.FOLDER, drills.FOLDER)
 """Folders of chains that name people and belong to no task."""
 
 

@@ -18,6 +18,7 @@ from activities.policy.people import accounts
 from workers.gateway.admission import Admission
 from workers.gateway.bounds import BoundedBodies
 from workers.gateway.deciding import Deciding
+from workers.gateway.drilling import Drilling
 from workers.gateway.halting import Halting
 from workers.gateway.incidents import Incidents
 from workers.gateway.messages import (
@@ -44,6 +45,7 @@ from workers.gateway.refusals import Forbidden, Refused, Unavailable
 from workers.gateway.tracing import Asked, RequestTraces
 from workers.gateway.trusting import Trusting
 from workflows.models.decision import DecisionReceipt
+from workflows.models.drill import DrillResult
 from workflows.models.evidence import Evidence
 from workflows.models.person import Person
 from workflows.models.pull_request import RevertResult
@@ -77,6 +79,7 @@ def gateway_app(
     trusting: Trusting,
     observing: Observing,
     incidents: Incidents,
+    drilling: Drilling,
     reading: Reading,
     outputs: Outputs,
     traces: RequestTraces,
@@ -160,6 +163,14 @@ def gateway_app(
     @app.post("/merged")
     async def merged(where: Where) -> list[MergedLine]:
         return await incidents.merged(where)
+
+    @app.post("/drills")
+    async def drill(who: Person = person) -> DrillResult:
+        return await drilling.drill(who)
+
+    @app.get("/drills")
+    async def drills() -> list[DrillResult]:
+        return await drilling.newest()
 
     @app.get("/hosts")
     async def hosts(repository: str) -> list[HostAnswer]:

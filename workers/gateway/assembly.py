@@ -10,6 +10,7 @@ from activities.forge.revert_preview import RevertPreviews
 from workers.gateway.admission import Admission
 from workers.gateway.app import gateway_app, identify_by_socket
 from workers.gateway.deciding import Deciding
+from workers.gateway.drilling import Drilling
 from workers.gateway.halting import Halting
 from workers.gateway.incidents import Incidents
 from workers.gateway.observing import Observing
@@ -80,6 +81,7 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
         trusting,
         observing,
         incidents,
+        Drilling(client, parts.drills, parts.owners),
         reading,
         outputs,
         traces,

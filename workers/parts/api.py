@@ -7,6 +7,7 @@ from temporalio.client import Client
 
 from activities.archive.steps import RecordActivities
 from activities.budget import BudgetActivities
+from activities.forge.drill import DrillActivities
 from activities.forge.revert_preview import RevertPreviews
 from activities.forge.steps import ForgeActivities
 from activities.forge.turns import MergeTurnActivities
@@ -20,6 +21,7 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
     """All of them; they need no host and no sandbox."""
     attested = shared.attesting()
     turns, budget = MergeTurnActivities(client), BudgetActivities(client)
+    halts, drills = read_halts(shared.settings, shared.objects), shared.drilling()
     forge = ForgeActivities(
         shared.forge,
         shared.admissions,
@@ -33,10 +35,21 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         trust=shared.demoting(),
         watch=shared.watch,
         whose_turn=turns.whose,
-        halts=read_halts(shared.settings, shared.objects),
+        halts=halts,
+        drills=drills,
     )
     gate = GateActivities(shared.gate, shared.admissions, shared.authority, attested)
     watch = WatchActivities(shared.watch, shared.admissions, attested, RevertPreviews(shared.git, shared.mirrors))
+    drill = DrillActivities(
+        shared.forge,
+        shared.git,
+        shared.mirrors,
+        shared.patches,
+        shared.artifacts,
+        shared.owners,
+        drills,
+        halts,
+    )
     record = RecordActivities(
         shared.chains,
         shared.ended,
@@ -54,6 +67,9 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         forge.merge,
         forge.close_pull_request,
         forge.revert,
+        drill.propose_canary,
+        drill.merge_canary,
+        drill.finish_drill,
         turns.take_turn,
         turns.give_turn_back,
         budget.reserve_budget,

@@ -20,6 +20,8 @@ from activities.archive.tombstones import SignedTombstones
 from activities.decisions.admissions import Admissions
 from activities.decisions.attested import WORKER, Attested
 from activities.decisions.authority import Authority
+from activities.decisions.drills import FOLDER as DRILLS
+from activities.decisions.drills import Drills
 from activities.decisions.host_answers import FOLDER, HostAnswers
 from activities.decisions.keys import SigningKey, TrustedKeys
 from activities.decisions.observations import FOLDER as OBSERVATIONS
@@ -136,6 +138,15 @@ class SharedParts:
     def watch(self) -> BaseWatch:
         """Whether base has turned red by a merge."""
         return BaseWatch(self.git, self.mirrors, self.observations, self.admissions, self.attested)
+
+    @property
+    def drills(self) -> Drills:
+        """What came of drills, to be read."""
+        return Drills(Chains(self.objects, DRILLS, self.gateways), self.workers)
+
+    def drilling(self) -> Drills:
+        """The same, to be added to with the worker's key."""
+        return Drills(Chains(self.objects, DRILLS, self.gateways), self.workers, self._worker_key())
 
     @property
     def attested(self) -> Attested:

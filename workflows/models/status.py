@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from workflows.models.base import Model
 from workflows.models.decision import SignedDecision
+from workflows.models.drill import DRILL
 from workflows.models.evidence import Evaluation
 from workflows.models.gate import Risk, Verdict
 from workflows.models.patch import Patch
@@ -131,7 +132,8 @@ class RevertRequest(Model):
     signed: SignedDecision | None = None
     """A person's; None where policy takes back what it merged."""
     requested_at: datetime | None = None
-    """When policy found that base has turned red."""
+    """When policy found that base has turned red, or a drill had merged its change."""
+    is_drill: bool = False
 
     @property
     def asked_at(self) -> datetime:
@@ -142,5 +144,7 @@ class RevertRequest(Model):
 
     @property
     def asked_by(self) -> str:
-        """A person's id, or `policy`."""
-        return self.signed.decision.person.id if self.signed is not None else POLICY
+        """A person's id, `policy`, or `drill`."""
+        if self.signed is not None:
+            return self.signed.decision.person.id
+        return DRILL if self.is_drill else POLICY

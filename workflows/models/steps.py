@@ -222,7 +222,9 @@ class RevertOrder(Model):
     signed: SignedDecision | None = None
     """A person's; None where policy takes back what it merged: the step finds out for itself whether base is red."""
     requested_at: float
-    """Unix seconds when the person asked, or policy found base red."""
+    """Unix seconds when the person asked, policy found base red, or a drill had merged its change."""
+    is_drill: bool = False
+    """Whether it takes back what a drill merged: the step finds out for itself whether one did."""
 
 
 class RecordOrder(Model):
