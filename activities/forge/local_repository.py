@@ -11,8 +11,6 @@ from activities.repository.ownership import git_directory, owner_of, refuse_part
 from activities.repository.patches import BOT_MAIL, BOT_NAME
 from workflows.models.patch import Patch
 
-REVERTS = "Journeyman-Reverts"
-"""Trailer of a revert commit: the merge that it takes back."""
 KEPT = "refs/journeyman/kept/"
 """Below it, by branch: commits that somebody pushed to a task's branch before it was moved or deleted."""
 _MOST_NAMED = 20
@@ -89,21 +87,6 @@ class LocalRepository:
             commit, *parents = line.split()
             if patch.head in parents[1:]:
                 return commit
-        return None
-
-    async def revert_of(self, merge_commit: str, tip: str) -> str | None:
-        """The commit that took a merge back, if it is there and what the merge brought has not come back since.
-
-        Anybody who can push may write a trailer, or revert a revert: what base has counts, and the trailer where later
-        work is in the way of telling.
-        """
-        form = f"--format=%H %(trailers:key={REVERTS},valueonly,separator=%x20)"
-        lines = await self.run("log", form, f"{merge_commit}..{tip}", purpose="looking for the revert")
-        for line in lines.decode(errors="replace").splitlines():
-            commit, *reverted = line.split()
-            if merge_commit in reverted:
-                tree, conflicts = await self.undo(merge_commit, tip)
-                return commit if conflicts or tree == await self.tree_of(tip) else None
         return None
 
     async def tree_of(self, commit: str) -> str:

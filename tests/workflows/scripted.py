@@ -276,6 +276,7 @@ class ScriptedSteps:
         self.s._note("merge", order)
         self.s.entered_merge.set()
         await self.s.holds_merge.wait()
+        self.s.refuse_halted("merge")
         return self.s.merged(order)
 
     @activity.defn(name="close_pull_request")
