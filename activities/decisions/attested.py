@@ -17,6 +17,7 @@ from workflows.models.evidence import CheckRun, Evaluation
 from workflows.models.gate import Verdict
 from workflows.models.patch import Patch
 from workflows.models.policy import TaskPolicy
+from workflows.models.pull_request import RevertResult
 from workflows.models.run import RunResult
 
 WORKER = "worker"
@@ -25,6 +26,7 @@ RUN = "run"
 PATCH = "patch"
 EVIDENCE = "evidence"
 CHECKPOINT = "checkpoint"
+MERGING = "merging"
 MERGE = "merge"
 USED = "used"
 VERDICT = "verdict"
@@ -57,9 +59,10 @@ class AttestedEvidence(Model):
 
 
 class AttestedMerge(Model):
-    """A merge that was made."""
+    """A merge that was made, or is about to be."""
 
     commit: str
+    """Empty of one that is about to be."""
     head: str
     base: str
     """The branch."""
@@ -80,6 +83,8 @@ class UsedDecision(Model):
 
     signature: str
     why: str
+    revert: RevertResult | None = None
+    """The whole answer, of a decision to take a merge back."""
 
 
 class Attested:
@@ -174,13 +179,24 @@ class Attested:
         """Put on record that a task's patch was merged."""
         await self._record.append(task_id, f"merge-{merge.commit}", MERGE, merge)
 
-    async def add_used(self, task_id: str, signature: str, why: str) -> None:
-        """Put on record that a decision came to nothing."""
-        await self._record.append(task_id, f"used-{signature[:32]}", USED, UsedDecision(signature=signature, why=why))
+    async def add_merging(self, task_id: str, merge: AttestedMerge) -> None:
+        """Put on record that a task's patch may be merged and is about to be, and by whose decisions."""
+        digest = hashlib.sha256(merge.model_dump_json().encode()).hexdigest()
+        await self._record.append(task_id, f"merging-{digest[:32]}", MERGING, merge)
 
-    async def used(self, task_id: str) -> frozenset[str]:
-        """Signatures of the decisions that came to nothing."""
-        return frozenset(used.signature for used in await self._record.read(task_id, USED, UsedDecision))
+    async def merging(self, task_id: str, head: str) -> AttestedMerge | None:
+        """The last that was about to be made of a head, whatever came of it."""
+        found = [one for one in await self._record.read(task_id, MERGING, AttestedMerge) if one.head == head]
+        return found[-1] if found else None
+
+    async def add_used(self, task_id: str, used: UsedDecision) -> None:
+        """Put on record that a decision came to nothing."""
+        await self._record.append(task_id, f"used-{used.signature[:32]}", USED, used)
+
+    async def used(self, task_id: str, signature: str) -> UsedDecision | None:
+        """What a decision was answered with, if it came to nothing."""
+        used = await self._record.read(task_id, USED, UsedDecision)
+        return next((one for one in used if one.signature == signature), None)
 
     async def merge(self, task_id: str) -> AttestedMerge | None:
         """The task's merge, if there is one."""

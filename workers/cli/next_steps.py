@@ -1,16 +1,14 @@
 """What a person can type next about a task."""
 
 from workers.gateway.messages import TaskView
-from workflows.models.pull_request import RevertOutcome, RevertOutlook
+from workflows.models.pull_request import RevertOutlook
 from workflows.models.status import Outcome, Stage
-
-_BACK = {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}
 
 
 def is_taken_back(view: TaskView) -> bool:
     """Whether base is without the task's merge again, in whichever way."""
     by_hand = view.outlook is not None and view.outlook.outlook is RevertOutlook.TAKEN_BACK
-    return by_hand or any(revert.outcome in _BACK for revert in view.reverts)
+    return by_hand or any(revert.outcome.is_back for revert in view.reverts)
 
 
 def next_steps(view: TaskView) -> tuple[tuple[str, str], ...]:
