@@ -201,7 +201,7 @@ class Forgetting:
             )
             await self._tombstones.put(stone)
             await self._objects.remove(address(ref.sha256))
-        yield f"{plural(len(going), 'artefact')} removed, each with a note in its place"
+        yield f"{len(going)} artefacts were removed, each with a note in its place"
         for task_id in found.tasks:
             await self._rewrite_trace(task_id, found.words)
             await ForgottenTasks(self._objects).add(task_id)
