@@ -38,6 +38,7 @@ class AttestedPatch(Model):
     patch: Patch
     run_id: str = ""
     round: int = 0
+    """That it was brought out in; 0 for one that only keeps what a run had done so far."""
     rebased_from: str = ""
     """Head of the patch that it was made of, if base had moved."""
 
@@ -119,12 +120,17 @@ class Attested:
         return await self._record.read(task_id, CHECKPOINT, Checkpoint)
 
     async def checkpoint(self, task_id: str, before: int) -> Checkpoint | None:
-        """The last of a run that has not ended, by a placement before this epoch."""
+        """The last by a placement before this epoch, unless what that run, or a later one, did was brought out.
+
+        That the run has ended says nothing: its host may have been lost before the work was brought out, or may have
+        put the end on record after it counted as lost.
+        """
         # Sorting is stable: of one epoch the last stays the last.
         taken = sorted(await self.checkpoints(task_id), key=lambda one: one.epoch)
         taken = [one for one in taken if one.epoch < before]
-        ended = {run.run_id for run in await self.runs(task_id)}
-        return taken[-1] if taken and taken[-1].run_id not in ended else None
+        made = await self._record.read(task_id, PATCH, AttestedPatch)
+        brought_out = max((_number(one.run_id) for one in made if one.run_id and one.round), default=0)
+        return taken[-1] if taken and _number(taken[-1].run_id) > brought_out else None
 
     async def checkpoint_of(self, task_id: str, run_id: str) -> Checkpoint | None:
         """The last one of a run, ended or not; None if there is none."""
@@ -202,3 +208,8 @@ class Attested:
         """The task's merge, if there is one."""
         merges = await self._record.read(task_id, MERGE, AttestedMerge)
         return merges[-1] if merges else None
+
+
+def _number(run_id: str) -> int:
+    """Of a run: they are numbered through all of a task."""
+    return int(run_id.rpartition("-")[2])
