@@ -99,6 +99,8 @@ class RevertResult(Model):
     """Later commits that touched those paths, newest first, as `sha author: subject`."""
     pull_request: str = ""
     """Of a conflict: where the revert waits for a person who resolves it."""
+    branch: str = ""
+    """Of a conflict: the branch of that pull request, with the conflict's markers."""
     told: tuple[str, ...] = ()
     """Of a conflict: ids of the persons it is for: who asked for the task, who approved it, who may review there."""
     seconds: float = 0
