@@ -44,6 +44,8 @@ class RevertOutcome(StrEnum):
     REVERTED = "reverted"
     ALREADY_REVERTED = "already-reverted"
     CONFLICT = "conflict"
+    PROPOSED = "proposed"
+    """Base is protected: the revert is a pull request that waits for a person."""
     REFUSED = "refused"
 
 
@@ -85,7 +87,7 @@ class RevertResult(Model):
     commits_in_the_way: tuple[str, ...] = ()
     """Later commits that touched those paths, newest first, as `sha author: subject`."""
     pull_request: str = ""
-    """Of a conflict: where the revert waits for a person who resolves it."""
+    """Where the revert waits for a person, or waited."""
     told: tuple[str, ...] = ()
     """Of a conflict: ids of the persons it is for: who asked for the task, who approved it, who may review there."""
     seconds: float = 0
