@@ -29,6 +29,8 @@ class StateUnusable(Exception):
 
 
 ROOT_STATE = Path("/var/lib/journeyman")
+RESTORING = "restore.partial"
+"""In the state directory for as long as a restore is not complete; has the hash of what is restored."""
 
 
 def default_state() -> Path:
@@ -76,8 +78,9 @@ class Settings(BaseSettings):
     `profile = "team"`. Left out, only the gateway's own OS user may."""
     temporal_ui: str = ""
     """Address of the Temporal UI for a `gateway` that was started apart, such as `https://temporal.example.com`."""
-    host: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,64}$")
-    """Id of this host; default: made once and kept in the state directory."""
+    host: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$")
+    """Id of this host; default: made once and kept in the state directory. No two may have the same one, as a cloned
+    disk gives them: each would get steps of the other's tasks, and refuse them."""
     capacity: int = Field(default=2, ge=1, le=1000)
     """Workspaces this host holds at the same time, each from prepare to release."""
     least_free_bytes: int = Field(default=2 * 1024**3, ge=0)
@@ -204,6 +207,11 @@ class Settings(BaseSettings):
         try:
             self.state.mkdir(parents=True, exist_ok=True, mode=mode)
             self.state.chmod(mode)
+            if (self.state / RESTORING).exists():
+                raise StateUnusable(
+                    f"a restore into {self.state} was killed or failed, and half of an installation is there",
+                    f"journeyman restore DIRECTORY   # the same one again; or: rm -r {self.state}",
+                )
             with tempfile.TemporaryFile(dir=self.state):
                 return self.state
         except OSError as error:

@@ -9,7 +9,9 @@ review_desk.py and asking.py (people), landing.py (the way onto base).
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
@@ -49,7 +51,7 @@ class AgentTask(ReviewDesk):
     @workflow.run
     async def run(self, order: TaskOrder) -> TaskStatus:
         """Carry out the task; the result is its final status, whatever the outcome."""
-        carrying = asyncio.ensure_future(self._carry_out())
+        carrying, failure = asyncio.ensure_future(self._carry_out()), ""
         try:
             await workflow.wait_condition(lambda: carrying.done() or self.cancellation is not None)
             if self.cancellation is not None and not carrying.done():
@@ -59,13 +61,19 @@ class AgentTask(ReviewDesk):
             if self.progress.status.outcome is None:
                 await self._abandon(carrying, "cancelled in Temporal")
         except (ActivityError, ApplicationError) as error:
-            await self._close(message_of(error))
-            self.progress.end(Outcome.FAILED, message_of(error))
+            failure = message_of(error)
+        await _although_cancelled(self._end(failure))
+        return self.progress.status
+
+    async def _end(self, failure: str) -> None:
+        """Put the outcome on record: a task of which none is there counts as open for good."""
+        if failure:
+            await self._close(failure)
+            self.progress.end(Outcome.FAILED, failure)
         await self._record()
         if self.progress.status.outcome is Outcome.MERGED:
             await self._watch_base()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return self.progress.status
 
     async def _carry_out(self) -> None:
         guidance = await self._specified()
@@ -197,3 +205,12 @@ class AgentTask(ReviewDesk):
             retry_policy=timeouts.PATIENT,
             summary=f"record the outcome: {status.outcome}",
         )
+
+
+async def _although_cancelled(last: Coroutine[Any, Any, None]) -> None:
+    """Do the last steps to their end, whoever cancels the workflow in Temporal meanwhile: there is nothing to stop."""
+    doing = asyncio.ensure_future(last)
+    while not doing.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(doing)
+    await doing

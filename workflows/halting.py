@@ -11,12 +11,18 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows import timeouts
+from workflows.failures import message_of
 from workflows.progress import Progress
 
 Result = TypeVar("Result")
 
 _HALTED = "Halted"
 """Type of the error by which a step answers so."""
+
+
+def is_halted(error: ActivityError) -> bool:
+    """Whether a step answered that its work is halted."""
+    return isinstance(error.cause, ApplicationError) and error.cause.type == _HALTED
 
 
 async def unless_halted(progress: Progress, step: Callable[[], Awaitable[Result]]) -> Result:
@@ -27,12 +33,12 @@ async def unless_halted(progress: Progress, step: Callable[[], Awaitable[Result]
         try:
             result = await step()
         except ActivityError as error:
-            if not (isinstance(error.cause, ApplicationError) and error.cause.type == _HALTED):
+            if not is_halted(error):
                 raise
             if (current := asyncio.current_task()) is not None and current.cancelling():
                 # The step was seen to its end although nobody wants it any more.
                 raise asyncio.CancelledError from error
-            told = error.cause.message
+            told = message_of(error)
             progress.say(told)
         else:
             if told and progress.status.message == told:

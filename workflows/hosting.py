@@ -13,6 +13,7 @@ from workflows.attendance import HostGone, attended
 from workflows.failures import message_of
 from workflows.halting import unless_halted
 from workflows.models.patch import Patch
+from workflows.models.run import Placement
 from workflows.models.status import Stage
 from workflows.models.steps import Prepared, PrepareOrder, ReleaseOrder
 from workflows.progress import Progress
@@ -40,14 +41,14 @@ class Hosting:
 
         `start` gives the patch to begin with, and is asked again after a loss: work may have come further meanwhile.
         """
-        lost = 0
+        lost: Placement | None = None
         for _ in range(_MOST_HOSTS):
             prepared = await self._prepare(start(), lost)
             try:
                 result = await attended(prepared.placement, work(prepared), self._host_silence)
             except HostGone as gone:
                 self._progress.say(f"{gone}; it goes on where a place is free, there if that host comes back first")
-                lost = prepared.placement.epoch
+                lost = prepared.placement
                 continue
             except (asyncio.CancelledError, ActivityError, ApplicationError):
                 await self._release(prepared)
@@ -78,10 +79,16 @@ class Hosting:
             ),
         )
 
-    async def _prepare(self, start: Patch | None, lost: int) -> Prepared:
+    async def _prepare(self, start: Patch | None, lost: Placement | None) -> Prepared:
         self._epoch += 1
         self._progress.enter(Stage.PREPARE)
-        order = PrepareOrder(task=self._progress.status.task, epoch=self._epoch, resume_from=start, lost_epoch=lost)
+        order = PrepareOrder(
+            task=self._progress.status.task,
+            epoch=self._epoch,
+            resume_from=start,
+            lost_epoch=lost.epoch if lost is not None else 0,
+            lost_host=lost.host if lost is not None else "",
+        )
         pause, longest = timeouts.ROOM
         while (prepared := await self._place(order)) is None:
             await workflow.sleep(pause, summary="a disk is full")

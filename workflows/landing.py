@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from workflows import queues, timeouts
 from workflows.failures import message_of
-from workflows.halting import unless_halted
+from workflows.halting import is_halted, unless_halted
 from workflows.hosting import Hosting
 from workflows.models.decision import SignedDecision
 from workflows.models.gate import Permit
@@ -103,7 +103,7 @@ class Landing:
             for tried in range(self._max_rebases + 1):
                 if tried == _TRIES_IN_PARALLEL and turn is None:
                     turn = await self._take_turn()
-                result = await to_its_end(self._merge_once(merge))
+                result = await self._try_to_merge(merge)
                 if result.outcome is MergeOutcome.MERGED:
                     return True
                 if result.outcome is MergeOutcome.REFUSED:
@@ -123,6 +123,12 @@ class Landing:
                 await self._give_turn_back(turn)
         self._desk.reopen(Stage.APPROVED, "base keeps moving faster than it can be evaluated; merge again later")
         return False
+
+    async def _try_to_merge(self, merge: SignedDecision | None) -> MergeResult:
+        """Once. What nobody waits for lasts out a halt; a person who wants it is told at once, and says so again."""
+        if merge is not None:
+            return await to_its_end(self._merge_once(merge))
+        return await unless_halted(self._progress, lambda: to_its_end(self._merge_once(None)))
 
     async def _put_back(self, refused: str) -> None:
         """Leave it to people, who have to approve it too where policy has approved and does so no more."""
@@ -155,6 +161,8 @@ class Landing:
                 summary=f"merge {status.patch.head[:12]}",
             )
         except ActivityError as error:
+            if merge is None and is_halted(error) and workflow.patched("merge-after-resume"):
+                raise
             # Whoever merges again finds out first whether this one came through after all.
             detail = f"the merge did not come through: {message_of(error)}"
             return MergeResult(outcome=MergeOutcome.REFUSED, detail=detail)

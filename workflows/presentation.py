@@ -3,6 +3,7 @@
 Text that came from outside is shown as code, so that it can't pose as a link, a heading or an image.
 """
 
+from workflows.models.pull_request import RevertOutlook, RevertPreview
 from workflows.models.status import TaskStatus
 from workflows.models.task import Task
 
@@ -25,6 +26,14 @@ def summary(task: Task) -> str:
 def memo(task: Task) -> dict[str, str]:
     """What a list of workflows carries beside its search attributes."""
     return {GOAL_MEMO: " ".join(task.goal.split())[:_GOAL_CHARS]}
+
+
+def outlook_details(preview: RevertPreview) -> str:
+    """What taking a merge back would come to, as it was tried on a copy of base."""
+    when = f" (tried at {preview.tried_at:%H:%M:%S} UTC)" if preview.tried_at is not None else ""
+    if preview.outlook is RevertOutlook.CONFLICT:
+        return f"**conflict** in {as_code(', '.join(preview.conflicts[:3]))}{when}"
+    return f"**{preview.outlook}**{f' {as_code(preview.detail)}' if preview.detail else ''}{when}"
 
 
 def details(status: TaskStatus) -> str:

@@ -13,7 +13,7 @@ from workflows.models.status import POLICY, Stage, TaskStatus
 from workflows.models.steps import DecisionOrder
 from workflows.models.trace import StepPlace
 from workflows.progress import Progress
-from workflows.review_rules import authority_refusal, spending_refusal, state_refusal
+from workflows.review_rules import authority_refusal, room_refusal, spending_refusal, state_refusal
 from workflows.steps import RecordSteps
 
 _JUDGES_IT = frozenset({Action.APPROVE, Action.REQUEST_CHANGES, Action.REJECT})
@@ -156,6 +156,7 @@ class ReviewDesk:
             or state_refusal(decision, status, workflow.now())
             or self.approvals.refusal(decision)
             or spending_refusal(decision, status, self.progress.policy)
+            or room_refusal(decision, status)
         )
 
     async def _decide(self, action: Action, signed: SignedDecision) -> DecisionReceipt:

@@ -21,6 +21,12 @@ _STAGES = {
 }
 
 
+MOST_DECISIONS = 500
+MOST_SAID_BYTES = 768 * 1024
+"""Of all decisions together, as JSON; the last few that say nothing come on top."""
+_ENDS = frozenset({Action.MERGE, Action.REJECT, Action.CANCEL})
+
+
 def authority_refusal(decision: Decision, task: Task, policy: TaskPolicy) -> str:
     """Why this person may not decide this about this task, or an empty string.
 
@@ -68,6 +74,24 @@ def state_refusal(decision: Decision, status: TaskStatus, now: datetime) -> str:
         return "refused: the evidence has changed since you looked at it; look at it again"
     if status.evaluation.blocked:
         return "refused: a finding blocks this patch; request changes or reject it"
+    return ""
+
+
+def room_refusal(decision: Decision, status: TaskStatus) -> str:
+    """Why a task carries no more of what people decide and say, or an empty string.
+
+    All of it is in the status, which Temporal takes up to 2 MiB of: beyond that a task can't be shown, nor ended.
+    """
+    if len(status.decisions) >= MOST_DECISIONS and decision.action not in _ENDS:
+        return f"refused: {MOST_DECISIONS} decisions were made about this task; merge, reject or cancel it"
+    if not decision.message:
+        return ""
+    said = (each.decision for each in status.decisions)
+    if sum(len(each.model_dump_json().encode()) for each in (*said, decision)) > MOST_SAID_BYTES:
+        return (
+            f"refused: {MOST_SAID_BYTES // 1024} KiB were said about this task, and it carries no more; decide without "
+            "words, or put them where the pull request is"
+        )
     return ""
 
 

@@ -23,6 +23,8 @@ class Spending:
         """How often answers have given a task's other limits again."""
         self._beyond_day = 0
         """Micro-dollars that authorised answers let the task use beyond the day's caps."""
+        self._counted: set[str] = set()
+        """Runs that were."""
         self.bound_by = ""
         """Which cap binds the allowance that was given last: `task`, `requester-day`, `team-day`, or none."""
 
@@ -59,7 +61,10 @@ class Spending:
             self._beyond_day += micro_usd
 
     async def settle(self, run_id: str, policy: TaskPolicy, metered: Metered) -> None:
-        """Count a run that is over, and free the rest of what was reserved for it."""
+        """Count a run that is over, and free the rest of what was reserved for it; twice is once."""
+        if run_id in self._counted:
+            return
+        self._counted.add(run_id)
         self._progress.change(used=self._progress.status.used.plus(metered))
         if policy.budget.counts_days:
             await workflow.execute_activity_method(

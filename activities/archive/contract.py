@@ -64,6 +64,8 @@ class Tombstone(Model):
     removed_at: datetime
     rule: str
     """Such as `retention: log artefacts are kept for 90 days`."""
+    trace_id: str = ""
+    """Of a trace: which one, so that the note of one trace does not pass for that of another."""
 
     @property
     def told(self) -> str:

@@ -140,7 +140,8 @@ class Retention:
             lines.append(f"{name} {hashlib.sha256(data).hexdigest()}\n")
         digest = hashlib.sha256("".join(lines).encode()).hexdigest()
         name = f"trace of {len(names)} batches"
-        await self._tombstones.put(self._stone(digest, size, Kind.TRACE, name, now), trace_id)
+        stone = self._stone(digest, size, Kind.TRACE, name, now)
+        await self._tombstones.put(stone.model_copy(update={"trace_id": trace_id}))
         for batch in names:
             await self._objects.remove(batch)
         return 1

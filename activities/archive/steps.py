@@ -20,12 +20,14 @@ from activities.failures import step
 from activities.tracing.task_spans import RevertRecord
 from activities.tracing.traces import Traces
 from workflows.models.intent import revert_workflow_id, task_workflow_id, watch_workflow_id
+from workflows.models.pull_request import RevertPreview
 from workflows.models.status import Outcome, TaskStatus
 from workflows.models.steps import DecisionOrder, DecisionVerdict, Nothing, RecordOrder
 from workflows.models.watch import WatchResult
 
 REVERT = "revert"
 WATCH = "watch"
+OUTLOOK = "outlook"
 
 
 class RecordActivities:
@@ -63,7 +65,7 @@ class RecordActivities:
     @activity.defn(name="record")
     @step
     async def record(self, order: RecordOrder) -> Nothing:
-        """Append a task's outcome, what came of its revert or of the watch over its merge, once."""
+        """Append a task's outcome, or what came of its revert, of trying one, or of the watch over its merge, once."""
         if order.kind == OUTCOME:
             only_called_by(task_workflow_id(order.task_id))
             await self._check_outcome(order)
@@ -75,6 +77,9 @@ class RecordActivities:
         elif order.kind == WATCH:
             only_called_by(watch_workflow_id(order.task_id))
             WatchResult.model_validate(order.data)
+        elif order.kind == OUTLOOK:
+            only_called_by(watch_workflow_id(order.task_id))
+            self._check_outlook(order)
         else:
             raise ActionRefused(f"refused: no workflow may put {order.kind!r} on record")
         await self._chains.append(order.task_id, order.entry_id, order.kind, order.data, order.artifacts)
@@ -88,6 +93,11 @@ class RecordActivities:
         merge = await self._attested.merge(order.task_id)
         if status.outcome is Outcome.MERGED and (merge is None or merge.commit != status.merge_commit):
             raise ActionRefused(f"refused: no worker has merged task {order.task_id} as {status.merge_commit[:12]}")
+
+    def _check_outlook(self, order: RecordOrder) -> None:
+        RevertPreview.model_validate(order.data)
+        if not order.entry_id.startswith(f"{OUTLOOK}-"):
+            raise ActionRefused(f"refused: this is no outlook of a revert of task {order.task_id}")
 
     def _check_revert(self, order: RecordOrder) -> None:
         decided = RevertRecord.model_validate(order.data).decision

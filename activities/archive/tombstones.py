@@ -30,19 +30,22 @@ class SignedTombstones:
         self._trusted = trusted
         self._key = key
 
-    async def put(self, stone: Tombstone, trace_id: str = "") -> None:
+    async def put(self, stone: Tombstone) -> None:
         """Before what it is about is removed: whoever dies in between has removed nothing unsaid."""
         assert self._key is not None, "who only reads has no key to sign with"
         signed = _Signed(tombstone=stone, key_id=self._key.key_id, signature=self._key.sign(_message(stone)))
-        await self._objects.replace(_name(trace_id or stone.sha256), signed.model_dump_json().encode())
+        await self._objects.replace(_name(stone.trace_id or stone.sha256), signed.model_dump_json().encode())
 
     async def of(self, ref: ArtifactRef) -> Tombstone | None:
         """What is known of an artefact that was removed and is not there again."""
-        return await self._read(ref.sha256, address(ref.sha256))
+        stone = await self._read(ref.sha256, address(ref.sha256))
+        # Signed notes can be copied: one counts in its own place alone.
+        return stone if stone is not None and stone.sha256 == ref.sha256 else None
 
     async def of_trace(self, trace_id: str) -> Tombstone | None:
         """The same for a trace."""
-        return await self._read(trace_id, "")
+        stone = await self._read(trace_id, "")
+        return stone if stone is not None and stone.trace_id == trace_id else None
 
     async def _read(self, key: str, again: str) -> Tombstone | None:
         raw = await self._objects.read(_name(key))
@@ -64,5 +67,7 @@ def _name(key: str) -> str:
 
 
 def _message(stone: Tombstone) -> bytes:
-    content = json.dumps(stone.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    # Notes about artefacts are signed as they were before there was a trace's id in any.
+    left_out = None if stone.trace_id else {"trace_id"}
+    content = json.dumps(stone.model_dump(mode="json", exclude=left_out), sort_keys=True, separators=(",", ":"))
     return b"journeyman tombstone\n" + content.encode()

@@ -17,6 +17,7 @@ from workflows.models.evidence import CheckRun, Evaluation
 from workflows.models.gate import Verdict
 from workflows.models.patch import Patch
 from workflows.models.policy import TaskPolicy
+from workflows.models.pull_request import RevertResult
 from workflows.models.run import RunResult
 
 WORKER = "worker"
@@ -25,6 +26,7 @@ RUN = "run"
 PATCH = "patch"
 EVIDENCE = "evidence"
 CHECKPOINT = "checkpoint"
+MERGING = "merging"
 MERGE = "merge"
 USED = "used"
 VERDICT = "verdict"
@@ -36,6 +38,7 @@ class AttestedPatch(Model):
     patch: Patch
     run_id: str = ""
     round: int = 0
+    """That it was brought out in; 0 for one that only keeps what a run had done so far."""
     rebased_from: str = ""
     """Head of the patch that it was made of, if base had moved."""
 
@@ -57,9 +60,10 @@ class AttestedEvidence(Model):
 
 
 class AttestedMerge(Model):
-    """A merge that was made."""
+    """A merge that was made, or is about to be."""
 
     commit: str
+    """Empty of one that is about to be."""
     head: str
     base: str
     """The branch."""
@@ -80,6 +84,8 @@ class UsedDecision(Model):
 
     signature: str
     why: str
+    revert: RevertResult | None = None
+    """The whole answer, of a decision to take a merge back."""
 
 
 class Attested:
@@ -114,12 +120,17 @@ class Attested:
         return await self._record.read(task_id, CHECKPOINT, Checkpoint)
 
     async def checkpoint(self, task_id: str, before: int) -> Checkpoint | None:
-        """The last of a run that has not ended, by a placement before this epoch."""
+        """The last by a placement before this epoch, unless what that run, or a later one, did was brought out.
+
+        That the run has ended says nothing: its host may have been lost before the work was brought out, or may have
+        put the end on record after it counted as lost.
+        """
         # Sorting is stable: of one epoch the last stays the last.
         taken = sorted(await self.checkpoints(task_id), key=lambda one: one.epoch)
         taken = [one for one in taken if one.epoch < before]
-        ended = {run.run_id for run in await self.runs(task_id)}
-        return taken[-1] if taken and taken[-1].run_id not in ended else None
+        made = await self._record.read(task_id, PATCH, AttestedPatch)
+        brought_out = max((_number(one.run_id) for one in made if one.run_id and one.round), default=0)
+        return taken[-1] if taken and _number(taken[-1].run_id) > brought_out else None
 
     async def checkpoint_of(self, task_id: str, run_id: str) -> Checkpoint | None:
         """The last one of a run, ended or not; None if there is none."""
@@ -174,15 +185,31 @@ class Attested:
         """Put on record that a task's patch was merged."""
         await self._record.append(task_id, f"merge-{merge.commit}", MERGE, merge)
 
-    async def add_used(self, task_id: str, signature: str, why: str) -> None:
-        """Put on record that a decision came to nothing."""
-        await self._record.append(task_id, f"used-{signature[:32]}", USED, UsedDecision(signature=signature, why=why))
+    async def add_merging(self, task_id: str, merge: AttestedMerge) -> None:
+        """Put on record that a task's patch may be merged and is about to be, and by whose decisions."""
+        digest = hashlib.sha256(merge.model_dump_json().encode()).hexdigest()
+        await self._record.append(task_id, f"merging-{digest[:32]}", MERGING, merge)
 
-    async def used(self, task_id: str) -> frozenset[str]:
-        """Signatures of the decisions that came to nothing."""
-        return frozenset(used.signature for used in await self._record.read(task_id, USED, UsedDecision))
+    async def merging(self, task_id: str, head: str) -> AttestedMerge | None:
+        """The last that was about to be made of a head, whatever came of it."""
+        found = [one for one in await self._record.read(task_id, MERGING, AttestedMerge) if one.head == head]
+        return found[-1] if found else None
+
+    async def add_used(self, task_id: str, used: UsedDecision) -> None:
+        """Put on record that a decision came to nothing."""
+        await self._record.append(task_id, f"used-{used.signature[:32]}", USED, used)
+
+    async def used(self, task_id: str, signature: str) -> UsedDecision | None:
+        """What a decision was answered with, if it came to nothing."""
+        used = await self._record.read(task_id, USED, UsedDecision)
+        return next((one for one in used if one.signature == signature), None)
 
     async def merge(self, task_id: str) -> AttestedMerge | None:
         """The task's merge, if there is one."""
         merges = await self._record.read(task_id, MERGE, AttestedMerge)
         return merges[-1] if merges else None
+
+
+def _number(run_id: str) -> int:
+    """Of a run: they are numbered through all of a task."""
+    return int(run_id.rpartition("-")[2])

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from activities.decisions.admissions import Admissions
-from activities.decisions.attested import Attested, AttestedEvidence, AttestedMerge
+from activities.decisions.attested import Attested, AttestedEvidence, AttestedMerge, UsedDecision
 from activities.decisions.refused import ActionRefused
 from activities.decisions.signing import DecisionVerifier, SignatureRefused
 from activities.decisions.withdrawals import Withdrawals
@@ -23,6 +23,14 @@ from workflows.models.policy import TaskPolicy
 from workflows.models.steps import MergeOrder, RevertOrder
 from workflows.models.task import Task
 from workflows.review_rules import approval_carries_over, authority_refusal, takes_an_approver
+
+
+class AnsweredAlready(ActionRefused):
+    """A decision has come to nothing before: whoever did not hear the answer is told it again."""
+
+    def __init__(self, used: UsedDecision) -> None:
+        super().__init__(f"{used.why} (answered already: decide again if you still want it)")
+        self.used = used
 
 
 class Authority:
@@ -155,11 +163,8 @@ class Authority:
 
     async def _refuse_used(self, task: Task, signed: SignedDecision) -> None:
         """A decision that was answered with a refusal is not carried out later behind everybody's back."""
-        if signed.signature in await self._attested.used(task.id):
-            raise ActionRefused(
-                f"refused: this decision to {signed.decision.action} was answered already; decide again if you still "
-                "want it"
-            )
+        if (used := await self._attested.used(task.id, signed.signature)) is not None:
+            raise AnsweredAlready(used)
 
     async def may_revert(self, order: RevertOrder) -> tuple[Task, AttestedMerge]:
         """The task and the merge of it that may be taken back. Raises ActionRefused."""

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from activities.archive.contract import TaskChains
+from activities.archive.contract import ChainEntry, TaskChains
 from activities.archive.objects import ArchiveError
 from activities.decisions.keys import SigningKey, TrustedKeys, Untrusted
 from workflows.models.artifact import ArtifactRef
@@ -42,12 +42,18 @@ class SignedRecord:
     async def append(
         self, task_id: str, entry_id: str, kind: str, statement: Model, artifacts: Sequence[ArtifactRef] = ()
     ) -> None:
-        """Sign and append once: a second call with the same entry_id changes nothing."""
+        """Sign and append once: a second call with the same entry_id changes nothing.
+
+        An entry that somebody else has put under this id before, so that this one would not be kept, is passed over.
+        """
         assert self._key is not None, "who only reads the record has no key to sign with"
         stated = statement.model_dump(mode="json")
         signature = self._key.sign(_message(task_id, kind, stated))
         signed = _Signed(statement=stated, key_id=self._key.key_id, signature=signature)
-        await self._chains.append(task_id, entry_id, kind, signed.model_dump(mode="json"), artifacts)
+        data = signed.model_dump(mode="json")
+        there = await self._chains.append(task_id, entry_id, kind, data, artifacts)
+        if there.data != data and (there.kind != kind or self._verified(task_id, kind, there.data) is None):
+            await self._chains.append(task_id, f"{entry_id}-{signature[:16]}", kind, data, artifacts)
 
     def signed_anew(
         self, task_id: str, kind: str, data: Mapping[str, object], change: Callable[[object], object]
@@ -63,11 +69,14 @@ class SignedRecord:
 
     async def read(self, task_id: str, kind: str, model: type[Statement]) -> tuple[Statement, ...]:
         """Every statement of a kind whose signature holds, in order; others are nobody's word and left out."""
-        found = []
-        for entry in await self._chains.entries(task_id):
-            if entry.kind == kind and (stated := self._verified(task_id, kind, entry.data)) is not None:
-                found.append(model.model_validate(stated))
-        return tuple(found)
+        stated = (self.stated(task_id, entry, kind, model) for entry in await self._chains.entries(task_id))
+        return tuple(one for one in stated if one is not None)
+
+    def stated(self, task_id: str, entry: ChainEntry, kind: str, model: type[Statement]) -> Statement | None:
+        """What one entry of a task's chain states, if it is of this kind and its signature holds for this task."""
+        if entry.kind != kind or (stated := self._verified(task_id, kind, entry.data)) is None:
+            return None
+        return model.model_validate(stated)
 
     def _verified(self, task_id: str, kind: str, data: Mapping[str, object]) -> dict[str, object] | None:
         try:

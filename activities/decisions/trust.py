@@ -83,17 +83,22 @@ class TrustRecords:
     async def of(self, repository: str, task_type: str) -> Trust:
         """What counts now. A promotion counts only while who made it is still named in security.toml's `promote`."""
         name = _name(repository, task_type)
-        demotions = {demotion.task_id: demotion for demotion in await self._attesting.read(name, DEMOTION, Demotion)}
         may_promote = frozenset(self._security().promote or ())
         trust = Trust(repository=repository, task_type=task_type)
+        heard: set[str] = set()
         for entry in await self._chains.entries(name):
-            if entry.kind == DEMOTION:
-                found = demotions.get(entry.entry_id.removeprefix(f"{DEMOTION}-"))
-                if found is not None and (found.repository, found.task_type) == (repository, task_type):
-                    trust = trust.changed(TrustChange(phase=FIRST_PHASE, by="outcome", why=found.why, at=found.at))
-            elif entry.kind == DECISION and (decision := self._decision(entry)) is not None:
-                is_of_it = (decision.repository, decision.task_type) == (repository, task_type)
-                trust = _after(trust, decision, may_promote) if is_of_it else trust
+            found = self._attesting.stated(name, entry, DEMOTION, Demotion) or self._decision(entry)
+            if found is None or (found.repository, found.task_type) != (repository, task_type):
+                continue
+            # Once: what was signed before a demotion, and copied to behind it, gives nothing back.
+            once = found.task_id if isinstance(found, Demotion) else f"{entry.data['signature']}"
+            if once in heard:
+                continue
+            heard.add(once)
+            if isinstance(found, Demotion):
+                trust = trust.changed(TrustChange(phase=FIRST_PHASE, by="outcome", why=found.why, at=found.at))
+            else:
+                trust = _after(trust, found, may_promote)
         return trust
 
     async def refusal(self, decision: Decision) -> str:
@@ -127,6 +132,8 @@ class TrustRecords:
         await self._attesting.append(name, f"{DEMOTION}-{demotion.task_id}", DEMOTION, demotion)
 
     def _decision(self, entry: ChainEntry) -> Decision | None:
+        if entry.kind != DECISION:
+            return None
         try:
             signed = SignedDecision.model_validate(entry.data)
             # It counts until it is taken back, however old.

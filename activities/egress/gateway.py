@@ -60,7 +60,8 @@ class EnvoyGateway:
         self._authorities = authorities
         self._process = EnvoyProcess(self._places)
         self._meter = MeterProcess(self._places)
-        self._keys = Keyring(self._places, credentials or {})
+        # An empty mapping may be one that gets its first entry later.
+        self._keys = Keyring(self._places, {} if credentials is None else credentials)
         self._books = Books(self._places)
         self._open_list = OpenList(self._places)
         self._written = WrittenRoutes()

@@ -18,6 +18,10 @@ class Forge(Protocol):
         """Merge exactly patch.head onto exactly patch.base_commit, or say why not."""
         ...
 
+    async def find_merge(self, task: Task, patch: Patch) -> MergeResult | None:
+        """The merge of patch.head, if it is on base."""
+        ...
+
     async def propose_revert(
         self, task: Task, merge_commit: str, message: str, title: str, body: str
     ) -> PullRequest | None:

@@ -9,8 +9,9 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from activities.forge.local_repository import REVERTS, DirtyWorkTree, LocalRepository
+from activities.forge.local_repository import KEPT, DirtyWorkTree, LocalRepository
 from activities.forge.pulls import Pull, Pulls
+from activities.forge.taking_back import REVERTS, taken_back
 from activities.repository.git import Git
 from activities.repository.locking import lock_file
 from activities.repository.mirror import PROPOSED
@@ -37,15 +38,17 @@ class LocalForge:
         self._pulls = directory / "pulls"
 
     async def propose(self, task: Task, patch: Patch, bundle: bytes, title: str, body: str) -> PullRequest:
-        """See contract. The branch is the task's own, so it is moved wherever it was."""
+        """See contract. The branch is the task's own, so it is moved wherever it was; what somebody pushed is kept."""
         async with self._alone(task) as (place, pulls):
             # First: whoever copies object files must know that there may be a patch among them.
             await place.run("update-ref", PROPOSED, patch.base_commit, purpose="noting that patches come here")
             await place.run(
                 "index-pack", "--stdin", "--fix-thin", "--strict", purpose="pushing the patch", stdin=pack_of(bundle)
             )
-            await place.run("update-ref", f"refs/heads/{task.branch}", patch.head, purpose="pushing the branch")
             pull = pulls.of_branch(task.branch)
+            theirs = await place.move_own(task.branch, {pull.head} if pull is not None else (), patch.head)
+            if theirs:
+                body = f"{body}\n{_kept(task, theirs)}\n"
             if pull is None or pull.state == "closed":
                 pull = pulls.create(branch=task.branch, base=task.base, head=patch.head, title=title, body=body)
             elif pull.state == "open":
@@ -63,10 +66,8 @@ class LocalForge:
                     outcome=MergeOutcome.REFUSED,
                     detail=f"base branch {task.base!r} is gone; restore it, or reject the task",
                 )
-            if (done := await place.merge_of(patch, tip)) is not None:
-                await place.catch_up_work_tree(task.base, f"{done}^1", done)
-                self._note_merge(pulls, pull, done)
-                return MergeResult(outcome=MergeOutcome.MERGED, commit=done, base_commit=tip)
+            if (done := await self._find_merge(place, pulls, task, patch)) is not None:
+                return done
             if pull is None or pull.state != "open":
                 return MergeResult(
                     outcome=MergeOutcome.REFUSED, base_commit=tip, detail="the pull request is not open any more"
@@ -90,13 +91,28 @@ class LocalForge:
             self._note_merge(pulls, pull, commit)
             return MergeResult(outcome=MergeOutcome.MERGED, commit=commit, base_commit=commit)
 
+    async def find_merge(self, task: Task, patch: Patch) -> MergeResult | None:
+        """See contract."""
+        async with self._alone(task) as (place, pulls):
+            return await self._find_merge(place, pulls, task, patch)
+
+    async def _find_merge(self, place: LocalRepository, pulls: Pulls, task: Task, patch: Patch) -> MergeResult | None:
+        tip = await place.tip(task.base)
+        done = await place.merge_of(patch, tip) if tip is not None else None
+        if done is None:
+            return None
+        await place.catch_up_work_tree(task.base, f"{done}^1", done)
+        self._note_merge(pulls, pulls.of_branch(task.branch), done)
+        return MergeResult(outcome=MergeOutcome.MERGED, commit=done, base_commit=tip or "")
+
     async def close(self, task: Task, pull_request: PullRequest, reason: str) -> None:
         """See contract."""
         async with self._alone(task) as (place, pulls):
             pull = pulls.of_branch(task.branch)
+            theirs = await place.move_own(task.branch, {pull.head} if pull is not None else ())
             if pull is not None and pull.state == "open":
-                pulls.save(pull.model_copy(update={"state": "closed", "reason": reason[:2000]}))
-            await place.run("update-ref", "-d", f"refs/heads/{task.branch}", purpose="deleting the branch")
+                reason = f"{reason[:1800]}; {_kept(task, theirs)}" if theirs else reason[:2000]
+                pulls.save(pull.model_copy(update={"state": "closed", "reason": reason}))
 
     async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
         """See contract. Reverting is merging, onto base, the merge's first parent's tree as a child of the merge."""
@@ -107,14 +123,17 @@ class LocalForge:
                 if tip is None or not await place.contains(tip, merge_commit):
                     detail = f"{merge_commit[:12]} is not on {task.base} any more; base was rewritten or deleted"
                     return RevertResult(outcome=RevertOutcome.REFUSED, detail=detail)
-                if done := await place.revert_of(merge_commit, tip):
-                    await place.catch_up_work_tree(task.base, f"{done}^1", done)
-                    self._note_merge(pulls, conflicting, done)
-                    return RevertResult(outcome=RevertOutcome.ALREADY_REVERTED, commit=done)
+                done = await taken_back(place, merge_commit, tip)
+                if done is not None and not done.unresolved:
+                    await place.catch_up_work_tree(task.base, f"{done.commit}^1", done.commit)
+                    self._note_merge(pulls, conflicting, done.commit)
+                    return RevertResult(outcome=RevertOutcome.ALREADY_REVERTED, commit=done.commit)
                 tree, conflicts = await place.undo(merge_commit, tip)
                 if conflicts:
                     later = await place.commits_touching(merge_commit, tip, conflicts)
                     detail = f"{len(conflicts)} files were changed again since: revert the later commits first"
+                    if done is not None:
+                        detail = done.what_to_do(task.base)
                     return RevertResult(
                         outcome=RevertOutcome.CONFLICT, detail=detail, conflicts=conflicts, commits_in_the_way=later
                     )
@@ -135,6 +154,9 @@ class LocalForge:
         async with self._alone(task) as (place, pulls):
             tip = await place.tip(task.base)
             if tip is None or not await place.contains(tip, merge_commit):
+                return None
+            if await taken_back(place, merge_commit, tip) is not None:
+                # Merged with markers left in it: another one would have them twice over.
                 return None
             at, pull = await place.tip(branch), pulls.of_branch(branch)
             is_open = pull is not None and pull.state == "open"
@@ -170,3 +192,7 @@ class LocalForge:
 
     def _pulls_of(self, place: LocalRepository) -> Pulls:
         return Pulls(self._pulls / place.key)
+
+
+def _kept(task: Task, commit: str) -> str:
+    return f"Somebody had pushed to this branch: commit {commit} is kept as {KEPT}{task.branch}/{commit}"

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from activities.repository.git import Git, GitError
@@ -10,8 +11,8 @@ from activities.repository.ownership import git_directory, owner_of, refuse_part
 from activities.repository.patches import BOT_MAIL, BOT_NAME
 from workflows.models.patch import Patch
 
-REVERTS = "Journeyman-Reverts"
-"""Trailer of a revert commit: the merge that it takes back."""
+KEPT = "refs/journeyman/kept/"
+"""Below it, by branch: commits that somebody pushed to a task's branch before it was moved or deleted."""
 _MOST_NAMED = 20
 
 
@@ -88,15 +89,26 @@ class LocalRepository:
                 return commit
         return None
 
-    async def revert_of(self, merge_commit: str, tip: str) -> str | None:
-        """The commit that took a merge back, if it is there."""
-        form = f"--format=%H %(trailers:key={REVERTS},valueonly,separator=%x20)"
-        lines = await self.run("log", form, f"{merge_commit}..{tip}", purpose="looking for the revert")
-        for line in lines.decode(errors="replace").splitlines():
-            commit, *reverted = line.split()
-            if merge_commit in reverted:
-                return commit
-        return None
+    async def tree_of(self, commit: str) -> str:
+        """The tree of a commit."""
+        return (await self.run("rev-parse", f"{commit}^{{tree}}", purpose="reading a tree")).decode().strip()
+
+    async def move_own(self, branch: str, ours: Collection[str], new: str = "") -> str:
+        """Move a branch that is this installation's, or delete it. Returns where it was if somebody pushed there.
+
+        `ours`: commits that were put there before. What is none of them is kept below `KEPT` first, since a branch of a
+        bare repository has no other memory. Raises GitError if it moves meanwhile.
+        """
+        at = await self.tip(branch)
+        theirs = at if at is not None and at not in {*ours, new} else ""
+        if theirs:
+            await self.run("update-ref", f"{KEPT}{branch}/{theirs}", theirs, purpose="keeping what somebody pushed")
+        ref = f"refs/heads/{branch}"
+        if new:
+            await self.run("update-ref", ref, new, at or "0" * len(new), purpose="moving the task's branch")
+        elif at is not None:
+            await self.run("update-ref", "-d", ref, at, purpose="deleting the task's branch")
+        return theirs
 
     async def with_trailer(self, message: str, name: str, value: str) -> str:
         """A commit message with one more trailer, in the block of those that it has."""

@@ -6,9 +6,11 @@ changes that are later commits, so it is tried on base as it is when somebody lo
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from activities.decisions.attested import AttestedMerge
 from activities.forge.local_repository import LocalRepository
+from activities.forge.taking_back import taken_back
 from activities.repository.git import Git, GitError, RepositoryRefused
 from activities.repository.mirror import Mirrors
 from workflows.models.pull_request import RevertOutlook, RevertPreview
@@ -41,7 +43,8 @@ class RevertPreviews:
         except TimeoutError:
             late = RevertPreview(outlook=RevertOutlook.UNKNOWN, detail=f"not known after {_PATIENCE:.0f} s")
             found += [late] * (len(merges) - len(found))
-        return tuple(found)
+        now = datetime.now(UTC)
+        return tuple(preview.model_copy(update={"tried_at": now}) for preview in found)
 
     async def _base(self, url: str, branch: str) -> "_Base | RevertPreview":
         try:
@@ -70,13 +73,15 @@ class _Base:
             if not await place.contains(tip, merge.commit):
                 detail = f"{merge.commit[:12]} is not on {merge.base} any more"
                 return RevertPreview(outlook=RevertOutlook.GONE, base_commit=tip, detail=detail)
-            if done := await place.revert_of(merge.commit, tip):
-                return RevertPreview(outlook=RevertOutlook.TAKEN_BACK, base_commit=tip, detail=f"by {done[:12]}")
+            done = await taken_back(place, merge.commit, tip)
+            if done is not None and not done.unresolved:
+                return RevertPreview(outlook=RevertOutlook.TAKEN_BACK, base_commit=tip, detail=f"by {done.commit[:12]}")
             tree, conflicts = await place.undo(merge.commit, self._tried)
             if conflicts:
                 return RevertPreview(
                     outlook=RevertOutlook.CONFLICT,
                     base_commit=tip,
+                    detail=done.what_to_do(merge.base) if done is not None else "",
                     conflicts=conflicts,
                     commits_in_the_way=await place.commits_touching(merge.commit, tip, conflicts),
                 )

@@ -9,8 +9,8 @@ from temporalio import activity
 from activities.archive.contract import ArtifactStore
 from activities.callers import only_called_by
 from activities.decisions.admissions import Admissions
-from activities.decisions.attested import Attested, AttestedMerge, AttestedPatch
-from activities.decisions.authority import Authority
+from activities.decisions.attested import Attested, AttestedMerge, AttestedPatch, UsedDecision
+from activities.decisions.authority import AnsweredAlready, Authority
 from activities.decisions.drills import Drills
 from activities.decisions.halts import Halted, HaltRecord
 from activities.decisions.refused import ActionRefused
@@ -131,6 +131,8 @@ class ForgeActivities:
         """Merge, if signatures and the record allow it; the last look before it happens is here."""
         try:
             task = await self._admissions.confirm(order.task)
+            if (made := await self._made_before(task, order.patch)) is not None:
+                return made
             judged = await self._authority.may_publish(order.patch, order.evaluation, task)
             # Computed anew, with the trust of this moment, whatever the workflow was told before.
             verdict = await self._gate.judge(task, order.patch, order.evaluation, judged)
@@ -148,27 +150,44 @@ class ForgeActivities:
         try:
             await self._halts.refuse(Work.of(task, judged.policy))
         except Halted as halted:
-            if order.merge is not None:
-                # Who wants it afterwards says so again: it is not made behind everybody's back.
-                await self._attested.add_used(task.id, order.merge.signature, str(halted))
-            return MergeResult(outcome=MergeOutcome.REFUSED, detail=f"not merged: {halted}; the approval still counts")
+            if order.merge is None:
+                # Policy's is asked for again, and judged anew, once it is resumed.
+                raise
+            detail = f"not merged: {halted}; the approval still counts"
+            # Who wants it afterwards says so again: it is not made behind everybody's back.
+            await self._attested.add_used(task.id, UsedDecision(signature=order.merge.signature, why=detail))
+            return MergeResult(outcome=MergeOutcome.REFUSED, detail=detail)
+        merging = AttestedMerge(
+            commit="",
+            head=order.patch.head,
+            base=task.base,
+            repository=task.repository.url,
+            by_policy=order.merge is None,
+            approved_by=tuple(signed.decision.person.id for signed in order.approvals),
+            merged_at=datetime.now(UTC),
+            watch_seconds=policy.gate.watch_seconds,
+        )
+        await self._attested.add_merging(task.id, merging)
         message = merge_message(task, order.evaluation.evidence_hash, order.approvals, order.merge, verdict)
         result = await self._forge.merge(task, order.pull_request, order.patch, message)
         if result.outcome is MergeOutcome.MERGED:
-            merge = AttestedMerge(
-                commit=result.commit,
-                head=order.patch.head,
-                base=task.base,
-                repository=task.repository.url,
-                by_policy=order.merge is None,
-                approved_by=tuple(signed.decision.person.id for signed in order.approvals),
-                merged_at=datetime.now(UTC),
-                watch_seconds=policy.gate.watch_seconds,
-            )
-            await self._attested.add_merge(task.id, merge)
+            await self._attested.add_merge(task.id, merging.model_copy(update={"commit": result.commit}))
         if result.outcome is MergeOutcome.REFUSED and order.merge is not None:
-            await self._attested.add_used(task.id, order.merge.signature, result.detail)
+            await self._attested.add_used(task.id, UsedDecision(signature=order.merge.signature, why=result.detail))
         return result
+
+    async def _made_before(self, task: Task, patch: Patch) -> MergeResult | None:
+        """The merge that a worker was allowed to make and made, and did not live to tell of.
+
+        What holds now does not matter any more: a halt, a withdrawal or a loss of trust since then can't unmake it, and
+        one that nobody knows of could not be taken back.
+        """
+        merging = await self._attested.merging(task.id, patch.head)
+        made = await self._forge.find_merge(task, patch) if merging is not None else None
+        if merging is None or made is None:
+            return None
+        await self._attested.add_merge(task.id, merging.model_copy(update={"commit": made.commit}))
+        return made
 
     @activity.defn(name="close_pull_request")
     @step
@@ -195,13 +214,16 @@ class ForgeActivities:
             else:
                 task, merge, red = await self._watch.may_revert(order)
                 by, why = POLICY, f"{red.name} turned bad on {red.commit[:12]}: {red.detail}"
+        except AnsweredAlready as answered:
+            known = answered.used.revert
+            return known or RevertResult(outcome=RevertOutcome.REFUSED, detail=str(answered))
         except ActionRefused as refused:
             return RevertResult(outcome=RevertOutcome.REFUSED, detail=str(refused))
         message = revert_message(task, merge.commit, by, why)
         result = await self._forge.revert(task, merge.commit, message)
         if result.outcome is RevertOutcome.CONFLICT and not order.is_drill:
             result = await self._hand_to_people(task, merge, message, result)
-        if result.outcome in {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED} and not order.is_drill:
+        if result.outcome.is_back and not order.is_drill:
             # What had to be taken back was trusted too much: it takes an owner's word to trust such work again.
             await self._trust.demote(
                 Demotion(
@@ -212,9 +234,12 @@ class ForgeActivities:
                     at=datetime.now(UTC),
                 )
             )
+        result = result.model_copy(update={"seconds": round(max(0.0, time.time() - order.requested_at), 3)})
         if order.signed is not None and result.outcome in {RevertOutcome.REFUSED, RevertOutcome.CONFLICT}:
-            await self._attested.add_used(task.id, order.signed.signature, result.detail)
-        return result.model_copy(update={"seconds": round(max(0.0, time.time() - order.requested_at), 3)})
+            conflict = result if result.outcome is RevertOutcome.CONFLICT else None
+            used = UsedDecision(signature=order.signed.signature, why=result.detail, revert=conflict)
+            await self._attested.add_used(task.id, used)
+        return result
 
     async def _hand_to_people(
         self, task: Task, merge: AttestedMerge, message: str, conflict: RevertResult

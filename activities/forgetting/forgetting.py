@@ -5,6 +5,7 @@ look for; then traces, then entries, each replaced whole or not at all. Begun ag
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from activities.archive.artifacts import address
@@ -14,6 +15,7 @@ from activities.archive.ended import ForgottenTasks
 from activities.archive.holdings import Holding, Holdings
 from activities.archive.kinds import Kind
 from activities.archive.objects import ArchiveError, Objects
+from activities.archive.retention import SETTLED
 from activities.archive.tombstones import SignedTombstones
 from activities.decisions.admissions import ADMISSION
 from activities.decisions.keys import SigningKey
@@ -28,7 +30,16 @@ _ALWAYS = frozenset({"transcript.jsonl", "output.log", "session.tar", "handover.
 _HASHED = frozenset({Kind.PATCH, Kind.EVIDENCE})
 """What decisions, merges and commits were made about, by its hash: it stays, and it is said where it names somebody."""
 
-Going = dict[ArtifactRef, Kind | None]
+
+@dataclass(frozen=True)
+class Blobs:
+    """What there is of artefacts with somebody's words."""
+
+    going: dict[ArtifactRef, Kind | None] = field(default_factory=dict)
+    staying: list[str] = field(default_factory=list)
+    """Lines about what names them and stays."""
+    unsettled: list[str] = field(default_factory=list)
+    """Hashes of what no record refers to yet: a step of a running task may have stored it a moment ago."""
 
 
 class Found(Model):
@@ -121,24 +132,28 @@ class Forgetting:
             for name in await chains.task_ids():
                 yield folder, name, await chains.entries(name)
 
-    async def blobs(self, found: Found) -> tuple[Going, list[str]]:
-        """What is to be removed, and lines about what names them and stays."""
+    async def blobs(self, found: Found) -> Blobs:
+        """What is to be removed, what stays, and what can't be told yet."""
         names_them = mentions(found.words)
         holdings = [held async for held in Holdings(self._objects, self._chains).all()]
         holders: dict[str, set[str]] = {}
         for held in holdings:
             for _, ref in held.artifacts:
                 holders.setdefault(ref.sha256, set()).add(held.task_id)
-        going: Going = {}
-        staying: list[str] = []
+        blobs = Blobs()
         for held in (held for held in holdings if held.task_id in found.tasks):
-            await self._choose(held, found, names_them, holders, going, staying)
+            await self._choose(held, found, names_them, holders, blobs)
         # What no record refers to may be what an open task of theirs is yet to put on record.
         for name in await self._objects.names("blobs") if not found.still_open else ():
             digest = name.rpartition("/")[2]
-            if digest not in holders and names_them(data := await self._objects.read(name) or b""):
-                going[ArtifactRef(sha256=digest, size=len(data), name="what no record refers to")] = None
-        return going, list(dict.fromkeys(staying))
+            if digest in holders or not names_them(data := await self._objects.read(name) or b""):
+                continue
+            written = await self._objects.written_at(name)
+            if written is not None and written + SETTLED > datetime.now(UTC):
+                blobs.unsettled.append(digest)
+            else:
+                blobs.going[ArtifactRef(sha256=digest, size=len(data), name="what no record refers to")] = None
+        return blobs
 
     async def _choose(
         self,
@@ -146,9 +161,9 @@ class Forgetting:
         found: Found,
         names_them: Callable[[bytes], bool],
         holders: Mapping[str, set[str]],
-        going: Going,
-        staying: list[str],
+        blobs: Blobs,
     ) -> None:
+        staying = dict.fromkeys(blobs.staying)
         for kind, ref in sorted(held.artifacts, key=lambda pair: (pair[1].name, pair[1].sha256)):
             data = await self._objects.read(address(ref.sha256))
             if data is None:
@@ -156,17 +171,23 @@ class Forgetting:
             told = names_them(data)
             if kind in _HASHED or ref.name.startswith("patch."):
                 if told:
-                    staying.append(f"{ref.name} of task {held.task_id}, which decisions were made about by its hash")
+                    staying[f"{ref.name} of task {held.task_id}, which decisions were made about by its hash"] = None
             elif told or (held.task_id in found.asked and ref.name in _ALWAYS):
                 elsewhere = holders[ref.sha256] - set(found.tasks)
                 if told and elsewhere & set(found.still_open):
-                    staying.append(f"{ref.name} of task {held.task_id}, which an open task needs")
+                    staying[f"{ref.name} of task {held.task_id}, which an open task needs"] = None
                 elif told or not elsewhere:
-                    going[ref] = kind
+                    blobs.going[ref] = kind
+                else:
+                    same = f"{ref.name} of task {held.task_id}, which does not name them and another task has, too"
+                    staying[same] = None
+        blobs.staying[:] = staying
 
-    async def take_out(self, found: Found, rewriting: Rewriting, *, by: str, reason: str) -> AsyncIterator[str]:
+    async def take_out(
+        self, found: Found, blobs: Blobs, rewriting: Rewriting, *, by: str, reason: str
+    ) -> AsyncIterator[str]:
         """Do it, and tell each part as it is done."""
-        going, _ = await self.blobs(found)
+        going = blobs.going
         now = datetime.now(UTC)
         for ref, kind in going.items():
             stone = Tombstone(

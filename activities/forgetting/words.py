@@ -63,18 +63,28 @@ def taken_out(value: object, words: Words, key: str = "") -> object:
 
 def without(text: str, words: Words) -> str:
     """A free text without their words and names."""
-    for said in sorted(words.texts, key=len, reverse=True):
-        if text == said:
-            return FORGOTTEN
-        if len(said) >= _DISTINCTIVE:
-            text = text.replace(said, FORGOTTEN)
-        else:
-            text = text.replace(f"{words.person}: {said}", f"{words.person}: {FORGOTTEN}")
-    for name in sorted(words.names, key=len, reverse=True):
-        # What stands there already is left alone, whatever the name: twice is the same as once.
-        parts = (_as_word(name).sub(lambda _: words.alias, part) for part in text.split(FORGOTTEN))
-        text = FORGOTTEN.join(parts)
+    if text in words.texts:
+        return FORGOTTEN
+    # What is taken out changes what stands beside it: until nothing is left to take out.
+    while (left := _once_without(text, words)) != text:
+        text = left
     return text
+
+
+def _once_without(text: str, words: Words) -> str:
+    done = re.compile(f"({re.escape(FORGOTTEN)}|{re.escape(words.alias)})")
+    for said in sorted(words.texts, key=len, reverse=True):
+        told = "" if len(said) >= _DISTINCTIVE else f"{words.person}: "
+        text = _outside(done, text, re.compile(re.escape(f"{told}{said}")), f"{told}{FORGOTTEN}")
+    for name in sorted(words.names, key=len, reverse=True):
+        text = _outside(done, text, _as_word(name), words.alias)
+    return text
+
+
+def _outside(done: re.Pattern[str], text: str, found: re.Pattern[str], instead: str) -> str:
+    """What was put there already is left alone, whatever somebody wrote or is called: twice is the same as once."""
+    parts = done.split(text)
+    return "".join(part if n % 2 else found.sub(lambda _: instead, part) for n, part in enumerate(parts))
 
 
 def mentions(words: Words) -> Callable[[bytes], bool]:

@@ -3,9 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from codeowners import CodeOwners
-
 from activities.evaluation.paths import shown
+from activities.gate.owner_matching import NotMatched, names_of
 from activities.policy.documents import PlatformPolicy
 from workflows.models.gate import OwnedPaths
 
@@ -22,20 +21,23 @@ class OwnersUnreadable(Exception):
     """A CODEOWNERS file that can't be used; the message says what to mend."""
 
 
-def owned(text: bytes, changed: Iterable[str], platform: PlatformPolicy) -> tuple[OwnedPaths, ...]:
+async def owned(text: bytes, changed: Iterable[str], platform: PlatformPolicy) -> tuple[OwnedPaths, ...]:
     """The changed paths that have owners, in groups of the same owners. Raises OwnersUnreadable.
 
     As on GitHub, the last line that fits a path counts, and one without names makes a path nobody's.
     """
-    found = _read(text)
+    readable, paths = _readable(text), list(changed)
+    try:
+        found = await names_of(readable, paths)
+    except NotMatched as error:
+        raise OwnersUnreadable(f"CODEOWNERS {error}") from error
     groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for path in changed:
-        names = tuple(name for _, name in found.of(path))
+    for path, names in zip(paths, found, strict=True):
         if names:
             groups[names].append(shown(path))
     return tuple(
-        OwnedPaths(names=names, persons=_persons(names, platform), paths=tuple(paths[:_MOST_SHOWN]))
-        for names, paths in sorted(groups.items())
+        OwnedPaths(names=names, persons=_persons(names, platform), paths=tuple(of_them[:_MOST_SHOWN]))
+        for names, of_them in sorted(groups.items())
     )
 
 
@@ -44,18 +46,16 @@ def unreadable(error: OwnersUnreadable) -> tuple[OwnedPaths, ...]:
     return (OwnedPaths(names=(str(error),), paths=("all paths",)),)
 
 
-def _read(text: bytes) -> CodeOwners:
+def _readable(text: bytes) -> str:
     if len(text) > _MOST_BYTES:
         raise OwnersUnreadable(f"CODEOWNERS has more than {_MOST_BYTES} bytes")
-    lines = text.decode(errors="replace").splitlines()
+    # Without the mark that some editors put first, which would be a part of the first pattern.
+    lines = text.decode("utf-8-sig", errors="replace").splitlines()
     for number, line in enumerate(lines, 1):
         pattern = line.split(maxsplit=1)[0] if line.strip() else ""
         if len(line) > _MOST_LINE or pattern.count("*") > _MOST_STARS:
             raise OwnersUnreadable(f"line {number} of CODEOWNERS is too long, or its pattern has too many stars")
-    try:
-        return CodeOwners("\n".join(lines))
-    except ValueError as error:
-        raise OwnersUnreadable(f"CODEOWNERS can't be read: {error}") from error
+    return "\n".join(lines)
 
 
 def _persons(names: tuple[str, ...], platform: PlatformPolicy) -> tuple[str, ...]:

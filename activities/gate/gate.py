@@ -67,7 +67,11 @@ class Gate:
             text = await self._mirrors.read(mirror, base, path)
             if text is not None:
                 try:
-                    return code_owners.owned(text, changed, self._owners.platform())
+                    return await code_owners.owned(text, changed, self._owners.platform())
                 except code_owners.OwnersUnreadable as error:
                     return code_owners.unreadable(error)
+            if await self._mirrors.has(mirror, base, path):
+                # Not for nobody to own anything: whoever put a link there meant what it leads to.
+                problem = f"{path} is a symbolic link or a directory: make it a file"
+                return code_owners.unreadable(code_owners.OwnersUnreadable(problem))
         return ()

@@ -9,6 +9,7 @@ from activities.decisions.attested import Attested, AttestedMerge
 from activities.decisions.observations import Observations, turned_red
 from activities.decisions.refused import ActionRefused
 from activities.failures import step
+from activities.forge.revert_preview import RevertPreviews
 from activities.repository.git import Git
 from activities.repository.mirror import Mirrors
 from workflows.models.observation import Observation
@@ -76,12 +77,19 @@ class BaseWatch:
 class WatchActivities:
     """Implements steps.WatchSteps."""
 
-    def __init__(self, watch: BaseWatch, admissions: Admissions) -> None:
+    def __init__(self, watch: BaseWatch, admissions: Admissions, attested: Attested, previews: RevertPreviews) -> None:
         self._watch = watch
         self._admissions = admissions
+        self._attested = attested
+        self._previews = previews
 
     @activity.defn(name="look_at_base")
     @step
     async def look_at_base(self, order: LookOrder) -> BaseState:
-        """Whether base has turned red by a task's merge."""
-        return await self._watch.look(await self._admissions.confirm(order.task))
+        """Whether base has turned red by a task's merge, and what taking it back would come to."""
+        task = await self._admissions.confirm(order.task)
+        state = await self._watch.look(task)
+        merge = await self._attested.merge(task.id)
+        assert merge is not None, "a look at no merge is refused"
+        (outlook,) = await self._previews.of([merge])
+        return state.model_copy(update={"outlook": outlook})

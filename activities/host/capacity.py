@@ -137,7 +137,8 @@ class CapacityActivities:
             layer = await self._layer(mirror, base, policy, held, system, task)
         else:
             await self._clear_older(task.id, order.epoch)
-            held = self._take(task.id, order.epoch)
+            async with self._giving_back.alone(task.id):
+                held = self._take(task.id, order.epoch)
             try:
                 layer = await self._layer(mirror, base, policy, held, system, task)
                 room = policy.run_limits.disk_bytes
@@ -172,20 +173,16 @@ class CapacityActivities:
     def _found(self, order: PrepareOrder) -> Held | None:
         """The place that was thought lost and is here: as it was left, or taken over by an attempt before this one."""
         held = self._placements.find(order.task.id)
-        if held is None or not held.base_commit or not order.lost_epoch:
-            return None
-        is_lost_one = held.epoch == order.lost_epoch
-        was_taken_over = held.epoch == order.epoch and held.first_epoch != 0
-        started_from = order.resume_from.base_commit if order.resume_from else held.base_commit
-        return held if (is_lost_one or was_taken_over) and started_from == held.base_commit else None
+        return held if held is not None and is_the_lost_one(held, order, self._host) else None
 
     async def _take_over(self, held: Held, epoch: int) -> Held:
         """Keep the workspace and the agent's runs. What judged or exported begins again under its new name."""
-        if held.epoch != epoch:
-            held = self._placements.take_over(held, epoch)
-        for prefix in held.prefixes:
-            await self._giving_back.clear(held.task_id, prefix, (f"{prefix}.", f"export-{prefix}"))
-        return held
+        async with self._giving_back.alone(held.task_id):
+            if held.epoch != epoch:
+                held = self._placements.take_over(held, epoch)
+            for prefix in held.prefixes:
+                await self._giving_back.clear(held.task_id, prefix, (f"{prefix}.", f"export-{prefix}"))
+            return held
 
     def _last_run(self, held: Held) -> str:
         """The agent's run that began last in a workspace; they are numbered through all of a task."""
@@ -262,3 +259,16 @@ class CapacityActivities:
         if held is None or held.epoch != order.placement.epoch:
             return Released()
         return Released(kept=await self._giving_back.give_back(held))
+
+
+def is_the_lost_one(held: Held, order: PrepareOrder, host: str) -> bool:
+    """Whether a place on this host is the one that a workflow counts as lost, so that its workspace is gone on with."""
+    if not held.base_commit or not order.lost_epoch:
+        return False
+    if order.lost_host not in {"", host}:
+        # Of the same epoch, from an attempt whose answer was lost: the work is on the host that was lost.
+        return False
+    is_lost_one = held.epoch == order.lost_epoch
+    was_taken_over = held.epoch == order.epoch and held.first_epoch != 0
+    started_from = order.resume_from.base_commit if order.resume_from else held.base_commit
+    return (is_lost_one or was_taken_over) and started_from == held.base_commit

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
+from weakref import WeakValueDictionary
 
 from activities.egress.contract import EgressGateway
 from activities.host.last_words import LastWords
@@ -41,9 +43,26 @@ class GivingBack:
         self._last_words = last_words
         self._last_work = last_work
         self._losses = Losses(layout.losses)
+        self._alone: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @contextlib.asynccontextmanager
+    async def alone(self, task_id: str) -> AsyncIterator[None]:
+        """One at a time takes, passes on or gives back what a task has here: a sweep, its release, its next epoch."""
+        async with self._alone.setdefault(task_id, asyncio.Lock()):
+            yield
 
     async def give_back(self, held: Held) -> Patch | None:
-        """Stop what runs for a placement, keep the work of a run that is, remove what it has, and free its place."""
+        """Stop what runs for a placement, keep the work of a run that is, remove what it has, and free its place.
+
+        Nothing, if that was done meanwhile or a later epoch has taken it over: whoever looked before may know less.
+        """
+        async with self.alone(held.task_id):
+            current = self._placements.find(held.task_id)
+            if current is None or current.epoch != held.epoch:
+                return None
+            return await self._give_back(current)
+
+    async def _give_back(self, held: Held) -> Patch | None:
         ended: list[str] = []
         for prefix in held.prefixes:
             ended += await self.clear(held.task_id, prefix, (f"{prefix}-", f"{prefix}.", f"export-{prefix}"))
@@ -52,9 +71,10 @@ class GivingBack:
             # What kept the work may have been stopped in the middle.
             await self.clear(held.task_id, prefix, (f"export-{prefix}",))
             await self._remove(prefix)
-        self._sandboxes.give_back_uid(held.uid)
-        self._placements.give_back(held.task_id)
         self._preparations.forget(held.task_id)
+        self._placements.give_back(held.task_id)
+        # Last: a placement that is still there after a crash would give back a uid that is another's by then.
+        self._sandboxes.give_back_uid(held.uid)
         return kept
 
     async def clear_strays(self) -> list[str]:
@@ -62,10 +82,16 @@ class GivingBack:
         folders = [folder.name for place in self._layout.of_placements for folder in place.iterdir()]
         names = [*self._sandboxes.known_runs(), *await self._gateway.opened(), *self._workspaces.names(), *folders]
         found = strays(names, self._placements.all())
+        cleared = set()
         for prefix, task_id in found.items():
-            await self.clear(task_id, prefix, (f"{prefix}-", f"{prefix}.", f"export-{prefix}"))
-            await self._remove(prefix)
-        return sorted(set(found.values()))
+            async with self.alone(task_id):
+                if not strays([prefix], self._placements.all()):
+                    # Another attempt of the step has taken the place meanwhile, with the same epoch.
+                    continue
+                await self.clear(task_id, prefix, (f"{prefix}-", f"{prefix}.", f"export-{prefix}"))
+                await self._remove(prefix)
+                cleared.add(task_id)
+        return sorted(cleared)
 
     async def _remove(self, prefix: str) -> None:
         """What of a placement is no run: its workspace, its directories, and ways out for runs that were never made."""

@@ -33,6 +33,14 @@ from detect_secrets.plugins.telegram_token import TelegramBotTokenDetector
 from detect_secrets.plugins.twilio import TwilioKeyDetector
 
 _SHORTEST = 16
+_NAMES = ("key", "pw", "pass", "token")
+_NEEDS: dict[type[BasePlugin], tuple[str, ...]] = {
+    CloudantDetector: (*_NAMES, "cloudant"),
+    MailchimpDetector: ("-us",),
+    SlackDetector: ("xox", "hooks.slack"),
+    SoftlayerDetector: (*_NAMES, "softlayer"),
+}
+"""Of each, words of which one is in whatever it finds. They took nine tenths of all time, mostly for nothing."""
 
 
 class _Tokens(RegexBasedDetector):
@@ -67,6 +75,10 @@ def spans(detector: BasePlugin, text: str) -> Iterator[tuple[int, int]]:
     """
     if not isinstance(detector, RegexBasedDetector) or isinstance(detector, PrivateKeyDetector):
         return
+    if (needs := _NEEDS.get(type(detector))) is not None:
+        lower = text.lower()
+        if not any(word in lower for word in needs):
+            return
     for pattern in detector.denylist:
         for found in pattern.finditer(text):
             if isinstance(detector, JwtTokenDetector) and not detector.is_formally_valid(found[0]):

@@ -11,8 +11,8 @@ from activities.redaction.detectors import certain, spans
 MARK = "[redacted]"
 _SHORTEST_KNOWN = 8
 """A known secret that is shorter would be found all over ordinary text."""
-_PIECE = 256 * 1024
-"""Searched at a time: patterns are matched without a pause for anything else."""
+_PIECE = 64 * 1024
+"""Searched at a time: while one pattern is matched, nothing else of this process goes on."""
 _KEY_BLOCK = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY( BLOCK)?-----[A-Za-z0-9+/=\s\\:,.-]{0,20000}?"
     r"(-----END [A-Z0-9 ]{0,40}PRIVATE KEY( BLOCK)?-----|(?=[^A-Za-z0-9+/=\s\\:,.-])|\Z)"

@@ -107,6 +107,15 @@ class Mirrors:
         """A file's bytes at a commit, or None if there is no such regular file."""
         return await self._read(mirror.path, commit, path)
 
+    async def has(self, mirror: Mirror, commit: str, path: str) -> bool:
+        """Whether there is anything at a path of a commit, such as a symbolic link, which is never followed."""
+        found = await self._git.run(
+            *("--literal-pathspecs", "ls-tree", "-z", commit, "--", path),
+            purpose="reading a tree",
+            git_dir=mirror.path,
+        )
+        return bool(found)
+
     async def paths(self, mirror: Mirror, commit: str) -> tuple[str, ...]:
         """Every path of a commit's tree; names that are not UTF-8 keep their bytes as surrogates."""
         listed = await self._git.run(

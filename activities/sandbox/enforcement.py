@@ -114,8 +114,9 @@ class Enforcement:
         total = 0
         for mount in self._launch.scratch:
             with contextlib.suppress(OSError):
-                status = os.statvfs(f"/proc/{self._inside}/root{mount}")
-                total += (status.f_blocks - status.f_bfree) * status.f_frsize + kernel_memory.names_in(status)
+                status = _own_mount(self._inside, mount)
+                if status is not None:
+                    total += (status.f_blocks - status.f_bfree) * status.f_frsize + kernel_memory.names_in(status)
         return total
 
     def _broken_disk(self, held: int) -> Broken | None:
@@ -141,6 +142,21 @@ class Enforcement:
         """Bytes, as far as it was seen or the kernel kept it."""
         self._peak = max(self._peak, self._cgroup.memory_peak() if self._cgroup else 0)
         return self._peak
+
+
+def _own_mount(inside: int, mount: str) -> os.statvfs_result | None:
+    """What a mount of the sandbox holds; None while the process still sees the host's file system there.
+
+    It does for some milliseconds after its start, and what is on the host's disk is nobody's memory.
+    """
+    seen = os.open(f"/proc/{inside}/root{mount}", os.O_PATH | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            if os.fstat(seen).st_dev == Path(mount).stat().st_dev:
+                return None
+        return os.fstatvfs(seen)
+    finally:
+        os.close(seen)
 
 
 def _growth_of(place: Path) -> DiskGrowth | VolumeGrowth:

@@ -29,6 +29,11 @@ class TracedForge:
         with self._call(task, "merge"):
             return await self._forge.merge(task, pull_request, patch, message)
 
+    async def find_merge(self, task: Task, patch: Patch) -> MergeResult | None:
+        """See contract."""
+        with self._call(task, "find merge"):
+            return await self._forge.find_merge(task, patch)
+
     async def close(self, task: Task, pull_request: PullRequest, reason: str) -> None:
         """See contract."""
         with self._call(task, "close"):

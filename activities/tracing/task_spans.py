@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from activities.tracing.names import Attribute
 from workflows.models.decision import SignedDecision
-from workflows.models.pull_request import RevertOutcome, RevertResult
+from workflows.models.pull_request import RevertResult
 from workflows.models.status import POLICY, WAITS_FOR, Outcome, TaskStatus
 from workflows.models.trace import (
     Span,
@@ -83,7 +83,7 @@ def revert_span(place: StepPlace, record: RevertRecord, now: datetime) -> Span:
     """One try to take a merge back, from the person's decision until its result was known."""
     decision = record.decision.decision if record.decision is not None else None
     decided = decision.decided_at if decision is not None else now - timedelta(seconds=record.result.seconds)
-    done = record.result.outcome in {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}
+    done = record.result.outcome.is_back
     return Span(
         trace_id=place.task.trace_id,
         span_id=place.stage.span_id,

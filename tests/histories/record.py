@@ -47,7 +47,14 @@ from workflows.models.intent import revert_workflow_id, watch_workflow_id
 from workflows.models.observation import Observation
 from workflows.models.packages import PackageChanges
 from workflows.models.policy import Setup, TaskPolicy
-from workflows.models.pull_request import MergeOutcome, MergeResult
+from workflows.models.pull_request import (
+    MergeOutcome,
+    MergeResult,
+    RevertOutcome,
+    RevertOutlook,
+    RevertPreview,
+    RevertResult,
+)
 from workflows.models.question import Choice
 from workflows.models.run import HangKind, RunEnd, RunResult
 from workflows.models.status import RevertRequest, Stage
@@ -61,6 +68,7 @@ from workflows.revert_merge import RevertMerge
 HERE = Path(__file__).parent
 SWEPT = HERE / "host_sweep" / "swept.json"
 WATCHED = HERE / "merge_watch" / "watched.json"
+PREPARED = HERE / "merge_watch" / "prepared.json"
 DRILLED = HERE / "revert_drill" / "drilled.json"
 REVERTED = HERE / "revert_merge" / "reverted.json"
 RED = Observation(
@@ -104,6 +112,17 @@ class Recorder:
         script = Script()
         script.verdict = lambda order: a_verdict(order, Permit.MERGE, phase=3)
         async with self.task("merged-by-policy", script) as desk:
+            await desk.result()
+
+    async def resumed_before_merge(self) -> None:
+        """Phase 3, halted when policy merges."""
+        script = Script()
+        script.verdict = lambda order: a_verdict(order, Permit.MERGE, phase=3)
+        script.halted = {"merge"}
+        async with self.task("resumed-before-merge", script) as desk:
+            while script.count("merge") == 0 or "halted" not in (await desk.status()).message:
+                await asyncio.sleep(0.05)
+            script.halted = set()
             await desk.result()
 
     async def approved_by_policy(self) -> None:
@@ -291,6 +310,27 @@ class Recorder:
             await watch.result()
             await _write(watch, WATCHED)
 
+    async def prepared(self) -> None:
+        """A revert is clean, then conflicts as base moves; base turns red, and people are left with the conflict."""
+        script, task = Script(), a_task()
+        clean = RevertPreview(outlook=RevertOutlook.CLEAN, base_commit=sha("base-2"))
+        conflict = RevertPreview(outlook=RevertOutlook.CONFLICT, base_commit=sha("base-3"), conflicts=("a.py",))
+        states = iter((BaseState(outlook=clean), BaseState(outlook=conflict), BaseState(outlook=conflict, red=RED)))
+        script.base = lambda order: next(states)
+        script.reverted = lambda order: RevertResult(outcome=RevertOutcome.CONFLICT, detail="changed again since")
+        order = WatchOrder(task=task, merge_commit=sha("merge"), seconds=600, by_policy=True)
+        async with workers(self._client, script):
+            watch = await self._client.start_workflow(
+                MergeWatch.run, order, id=watch_workflow_id(task.id), task_queue=queues.ORCHESTRATE
+            )
+            for looks in (1, 2):
+                async with asyncio.timeout(30):
+                    while script.count("look_at_base") < looks:
+                        await asyncio.sleep(0.02)
+                await watch.signal(MergeWatch.observed)
+            await watch.result()
+            await _write(watch, PREPARED)
+
     async def reverted(self) -> None:
         """One merge, taken back."""
         now, task = datetime.now(UTC), a_task()
@@ -332,6 +372,7 @@ PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.merged,
     Recorder.halted,
     Recorder.merged_by_policy,
+    Recorder.resumed_before_merge,
     Recorder.approved_by_policy,
     Recorder.approved_by_two,
     Recorder.rejected,
@@ -351,6 +392,7 @@ PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.drilled,
     Recorder.swept,
     Recorder.watched,
+    Recorder.prepared,
 )
 
 

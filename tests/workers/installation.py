@@ -52,6 +52,8 @@ AGENTS = {
     f"python3 -c 'import urllib.request as u; u.urlopen(\"http://late.example/x\")'; {MEND}",
     "binary": f"{MEND}; printf '\\000\\377' > blob.bin; "
     "printf x > \"$(printf 'new\\nline')\"; printf y > \"$(printf 'l\\351g')\"",
+    "lawmaker": f"{MEND}; printf '[gate]\\nmost_lines = 100000\\n[task_types.test-fix]\\nscope = [\"*\"]\\n' "
+    "> .journeyman/team.toml; echo '* @ada' > CODEOWNERS",
     "planter": f"{MEND}; ln -s /etc/passwd pw; git config core.fsmonitor 'touch /work/ran'",
 }
 FILES = {

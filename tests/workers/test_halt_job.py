@@ -285,6 +285,20 @@ async def test_only_those_whom_security_names_halt_and_resume_and_they_say_what_
     assert "there is no directory" in await types(here, "halt", "--repo", str(state / "tipo"), "-m", "x", code=2)
 
 
+async def test_a_halt_says_how_much_it_is_about_so_that_a_mistyped_name_is_noticed(
+    here: Installation, state: Path
+) -> None:
+    repository = make_repository(state / "till.git", FILES, bare=True)
+    task, _ = await ticking(here, repository)
+    mistyped = await typed(here.settings.state, "halt", "--team", "slaes", "-m", "x", "--as", "ada")
+    assert mistyped.code == 0
+    assert "is of team slaes: is that what was meant?" in mistyped.error
+    await types(here, "resume", "--team", "slaes", "--as", "ada")
+    assert "1 open task of" in await types(here, "halt", "--repo", str(repository), "-m", "x", "--as", "ada")
+    await types(here, "resume", "--repo", str(repository), "--as", "ada")
+    await here.decide(task, Action.CANCEL)
+
+
 async def test_a_task_that_waits_for_a_place_does_not_begin_in_a_halt(here: Installation, state: Path) -> None:
     repository = make_repository(state / "till.git", FILES, bare=True)
     tasks = [await ticking(here, repository) for _ in range(4)]

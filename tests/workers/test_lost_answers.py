@@ -137,6 +137,19 @@ async def test_a_lost_answer_leaves_no_pull_request_of_what_was_rejected(
     assert branches(repository) == [] and losing.lost["close_pull_request"] == 1
 
 
+async def test_a_conflict_whose_answer_was_lost_is_told_as_the_conflict_that_it_is(
+    here: Installation, repository: Path
+) -> None:
+    task = await here.ask(repository, "mender")
+    await approved(here, task)
+    await here.decide(task, Action.MERGE)
+    await here.reaches(task, Stage.ENDED)
+    commit_to_bare(repository, {"calc.py": FILES["calc.py"].replace("a - b", "sum((a, b))")}, "Use sum")
+    result = await here.revert(task)
+    assert (result.outcome, result.conflicts) == (RevertOutcome.CONFLICT, ("calc.py",))
+    assert result.pull_request == f"local:{repository}#2"
+
+
 async def reset(here: Installation, task: str) -> None:
     """As Temporal's UI does it: back to the first thing that the workflow did."""
     client = await connect(here.settings.temporal_address, here.settings.temporal_namespace)

@@ -1,10 +1,15 @@
 """What policy does without a person, on the real path: promoted step by step, and taken back by one revert."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from temporalio import activity
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from tests.support.repositories import git, make_repository
 from tests.workers.installation import FILES, Installation, installed
@@ -21,10 +26,36 @@ TEAM = '[task_types.test-fix]\nscope = ["calc.py"]\n'
 CRITERIA = ("add(2, 3) is 5",)
 
 
+class AfterJudging(Interceptor):
+    """Has something happen between the gate's verdict and what is done by it."""
+
+    def __init__(self) -> None:
+        self.happens: Callable[[], Awaitable[object]] | None = None
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _AfterJudging(next, self)
+
+
+class _AfterJudging(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, about: AfterJudging) -> None:
+        super().__init__(next)
+        self._about = about
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        answer = await super().execute_activity(input)
+        if activity.info().activity_type == "judge" and (happens := self._about.happens) is not None:
+            self._about.happens = None
+            await happens()
+        return answer
+
+
+AFTER_JUDGING = AfterJudging()
+
+
 @pytest_asyncio.fixture(scope="module")
 async def here(place: Path) -> AsyncIterator[Installation]:
     (place / "security.toml").write_text('promote = ["grace"]\n')
-    async with installed(place) as one:
+    async with installed(place, interceptors=[AFTER_JUDGING]) as one:
         yield one
 
 
@@ -73,6 +104,26 @@ async def test_trust_is_earned_phase_by_phase_and_lost_by_one_revert(here: Insta
     status = await asked(here, repository, Stage.REVIEW)
     assert (status.approved_by, status.verdict) == ((), None)
     await here.decide(status.task.id, Action.REJECT)
+
+
+async def test_what_policy_was_about_to_merge_lands_after_the_halt_and_not_during_it(
+    here: Installation, tmp_path: Path
+) -> None:
+    repository = a_repository(tmp_path)
+    for _ in range(2):
+        await promote(here, repository)
+    scope = ("--repo", str(repository), "-m", "a key leaked", "--as", "ada")
+    AFTER_JUDGING.happens = partial(typed, here.settings.state, "halt", *scope)
+    base = git(repository, "rev-parse", "main")
+    task = await here.ask(repository, "mender", task_type="test-fix", acceptance=CRITERIA)
+    async with asyncio.timeout(90):
+        while "a key leaked" not in (view := await here.view(task)).status.message:
+            await asyncio.sleep(0.1)
+    assert (view.status.stage, git(repository, "rev-parse", "main")) == (Stage.MERGE, base)
+    assert "journeyman resume" in view.status.message
+    await typed(here.settings.state, "resume", *scope)
+    status = (await here.reaches(task, Stage.ENDED)).status
+    assert (status.outcome, status.decisions) == (Outcome.MERGED, ())
 
 
 async def test_who_is_not_named_promotes_nothing_and_no_phase_is_skipped(here: Installation, tmp_path: Path) -> None:

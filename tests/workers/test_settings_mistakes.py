@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from activities.archive.objects import ArchiveError, Objects
 from tests.workers.terminal import typed
 from workers.embedded.temporal_server import free_port
+from workers.settings import Settings
 
 
 @pytest.mark.parametrize("variable", ["JOURNEYMAN_CONFIG", "JOURNEYMAN_SECURITY"])
@@ -86,3 +88,10 @@ def test_ports_for_a_stack_of_its_own_are_none_that_the_kernel_hands_out_and_nev
     low, high = (int(word) for word in Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
     assert len(set(ports)) == 200
     assert [port for port in ports if low <= port <= high] == []
+
+
+@pytest.mark.parametrize("host", ["..", ".", "-x", "a/b"])
+def test_a_host_id_is_no_way_out_of_the_directory_of_hosts(state: Path, host: str) -> None:
+    with pytest.raises(ValidationError, match="host"):
+        Settings(state=state, host=host)
+    assert Settings(state=state, host="build-1.example").host_id() == "build-1.example"

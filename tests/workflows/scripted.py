@@ -142,6 +142,8 @@ class Script:
         self.holds_merge = asyncio.Event()
         self.holds_merge.set()
         self.entered_merge = asyncio.Event()
+        self.holds_record = asyncio.Event()
+        self.holds_record.set()
         self.verifier: DecisionVerifier | None = None
         self.turns: MergeTurnActivities | None = None
         self.budget: BudgetActivities | None = None
@@ -274,6 +276,7 @@ class ScriptedSteps:
         self.s._note("merge", order)
         self.s.entered_merge.set()
         await self.s.holds_merge.wait()
+        self.s.refuse_halted("merge")
         return self.s.merged(order)
 
     @activity.defn(name="close_pull_request")
@@ -340,6 +343,7 @@ class ScriptedSteps:
     @activity.defn(name="record")
     async def record(self, order: RecordOrder) -> Nothing:
         self.s._note("record", order)
+        await self.s.holds_record.wait()
         return Nothing()
 
     def all(self, *names: str) -> list[Callable[..., Any]]:

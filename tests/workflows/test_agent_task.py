@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from activities.decisions.signing import DecisionSigner, DecisionVerifier
@@ -16,7 +16,7 @@ from tests.workflows.scripted import ALICE, BOB, CAROL, Desk, Script, a_patch, a
 from workflows import queues
 from workflows.models.decision import Action, Decision
 from workflows.models.evidence import Finding, Severity
-from workflows.models.intent import revert_workflow_id
+from workflows.models.intent import revert_workflow_id, watch_workflow_id
 from workflows.models.patch import ExportResult
 from workflows.models.policy import TaskPolicy
 from workflows.models.pull_request import MergeOutcome, MergeResult, RevertOutcome, RevertResult
@@ -256,6 +256,53 @@ async def test_a_merge_under_way_is_finished_and_known_when_somebody_cancels(
     script.holds_merge.set()
     status = await desk.result()
     assert (status.outcome, status.merge_commit) == (Outcome.MERGED, sha("merge"))
+
+
+async def test_a_task_that_people_say_too_much_about_is_still_shown_decided_and_put_on_record(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    desk = await Desk.start(temporal, signer)
+    await desk.reaches(Stage.REVIEW)
+    longest = "\U0001f600" * 20_000
+    for _ in range(4):
+        await desk.decide(Action.APPROVE, message=longest)
+        await desk.decide(Action.WITHDRAW, message=longest)
+    await desk.decide(Action.APPROVE, message=longest)
+    said = await refusal(asyncio.ensure_future(desk.decide(Action.WITHDRAW, message=longest)))
+    assert "768 KiB were said" in said and "decide without words" in said
+    await desk.decide(Action.WITHDRAW)
+    await desk.decide(Action.REJECT)
+    assert (await desk.result()).outcome is Outcome.REJECTED
+    assert len(script.last("record").data["decisions"]) == 11
+
+
+@pytest.mark.parametrize("outcome", [Outcome.MERGED, Outcome.FAILED])
+async def test_an_outcome_is_put_on_record_although_somebody_cancels_in_temporal_meanwhile(
+    temporal: Client, script: Script, signer: DecisionSigner, outcome: Outcome
+) -> None:
+    script.policy = script.policy.model_copy(
+        update={"gate": script.policy.gate.model_copy(update={"watch_seconds": 60})}
+    )
+    script.holds_record.clear()
+    script.prepare_error = "no such base" if outcome is Outcome.FAILED else ""
+    desk = await Desk.start(temporal, signer)
+    if outcome is Outcome.MERGED:
+        await desk.reaches(Stage.REVIEW)
+        await desk.decide(Action.APPROVE)
+        await desk.decide(Action.MERGE)
+    async with asyncio.timeout(30):
+        while not script.count("record"):
+            await asyncio.sleep(0.02)
+    await desk.handle.cancel()
+    await desk.status()
+    script.holds_record.set()
+    status = await desk.result()
+    assert status.outcome is outcome and script.last("record").data["outcome"] == outcome
+    if outcome is Outcome.MERGED:
+        # Base is watched all the same: what policy merged, it has to be able to take back.
+        watch = temporal.get_workflow_handle(watch_workflow_id(desk.task.id))
+        assert (await watch.describe()).status is WorkflowExecutionStatus.RUNNING
+        await watch.terminate()
 
 
 @pytest.mark.parametrize(

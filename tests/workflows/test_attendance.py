@@ -49,7 +49,7 @@ async def test_a_host_that_stays_silent_is_given_up_and_the_next_one_is_told_whi
         async with asyncio.timeout(20):
             while script.count("prepare") < 2:
                 await asyncio.sleep(0.05)
-        assert script.last("prepare").lost_epoch == 1
+        assert (script.last("prepare").lost_epoch, script.last("prepare").lost_host) == (1, "gone")
         async with attending(temporal, script):
             script.holds_run.set()
             await desk.reaches(Stage.REVIEW)

@@ -9,8 +9,9 @@ import pytest_asyncio
 from temporalio.client import Client
 
 from activities.decisions.signing import DecisionSigner
-from tests.workflows.scripted import Desk, Script, workers
+from tests.workflows.scripted import Desk, Script, a_verdict, workers
 from workflows.models.decision import Action
+from workflows.models.gate import Permit
 from workflows.models.status import Outcome, Stage
 
 pytestmark = pytest.mark.xdist_group("temporal")
@@ -59,6 +60,25 @@ async def test_a_task_is_cancelled_while_it_is_halted(
     await says_halted(desk, script, step)
     await desk.decide(Action.CANCEL)
     assert (await desk.result()).outcome is Outcome.CANCELLED
+
+
+@pytest.mark.parametrize("then", [Outcome.MERGED, Outcome.CANCELLED])
+async def test_what_policy_merges_waits_for_the_end_of_a_halt_and_then_lands_with_nobody_asked(
+    temporal: Client, script: Script, signer: DecisionSigner, then: Outcome
+) -> None:
+    script.verdict = lambda order: a_verdict(order, Permit.MERGE, phase=3)
+    script.halted = {"merge"}
+    desk = await Desk.start(temporal, signer)
+    await says_halted(desk, script, "merge")
+    if then is Outcome.CANCELLED:
+        await desk.decide(Action.CANCEL)
+    else:
+        script.halted = set()
+    status = await desk.result()
+    assert (status.outcome, [signed.decision.action for signed in status.decisions]) == (
+        then,
+        [Action.CANCEL] if then is Outcome.CANCELLED else [],
+    )
 
 
 async def test_a_cancellation_is_not_lost_in_a_step_that_is_seen_to_its_end_and_answers_that_it_is_halted(

@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
+from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowHandle
+from temporalio.exceptions import ApplicationError
 
 from tests.workflows.scripted import ALICE, Script, a_task, sha, workers
 from workflows import queues
 from workflows.merge_watch import MergeWatch
 from workflows.models.intent import watch_workflow_id
 from workflows.models.observation import Observation
-from workflows.models.pull_request import RevertOutcome, RevertResult
+from workflows.models.pull_request import RevertOutcome, RevertOutlook, RevertPreview, RevertResult
 from workflows.models.watch import BaseState, WatchOrder, WatchOutcome, WatchResult
 
 pytestmark = pytest.mark.xdist_group("temporal")
@@ -68,6 +70,66 @@ async def test_a_revert_that_conflicts_is_told_as_such(temporal: Client, script:
     assert found.outcome is WatchOutcome.STUCK
     assert found.revert is not None
     assert "changed again" in found.revert.detail
+
+
+def outlook(what: RevertOutlook, *conflicts: str) -> RevertPreview:
+    return RevertPreview(outlook=what, base_commit=sha(what), tried_at=RED.observed_at, conflicts=conflicts)
+
+
+async def looked(script: Script, times: int) -> None:
+    async with asyncio.timeout(30):
+        while script.count("look_at_base") < times:
+            await asyncio.sleep(0.02)
+
+
+async def details(handle: WorkflowHandle[MergeWatch, WatchResult]) -> str:
+    metadata: WorkflowMetadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return metadata.current_details
+
+
+async def shows(handle: WorkflowHandle[MergeWatch, WatchResult], said: str) -> None:
+    """Its page in Temporal's UI."""
+    async with asyncio.timeout(30):
+        while said not in await details(handle):
+            await asyncio.sleep(0.02)
+
+
+async def test_whether_it_could_be_taken_back_is_shown_and_on_record_before_anybody_asks_and_as_base_moves(
+    temporal: Client, script: Script
+) -> None:
+    clean, conflict = outlook(RevertOutlook.CLEAN), outlook(RevertOutlook.CONFLICT, "calc.py")
+    script.base = lambda order: BaseState(outlook=clean)
+    handle = await watch(temporal, seconds=600, by_policy=False)
+    await shows(handle, "taking the merge back: **clean** (tried at 00:00:00 UTC)")
+    # A second look that comes to the same leaves no second entry.
+    await handle.signal(MergeWatch.observed)
+    await looked(script, 2)
+    script.base = lambda order: BaseState(outlook=conflict)
+    await handle.signal(MergeWatch.observed)
+    await shows(handle, "**conflict** in `calc.py`")
+    # What can't be tried just now is no news.
+    script.base = lambda order: BaseState(outlook=RevertPreview(outlook=RevertOutlook.UNKNOWN, detail="slow"), red=RED)
+    await handle.signal(MergeWatch.observed)
+    found = await result(handle)
+    assert (found.outcome, found.outlook) == (WatchOutcome.RED, conflict)
+    recorded = [order for name, order in script.calls if name == "record"]
+    assert [(order.entry_id, order.data.get("outlook")) for order in recorded[:2]] == [
+        ("outlook-1", "clean"),
+        ("outlook-2", "conflict"),
+    ]
+    assert [order.kind for order in recorded[2:]] == ["watch"]
+
+
+async def test_a_repository_that_is_away_for_a_while_ends_no_watch(temporal: Client, script: Script) -> None:
+    def away(order: object) -> BaseState:
+        raise ApplicationError("there is no repository in /r", type="RepositoryRefused", non_retryable=True)
+
+    script.base = away
+    handle = await watch(temporal, seconds=600)
+    await shows(handle, "**gone** `there is no repository in /r`")
+    script.base = lambda order: BaseState(red=RED)
+    await handle.signal(MergeWatch.observed)
+    assert (await result(handle)).outcome is WatchOutcome.REVERTED
 
 
 async def test_a_quiet_watch_ends_and_a_last_look_finds_what_nobody_told(temporal: Client, script: Script) -> None:

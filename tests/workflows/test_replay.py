@@ -30,6 +30,7 @@ def test_there_is_a_history_of_every_path() -> None:
         "drilled": "revert_drill",
         "swept": "host_sweep",
         "watched": "merge_watch",
+        "prepared": "merge_watch",
     }
     wanted = {f"{others.get(name, 'agent_task')}/{name}.json" for name in taken}
     # What tasks share has a history of its own beside that of a task which used it.

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflows.models.artifact import ArtifactRef
-from workflows.models.decision import Action, Decision
+from workflows.models.decision import Action, Decision, SignedDecision
 from workflows.models.evidence import Evaluation
 from workflows.models.intent import Intent
 from workflows.models.patch import Patch
@@ -14,7 +14,14 @@ from workflows.models.person import Person
 from workflows.models.policy import TaskPolicy
 from workflows.models.status import Stage, TaskStatus
 from workflows.models.task import Repository, Task
-from workflows.review_rules import approval_carries_over, authority_refusal, state_refusal
+from workflows.review_rules import (
+    MOST_DECISIONS,
+    MOST_SAID_BYTES,
+    approval_carries_over,
+    authority_refusal,
+    room_refusal,
+    state_refusal,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REF = ArtifactRef(sha256="0" * 64, size=0)
@@ -112,3 +119,29 @@ def test_what_another_sample_of_the_same_patch_shows_takes_no_approval_away() ->
 
     assert voided(more) == ""
     assert "flaky-test" in voided({*more, "flaky-test"})
+
+
+@given(
+    said=st.lists(st.sampled_from([0, 1, 19_000]), max_size=60),
+    size=st.sampled_from([0, 1, 19_000]),
+    action=st.sampled_from([Action.APPROVE, Action.REJECT, Action.CANCEL, Action.REQUEST_CHANGES]),
+)
+def test_what_is_said_about_a_task_never_outgrows_what_temporal_takes_and_a_word_less_end_is_always_heard(
+    said: list[int], size: int, action: Action
+) -> None:
+    status = TaskStatus(task=a_task("alice"))
+    for length in (*said, size):
+        decision = a_decision(action, "bob", message="é" * length)
+        if not room_refusal(decision, status):
+            signed = SignedDecision(decision=decision, key_id="k" * 16, signature="s" * 88)
+            status = status.model_copy(update={"decisions": (*status.decisions, signed)})
+    assert len(status.model_dump_json().encode()) < MOST_SAID_BYTES + 600 * len(status.decisions) + 10_000
+    assert not room_refusal(a_decision(action, "bob"), status)
+
+
+def test_a_task_that_was_decided_about_without_end_can_still_be_ended() -> None:
+    signed = SignedDecision(decision=a_decision(Action.WITHDRAW, "bob"), key_id="k", signature="s")
+    status = TaskStatus(task=a_task("alice"), decisions=(signed,) * MOST_DECISIONS)
+    assert "500 decisions" in room_refusal(a_decision(Action.APPROVE, "bob"), status)
+    for action in (Action.MERGE, Action.REJECT, Action.CANCEL):
+        assert room_refusal(a_decision(action, "bob"), status) == ""

@@ -74,8 +74,10 @@ class GatewayClient:
 
         `seconds`: how long an answer may take.
         """
-        if not (acting_as.isascii() and acting_as.isprintable()):
-            raise CommandFailed(f"--as takes a name in plain ASCII, not {acting_as[:80]!r}", code=2)
+        if not (acting_as.isascii() and acting_as.isprintable() and acting_as == acting_as.strip()):
+            raise CommandFailed(
+                f"--as takes a name in plain ASCII without spaces around it, not {acting_as[:80]!r}", code=2
+            )
         headers = {"x-journeyman-as": acting_as} if acting_as else {}
         headers |= {"x-journeyman-began": f"{began:.6f}"} if began else {}
         headers |= {"traceparent": traceparent} if traceparent.isascii() and traceparent.isprintable() else {}

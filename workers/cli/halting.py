@@ -16,7 +16,7 @@ from workers.cli.client import CommandFailed, GatewayClient, NoAnswer
 from workers.cli.options import As, Flag, Json, gateway
 from workers.cli.printing import out, plain, plural, print_json, tell
 from workers.gateway.halting import Halting
-from workers.gateway.messages import NewHalt
+from workers.gateway.messages import HaltLine, NewHalt
 from workers.gateway.refusals import Invalid, Refused
 from workers.settings import Settings, load_settings
 from workflows.models.halt import HaltScope, Reach
@@ -30,6 +30,7 @@ Team = Annotated[str, Parameter(help="A team, as team.toml names it: the tasks o
 All = Annotated[bool, Parameter(name="--all", negative="", help="The tasks of the whole installation.")]
 Why = Annotated[str, Parameter(name=["--message", "-m"], help="Why; whoever finds their work stopped reads it.")]
 _SECONDS = 10.0
+_MOST_LOOKED_AT = 50
 """A gateway that takes longer to answer is passed by: somebody stops work because something is wrong."""
 
 
@@ -50,6 +51,8 @@ def halt(
         return
     out().print(f"halted ({plain(line.scope.told)}): every host makes it stand still within 5 seconds")
     _tell_here(here)
+    if here is None:
+        _tell_covered(gateway(as_, seconds=_SECONDS), line)
     out().print(f"let it go on: journeyman resume {plain(line.scope.option)}")
 
 
@@ -156,6 +159,21 @@ async def _directly(
     direct = WithoutGateway.of(settings, as_, instead_of)
     answer = await carry_out(direct.halting, direct.person)
     return answer, await direct.apply() if applies else None
+
+
+def _tell_covered(client: GatewayClient, line: HaltLine) -> None:
+    """How much of what is open the halt is about: a name that was mistyped stops nothing."""
+    try:
+        are_open = [task.task_id for task in client.tasks() if task.outcome is None][:_MOST_LOOKED_AT]
+        halted = [client.view(task).halted for task in are_open]
+    except CommandFailed as unknown:
+        tell(f"it is on record; which tasks stand still by it is not known: {unknown}")
+        return
+    covered = sum(line.reason in why and line.scope.told in why for why in halted)
+    if covered or not halted:
+        out().print(f"{plural(covered, 'open task')} of {len(halted)} {'stands' if covered == 1 else 'stand'} still")
+    else:
+        tell(f"none of {plural(len(halted), 'open task')} is of {line.scope.told}: is that what was meant?")
 
 
 def _tell_here(here: tuple[str, ...] | None) -> None:

@@ -1,5 +1,6 @@
 """Commands about what an installation keeps: copies of it, its format, and what is removed from it on request."""
 
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Annotated
@@ -121,6 +122,10 @@ def forget(
 
     async def take_out() -> None:
         forgetter = Forgetter(load_settings(), keys and keys.absolute())
+        with forgetter.alone() if yes else contextlib.nullcontext():
+            await look_and_take_out(forgetter)
+
+    async def look_and_take_out(forgetter: Forgetter) -> None:
         found = await forgetter.look(person)
         if not (found.asked or found.others or found.lasting):
             raise ForgettingRefused(

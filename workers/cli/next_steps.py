@@ -1,10 +1,7 @@
 """What a person can type next about a task."""
 
 from workers.gateway.messages import TaskView
-from workflows.models.pull_request import RevertOutcome
 from workflows.models.status import Outcome, Stage
-
-_BACK = {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}
 
 
 def next_steps(view: TaskView) -> tuple[tuple[str, str], ...]:
@@ -27,7 +24,7 @@ def next_steps(view: TaskView) -> tuple[tuple[str, str], ...]:
             # Its answers are shown with the question.
             return ()
         case Stage.ENDED if status.outcome is Outcome.MERGED:
-            reverted = any(revert.outcome in _BACK for revert in view.reverts)
+            reverted = any(revert.outcome.is_back for revert in view.reverts)
             return () if reverted else ((f"journeyman revert {task}", "take it back"),)
         case Stage.ENDED:
             return ((f"journeyman logs {task}", "what the agent said"),) if status.run is not None else ()

@@ -154,6 +154,9 @@ def _print_landing(view: TaskView, console: Console) -> None:
         console.print(watch_line(view.watch))
     if view.outlook is not None and view.outlook.outlook is not RevertOutlook.TAKEN_BACK:
         console.print(f"revert      {plain(outlook_line(view.outlook))}")
+    if (before := view.outlook_recorded) is not None:
+        when = f" when it was tried at {before.tried_at:%Y-%m-%d %H:%M:%S} UTC" if before.tried_at is not None else ""
+        console.print(f"            {plain(outlook_line(before))}{when}")
     for revert in view.reverts:
         console.print(
             f"revert      {revert.outcome} {plain(revert.commit)} {plain(revert.detail)} ({revert.seconds:.1f} s)"

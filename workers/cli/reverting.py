@@ -14,8 +14,6 @@ from workflows.models.base import Model
 from workflows.models.decision import Action
 from workflows.models.pull_request import RevertOutcome, RevertOutlook, RevertResult
 
-_BACK = {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}
-
 
 class Reverted(Model):
     """What came of one task of several."""
@@ -68,9 +66,9 @@ def _revert_one(client: GatewayClient, task: str, message: str, *, json: bool) -
     result = client.revert(task, NewDecision(action=Action.REVERT, message=message))
     if json:
         print_json(result)
-    elif result.outcome in _BACK:
+    elif result.outcome.is_back:
         out().print(f"{result.outcome} by {plain(result.commit)} in {result.seconds:.1f} s")
-    if result.outcome not in _BACK:
+    if not result.outcome.is_back:
         in_the_way = "".join(f"\n  {line}" for line in (*result.conflicts, *result.commits_in_the_way))
         waits = f"\nresolve it in  {result.pull_request}" if result.pull_request else ""
         told = f"\nit is for     {', '.join(result.told)}" if result.told else ""
@@ -88,7 +86,7 @@ def _revert_all(client: GatewayClient, lines: list[MergedLine], message: str, *,
         except CommandFailed as error:
             result = RevertResult(outcome=RevertOutcome.REFUSED, detail=str(error))
         done.append(Reverted(task_id=line.task_id, result=result))
-        failed += result.outcome not in _BACK
+        failed += not result.outcome.is_back
         if not json:
             about = result.commit or f"{result.detail} {result.pull_request}"
             out().print(f"{plain(line.task_id)}  {result.outcome}  {plain(about)}  {result.seconds:.1f} s")

@@ -1,7 +1,9 @@
 """The command by which CI and monitors say how base is doing."""
 
+import re
 from typing import Literal
 
+from workers.cli.client import CommandFailed
 from workers.cli.options import As, Json, Message, address_of, gateway
 from workers.cli.printing import out, plain, plural, print_json
 from workers.gateway.messages import NewObservation
@@ -35,6 +37,10 @@ def signal(
     link
         Where more is told.
     """
+    if not re.fullmatch(r"[0-9a-f]{40,64}", commit):
+        raise CommandFailed(
+            f"--commit takes a commit in full, such as $(git rev-parse HEAD), not {commit[:80]!r}", code=2
+        )
     path = address_of(repo)
     asked = NewObservation(repository=path, commit=commit, name=name, good=state == "good", detail=message, link=link)
     observed = gateway(as_).observe(asked)

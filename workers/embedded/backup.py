@@ -4,24 +4,29 @@ Temporal's database is copied first, and what is on record after it. A record th
 answer leaves: the step is taken again and finds what it did. The other way round a task would miss what it relies on.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from workers.settings import Settings
+from workers.settings import RESTORING, Settings
 from workflows.models.base import Model
 
 SCHEMA_VERSION = 1
 _MANIFEST = "manifest.json"
 _DATABASE = "temporal/temporal.db"
+_LAST = ("blobs", "tombstones")
+"""Of the archive, in this order after all else: bytes are there before the entry that refers to them is, and a note
+before what it is about is removed. So everything that a copied entry refers to is copied, or noted as removed.
+"""
 
 
 class BackupRefused(Exception):
@@ -52,31 +57,55 @@ def back_up(settings: Settings, target: Path) -> Manifest:
     database = settings.state / _DATABASE
     if not database.exists():
         raise BackupRefused(f"there is nothing to back up in {settings.state}: `journeyman up` has never run with it")
-    draft = target.with_name(f"{target.name}.partial")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True, mode=0o700)
-    _copy_database(database, draft / _DATABASE)
-    for name, place in _places(settings).items():
-        _copy(place, draft / name)
-    in_store = settings.archive_location if "://" in settings.archive_location else ""
-    manifest = Manifest(
-        journeyman=metadata.version("journeyman"),
-        made_at=datetime.now(UTC).isoformat(),
-        archive=in_store,
-        files={str(file.relative_to(draft)): _hash(file) for file in _files(draft)},
-    )
-    (draft / _MANIFEST).write_text(manifest.model_dump_json(indent=1))
-    with suppress(FileNotFoundError):
-        target.rmdir()
-    draft.rename(target)
+    for place in _places(settings).values():
+        if target.is_relative_to(place.resolve()):
+            raise BackupRefused(f"{target} is in {place}, which belongs into the backup: name a directory elsewhere")
+    with _draft_of(target) as draft:
+        _copy_database(database, draft / _DATABASE)
+        for name, place in _places(settings).items():
+            _copy(place, draft / name, last=_LAST if name == "archive" else ())
+        in_store = settings.archive_location if "://" in settings.archive_location else ""
+        manifest = Manifest(
+            journeyman=metadata.version("journeyman"),
+            made_at=datetime.now(UTC).isoformat(),
+            archive=in_store,
+            files={str(file.relative_to(draft)): _hash(file) for file in _files(draft)},
+        )
+        (draft / _MANIFEST).write_text(manifest.model_dump_json(indent=1))
+        with suppress(FileNotFoundError):
+            target.rmdir()
+        draft.rename(target)
     return manifest
 
 
+@contextmanager
+def _draft_of(target: Path) -> Iterator[Path]:
+    """An empty directory that is this process's alone. Raises BackupRefused while another makes the same backup."""
+    draft = target.with_name(f"{target.name}.partial")
+    draft.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = os.open(draft, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # What one that was killed has left.
+        for left in draft.iterdir():
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+        yield draft
+    except BlockingIOError as error:
+        raise BackupRefused(f"a backup to {target} is being made just now: wait for it, or name another one") from error
+    finally:
+        os.close(lock)
+
+
 def restore(settings: Settings, source: Path) -> Manifest:
-    """Put a backup into an empty state directory. Raises BackupRefused before anything was written, and OSError."""
+    """Put a backup into an empty state directory. Raises BackupRefused before anything was written, and OSError.
+
+    One that was killed is typed again: until it is complete, nothing else starts with that state.
+    """
     manifest = _read(source)
     _refuse_elsewhere(settings, manifest)
-    for place in (settings.state, *_places(settings).values()):
+    begun, mark = settings.state / RESTORING, _hash(source / _MANIFEST)
+    goes_on = begun.is_file() and begun.read_text() == mark
+    for place in (settings.state, *_places(settings).values()) if not goes_on else ():
         if place.is_file() or (place.is_dir() and any(place.iterdir())):
             raise BackupRefused(
                 f"{place} is there and not empty, and a backup is never mixed with what is there: move it away, or set "
@@ -86,13 +115,16 @@ def restore(settings: Settings, source: Path) -> Manifest:
         file = source / name
         if not file.is_file() or file.is_symlink() or _hash(file) != digest:
             raise BackupRefused(f"the backup is damaged: {file} is missing or was changed; take another one")
-    settings.prepare_state()
+    if not goes_on:
+        settings.prepare_state()
+        begun.write_text(mark)
     places = {**_places(settings), "temporal": settings.state / "temporal"}
     for name in manifest.files:
         top, _, rest = name.partition("/")
         to = places[top] / rest if rest else places[top]
         to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.copy2(source / name, to)
+    begun.unlink()
     return manifest
 
 
@@ -161,25 +193,46 @@ def _copy_database(database: Path, to: Path) -> None:
     to.chmod(0o600)
 
 
-def _copy(place: Path, to: Path) -> None:
-    """A file, or the files of a directory; what is written meanwhile belongs to the next backup."""
+def _copy(place: Path, to: Path, last: tuple[str, ...] = ()) -> None:
+    """A file, or the files of a directory; what is written meanwhile belongs to the next backup.
+
+    `last`: names in the directory that are copied after all others, in this order.
+    """
     if place.is_file():
         shutil.copy2(place, to)
         return
-    for file in _files(place):
-        target = to / file.relative_to(place)
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with suppress(FileNotFoundError):
-            shutil.copy2(file, target)
+    for folder in (place, *(place / name for name in last)):
+        for file in _files(folder, but=last if folder == place else ()):
+            target = to / file.relative_to(place)
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with suppress(FileNotFoundError):
+                shutil.copy2(file, target)
 
 
-def _files(directory: Path) -> Iterator[Path]:
-    """Regular files. Follows no link, and leaves out what the archive has not finished writing (`NAME#1`)."""
-    for folder, _, names in os.walk(directory):
+def _files(directory: Path, but: tuple[str, ...] = ()) -> Iterator[Path]:
+    """Regular files, also by links to them. Leaves out what the archive has not finished writing (`NAME#1`).
+
+    `but`: names in the directory itself to leave out. Raises BackupRefused for a link to a directory, OSError for what
+    can't be read: a backup without them would not be one.
+    """
+    for folder, folders, names in os.walk(directory, onerror=_refuse_unreadable):
+        if Path(folder) == directory:
+            folders[:] = [name for name in folders if name not in but]
+        for name in folders:
+            if (Path(folder) / name).is_symlink():
+                raise BackupRefused(
+                    f"{Path(folder) / name} is a link, which a backup does not follow: put the directory itself there, "
+                    "by a bind mount if it has to be elsewhere"
+                )
         for name in sorted(names):
             file = Path(folder) / name
-            if file.is_file() and not file.is_symlink() and "#" not in name:
+            if file.is_file() and "#" not in name:
                 yield file
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _hash(file: Path) -> str:

@@ -1,12 +1,16 @@
 """`journeyman forget`: a person's names and words, in the archive and beside it, by whoever has this machine's keys."""
 
+import contextlib
 import hashlib
 import os
 import re
 import secrets
+import shutil
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from activities.archive.chains import Chains
 from activities.archive.objects import Objects
@@ -69,6 +73,21 @@ class Forgetter:
         lasting = {folder: Chains(self._objects, folder, gateways) for folder in BESIDE_TASKS}
         self._forgetting = Forgetting(self._objects, chains, lasting, tombstones, signer.key)
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Until the block ends nobody else is forgotten: two would put back each other's words."""
+        lock = FileLock(self._settings.prepare_state() / "forget.lock", mode=0o600)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as taken:
+            raise ForgettingRefused(
+                "somebody is being forgotten just now: type this again when that is done"
+            ) from taken
+        try:
+            yield
+        finally:
+            lock.release()
+
     async def look(self, person: str) -> Found:
         """What there is about them, with the words of a try that was killed. Raises ArchiveError."""
         await require_current(self._objects)
@@ -88,17 +107,17 @@ class Forgetter:
 
     async def preview(self, found: Found) -> AsyncIterator[str]:
         """What would be done, a line each, and what would stay."""
-        going, staying = await self._forgetting.blobs(found)
+        blobs = await self._forgetting.blobs(found)
         yield f"tasks they asked for: {', '.join(found.asked) or 'none'}"
         yield f"tasks of others they decided in: {', '.join(found.others) or 'none'}"
-        yield f"artefacts to be removed: {len(going)}, {sum(ref.size for ref in going)} bytes"
+        yield f"artefacts to be removed: {len(blobs.going)}, {sum(ref.size for ref in blobs.going)} bytes"
         if pulls := list(self._pulls(found)):
             yield f"pull requests whose words would go: {len(pulls)}"
         if self._directory_without(found.words.person) is not None:
             yield f"[people.{found.words.person}] would be taken out of {self._settings.config_file}"
         for task in found.still_open:
             yield f"left alone: task {task} is open; end it, and type this again"
-        for line in (*staying, *self._lists(found.words.person)):
+        for line in (*blobs.staying, *self._lists(found.words.person)):
             yield f"stays: {line}"
 
     async def carry_out(self, found: Found, reason: str) -> AsyncIterator[str]:
@@ -112,13 +131,19 @@ class Forgetter:
         verifier, signer, record = self._signing
         rewriting = Rewriting(found.words, verifier, signer, record, self._halts)
         reason = without(reason, found.words)
-        async for line in self._forgetting.take_out(found, rewriting, by=self._by(), reason=reason):
+        blobs = await self._forgetting.blobs(found)
+        async for line in self._forgetting.take_out(found, blobs, rewriting, by=self._by(), reason=reason):
             yield line
         for pulls, pull in self._pulls(found):
             pulls.save(pull)
         if (without_them := self._directory_without(found.words.person)) is not None:
-            self._settings.config_file.write_text(without_them)
+            _replace(self._settings.config_file, without_them)
             yield f"[people.{found.words.person}] was taken out of {self._settings.config_file}"
+        if blobs.unsettled:
+            raise ForgettingRefused(
+                f"not done with {len(blobs.unsettled)} blobs that were stored within a day and are on no record: "
+                "a running task may need them; type this again in a day"
+            )
         if not found.still_open:
             begun.unlink()
 
@@ -174,3 +199,18 @@ class Forgetter:
     def _begun(self, person: str) -> Found | None:
         place = self._place(person)
         return Found.model_validate_json(place.read_bytes()) if place.exists() else None
+
+
+def _replace(file: Path, text: str) -> None:
+    """Whole or not at all, and as open or closed as it was: half a policy file is another policy."""
+    file = file.resolve()
+    owner = file.stat()
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        draft.touch(mode=0o600)
+        draft.write_text(text)
+        shutil.copymode(file, draft)
+        os.chown(draft, owner.st_uid, owner.st_gid)
+        draft.rename(file)
+    finally:
+        draft.unlink(missing_ok=True)

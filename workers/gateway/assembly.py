@@ -75,7 +75,7 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
     )
     trusting = Trusting(parts.trust, parts.mirrors, signer)
     incidents = Incidents(parts.chains, parts.admissions, parts.attested, previews)
-    observing = Observing(client, signer, parts.observations)
+    observing = Observing(client, signer, parts.observations, parts.git, parts.mirrors)
     return gateway_app(
         admission,
         deciding,

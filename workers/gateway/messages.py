@@ -78,6 +78,8 @@ class TaskView(Model):
     """What came of watching base after the merge; None while it goes on."""
     outlook: RevertPreview | None = None
     """What taking it back would come to now, where that was asked for and there is a merge."""
+    outlook_recorded: RevertPreview | None = None
+    """What it came to when it was last tried while base was watched, where it can't be tried now."""
     temporal_ui: str = ""
     removed: tuple[Tombstone, ...] = ()
     """What there was of it in the archive and was removed on purpose."""

@@ -17,6 +17,9 @@ from workflows.models.artifact import ArtifactRef
 from workflows.models.status import Stage, TaskStatus
 
 _PART_BYTES = 1024 * 1024
+"""Of an output that grows."""
+_ARCHIVED_PART_BYTES = 8 * 1024 * 1024
+"""Of one that is over: for each part the whole is read and verified."""
 _REDACTOR = Redactor()
 
 
@@ -92,10 +95,10 @@ class Outputs:
         if number <= len(ended):
             data = await self._archived(ended[number - 1].output)
             # The next run of a task that goes on is another output: following ends with this one.
-            return _cut(data[offset:], offset, more=False), agent
+            return _cut(data[offset:], offset, _ARCHIVED_PART_BYTES, more=False), agent
         assert live is not None and view.status.placement is not None
         path = self._hosts / view.status.placement.host / "runs" / live / "output.log"
-        return _cut(await asyncio.to_thread(_read_lines, path, offset), offset, more=True), agent
+        return _cut(await asyncio.to_thread(_read_lines, path, offset), offset, _PART_BYTES, more=True), agent
 
     async def _archived(self, ref: ArtifactRef | None) -> bytes:
         if ref is None:
@@ -110,9 +113,9 @@ def _live_run(status: TaskStatus) -> str | None:
     return f"{status.task.id}-{status.placement.epoch}-{status.runs}"
 
 
-def _cut(data: bytes, offset: int, *, more: bool) -> OutputPart:
+def _cut(data: bytes, offset: int, most: int, *, more: bool) -> OutputPart:
     # What does not fit comes with the next question, which begins where this answer ends.
-    part = data[:_PART_BYTES]
+    part = data[:most]
     return OutputPart(data=part, offset=offset + len(part), more=more or len(data) > len(part))
 
 

@@ -3,12 +3,15 @@
 import asyncio
 import os
 import pwd
+import re
 import socket
 import struct
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from activities.policy.written_values import PERSON_ID
 from workflows.models.person import Person
+from workflows.models.status import POLICY
 
 
 class PeerCredentialsProtocol(H11Protocol):
@@ -39,13 +42,18 @@ def os_person(client_host: str, people: dict[str, str]) -> Person:
 
 
 def acting_as(person: Person, name: str, profile: str) -> Person:
-    """The person under another name, if one is given; the account stays. Raises PermissionError where that can't be."""
+    """The person under another name, if one is given; the account stays. Raises PermissionError where that can't be.
+
+    A name is what an id in `[people]` may be, so that none reads like another's and is not.
+    """
     if not name:
         return person
     if profile != "local":
         raise PermissionError("refused: --as works only in the local profile; decide as yourself")
-    if not name.isprintable() or len(name) > 64:
-        raise PermissionError("refused: --as takes a name of at most 64 printable characters")
+    if not re.fullmatch(PERSON_ID, name) or name == POLICY:
+        raise PermissionError(
+            f"refused: --as takes a name of at most 64 of a-z, 0-9, '.', '_' and '-', other than {POLICY!r}"
+        )
     return Person(id=name, account=person.account, name=f"{name} (as {person.name})")
 
 

@@ -26,7 +26,7 @@ from workers.gateway.refusals import NotFound, Refused
 from workflows.models.artifact import ArtifactRef
 from workflows.models.evidence import Evidence
 from workflows.models.intent import task_workflow_id
-from workflows.models.pull_request import RevertOutcome, RevertResult
+from workflows.models.pull_request import RevertPreview, RevertResult
 from workflows.models.status import WAITS_FOR, Stage, TaskStatus
 from workflows.models.trace import trace_of
 from workflows.models.watch import WatchResult
@@ -115,7 +115,8 @@ class Reading:
         if merge is None:
             return view
         (outlook,) = await self._previews.of([merge])
-        return view.model_copy(update={"outlook": outlook})
+        recorded = None if outlook.was_tried else await self._outlook(view.status.task.id)
+        return view.model_copy(update={"outlook": outlook, "outlook_recorded": recorded})
 
     async def recorded(self, task_id: str) -> TaskStatus | None:
         """The final status on record, or None while the task is open."""
@@ -231,8 +232,17 @@ class Reading:
         entries = await self._chains.entries(task_id)
         return next((WatchResult.model_validate(entry.data) for entry in entries if entry.kind == "watch"), None)
 
+    async def _outlook(self, task_id: str) -> RevertPreview | None:
+        """The newest on record: of a watch that is over, or of one that goes on."""
+        watch = await self._watch(task_id)
+        if watch is not None and watch.outlook is not None:
+            return watch.outlook
+        entries = await self._chains.entries(task_id)
+        found = [RevertPreview.model_validate(entry.data) for entry in entries if entry.kind == "outlook"]
+        return found[-1] if found else None
+
     async def _is_reverted(self, task_id: str) -> bool:
-        return any(revert.outcome is RevertOutcome.REVERTED for revert in await self._reverts(task_id))
+        return any(revert.outcome.is_back for revert in await self._reverts(task_id))
 
     def _ui(self, task_id: str) -> str:
         if not self._temporal_ui:

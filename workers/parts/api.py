@@ -8,6 +8,7 @@ from temporalio.client import Client
 from activities.archive.steps import RecordActivities
 from activities.budget import BudgetActivities
 from activities.forge.drill import DrillActivities
+from activities.forge.revert_preview import RevertPreviews
 from activities.forge.steps import ForgeActivities
 from activities.forge.turns import MergeTurnActivities
 from activities.gate.steps import GateActivities
@@ -38,7 +39,7 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         drills=drills,
     )
     gate = GateActivities(shared.gate, shared.admissions, shared.authority, attested)
-    watch = WatchActivities(shared.watch, shared.admissions)
+    watch = WatchActivities(shared.watch, shared.admissions, attested, RevertPreviews(shared.git, shared.mirrors))
     drill = DrillActivities(
         shared.forge,
         shared.git,

@@ -1,5 +1,6 @@
 """Pull requests, merges and reverts, in terms every forge can fulfil."""
 
+from datetime import datetime
 from enum import StrEnum
 
 from workflows.models.base import Model
@@ -48,6 +49,11 @@ class RevertOutcome(StrEnum):
     """Base is protected: the revert is a pull request that waits for a person."""
     REFUSED = "refused"
 
+    @property
+    def is_back(self) -> bool:
+        """Whether base is without the merge, by whichever try: the answer to the one that did it may have been lost."""
+        return self in {RevertOutcome.REVERTED, RevertOutcome.ALREADY_REVERTED}
+
 
 class RevertOutlook(StrEnum):
     """What a revert would come to on base as it is now."""
@@ -68,11 +74,18 @@ class RevertPreview(Model):
     outlook: RevertOutlook
     base_commit: str = ""
     """What base was then."""
+    tried_at: datetime | None = None
+    """None in what was recorded before it was kept."""
     detail: str = ""
     conflicts: tuple[str, ...] = ()
     """Paths in conflict."""
     commits_in_the_way: tuple[str, ...] = ()
     """Later commits that touched those paths, newest first, as `sha author: subject`."""
+
+    @property
+    def was_tried(self) -> bool:
+        """Whether there was a base to try it on, and it came to something."""
+        return bool(self.base_commit) and self.outlook is not RevertOutlook.UNKNOWN
 
 
 class RevertResult(Model):

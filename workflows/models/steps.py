@@ -22,6 +22,8 @@ class PrepareOrder(Model):
     """Continue from this patch instead of from base alone."""
     lost_epoch: int = 0
     """The placement before this one, whose host was silent: if this is that host, its workspace is taken over."""
+    lost_host: str = ""
+    """That host; empty from a workflow that did not say yet."""
 
 
 class Prepared(Model):

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from workflows.models.base import Model
 from workflows.models.observation import Observation
-from workflows.models.pull_request import RevertResult
+from workflows.models.pull_request import RevertPreview, RevertResult
 from workflows.models.task import Task
 
 
@@ -34,6 +34,8 @@ class BaseState(Model):
     """The first that turned bad with the merge or after it; None while none has."""
     good: tuple[str, ...] = ()
     """Names of those that are good there, at most 20."""
+    outlook: RevertPreview | None = None
+    """What taking the merge back would come to on base as it is; None from a worker that does not try it."""
 
 
 class WatchOutcome(StrEnum):
@@ -55,3 +57,5 @@ class WatchResult(Model):
     outcome: WatchOutcome
     red: Observation | None = None
     revert: RevertResult | None = None
+    outlook: RevertPreview | None = None
+    """What a revert would have come to when base was last looked at."""

@@ -113,6 +113,27 @@ async def test_a_note_that_nobody_here_signed_does_not_pass_for_a_removal(kept: 
         await kept.artifacts.get(ref)
 
 
+async def test_a_note_about_something_else_does_not_pass_for_a_removal_of_evidence_or_of_a_trace(kept: Kept) -> None:
+    await kept.retention.sweep(ENDED + 367 * DAY)
+    logs = [ref for kind, ref in await kept.holds(MERGED) if kind is Kind.LOG]
+    log = next(ref for ref in logs if (kept.archive / "tombstones" / ref.sha256[:2] / f"{ref.sha256}.json").exists())
+    evidence = next(ref for _, ref in await kept.holds(MERGED) if ref.name == "evidence.json")
+    trace = (await Holdings(kept.objects, kept.chains).of(MERGED)).trace_id
+    notes = kept.archive / "tombstones"
+    told = await kept.tombstones.of_trace(trace)
+    assert told is not None and told.trace_id == trace
+    (kept.archive / address(evidence.sha256)).unlink()
+    other_trace = "f" * 32
+    for of, to in ((log.sha256, evidence.sha256), (trace, other_trace), (log.sha256, other_trace[::-1] + "0")):
+        target = notes / to[:2] / f"{to}.json"
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes((notes / of[:2] / f"{of}.json").read_bytes())
+    with pytest.raises(ArchiveError, match="not in the archive: restore it"):
+        await kept.artifacts.get(evidence)
+    assert await kept.tombstones.of_trace(other_trace) is None
+    assert await kept.tombstones.of_trace(other_trace[::-1] + "0") is None
+
+
 async def test_what_was_stored_again_lately_is_young_and_stays(kept: Kept) -> None:
     now = ENDED + 92 * DAY
     shared = {ref.sha256 for _, ref in await kept.holds(OPEN)}

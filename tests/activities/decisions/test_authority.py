@@ -12,7 +12,7 @@ import pytest
 from activities.archive.chains import Chains
 from activities.archive.objects import Objects
 from activities.decisions.admissions import ADMISSION, Admissions
-from activities.decisions.attested import EVIDENCE, WORKER, Attested, AttestedMerge, AttestedPatch
+from activities.decisions.attested import EVIDENCE, WORKER, Attested, AttestedMerge, AttestedPatch, UsedDecision
 from activities.decisions.authority import Authority
 from activities.decisions.keys import SigningKey, TrustedKeys
 from activities.decisions.refused import ActionRefused
@@ -307,13 +307,13 @@ async def test_a_task_whose_outcome_is_on_record_merges_no_more(court: Court) ->
 async def test_a_decision_that_was_answered_with_a_refusal_is_not_carried_out_later(court: Court) -> None:
     patch, evaluation = await court.evaluated("a")
     merge = court.sign(Action.MERGE, "a")
-    await court.attested.add_used("t1", merge.signature, "the work tree was dirty")
+    await court.attested.add_used("t1", UsedDecision(signature=merge.signature, why="the tree was dirty"))
     assert "answered already" in await court.refusal(patch, evaluation, "a", merge=merge)
     assert await court.refusal(patch, evaluation, "a") == ""
     await court.attested.add_merge("t1", AttestedMerge(commit="m1", head="h", base="main", repository="/r"))
     revert = court.sign(Action.REVERT, "a", head="m1")
     assert await court.revert_refusal(revert) == ""
-    await court.attested.add_used("t1", revert.signature, "the work tree was dirty")
+    await court.attested.add_used("t1", UsedDecision(signature=revert.signature, why="the tree was dirty"))
     assert "answered already" in await court.revert_refusal(revert)
 
 

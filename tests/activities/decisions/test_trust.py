@@ -12,7 +12,7 @@ from activities.decisions.attested import WORKER
 from activities.decisions.keys import SigningKey, TrustedKeys
 from activities.decisions.signed_record import SignedRecord
 from activities.decisions.signing import DecisionSigner, DecisionVerifier
-from activities.decisions.trust import FOLDER, Demotion, TrustRecords
+from activities.decisions.trust import DEMOTION, FOLDER, Demotion, TrustRecords
 from activities.decisions.withdrawals import DECISION
 from activities.policy.documents import SecurityPolicy
 from workflows.models.decision import Action, Decision, SignedDecision
@@ -23,6 +23,7 @@ class Ledger:
     """Trust in docs tasks of one repository, and who says what of it."""
 
     def __init__(self, place: Path) -> None:
+        self.place = place
         self.chains = Chains(Objects.open(str(place / "archive")), FOLDER)
         self.signer = DecisionSigner.load_or_create(place / "keys")
         self.key = SigningKey.load_or_create(place / "keys", WORKER)
@@ -120,3 +121,43 @@ async def test_a_promotion_on_another_s_record_counts_for_nothing(ledger: Ledger
     elsewhere = ledger.signer.sign(ledger.say(Action.PROMOTE, 3, repository="/mine"))
     await ledger.chains.append(name, "moved", DECISION, elsewhere.model_dump(mode="json"))
     assert await ledger.phase() == 2
+
+
+async def test_a_promotion_that_is_copied_behind_a_demotion_gives_nothing_back(ledger: Ledger) -> None:
+    first = await ledger.keep(ledger.say(Action.PROMOTE, 2))
+    await ledger.records.demote(ledger.demotion())
+    (name,) = await ledger.chains.task_ids()
+    await ledger.chains.append(name, "again", DECISION, first.model_dump(mode="json"))
+    assert await ledger.phase() == 1
+    await ledger.keep(ledger.say(Action.PROMOTE, 2))
+    assert await ledger.phase() == 2
+
+
+@pytest.mark.parametrize("kind", [DEMOTION, "odd"])
+async def test_a_demotion_is_not_lost_to_an_entry_that_somebody_put_in_its_place_before(
+    ledger: Ledger, kind: str
+) -> None:
+    await ledger.keep(ledger.say(Action.PROMOTE, 2))
+    (name,) = await ledger.chains.task_ids()
+    await ledger.chains.append(name, "demotion-t1", kind, {"statement": {}, "key_id": "x", "signature": "x"})
+    await ledger.records.demote(ledger.demotion())
+    assert await ledger.phase() == 1
+    # Told again, it is the same one.
+    await ledger.keep(ledger.say(Action.PROMOTE, 2))
+    await ledger.records.demote(ledger.demotion())
+    assert await ledger.phase() == 2
+
+
+@pytest.mark.parametrize("other", ["/R", "/r/", "/r/.", "/r\0docs", "/\N{LATIN SMALL LETTER R WITH ACUTE}", "//r"])
+async def test_what_is_earned_in_one_repository_is_nothing_in_one_that_is_written_alike(
+    ledger: Ledger, other: str
+) -> None:
+    await ledger.keep(ledger.say(Action.PROMOTE, 2))
+    assert (await ledger.phase(), await ledger.phase(repository=other)) == (2, 1)
+    (name,) = await ledger.chains.task_ids()
+    entries = await ledger.chains.entries(name)
+    foreign = ledger.say(Action.PROMOTE, 2, repository=other)
+    await ledger.keep(foreign, DecisionSigner.load_or_create(ledger.place / "forger"))
+    (copied,) = [one for one in await ledger.chains.task_ids() if one != name]
+    await ledger.chains.append(copied, "copied", DECISION, entries[0].data)
+    assert await ledger.phase(repository=other) == 1

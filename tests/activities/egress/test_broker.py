@@ -87,6 +87,21 @@ async def test_the_provider_sees_the_real_key_and_the_sandbox_s_own_is_gone(
     assert record.metered is not None and record.metered.requests == 1
 
 
+async def test_the_first_provider_counts_although_the_gateway_was_started_without_one(
+    directory: Path, resolver: str, key_file: Path, upstream: Provider
+) -> None:
+    credentials: dict[str, KeySource | None] = {}
+    gateway = EnvoyGateway(directory, resolvers=[resolver], credentials=credentials)
+    try:
+        with pytest.raises(CredentialError, match=r"add \[providers.anthropic\]"):
+            await gateway.open("early", brokered(service(at(upstream))), None)
+        credentials["anthropic"] = KeySource(file=key_file)
+        sockets = await gateway.open("s", brokered(service(at(upstream))), None)
+        assert (await asyncio.to_thread(post, sockets)).startswith(b"HTTP/1.1 200")
+    finally:
+        await gateway.stop()
+
+
 async def test_the_key_is_in_no_file_that_others_read_and_in_no_log(
     broker: EnvoyGateway, directory: Path, upstream: Provider, tmp_path: Path
 ) -> None:

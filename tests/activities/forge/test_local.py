@@ -226,6 +226,25 @@ async def test_a_closed_task_leaves_no_branch_and_its_pull_request_cannot_be_mer
     assert (await bench.forge.merge(task, pull, patch, "Merge it\n")).outcome is MergeOutcome.REFUSED
 
 
+async def test_what_a_person_pushed_to_a_task_s_branch_outlives_the_next_round_and_the_task(bench: Bench) -> None:
+    task, patch = bench.task(), await bench.patch({"calc.py": MENDED})
+    git(bench.url, "branch", task.branch, "main")
+    strangers = commit_to_bare(bench.url, {"note.py": "z = 1\n"}, "Before any task", branch=task.branch)
+    pull = await bench.propose(task, patch)
+    fixed = commit_to_bare(bench.url, {"calc.py": MENDED + "# right\n"}, "What the agent missed", branch=task.branch)
+    again = await bench.patch({"calc.py": MENDED + "\n"}, "t1-2")
+    assert (await bench.propose(task, again)).number == pull.number
+    assert bench.tip(task.branch) == again.head
+    assert fixed in bench.forge.pulls(str(bench.url))[0].body
+    late = commit_to_bare(bench.url, {"calc.py": "x = 3\n"}, "Late", branch=task.branch)
+    await bench.forge.close(task, pull, "rejected")
+    assert late in bench.forge.pulls(str(bench.url))[0].reason
+    git(bench.url, "gc", "--quiet", "--prune=now")
+    kept = git(bench.url, "for-each-ref", "--format=%(objectname)", "refs/journeyman/kept").split()
+    assert sorted(kept) == sorted([strangers, fixed, late])
+    assert git(bench.url, "log", "-1", "--format=%s", fixed) == "What the agent missed"
+
+
 async def test_a_clean_checkout_of_base_is_updated_with_the_merge_and_the_revert(state: Path) -> None:
     bench = Bench(state, make_repository(state / "shop"))
     merged = await bench.merge(bench.task(), await bench.patch({"calc.py": MENDED, "new.py": "x\n"}))

@@ -99,6 +99,66 @@ async def test_a_conflict_that_a_person_resolved_and_merged_is_known_as_taken_ba
     assert record(bench, pull).state == "merged"
 
 
+async def test_a_revert_that_is_merged_with_its_conflict_markers_has_taken_nothing_back(bench: Bench) -> None:
+    task, merged = await conflicting(bench)
+    pull = await proposed(bench, task, merged)
+    git(bench.url, "update-ref", "refs/heads/main", pull.head)
+    again = await bench.forge.revert(task, merged.commit, "Take it back\n")
+    assert again.outcome is RevertOutcome.CONFLICT
+    left = git(bench.url, "rev-parse", pull.head)[:12]
+    assert again.detail == f"{left} was merged with its conflict markers left in calc.py: resolve them on main"
+    # Another pull request would have markers within markers.
+    assert await bench.forge.propose_revert(task, merged.commit, "back\n", "Revert", "body") is None
+    commit_to_bare(bench.url, {"calc.py": BY_SUM}, "Resolve")
+    commit_to_bare(bench.url, {"calc.py": f"{BY_SUM}'''\n<<<<<<< how a conflict looks\n'''\n"}, "Explain")
+    assert (await bench.forge.revert(task, merged.commit, "Take it back\n")).outcome is RevertOutcome.ALREADY_REVERTED
+    assert record(bench, pull).state == "merged"
+
+
+@pytest.mark.parametrize("how", ["merge", "squash"])
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_whether_markers_are_left_is_seen_however_a_forge_brings_the_branch_in(
+    bench: Bench, how: str, leaves: bool
+) -> None:
+    task, merged = await conflicting(bench)
+    pull = await proposed(bench, task, merged)
+    if not leaves:
+        commit_to_bare(bench.url, {"calc.py": BY_SUM}, "Resolve", branch=pull.head)
+    base = commit_to_bare(bench.url, {"other.py": "y = 2\n"}, "Meanwhile")
+    tree = git(bench.url, "merge-tree", "--write-tree", "main", pull.head)
+    parents = ["-p", base, *(["-p", pull.head] if how == "merge" else [])]
+    words = git(bench.url, "log", "--format=%B", "--grep=Journeyman-Reverts", "-1", pull.head)
+    landed = git(bench.url, "commit-tree", tree, *parents, "-m", words if how == "squash" else "Merge it")
+    git(bench.url, "update-ref", "refs/heads/main", landed)
+    again = await bench.forge.revert(task, merged.commit, "Take it back\n")
+    assert again.outcome is (RevertOutcome.CONFLICT if leaves else RevertOutcome.ALREADY_REVERTED)
+
+
+async def test_a_clean_revert_that_brings_back_lines_that_look_like_markers_is_made_once(bench: Bench) -> None:
+    heading, rest = "Title\n=======\n<<<<<<< of old\n", "x\n" * 20
+    commit_to_bare(bench.url, {"calc.py": heading + rest})
+    task = bench.task()
+    merged = await bench.merge(task, await bench.patch({"calc.py": rest}))
+    commit_to_bare(bench.url, {"calc.py": rest + "More\n=======\n"}, "Another heading")
+    assert (await bench.forge.revert(task, merged.commit, "back\n")).outcome is RevertOutcome.REVERTED
+    assert bench.read().count("=======") == 2
+    assert (await bench.forge.revert(task, merged.commit, "back\n")).outcome is RevertOutcome.ALREADY_REVERTED
+
+
+async def test_a_marker_left_in_one_of_many_odd_paths_is_named(bench: Bench) -> None:
+    names = ["a b.txt", "*.py", ":(glob)x", "new\nline.txt", "ünï.txt"]
+    commit_to_bare(bench.url, dict.fromkeys(names, "one\n"))
+    task = bench.task()
+    merged = await bench.merge(task, await bench.patch(dict.fromkeys(names, "two\n")))
+    commit_to_bare(bench.url, dict.fromkeys(names, "three\n"), "Three")
+    pull = await proposed(bench, task, merged)
+    commit_to_bare(bench.url, dict.fromkeys(names[:-2], "three\n"), "Resolve most", branch=pull.head)
+    git(bench.url, "update-ref", "refs/heads/main", pull.head)
+    again = await bench.forge.revert(task, merged.commit, "back\n")
+    assert again.outcome is RevertOutcome.CONFLICT
+    assert all(name in again.detail for name in names[-2:]) and "a b.txt" not in again.detail
+
+
 async def test_once_the_commit_in_the_way_is_gone_the_same_revert_is_clean_and_its_pull_request_over(
     bench: Bench,
 ) -> None:
@@ -110,6 +170,27 @@ async def test_once_the_commit_in_the_way_is_gone_the_same_revert_is_clean_and_i
     assert again.outcome is RevertOutcome.REVERTED
     assert "a - b" in bench.read()
     assert record(bench, pull).state == "merged"
+
+
+async def test_a_merge_that_somebody_brought_back_after_its_revert_can_be_taken_back_again(bench: Bench) -> None:
+    task = bench.task()
+    merged = await bench.merge(task, await bench.patch({"calc.py": MENDED}))
+    first = await bench.forge.revert(task, merged.commit, "back\n")
+    assert (await bench.forge.revert(task, merged.commit, "back\n")).outcome is RevertOutcome.ALREADY_REVERTED
+    # As a person does it who believes that it is right after all.
+    commit_to_bare(bench.url, {"calc.py": MENDED}, f'Revert "{first.commit}"')
+    again = await bench.forge.revert(task, merged.commit, "back\n")
+    assert again.outcome is RevertOutcome.REVERTED and again.commit != first.commit
+    assert on(bench, "main") != MENDED.strip()
+    assert (await bench.forge.revert(task, merged.commit, "back\n")).commit == again.commit
+
+
+async def test_a_trailer_that_somebody_wrote_does_not_pass_for_a_revert(bench: Bench) -> None:
+    task = bench.task()
+    merged = await bench.merge(task, await bench.patch({"calc.py": MENDED}))
+    commit_to_bare(bench.url, {"other.py": "y = 2\n"}, f"Tidy up\n\nJourneyman-Reverts: {merged.commit}")
+    assert (await bench.forge.revert(task, merged.commit, "back\n")).outcome is RevertOutcome.REVERTED
+    assert on(bench, "main") != MENDED.strip() and on(bench, "main", "other.py") == "y = 2"
 
 
 async def test_of_a_base_that_was_rewritten_no_pull_request_is_made(bench: Bench) -> None:

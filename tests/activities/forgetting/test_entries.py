@@ -8,7 +8,7 @@ import pytest
 from activities.archive.chains import Chains
 from activities.archive.objects import ArchiveError, Objects
 from activities.decisions.admissions import ADMISSION, Admissions
-from activities.decisions.attested import WORKER, Attested, AttestedMerge
+from activities.decisions.attested import WORKER, Attested, AttestedMerge, UsedDecision
 from activities.decisions.halts import FOLDER as HALTS
 from activities.decisions.halts import HaltRecord
 from activities.decisions.keys import SigningKey, TrustedKeys
@@ -68,7 +68,7 @@ class Record:
         used = await self.decide(self.signer, ADA, "please be quick", Action.REJECT)
         await self.decide(stranger, ADA, "please be quick", Action.REJECT)
         await self.attested.add_merge("t1", AttestedMerge(commit="c1", head="h", base="main", repository="/srv"))
-        await self.attested.add_used("t1", used, "refused: ada asked for this task")
+        await self.attested.add_used("t1", UsedDecision(signature=used, why="refused: ada asked for this task"))
 
     async def decide(self, signer: DecisionSigner, person: Person, message: str, action: Action) -> str:
         signed = signer.sign(
@@ -114,7 +114,8 @@ async def test_chain_admission_decisions_and_what_workers_attest_hold_without_th
     assert run.summary == f"forgotten-00 wanted: {FORGOTTEN}. It adds now"
     assert await record.attested.merge("t1") is not None
     # A decision that came to nothing is still the one that did.
-    assert await record.attested.used("t1") == {decided[1].signature}
+    used = await record.attested.used("t1", decided[1].signature)
+    assert used is not None and used.why == "refused: forgotten-00 asked for this task"
     kept = "".join(path.read_text() for path in (record.place / "archive" / "tasks").rglob("*.json"))
     for word in ("mend the till", "be quick", "Ada L", '"ada"', "os:7"):
         assert word not in kept

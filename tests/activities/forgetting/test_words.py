@@ -31,6 +31,23 @@ def test_twice_is_as_once_and_nothing_changes_its_shape(value: object) -> None:
     assert _shape(left) == _shape(value)
 
 
+PIECES = st.sampled_from(
+    ["a", "o", " ", ",", "forgotten", "on request", "[", "]", FORGOTTEN, "1a2b3c4d", ": ", "ok", "\\", "\x1b"]
+)
+HOSTILE = st.lists(PIECES, min_size=1, max_size=4).map("".join)
+
+
+@given(HOSTILE, st.sets(HOSTILE, max_size=3), st.sets(HOSTILE, max_size=3), HOSTILE)
+def test_whatever_somebody_is_called_and_wrote_they_can_be_forgotten_to_the_end(
+    person: str, names: set[str], texts: set[str], text: str
+) -> None:
+    words = Words(
+        person=person, alias="forgotten-1a2b3c4d", names=tuple({person, *names}), texts=tuple(texts - {FORGOTTEN})
+    )
+    left = without(text, words)
+    assert without(left, words) == left
+
+
 @given(st.text(max_size=40), st.sampled_from([*ADA.texts[:1], "Ada Lovelace"]), st.text(max_size=40))
 def test_what_they_wrote_is_in_no_free_text_afterwards(before: str, said: str, after: str) -> None:
     assert ADA.texts[0] not in without(f"{before} {said} {after}", ADA)

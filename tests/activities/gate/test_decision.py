@@ -139,3 +139,10 @@ def test_policy_does_not_merge_what_was_not_well_specified(task: object, turned:
     found = verdict(good(task=task, turned=turned))
     assert found.permits is Permit.APPROVE
     assert any(why in reason for reason in found.reasons), found.reasons
+
+
+def test_ten_thousand_findings_make_a_verdict_that_can_still_be_read() -> None:
+    flood = tuple(finding(Severity.PERSON, f"rule-{number}") for number in range(10_000))
+    verdict = decide(good(findings=flood), "h", "e")
+    assert verdict.permits is Permit.PERSON
+    assert len(verdict.model_dump_json()) < 4000

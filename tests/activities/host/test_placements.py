@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from activities.host.capacity import is_the_lost_one
 from activities.host.placements import Held, Placements, PlaceSupplier, StalePlacement
 from activities.host.room import Room
+from workflows.models.intent import Intent
+from workflows.models.person import Person
+from workflows.models.steps import PrepareOrder
+from workflows.models.task import Repository, Task
 
 
 async def test_places_survive_a_restart_and_come_back_when_released(tmp_path: Path) -> None:
@@ -48,3 +53,25 @@ async def test_a_full_host_asks_for_no_more_until_a_place_is_given_back(tmp_path
 async def test_a_task_id_that_is_a_path_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no task id"):
         Placements(tmp_path, 1).take(Held(task_id="../a", epoch=1))
+
+
+@pytest.mark.parametrize(
+    ("held", "lost_host", "goes_on"),
+    [
+        ({"epoch": 1}, "here", True),
+        ({"epoch": 2, "first_epoch": 1}, "here", True),
+        ({"epoch": 1}, "", True),
+        # An attempt that came to nothing had a place of that epoch here, while the work was done elsewhere.
+        ({"epoch": 1}, "elsewhere", False),
+        ({"epoch": 1, "base_commit": ""}, "here", False),
+        ({"epoch": 2}, "here", False),
+    ],
+)
+def test_only_the_workspace_that_was_lost_is_gone_on_with_and_not_one_without_its_work(
+    held: dict[str, object], lost_host: str, goes_on: bool
+) -> None:
+    intent = Intent(key="cli:1", requester=Person(id="ada"))
+    task = Task(id="a", intent=intent, repository=Repository(url="/r", name="r"), goal="g")
+    order = PrepareOrder(task=task, epoch=2, lost_epoch=1, lost_host=lost_host)
+    place = Held.model_validate({"task_id": "a", "base_commit": "b"} | held)
+    assert is_the_lost_one(place, order, "here") is goes_on

@@ -3,12 +3,16 @@
 from pathlib import Path
 
 import pytest
+from detect_secrets.plugins.base import RegexBasedDetector
+from detect_secrets.plugins.jwt import JwtTokenDetector
+from detect_secrets.plugins.private_key import PrivateKeyDetector
 from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.archive.artifacts import Artifacts
 from activities.archive.objects import Objects
 from activities.redaction.artifacts import RedactedArtifacts
+from activities.redaction.detectors import certain, spans
 from activities.redaction.redactor import Redactor
 
 KNOWN = "kept-by-the-gateway-0123"
@@ -86,3 +90,15 @@ async def test_the_archive_keeps_what_people_read_without_secrets_and_patches_as
     assert SECRETS["GitHub Token"].encode() not in await artifacts.get(kept)
     patch = await artifacts.put(data, name="patch.diff", media_type="text/x-diff")
     assert await artifacts.get(patch) == data
+
+
+@given(st.data())
+def test_whatever_a_pattern_describes_is_found_in_any_case_it_is_written_in(data: st.DataObject) -> None:
+    """Words that a detector's finds must have in them are looked for first, since patterns take their time."""
+    detector = data.draw(st.sampled_from([each for each in certain() if isinstance(each, RegexBasedDetector)]))
+    pattern = data.draw(st.sampled_from(list(detector.denylist)))
+    written = data.draw(st.from_regex(pattern, fullmatch=True))
+    text = f"x\n{written}\nx"
+    if pattern.search(text) is None or isinstance(detector, JwtTokenDetector | PrivateKeyDetector):
+        return
+    assert list(spans(detector, text))

@@ -111,3 +111,20 @@ def test_a_file_without_a_name_that_only_a_process_of_the_cgroup_holds_counts_as
         broken = enforcement.broken_limit()
         assert broken is not None
         assert broken[0] == "disk"
+
+
+def test_what_is_on_the_host_s_disk_is_not_the_memory_of_a_sandbox_that_only_starts(tmp_path: Path) -> None:
+    """For some milliseconds a sandbox's first process still has the host's root, where `/` is full of files."""
+    launch = _launch(None, MIB)._replace(scratch=("/", str(tmp_path)))
+    starting = ["unshare", "--map-root-user", "--net", "sh", "-c", "echo starting; exec sleep 600"]
+    process = subprocess.Popen(starting, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"starting\n"
+        enforcement = Enforcement(launch)
+        enforcement.watch(process.pid)
+        assert enforcement.broken_limit() is None
+        assert enforcement.memory_peak() < launch.ceilings.memory_bytes / 2
+    finally:
+        process.kill()
+        process.communicate()
