@@ -24,6 +24,10 @@ class ForgeByRepository:
         """See contract."""
         return await self._of(task).merge(task, pull_request, patch, message)
 
+    async def find_merge(self, task: Task, patch: Patch) -> MergeResult | None:
+        """See contract."""
+        return await self._of(task).find_merge(task, patch)
+
     async def propose_revert(
         self, task: Task, merge_commit: str, message: str, title: str, body: str
     ) -> PullRequest | None:

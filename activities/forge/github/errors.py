@@ -11,6 +11,7 @@ from github.GithubException import IncompletableObject
 
 from activities.forge.github.failed import GitHubRefused, GitHubUnavailable
 
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TIMED_OUT, _TOO_MANY, _SERVER_ERROR = 401, 403, 404, 408, 429, 500
 _LONGEST_WAIT = 15 * 60.0
 _SECONDARY_WAIT = 60.0
 """What GitHub asks for at least where it states no time."""
@@ -29,20 +30,20 @@ def translated(purpose: str) -> Iterator[None]:
 
 
 def _of_answer(purpose: str, error: GithubException) -> Exception:
-    said = _said(error)
+    said, status = _said(error), error.status
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-    if isinstance(error, RateLimitExceededException) or error.status == requests.codes.too_many_requests:
+    if isinstance(error, RateLimitExceededException) or status == _TOO_MANY:
         wait = _wait(headers)
         return GitHubUnavailable(f"{purpose}: GitHub's limit on requests is reached for {wait:.0f} s more", wait)
-    if error.status == requests.codes.forbidden and "retry-after" in headers:
+    if status == _FORBIDDEN and "retry-after" in headers:
         return GitHubUnavailable(f"{purpose}: {said}", _wait(headers))
-    if error.status >= requests.codes.server_error or error.status == requests.codes.request_timeout:
-        return GitHubUnavailable(f"{purpose}: GitHub failed with status {error.status}")
-    if error.status == requests.codes.unauthorized:
+    if status >= _SERVER_ERROR or status == _TIMED_OUT:
+        return GitHubUnavailable(f"{purpose}: GitHub failed with status {status}")
+    if status == _UNAUTHORIZED:
         said = "GitHub takes this credential no more: check [github] in journeyman.toml, and whether it was revoked"
-    if error.status == requests.codes.not_found:
+    if status == _NOT_FOUND:
         said = "GitHub says that there is nothing like that, or not for this installation: is the App installed there?"
-    return GitHubRefused(error.status, f"{purpose}: {said}")
+    return GitHubRefused(status, f"{purpose}: {said}")
 
 
 def _said(error: GithubException) -> str:

@@ -14,7 +14,8 @@ from activities.forge.github.errors import translated
 from activities.forge.github.failed import GitHubRefused
 from activities.forge.github.pulls import GitHubPulls, as_model
 from activities.forge.github.remote import Protected, Remote
-from activities.forge.local_repository import REVERTS, LocalRepository
+from activities.forge.local_repository import LocalRepository
+from activities.forge.taking_back import REVERTS, taken_back
 from activities.repository.git import Git
 from activities.repository.mirror import Mirror, Mirrors
 from activities.repository.patches import pack_of
@@ -75,6 +76,14 @@ class GitHubForge:
             return self._why_not(refused, tip)
         return await self._merged(task, await pulls.of_number(pull_request.number), patch)
 
+    async def find_merge(self, task: Task, patch: Patch) -> MergeResult | None:
+        """See contract."""
+        pulls = GitHubPulls(await self._access.repository(task.repository.url))
+        pull = await pulls.of_branch(task.branch)
+        if pull is None or not pull.merged or pull.head.sha != patch.head:
+            return None
+        return await self._merged(task, pull, patch)
+
     async def close(self, task: Task, pull_request: PullRequest, reason: str) -> None:
         """See contract."""
         repository = await self._access.repository(task.repository.url)
@@ -88,12 +97,15 @@ class GitHubForge:
             if not await place.contains(tip, merge_commit):
                 detail = f"{merge_commit[:12]} is not on {task.base} any more; base was rewritten or deleted"
                 return RevertResult(outcome=RevertOutcome.REFUSED, detail=detail)
-            if done := await place.revert_of(merge_commit, tip):
-                return RevertResult(outcome=RevertOutcome.ALREADY_REVERTED, commit=done)
+            done = await taken_back(place, merge_commit, tip)
+            if done is not None and not done.unresolved:
+                return RevertResult(outcome=RevertOutcome.ALREADY_REVERTED, commit=done.commit)
             tree, conflicts = await place.undo(merge_commit, tip)
             if conflicts:
                 later = await place.commits_touching(merge_commit, tip, conflicts)
                 detail = f"{len(conflicts)} files were changed again since: revert the later commits first"
+                if done is not None:
+                    detail = done.what_to_do(task.base)
                 return RevertResult(
                     outcome=RevertOutcome.CONFLICT, detail=detail, conflicts=conflicts, commits_in_the_way=later
                 )

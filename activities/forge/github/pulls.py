@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import islice
 from typing import TypeVar
 
 from github.PullRequest import PullRequest as GitHubPull
@@ -12,6 +13,8 @@ from activities.forge.github.failed import GitHubRefused
 from workflows.models.pull_request import PullRequest
 
 Answer = TypeVar("Answer")
+
+_MOST_PULLS = 10
 
 _UNPROCESSABLE = 422
 _LONGEST_BODY = 65_000
@@ -40,7 +43,8 @@ class GitHubPulls:
     def _of_branch(self, branch: str) -> GitHubPull | None:
         owner = self._repository.owner.login
         found = self._repository.get_pulls(state="all", head=f"{owner}:{branch}", sort="created", direction="desc")
-        for pull in found[:10]:
+        for pull in islice(found, _MOST_PULLS):
+            # A fork may have a branch of that name.
             if pull.head.ref == branch and pull.head.repo is not None and pull.head.repo.id == self._repository.id:
                 return pull
         return None
