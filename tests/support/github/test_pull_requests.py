@@ -140,7 +140,7 @@ def test_of_many_who_ask_at_once_one_gets_the_pull_request(github: GitHub, insta
 
     def ask(_: int) -> int:
         try:
-            shop = with_token(github, token).get_repo("acme/shop", lazy=True)
+            shop = with_token(github, token).get_repo("acme/shop")
             return shop.create_pull(base="main", head="agent/price", title="Price", body="").number
         except GithubException as refused:
             return refused.status
