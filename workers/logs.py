@@ -32,6 +32,11 @@ class _OneLine(logging.Formatter):
         return f"{self.formatTime(record, '%H:%M:%S')} {record.levelname.lower()} {shown}"
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether asyncio says more than that a process which was ended just then had been waited for by `kill` itself."""
+    return not str(record.msg).startswith("Unknown child process pid")
+
+
 def log_to(settings: Settings, name: str, *, terminal: int = logging.WARNING) -> Path:
     """Send this process's log to `logs/NAME.log` in the state directory, and what matters to standard error too."""
     folder = settings.prepare_state() / "logs"
@@ -42,5 +47,6 @@ def log_to(settings: Settings, name: str, *, terminal: int = logging.WARNING) ->
     shown = logging.StreamHandler(sys.stderr)
     shown.setLevel(terminal)
     shown.setFormatter(_OneLine())
+    logging.getLogger("asyncio").addFilter(_is_news)
     logging.basicConfig(level=logging.WARNING, handlers=[file, shown], force=True)
     return path

@@ -127,7 +127,8 @@ class Settings(BaseSettings):
     """Whether package registries that this machine's pip and npm are configured for may have private addresses, as on a
     network of the team's own."""
     host_silence_seconds: float = Field(default=300, ge=1)
-    """How long a host may be silent, and then once more, before its tasks go elsewhere."""
+    """How long a host may be silent, and then once more, before its tasks go elsewhere; of a task that was asked for
+    before a change, what it was then."""
 
     otlp_endpoint: str = ""
     """Base URL that traces and measures are sent to by OTLP over HTTP, such as `http://127.0.0.1:4318`; the standard

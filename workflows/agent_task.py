@@ -45,7 +45,7 @@ class AgentTask(ReviewDesk):
         super().__init__(Progress(order.task))
         hosting = Hosting(self.progress, timedelta(seconds=order.host_silence_seconds))
         self._rounds = Rounds(self.progress, hosting, self.asking)
-        self._question = order.question
+        self._question, self._question_seconds = order.question, order.question_seconds
         self._landing = Landing(self, hosting, self._rounds, max_rebases=order.max_rebases)
 
     @workflow.run
@@ -99,7 +99,7 @@ class AgentTask(ReviewDesk):
             QuestionKind.SPECIFICATION,
             self._question,
             choices=GOAL,
-            seconds=self.progress.policy.budget.answer_seconds,
+            seconds=self._question_seconds,
         )
         if answer is None:
             self.progress.end(Outcome.UNANSWERED, "the goal is vague, and nobody said in time what is meant")

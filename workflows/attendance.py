@@ -11,7 +11,7 @@ worker has had a chance to connect again. So the host is given the same time onc
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -34,8 +34,13 @@ class HostGone(Exception):
     """The host that held the workspace no longer answers; what it had not handed over is lost with it."""
 
 
-async def attended(placement: Placement, work: Coroutine[Any, Any, Result], silence: timedelta) -> Result:
-    """The result of the work, or HostGone if its host is silent for that long SILENCES times in a row."""
+async def attended(
+    placement: Placement, work: Coroutine[Any, Any, Result], silence: timedelta, on_silence: Callable[[], object]
+) -> Result:
+    """The result of the work, or HostGone if its host is silent for that long SILENCES times in a row.
+
+    `on_silence`: called after each that is not yet the last.
+    """
     attendance = _attend(placement, silence)
     job = asyncio.ensure_future(work)
     try:
@@ -52,6 +57,7 @@ async def attended(placement: Placement, work: Coroutine[Any, Any, Result], sile
             silences = silences + 1 if workflow.now() - began < 2 * silence else 1
             if silences == timeouts.SILENCES:
                 break
+            on_silence()
             attendance = _attend(placement, silence)
     except asyncio.CancelledError:
         await _cancel(job)

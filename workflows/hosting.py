@@ -45,7 +45,7 @@ class Hosting:
         for _ in range(_MOST_HOSTS):
             prepared = await self._prepare(start(), lost)
             try:
-                result = await attended(prepared.placement, work(prepared), self._host_silence)
+                result = await attended(prepared.placement, work(prepared), self._host_silence, self._note_silence)
             except HostGone as gone:
                 self._progress.say(f"{gone}; it goes on where a place is free, there if that host comes back first")
                 lost = prepared.placement
@@ -79,6 +79,9 @@ class Hosting:
             ),
         )
 
+    def _note_silence(self) -> None:
+        self._progress.change(silent_at=workflow.now())
+
     async def _prepare(self, start: Patch | None, lost: Placement | None) -> Prepared:
         self._epoch += 1
         self._progress.enter(Stage.PREPARE)
@@ -96,7 +99,7 @@ class Hosting:
         if pause != timeouts.ROOM[0]:
             self._progress.say("")
         self._progress.policy = prepared.policy
-        self._progress.change(placement=prepared.placement, team=prepared.policy.budget.team)
+        self._progress.change(placement=prepared.placement, team=prepared.policy.budget.team, silent_at=None)
         return prepared
 
     async def _place(self, order: PrepareOrder) -> Prepared | None:

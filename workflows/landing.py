@@ -14,6 +14,7 @@ from workflows.halting import is_halted, unless_halted
 from workflows.hosting import Hosting
 from workflows.models.decision import SignedDecision
 from workflows.models.gate import Permit
+from workflows.models.patch import Conflict
 from workflows.models.pull_request import MergeOutcome, MergeResult
 from workflows.models.status import Outcome, Stage
 from workflows.models.steps import GateOrder, MergeOrder, ProposeOrder, RebaseOrder
@@ -40,7 +41,6 @@ class Landing:
         self._hosting = hosting
         self._rounds = rounds
         self._max_rebases = max_rebases
-        self._conflicted = False
 
     async def propose(self) -> None:
         """Publish the branch, and create or update its pull request. Each try is finished, a halt is waited for."""
@@ -114,7 +114,7 @@ class Landing:
                     continue
                 if voided := await self._catch_up_or_say_why(Permit.MERGE if merge is None else Permit.APPROVE):
                     voided = f"{voided}; what was approved no longer counts, look at it again"
-                    blocked = self._conflicted or self._progress.evaluation.blocked
+                    blocked = self._progress.status.conflict is not None or self._progress.evaluation.blocked
                     self._desk.open_review(Stage.GUIDANCE if blocked else Stage.REVIEW, voided)
                     return False
                 self._progress.enter(Stage.MERGE)
@@ -194,9 +194,13 @@ class Landing:
             retry_policy=timeouts.FEW,
             summary="lay the patch onto the new base",
         )
-        self._conflicted = rebased.patch is None
         if rebased.patch is None:
-            return f"base moved and the patch conflicts with it in {', '.join(rebased.conflicts[:5])}; request changes"
+            conflict = Conflict(patch=before.patch, paths=rebased.conflicts)
+            self._progress.change(conflict=conflict)
+            return (
+                f"base moved and the patch conflicts with it in {conflict}; request changes, and the agent lays it "
+                "onto base as it is now"
+            )
         old_policy, given = self._progress.policy, self._desk.approvals.given
         patch = rebased.patch
         await self._hosting.within(lambda: patch, lambda prepared: self._rounds.evaluate(prepared, patch, before.run))

@@ -3,6 +3,7 @@
 Text that came from outside is shown as code, so that it can't pose as a link, a heading or an image.
 """
 
+from workflows.models.plural import plural
 from workflows.models.pull_request import RevertOutlook, RevertPreview
 from workflows.models.status import TaskStatus
 from workflows.models.task import Task
@@ -50,7 +51,7 @@ def details(status: TaskStatus) -> str:
     lines += [f"Hung: {as_code(hang)}" for hang in status.hangs]
     if status.patch is not None:
         patch = status.patch
-        lines.append(f"Patch: {patch.files} files, +{patch.added} −{patch.removed}, head `{patch.head[:12]}`")
+        lines.append(f"Patch: {plural(patch.files, 'file')}, +{patch.added} −{patch.removed}, head `{patch.head[:12]}`")
     if status.evaluation is not None:
         lines.append(f"Evidence: {as_code(status.evaluation.summary)} (`{status.evaluation.evidence_hash[:12]}`)")
         lines += [

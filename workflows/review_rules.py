@@ -57,8 +57,8 @@ def state_refusal(decision: Decision, status: TaskStatus, now: datetime) -> str:
     """Why this decision does not fit where the task stands, or an empty string."""
     if now > decision.expires_at:
         return "refused: this decision has expired; decide again"
-    if status.stage not in _STAGES.get(decision.action, set()):
-        return f"refused: can't {decision.action} while the task is at stage {status.stage}{_next_step(status)}"
+    if reason := stage_refusal(decision.action, status):
+        return reason
     if decision.action is Action.ANSWER:
         return _question_refusal(decision, status)
     if decision.action not in {Action.APPROVE, Action.MERGE}:
@@ -75,6 +75,13 @@ def state_refusal(decision: Decision, status: TaskStatus, now: datetime) -> str:
     if status.evaluation.blocked:
         return "refused: a finding blocks this patch; request changes or reject it"
     return ""
+
+
+def stage_refusal(action: Action, status: TaskStatus) -> str:
+    """Why this can't be decided at the task's stage, or an empty string."""
+    if status.stage in _STAGES.get(action, set()):
+        return ""
+    return f"refused: can't {action} while the task is at stage {status.stage}{_next_step(status)}"
 
 
 def room_refusal(decision: Decision, status: TaskStatus) -> str:

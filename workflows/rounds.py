@@ -46,10 +46,13 @@ class Rounds:
 
     async def work(self, guidance: str) -> bool:
         """Run and evaluate until there is something to review (True) or the task has ended (False)."""
-        while True:
-            came_to = await self._hosting.within(
-                lambda: self._progress.status.patch, lambda prepared: self._rounds(prepared, guidance)
+        if (conflict := self._progress.status.conflict) is not None:
+            self._progress.say(
+                f"base moved and the patch conflicts with it in {conflict}: this round begins on base as it is now, "
+                "and the agent lays its patch onto it"
             )
+        while True:
+            came_to = await self._hosting.within(self._start, lambda prepared: self._rounds(prepared, guidance))
             if came_to is _CameTo.PACKAGES:
                 # Asked without a workspace, as below.
                 await self._packages.ask()
@@ -60,6 +63,11 @@ class Rounds:
             choice = await self._ask()
             if choice is not Choice.CONTINUE:
                 return await self._stop_there(choice)
+
+    def _start(self) -> Patch | None:
+        """What a workspace begins with: base as it is then, while the patch conflicts with it and no other was made."""
+        patch, conflict = self._progress.status.patch, self._progress.status.conflict
+        return None if conflict is not None and patch == conflict.patch else patch
 
     async def evaluate(self, prepared: Prepared, patch: Patch, run: RunResult | None) -> Evaluation:
         """Judge a patch on its base."""
@@ -75,7 +83,7 @@ class Rounds:
         )
         limit = timeouts.evaluation(prepared.policy)
         evaluation = await self._hosting.step(prepared, HostSteps.evaluate, order, limit)
-        self._progress.change(evaluation=evaluation)
+        self._progress.change(evaluation=evaluation, conflict=None)
         return evaluation
 
     async def _ask(self) -> Choice | None:
@@ -109,7 +117,10 @@ class Rounds:
                 feedback, guidance = None, exported.refused
                 continue
             if exported.patch is None:
-                self._progress.end(Outcome.NO_CHANGES, "the agent ended without changing anything git would track")
+                where = " on base as it is now" if self._progress.status.conflict is not None else ""
+                self._progress.end(
+                    Outcome.NO_CHANGES, f"the agent ended without changing anything git would track{where}"
+                )
                 return _CameTo.END
             if not asked_before and await self._packages.has_to_ask(prepared, exported.patch):
                 self._unjudged = (run, exported)
@@ -163,6 +174,7 @@ class Rounds:
                 handover=self._handover,
                 interrupted=self._setbacks.interrupted,
                 resumes=self._running.resumes(prepared),
+                conflict=status.conflict,
                 round=status.round,
             )
             self._progress.enter(Stage.CONTEXT)
@@ -182,8 +194,7 @@ class Rounds:
 
     async def _stop_there(self, choice: Choice | None) -> bool:
         """The agent does not go on: judge what there is if somebody chose so."""
-        status = self._progress.status
-        patch = status.patch
+        status, patch = self._progress.status, self._start()
         if choice is not Choice.PROPOSE:
             self._end_by(choice, self._setbacks.interrupted or "the agent was not done")
             return False
@@ -198,7 +209,8 @@ class Rounds:
             self._end_by(self._running.chosen, run.detail)
             return
         work = kept_work(exported) if exported.patch is not None or exported.refused else ""
-        code = f" (exit code {run.exit_code})" if run.exit_code else ""
+        is_said = f"code {run.exit_code}" in run.detail
+        code = f" (exit code {run.exit_code})" if run.exit_code and not is_said else ""
         message = f"the agent did not finish: {run.detail or run.end}{code}{work}"
         self._progress.end(Outcome.AGENT_FAILED, message)
 

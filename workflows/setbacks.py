@@ -3,6 +3,7 @@
 from workflows.asking import Asking
 from workflows.models.limits import GIB, MIB, Limits
 from workflows.models.patch import ExportResult
+from workflows.models.plural import plural
 from workflows.models.policy import TaskPolicy
 from workflows.models.question import WORK, Choice, QuestionKind
 from workflows.models.run import INTERRUPTED, RunEnd, RunResult
@@ -67,7 +68,7 @@ class Setbacks:
         what = (
             "Let it go on from there, with the limits of a run anew, stop"
             if can_continue
-            else f"It was let go on {self._continued} times, which is the most: stop"
+            else f"It was let go on {plural(self._continued, 'time')}, which is the most: stop"
         )
         said = f"{again}{_said(run, policy.run_limits)}{kept_work(self._exported)}"
         answer = await self._asking.ask(

@@ -1,8 +1,8 @@
 """Building the prompt: what is to be done, under which rules, and what base says about itself.
 
-The task is never cut. What is left of the budget goes to what the last round found, to what was done so far, to
-AGENTS.md files from the root inwards, and to recent commits, in this order; whatever is cut or left out is said in
-the prompt and in the manifest.
+The task is never cut. What is left of the budget goes to what a reviewer asks for, to an earlier patch that base
+conflicts with, to what the last round found, to what was done so far, to AGENTS.md files from the root inwards, and to
+recent commits, in this order; whatever is cut or left out is said in the prompt and in the manifest.
 """
 
 import hashlib
@@ -26,6 +26,7 @@ BUDGET_CHARS = 120_000
 FEEDBACK_CHARS = 24_000
 GUIDANCE_CHARS = 20_000
 HANDOVER_CHARS = 12_000
+PATCH_CHARS = 40_000
 _OWN_WORDS = ("cli:",)
 """Intents whose goal was typed by the requester; any other goal quotes what somebody wrote elsewhere."""
 
@@ -89,8 +90,22 @@ class ContextBuilder:
         rest: list[tuple[str, Part]] = []
         if order.guidance:
             heading = "# What a reviewer asks for\n\nYour last patch is in the work tree. Change it as asked:\n"
+            if order.conflict is not None:
+                heading = "# What a reviewer asks for\n\nYour earlier patch was reviewed, and this was said:\n"
             told = part("guidance", "review", Trust.REQUESTER, _bytes(order.guidance), GUIDANCE_CHARS, now=now)
             rest.append((heading, told))
+        if order.conflict is not None:
+            conflict = order.conflict
+            heading = (
+                "# Base has moved, and your earlier patch conflicts with it\n\n"
+                f"This round began on base as it is now, commit `{base[:12]}`, without your earlier patch. The two "
+                f"conflict in {_listed(conflict.paths)}. Do what that patch does on this base: keep what others have "
+                "changed since, and leave out what base has by now. Your earlier patch, as a diff against the base of "
+                "then:\n"
+            )
+            data = await self._artifacts.get(conflict.patch.diff)
+            name = f"patch {conflict.patch.head[:12]}"
+            rest.append((heading, part("earlier-patch", name, Trust.UNTRUSTED, data, PATCH_CHARS, now=now)))
         if order.feedback is not None:
             heading = "# Why your last patch was not accepted\n\nIt is in the work tree. Mend what is named here:\n"
             data = await self._artifacts.get(order.feedback)

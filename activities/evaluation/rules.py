@@ -84,7 +84,7 @@ RULES: dict[str, Rule] = {
     "hidden-characters": Rule(PERSON, "Text that reads otherwise than it runs."),
     "licence-header-missing": Rule(BLOCKER, "A file without the header that team.toml asks for.", "Add the header."),
     # Reasoning
-    "no-reasoning": Rule(PERSON, "The agent does not say what it did and why."),
+    "no-reasoning": Rule(PERSON, "The agent says nothing, or less than three words, about what it did and why."),
     "claim-contradicted": Rule(PERSON, "The agent says something that the evidence contradicts."),
     # Ourselves
     "detector-failed": Rule(PERSON, "A detector broke.", "Look for what it would have found."),

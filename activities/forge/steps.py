@@ -255,4 +255,6 @@ class ForgeActivities:
             # That it conflicts is known, and said in time.
             detail = f"{conflict.detail}; no pull request could be made: {error}"
             return conflict.model_copy(update={"told": told, "detail": detail})
-        return conflict.model_copy(update={"told": told, "pull_request": pull.url if pull is not None else ""})
+        if pull is None:
+            return conflict.model_copy(update={"told": told})
+        return conflict.model_copy(update={"told": told, "pull_request": pull.url, "branch": pull.head})

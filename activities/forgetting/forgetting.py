@@ -24,6 +24,7 @@ from activities.forgetting.entries import Rewriting
 from activities.forgetting.words import Words, mentions, people_in, taken_out
 from workflows.models.artifact import ArtifactRef
 from workflows.models.base import Model
+from workflows.models.plural import plural
 
 _ALWAYS = frozenset({"transcript.jsonl", "output.log", "session.tar", "handover.md", "prompt.md"})
 """Of a person's own tasks: what repeats their words in ways that nobody can list."""
@@ -205,11 +206,11 @@ class Forgetting:
             await self._rewrite_trace(task_id, found.words)
             await ForgottenTasks(self._objects).add(task_id)
             await self._rewrite(self._chains, task_id, rewriting)
-        yield f"names and words were taken out of the records of {len(found.tasks)} tasks"
+        yield f"names and words were taken out of the records of {plural(len(found.tasks), 'task')}"
         for folder, name in found.lasting:
             await self._rewrite(self._lasting[folder], name, rewriting)
         if found.lasting:
-            yield f"the same with {len(found.lasting)} records of what was said beside any task"
+            yield f"the same with {plural(len(found.lasting), 'record')} of what was said beside any task"
         done = Forgotten(alias=found.words.alias, by=by, reason=reason, tasks=found.tasks, artifacts=len(going))
         content = json.dumps(done.model_dump(mode="json"), sort_keys=True)
         entry_id = hashlib.sha256(content.encode()).hexdigest()[:16]

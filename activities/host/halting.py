@@ -12,6 +12,7 @@ from collections.abc import Callable
 from activities.decisions.halts import Halted, HaltRecord, HaltsUnreadable, covering
 from activities.sandbox.host import HostSandboxes
 from workflows.models.halt import HaltEntry, HaltScope, Reach, Work
+from workflows.models.plural import plural
 
 LOOK_SECONDS = 1.5
 """Between two looks. With the looks themselves, and the supervisors' own, what is resumed goes on within two."""
@@ -62,7 +63,7 @@ class HostHalts:
     async def _hold(self, covers: Callable[[Work | None], bool], why: str) -> None:
         held = await asyncio.to_thread(self._sandboxes.halt, covers)
         if new := set(held) - set(self._held):
-            _log.warning("%d sandboxes are made to stand still: %s", len(new), why)
+            _log.warning("made to stand still: %s: %s", plural(len(new), "sandbox"), why)
         if self._held and not held:
             _log.warning("nothing stands still any more for a halt")
         self._held = held

@@ -38,6 +38,10 @@ class Losses:
         draft.rename(file)
         return in_a_row < MOST and in_all < MOST_IN_ALL
 
+    def of(self, run_id: str) -> int:
+        """How many there were of one run."""
+        return _counted(self._directory / run_id)[1]
+
     def forget(self, prefix: str) -> None:
         """Of every run whose id begins so, with drafts of a process that was killed."""
         for file in self._directory.iterdir():

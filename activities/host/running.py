@@ -314,6 +314,7 @@ class RunningActivities:
             usage=status.usage,
             metered=await self._gateway.metered(order.run_id),
             tool_calls=sum(event.kind is EventKind.TOOL_CALL for event in transcript.events),
+            lost=await asyncio.to_thread(self._losses.of, order.run_id),
             handover=handover_ref,
             grades=status.grades,
             backend=self._sandboxes.backend,

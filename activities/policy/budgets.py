@@ -3,11 +3,10 @@
 from pydantic import Field
 
 from activities.policy.document import Document
-from workflows.models.usage import USD, Budget
+from workflows.models.usage import ANSWER_SECONDS, USD, Budget
 
 TASK_USD = 10.0
 """What one task may use where nobody states anything: more than a good run needs, little enough to lose."""
-ANSWER_SECONDS = 4 * 3600.0
 
 
 class BudgetTable(Document):
@@ -28,7 +27,7 @@ class BudgetTable(Document):
     team_day_usd: float | None = Field(default=None, ge=0)
     """Of all tasks of one team, on one UTC day."""
     answer_seconds: float | None = Field(default=None, gt=0)
-    """How long a question about a limit waits; 4 hours if no file states it. The run holds its place that long."""
+    """How long a question waits; 4 hours if no file states it. A run that stands still holds its place that long."""
 
 
 _DEFAULTS = BudgetTable(task_usd=TASK_USD, answer_seconds=ANSWER_SECONDS)
@@ -38,8 +37,7 @@ def combined_budget(
     platform: BudgetTable, security: BudgetTable, team_table: BudgetTable, *, spenders: tuple[str, ...], team: str
 ) -> Budget:
     """The smallest of each that any owner states; where the platform's states nothing, its default counts."""
-    owner = _DEFAULTS.model_copy(update={name: value for name, value in platform if value is not None})
-    tables = (owner, security, team_table)
+    tables = (_with_defaults(platform), security, team_table)
     return Budget(
         task_micro_usd=_micro(_smallest("task_usd", tables)),
         task_most_micro_usd=_micro(_smallest("task_most_usd", tables)),
@@ -48,10 +46,19 @@ def combined_budget(
         task_bytes=_whole(_smallest("task_bytes", tables)),
         requester_day_micro_usd=_micro(_smallest("requester_day_usd", tables)),
         team_day_micro_usd=_micro(_smallest("team_day_usd", tables)),
-        answer_seconds=_smallest("answer_seconds", tables) or ANSWER_SECONDS,
+        answer_seconds=answer_seconds(platform, security, team_table),
         spenders=spenders,
         team=team,
     )
+
+
+def answer_seconds(platform: BudgetTable, security: BudgetTable, team_table: BudgetTable) -> float:
+    """How long a question waits."""
+    return _smallest("answer_seconds", (_with_defaults(platform), security, team_table)) or ANSWER_SECONDS
+
+
+def _with_defaults(platform: BudgetTable) -> BudgetTable:
+    return _DEFAULTS.model_copy(update={name: value for name, value in platform if value is not None})
 
 
 def _smallest(key: str, tables: tuple[BudgetTable, ...]) -> float | None:

@@ -46,6 +46,7 @@ from workflows.models.gate import ApprovalNeeds, Permit
 from workflows.models.intent import revert_workflow_id, watch_workflow_id
 from workflows.models.observation import Observation
 from workflows.models.packages import PackageChanges
+from workflows.models.patch import ExportResult
 from workflows.models.policy import Setup, TaskPolicy
 from workflows.models.pull_request import (
     MergeOutcome,
@@ -196,6 +197,20 @@ class Recorder:
         script.merged = lambda order: results.pop() if results else landed
         script.rebased = lambda order: RebaseResult(patch=a_patch("head-rebased", base="base-2"))
         async with self.task("base-moved", script) as desk:
+            await _merge(desk)
+
+    async def conflicted(self) -> None:
+        """Base moves and conflicts with the patch, which is made anew on the new one, and is merged."""
+        script = Script()
+        results = [MergeResult(outcome=MergeOutcome.BASE_MOVED, base_commit=sha("base-2"))]
+        landed = MergeResult(outcome=MergeOutcome.MERGED, commit=sha("merge"))
+        script.merged = lambda order: results.pop() if results else landed
+        script.rebased = lambda order: RebaseResult(conflicts=("calc.py",))
+        async with self.task("conflicted", script) as desk:
+            await _merge(desk)
+            await desk.reaches(Stage.GUIDANCE)
+            script.exported = lambda order: ExportResult(patch=a_patch("anew", base="base-2"))
+            await desk.decide(Action.REQUEST_CHANGES, message="lay it onto base")
             await _merge(desk)
 
     async def blocked(self) -> None:
@@ -380,6 +395,7 @@ PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.changes_requested,
     Recorder.disk_full,
     Recorder.base_moved,
+    Recorder.conflicted,
     Recorder.blocked,
     Recorder.budget_asked,
     Recorder.host_asked,

@@ -46,6 +46,7 @@ AGENTS = {
     "learner": 'if grep -q "not accepted" "$JOURNEYMAN_PROMPT"; then '
     "printf 'def add(a, b): return a + b\\ndef double(a): return a * 2\\n' > calc.py; "
     "else echo 'def add(a, b): return a + b' > calc.py; fi",
+    "adder": f'{MEND}; echo "# $(cat /proc/sys/kernel/random/uuid)" >> calc.py',
     "listener": 'grep -q "also say why" "$JOURNEYMAN_PROMPT" && echo "# why" >> calc.py; ' + MEND,
     "caller": f"{MEND}; python3 -c 'import urllib.request as u; u.urlopen(\"http://evil.example/x\")'; true",
     "late-caller": "echo started; while [ ! -e /opt/agent/go ]; do sleep 0.1; done; "

@@ -45,15 +45,36 @@ async def test_down_ends_up_and_what_it_leaves_but_no_run_unasked(state: Path) -
     configure(state)
     repository = make_repository(state / "till", FILES)
     async with up(state) as running:
-        asked = await typed(state, "run", "mend add()", "--repo", str(repository), "--agent", "waiter")
+        asked = await typed(state, "run", "mend add()", "--repo", str(repository), "--agent", "waiter", "--key", "k")
         task = asked.out.split()[0]
         async with asyncio.timeout(60):
             while "started" not in (await typed(state, "logs", task, "--raw")).out:
                 pass
-        refused = await typed(state, "down")
-        assert refused.code == 1
-        assert "still at work" in refused.error
+        # Whoever asks for the same once more waits for the task that there is.
+        same = ("run", "mend add()", "--repo", str(repository), "--agent", "waiter", "--key", "k", "--wait")
+        waiting = await asyncio.create_subprocess_exec(
+            str(program("journeyman")),
+            *same,
+            env=environment(state, PYTHONUNBUFFERED="1"),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert waiting.stderr is not None
+        async with asyncio.timeout(60):
+            while b"run" not in await waiting.stderr.readline():
+                pass
+        down = await typed(state, "down")
+        _, said = await waiting.communicate()
+        assert f"The task goes on when it is started again: journeyman show {task}" in said.decode()
+        assert waiting.returncode == 3
+        assert (down.code, down.error) == (0, "")
+        told, goes_on = down.out.splitlines()
+        assert told == f"`journeyman up` (process {running.process.pid}) was asked to end, and has"
+        assert f"{task}-1-1: still at work" in goes_on
+        assert "in the workspace as it is" in goes_on
         await running.process.wait()
+    again = await typed(state, "down")
+    assert (again.code, again.out) == (1, "")
+    assert "still at work" in again.error
     assert "1 run of agents still at work" in running.printed.decode()
     assert any("envoy" in process for process in left_of(state))
     ended = await typed(state, "down", "--runs")

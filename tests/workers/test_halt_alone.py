@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from activities.sandbox.run_directory import RunDirectory
@@ -208,6 +209,27 @@ async def test_a_halt_works_on_a_machine_where_up_has_died_with_its_temporal_and
         await here.reaches(task, Stage.ENDED)
     assert (await typed(state, "down", "--runs")).code == 0
     assert left_of(state) == []
+
+
+async def test_a_halt_counts_no_sandbox_whose_processes_were_all_killed(state: Path) -> None:
+    repository = make_repository(state / "till.git", FILES, bare=True)
+    configure(state)
+    here = Terminal(Settings(state=state))
+    async with up(state) as running:
+        task = await here.ask(repository, "ticker")
+        await here.reaches(task, Stage.RUN)
+        await says_more(RunDirectory(next(iter((state / "hosts").iterdir())) / "runs" / f"{task}-1-1"))
+        running.process.send_signal(signal.SIGKILL)
+        await running.process.wait()
+    for process in psutil.process_iter(["cmdline"]):
+        if str(state) in " ".join(process.info["cmdline"] or []):
+            process.kill()
+    async with asyncio.timeout(30):
+        while left_of(state):
+            await asyncio.sleep(0.05)
+    halted = await typed(state, "halt", "--all", "-m", "leak", "--as", "eve")
+    assert halted.code == 0, halted.error
+    assert "on this machine nothing stands still for it" in halted.out
 
 
 async def test_without_a_gateway_and_without_its_key_nobody_halts_and_is_told_why(state: Path) -> None:

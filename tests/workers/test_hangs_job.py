@@ -238,6 +238,11 @@ async def test_an_agent_that_hangs_twice_is_asked_about_and_what_there_is_can_be
     assert here.parts.sandboxes.live_runs() == ()
     assert here.parts.placements.all() == []
     shown = (await typed(here.settings.state, "show", task)).out
+    early = await typed(here.settings.state, "approve", task, "--as", "grace")
+    assert "while the task is at stage question; it waits for a person to answer" in early.error
+    unjudged = await typed(here.settings.state, "evidence", task)
+    assert unjudged.code == 1
+    assert f"nothing was judged; hung: stall in run {task}-1-1, stall in run {task}-1-2" in unjudged.error
     assert f"journeyman answer {task} propose" in shown and f"stall in run {task}-1-2" in shown
     await here.answer(task, Choice.PROPOSE)
     view = await here.settles(task)
@@ -274,7 +279,7 @@ async def test_a_task_is_let_go_on_only_as_often_as_policy_says(here: Installati
     while (question := (await here.reaches(task, Stage.QUESTION)).status.question) is None or question.id == "q1":
         pass
     assert question.choices == (Choice.PROPOSE, Choice.DISCARD)
-    assert "let go on 1 times, which is the most" in question.text
+    assert "let go on 1 time, which is the most" in question.text
     await here.answer(task, Choice.DISCARD)
     view = await here.reaches(task, Stage.ENDED)
     assert view.status.outcome is Outcome.DISCARDED, view.status.message

@@ -15,6 +15,7 @@ from activities.egress.contract import EgressRules
 from activities.environment.registries import discover
 from tests.support.repositories import commit_to_bare, git, make_repository
 from tests.workers.installation import FILES, Installation, installed
+from tests.workers.terminal import typed
 from workers.cli.client import CommandFailed
 from workers.sweeping import sweep
 from workers.temporal import connect
@@ -163,12 +164,42 @@ async def test_a_base_that_conflicts_asks_a_person_instead_of_merging(here: Inst
     await here.reaches(task, Stage.ENDED)
 
 
+async def test_of_tasks_that_conflict_each_merges_once_its_agent_has_laid_its_patch_onto_the_base_that_moved(
+    here: Installation, repository: Path
+) -> None:
+    tasks = [await here.ask(repository, "adder") for _ in range(2)]
+    for task in tasks:
+        await here.settles(task)
+        await here.decide(task, Action.APPROVE)
+    first, second = tasks
+    await here.decide(first, Action.MERGE)
+    assert (await here.reaches(first, Stage.ENDED)).status.outcome is Outcome.MERGED
+    await here.decide(second, Action.MERGE)
+    before = (await here.reaches(second, Stage.GUIDANCE)).status
+    assert "conflicts with it in calc.py; request changes" in before.message
+    (added,) = re.findall(rb"^\+(# \S+)$", await here.diff(second), re.MULTILINE)
+    await here.decide(second, Action.REQUEST_CHANGES, message="lay it onto base as it is")
+    status = (await here.reaches(second, Stage.REVIEW)).status
+    assert status.patch is not None
+    assert status.evaluation is not None
+    assert status.context is not None
+    assert status.patch.base_commit == status.evaluation.base_commit == git(repository, "rev-parse", "main")
+    prompt = await here.parts.shared.artifacts.get(status.context.prompt)
+    assert b"Base has moved" in prompt
+    assert b"conflict in `calc.py`" in prompt
+    assert b"+" + added in prompt
+    await here.decide(second, Action.APPROVE)
+    await here.decide(second, Action.MERGE)
+    assert (await here.reaches(second, Stage.ENDED)).status.outcome is Outcome.MERGED
+    assert len(re.findall(r"^# \S+$", on_base(repository), re.MULTILINE)) == 2
+
+
 @pytest.mark.parametrize(
     ("agent", "outcome", "words"),
     [
         ("idle", Outcome.NO_CHANGES, "without changing"),
         ("tidy", Outcome.NO_CHANGES, "without changing"),
-        ("failing", Outcome.AGENT_FAILED, "exit code 3"),
+        ("failing", Outcome.AGENT_FAILED, "did not finish: failing exited with code 3"),
         ("nester", Outcome.FAILED, "vendor/x"),
     ],
 )
@@ -178,6 +209,7 @@ async def test_an_agent_that_does_not_deliver_ends_in_a_stated_outcome(
     status = (await here.settles(await here.ask(repository, agent))).status
     assert status.outcome is outcome, status.message
     assert words in status.message
+    assert status.message.count("code 3") <= 1
     assert on_base(repository) == MENDABLE
 
 
@@ -393,6 +425,25 @@ async def test_what_a_cancelled_agent_had_done_is_kept_and_told(here: Installati
     assert status.message == "cancelled by grace; what the agent had done so far is kept as the task's patch"
     assert b"+    return a + b" in await asyncio.to_thread(here.gateway("ada").diff, task)
     assert status.pull_request is None
+    shown = (await typed(here.settings.state, "show", task)).out
+    assert f"next        journeyman diff {task} | git apply " in shown
+    late = await typed(here.settings.state, "approve", task, "--as", "linus")
+    assert late.code == 1
+    assert "can't approve while the task is at stage ended, it ended as cancelled" in late.error
+
+
+async def test_a_sandbox_that_was_lost_is_told_of_where_the_task_is_shown(here: Installation, repository: Path) -> None:
+    task = await here.ask(repository, "mended-ticker")
+    run = f"{task}-1-1"
+    async with asyncio.timeout(60):
+        while b"tick" not in (await asyncio.to_thread(here.gateway("ada").log, task, 0)).data:
+            await asyncio.sleep(0.05)
+    supervisors = [p for p in psutil.process_iter(["cmdline"]) if run in " ".join(p.info["cmdline"] or [])]
+    min(supervisors, key=lambda process: process.create_time()).kill()
+    await here.answer(task, Choice.PROPOSE)
+    await here.settles(task)
+    assert "lost        the sandbox of its run, 1 time" in (await typed(here.settings.state, "show", task)).out
+    await here.decide(task, Action.REJECT)
 
 
 async def test_a_task_terminated_in_temporal_gives_its_place_back(here: Installation, repository: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -183,7 +184,8 @@ async def test_an_owner_of_the_path_has_to_approve_and_it_is_said_who(here: Inst
 
 
 async def test_a_vague_goal_is_asked_about_where_it_was_asked(here: Installation, tmp_path: Path) -> None:
-    repository = a_repository(tmp_path)
+    waits = {".journeyman/team.toml": f"{TEAM}\n[budget]\nanswer_seconds = 300\n"}
+    repository = make_repository(tmp_path / "shop", FILES | waits)
     task = await here.ask(repository, "mender", goal="fix it")
     await here.reaches(task, Stage.QUESTION)
     shown = (await typed(here.settings.state, "show", task)).out
@@ -193,6 +195,12 @@ async def test_a_vague_goal_is_asked_about_where_it_was_asked(here: Installation
     status = (await here.reaches(task, Stage.REVIEW)).status
     assert status.outcome is None
     other = await here.ask(repository, "mender", goal="make it better")
+    question = (await here.reaches(other, Stage.QUESTION)).status.question
+    assert question is not None
+    assert question.expires_at - question.asked_at == timedelta(seconds=300)
+    early = await typed(here.settings.state, "approve", other, "--as", "grace")
+    assert "while the task is at stage question; it waits for a person to answer" in early.error
+    assert "then the task ends, before anything was done" in (await typed(here.settings.state, "show", other)).out
     await here.answer(other, Choice.DISCARD)
     assert (await here.reaches(other, Stage.ENDED)).status.outcome is Outcome.DISCARDED
     await here.decide(task, Action.REJECT)

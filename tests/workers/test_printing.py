@@ -2,14 +2,17 @@
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.workers.terminal import typed
+from tests.workers.terminal import environment, typed
 from workers.cli.main import call
 from workers.cli.printing import Terminal, print_json, print_tasks, tell
 from workers.gateway.messages import TaskLine
+from workflows.models.plural import plural
 from workflows.models.pull_request import RevertOutcome, RevertResult
 from workflows.models.status import Stage
 
@@ -19,6 +22,25 @@ HOSTILE = "\x1b[2J\x1b]0;title\x07[red]\x9b2K\u202egnp.exe\r"
 def acting(text: str) -> list[str]:
     """Characters that a terminal acts on, lines aside."""
     return [character for character in text if not character.isprintable() and character not in "\n\t"]
+
+
+@pytest.mark.parametrize(
+    ("counted", "said"),
+    [((1, "watch"), "1 watch"), ((0, "watch"), "0 watches"), ((2, "sandbox"), "2 sandboxes"), ((3, "file"), "3 files")],
+)
+def test_counts_are_told_in_words_that_fit(counted: tuple[int, str], said: str) -> None:
+    assert plural(*counted) == said
+
+
+def test_a_process_that_kill_had_waited_for_is_no_news_for_whoever_runs_up(state: Path) -> None:
+    code = (
+        "import logging; from workers.logs import log_to; from workers.settings import Settings; "
+        "log_to(Settings(), 'up'); say = logging.getLogger('asyncio').warning; "
+        "say('Unknown child process pid %d, will report returncode 255', 7); say('slow %s', 'callback')"
+    )
+    run = subprocess.run([sys.executable, "-c", code], env=environment(state), capture_output=True, check=True)
+    assert "slow callback" in run.stderr.decode()
+    assert "Unknown child" not in run.stderr.decode() + (state / "logs" / "up.log").read_text()
 
 
 def test_a_list_of_tasks_shows_hostile_ids_and_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -270,14 +270,22 @@ async def test_what_an_agent_did_is_not_lost_when_its_host_was_silent_for_too_lo
         task = await here.ask(repository, "waiter")
         await here.reaches(task, Stage.RUN)
         await wait_until_started(here, task)
+        handle = client.get_workflow_handle(task_workflow_id(task))
+
+        async def said_until_it_is_gone() -> set[str]:
+            said = set()
+            async with asyncio.timeout(60):
+                while "no longer answers" not in (await handle.query(AgentTask.status)).message:
+                    said.add((await asyncio.to_thread(here.gateway("ada").view, task, outlook=True)).silent)
+            return said
+
+        # It attends no more from the signal on, before its process has ended.
+        listening = asyncio.create_task(said_until_it_is_gone())
         await machine.end(signal.SIGTERM)
         go = here.agents / "waiter" / "go"
         if when == "while nobody is there":
             go.touch()
-        handle = client.get_workflow_handle(task_workflow_id(task))
-        async with asyncio.timeout(60):
-            while "no longer answers" not in (await handle.query(AgentTask.status)).message:
-                await asyncio.sleep(0.1)
+        assert any("is silent since" in each and "it counts as gone" in each for each in await listening)
         await machine.start()
         go.touch()
         status = await wait_until_reviewed(here, task)

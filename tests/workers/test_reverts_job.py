@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.support.repositories import commit_files, git, make_repository
+from tests.support.repositories import commit_files, commit_to_bare, git, make_repository
 from tests.workers.installation import FILES, Installation, installed
 from tests.workers.terminal import typed
 from workers.cli.client import CommandFailed
@@ -51,12 +51,14 @@ async def test_a_conflict_is_handed_to_people_with_what_is_in_the_way_and_mended
     refused = await typed(here.settings.state, "revert", task, "--as", "grace")
     assert refused.code == 1
     assert "Ada: Use sum" in refused.error
-    assert f"local:{repository}#2" in refused.error
+    assert f"local:{repository}#2, on branch {revert_branch(task)}\n" in refused.error
+    assert "\n  calc.py\n" in refused.error and "1 file was changed again since" in refused.error
     assert "it is for     ada, grace" in refused.error
     assert "<<<<<<<" in git(repository, "show", f"{revert_branch(task)}:calc.py")
     (conflict,) = (await here.view(task)).reverts
     assert (conflict.outcome, conflict.told) == (RevertOutcome.CONFLICT, ("ada", "grace"))
-    assert f"local:{repository}#2, by one of ada, grace" in (await typed(here.settings.state, "show", task)).out
+    shown = (await typed(here.settings.state, "show", task)).out
+    assert f"local:{repository}#2 on branch {revert_branch(task)}, by one of ada, grace" in shown
     commit_files(repository, {"calc.py": FILES["calc.py"].replace("a - b", "a + b")}, "Back to plus")
     again = await typed(here.settings.state, "revert", task, "--as", "grace")
     assert (again.code, again.error) == (0, "")
@@ -64,6 +66,22 @@ async def test_a_conflict_is_handed_to_people_with_what_is_in_the_way_and_mended
     shown = (await typed(here.settings.state, "show", task)).out
     assert "revert      reverted" in shown
     assert "would be" not in shown
+    assert "resolve" not in shown
+
+
+async def test_a_conflict_that_a_person_resolved_and_merged_is_shown_as_taken_back_and_as_nothing_to_resolve(
+    here: Installation, tmp_path: Path
+) -> None:
+    repository = make_repository(tmp_path / "shop.git", FILES, bare=True)
+    task = await merged(here, repository)
+    commit_to_bare(repository, {"calc.py": BY_SUM}, "Use sum")
+    assert (await typed(here.settings.state, "revert", task, "--as", "grace")).code == 1
+    resolved = commit_to_bare(repository, {"calc.py": BY_SUM}, "Resolve", branch=revert_branch(task))
+    git(repository, "update-ref", "refs/heads/main", resolved)
+    shown = (await typed(here.settings.state, "show", task)).out
+    assert "revert      taken back: base is without it again" in shown
+    assert "  resolve " not in shown and "revert      conflict" not in shown
+    assert f"journeyman revert {task}" not in shown
 
 
 async def test_an_incident_s_tasks_are_taken_back_together_the_newest_first_and_no_others(

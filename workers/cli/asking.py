@@ -55,8 +55,8 @@ def run(
     accept
         One acceptance criterion; may be repeated.
     wait
-        Wait until it needs a person or has ended. Exit code 0: there is something to review; 5: it stands still until
-        somebody answers or guides it; 4: it ended otherwise.
+        Wait until it needs a person or has ended. Exit code 0: there is something to review, or policy has merged it;
+        5: it stands still until somebody answers or guides it; 4: it ended otherwise.
     key
         Name of the intent. Asking twice with the same key finds the same task.
     again

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from activities.egress.contract import EgressRecord
-from workers.cli.printing import out, plain, plural
+from workers.cli.printing import out, plain
+from workflows.models.plural import plural
 
 
 def print_egress(records: Sequence[EgressRecord]) -> None:

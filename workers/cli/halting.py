@@ -14,13 +14,14 @@ from activities.decisions.halts import HaltsUnreadable
 from activities.policy.owners import PolicyFileBroken
 from workers.cli.client import CommandFailed, GatewayClient, NoAnswer
 from workers.cli.options import As, Flag, Json, gateway
-from workers.cli.printing import out, plain, plural, print_json, tell
+from workers.cli.printing import out, plain, print_json, tell
 from workers.gateway.halting import Halting
 from workers.gateway.messages import HaltLine, NewHalt
 from workers.gateway.refusals import Invalid, Refused
 from workers.settings import Settings, load_settings
 from workflows.models.halt import HaltScope, Reach
 from workflows.models.person import Person
+from workflows.models.plural import plural
 from workflows.models.policy import PolicyRefusal
 
 Answer = TypeVar("Answer")

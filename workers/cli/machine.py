@@ -8,10 +8,11 @@ from rich.markup import escape
 
 from workers.cli.client import CommandFailed
 from workers.cli.options import Flag, Json
-from workers.cli.printing import out, plural
+from workers.cli.printing import out
 from workers.cli.serving import asked_to_end, run_to_its_end
 from workers.logs import log_to
 from workers.settings import load_settings
+from workflows.models.plural import plural
 
 AGENT_EXAMPLE = """
     [agents.mine]
@@ -70,12 +71,14 @@ def up() -> None:
 
 
 def down(*, runs: Annotated[bool, Flag] = False) -> None:
-    """End `up` and the egress gateway that it leaves behind for runs which outlive it. State is kept.
+    """End `up`, and the egress gateway unless runs of agents go on, which need it. State is kept.
+
+    Exit code 1 if only runs that go on are left, and nothing was ended.
 
     Parameters
     ----------
     runs
-        End runs of agents that are at work, too; their tasks go on from their last patch when it is started again.
+        End runs of agents that are at work, too; when it is started again, each begins anew in its workspace as it is.
     """
     from workers.embedded.down import take_down  # noqa: PLC0415
 

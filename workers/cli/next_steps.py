@@ -1,7 +1,14 @@
 """What a person can type next about a task."""
 
 from workers.gateway.messages import TaskView
+from workflows.models.pull_request import RevertOutlook
 from workflows.models.status import Outcome, Stage
+
+
+def is_taken_back(view: TaskView) -> bool:
+    """Whether base is without the task's merge again, in whichever way."""
+    by_hand = view.outlook is not None and view.outlook.outlook is RevertOutlook.TAKEN_BACK
+    return by_hand or any(revert.outcome.is_back for revert in view.reverts)
 
 
 def next_steps(view: TaskView) -> tuple[tuple[str, str], ...]:
@@ -24,9 +31,10 @@ def next_steps(view: TaskView) -> tuple[tuple[str, str], ...]:
             # Its answers are shown with the question.
             return ()
         case Stage.ENDED if status.outcome is Outcome.MERGED:
-            reverted = any(revert.outcome.is_back for revert in view.reverts)
-            return () if reverted else ((f"journeyman revert {task}", "take it back"),)
+            return () if is_taken_back(view) else ((f"journeyman revert {task}", "take it back"),)
         case Stage.ENDED:
-            return ((f"journeyman logs {task}", "what the agent said"),) if status.run is not None else ()
+            said = ((f"journeyman logs {task}", "what the agent said"),) if status.run is not None else ()
+            kept = (f"journeyman diff {task} | git apply", "its work is kept: into a checkout of its base")
+            return (kept, *said) if status.patch is not None else said
         case _:
             return (f"journeyman logs {task} -f", "what the agent says"), (f"journeyman cancel {task}", "stop it")

@@ -13,9 +13,10 @@ from rich.segment import Segment
 from rich.table import Table
 
 from workers.cli.gate_lines import gate_lines, watch_line
-from workers.cli.next_steps import next_steps
+from workers.cli.next_steps import is_taken_back, next_steps
 from workers.gateway.messages import TaskLine, TaskView
 from workflows.models.evidence import CheckOutcome, CheckRun, Evidence, Finding, Severity
+from workflows.models.plural import plural
 from workflows.models.pull_request import RevertOutlook, RevertPreview
 from workflows.models.question import Choice, QuestionKind
 from workflows.models.status import StageSpan, TaskStatus
@@ -73,11 +74,6 @@ def print_json(value: BaseModel | Iterable[BaseModel]) -> None:
         sys.stdout.write("[" + ",\n ".join(item.model_dump_json(ensure_ascii=True) for item in value) + "]\n")
 
 
-def plural(count: int, one: str) -> str:
-    """`1 file`, `2 files`."""
-    return f"{count} {one}" if count == 1 else f"{count} {one}s"
-
-
 def print_tasks(lines: list[TaskLine]) -> None:
     """A table of tasks."""
     if not lines:
@@ -109,6 +105,8 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
         console.print(f"agent says  {plain(status.run.summary, 400)}")
     if status.run is not None:
         console.print(f"ran in      {plain(made_by(status.run.backend, status.run.runtime))}")
+        if status.run.lost:
+            console.print(f"lost        the sandbox of its run, {plural(status.run.lost, 'time')}; the log tells why")
     _print_patch(status, console)
     _print_decisions(status, console)
     _print_landing(view, console)
@@ -142,6 +140,8 @@ def _print_standing(view: TaskView, console: Console, *, message: bool) -> None:
     )
     if view.halted:
         console.print(f"[bold]halted[/bold]      {plain(view.halted)}")
+    if view.silent:
+        console.print(f"[bold]silent[/bold]      {plain(view.silent)}")
     if status.message and message and status.message != view.halted:
         console.print(f"message     {plain(status.message)}")
 
@@ -157,12 +157,21 @@ def _print_landing(view: TaskView, console: Console) -> None:
     if (before := view.outlook_recorded) is not None:
         when = f" when it was tried at {before.tried_at:%Y-%m-%d %H:%M:%S} UTC" if before.tried_at is not None else ""
         console.print(f"            {plain(outlook_line(before))}{when}")
+    back = is_taken_back(view)
+    if back and not any(revert.commit for revert in view.reverts):
+        console.print("revert      taken back: base is without it again")
     for revert in view.reverts:
+        if back and not revert.commit:
+            # What was in the way then is in nobody's way any more.
+            continue
         console.print(
             f"revert      {revert.outcome} {plain(revert.commit)} {plain(revert.detail)} ({revert.seconds:.1f} s)"
         )
         if revert.pull_request:
-            console.print(f"  resolve   {plain(revert.pull_request)}, by one of {plain(', '.join(revert.told))}")
+            branch = f" on branch {plain(revert.branch)}" if revert.branch else ""
+            console.print(
+                f"  resolve   {plain(revert.pull_request)}{branch}, by one of {plain(', '.join(revert.told))}"
+            )
 
 
 def outlook_line(preview: RevertPreview) -> str:
@@ -266,6 +275,7 @@ def _print_findings(findings: tuple[Finding, ...], console: Console) -> None:
 _UNANSWERED = {
     QuestionKind.EGRESS: "the hosts stay refused and the run goes on",
     QuestionKind.PACKAGES: "the patch is judged with what base has",
+    QuestionKind.SPECIFICATION: "the task ends, before anything was done",
 }
 
 

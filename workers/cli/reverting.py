@@ -70,7 +70,8 @@ def _revert_one(client: GatewayClient, task: str, message: str, *, json: bool) -
         out().print(f"{result.outcome} by {plain(result.commit)} in {result.seconds:.1f} s")
     if not result.outcome.is_back:
         in_the_way = "".join(f"\n  {line}" for line in (*result.conflicts, *result.commits_in_the_way))
-        waits = f"\nresolve it in  {result.pull_request}" if result.pull_request else ""
+        branch = f", on branch {result.branch}" if result.branch else ""
+        waits = f"\nresolve it in  {result.pull_request}{branch}" if result.pull_request else ""
         told = f"\nit is for     {', '.join(result.told)}" if result.told else ""
         raise CommandFailed(f"{result.outcome}: {result.detail}{in_the_way}{waits}{told}")
 

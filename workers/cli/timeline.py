@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from workers.cli.printing import out, plain
+from workflows.models.plural import plural
 from workflows.models.trace import Span
 
 _BAR = 36
@@ -47,7 +48,7 @@ def print_timeline(spans: Sequence[Span], console: Console | None = None, now: f
             _seconds(end - span.start_unix_nano) + ("…" if span.end_unix_nano is None else ""),
             axis.bar(span, end),
         )
-    console.print(f"trace {plain(spans[0].trace_id, 40)}   {len(spans)} spans")
+    console.print(f"trace {plain(spans[0].trace_id, 40)}   {plural(len(spans), 'span')}")
     console.print(table)
     if axis.is_shortened:
         console.print("[dim]░ waits for a person, drawn shorter than it was; … goes on[/dim]")

@@ -3,7 +3,7 @@
 import time
 from datetime import UTC, datetime, timedelta
 
-from workers.cli.client import CommandFailed, GatewayClient
+from workers.cli.client import CommandFailed, GatewayClient, NoAnswer
 from workers.cli.printing import tell
 from workers.gateway.messages import TaskView
 from workflows.models.status import Stage, StageSpan, TaskStatus
@@ -18,7 +18,7 @@ def wait_for(client: GatewayClient, task: str, *, quiet: bool, ended: bool = Fal
     """Wait until a task needs a person, or only until it has `ended`, telling of each stage on standard error.
 
     `shown`: how many stages are known already.
-    Raises CommandFailed at Ctrl-C: the waiting ends, the task goes on.
+    Raises CommandFailed at Ctrl-C, or when the gateway goes away: the waiting ends, the task goes on.
     """
     told, spoke = shown, time.monotonic()
     try:
@@ -35,6 +35,10 @@ def wait_for(client: GatewayClient, task: str, *, quiet: bool, ended: bool = Fal
             if status.stage is Stage.ENDED or (status.waits_for and not ended):
                 return view
             time.sleep(_POLL_SECONDS)
+    except NoAnswer as gone:
+        raise CommandFailed(
+            f"no longer waiting: {gone}. The task goes on when it is started again: journeyman show {task}", gone.code
+        ) from gone
     except KeyboardInterrupt:
         # The terminal's own ^C is on the line already.
         tell("")

@@ -31,7 +31,8 @@ class StillUp(Exception):
 async def take_down(settings: Settings, *, end_runs: bool) -> list[str]:
     """End everything of this state directory and say what was ended, a line for each.
 
-    Raises RunsGoOn unless `end_runs` allows ending them too, and StillUp.
+    Runs that are at work go on, and so does the egress gateway that they need, unless `end_runs` allows ending them.
+    Raises RunsGoOn if nothing but these was left to be ended, and StillUp.
     """
     told: list[str] = []
     lock = FileLock(settings.prepare_state() / "up.lock", mode=0o600)
@@ -40,20 +41,24 @@ async def take_down(settings: Settings, *, end_runs: bool) -> list[str]:
     except Timeout:
         process = _serving(settings)
         os.kill(process, signal.SIGTERM)
-        told.append(f"`journeyman up` (process {process}) was asked to end, and has")
         try:
             lock.acquire(timeout=_PATIENCE)
         except Timeout as late:
             raise StillUp(f"process {process} was asked to end and still goes on after {_PATIENCE:.0f} s") from late
+        told.append(f"`journeyman up` (process {process}) was asked to end, and has")
     try:
         layout = HostLayout(settings.hosts / settings.host_id())
         sandboxes = HostSandboxes(layout.runs, configured_backend(settings, stage_runtime(settings.state)))
         runs = sandboxes.live_runs()
         if runs and not end_runs:
-            raise RunsGoOn(
-                f"{', '.join(runs)}: still at work, and found again by `journeyman up`; `journeyman down --runs` ends "
-                "what is at work, and its task goes on from its last patch"
+            go_on = (
+                f"{', '.join(runs)}: still at work, with the egress gateway, and found again by `journeyman up`; "
+                "`journeyman down --runs` ends what is at work, and its task begins that run again in the workspace "
+                "as it is"
             )
+            if not told:
+                raise RunsGoOn(go_on)
+            return [*told, go_on]
         for run in runs:
             await sandboxes.stop(run, TAKEN_DOWN)
             told.append(f"run {run} was ended")

@@ -54,9 +54,12 @@ class WithoutGateway:
         return cls(settings, objects, Halting(kept_halts(settings, objects, key), owners), person)
 
     async def apply(self) -> tuple[str, ...]:
-        """See to the sandboxes of this machine. Ids of those that stand still for a halt."""
+        """See to the sandboxes of this machine. Ids of those that live and stand still for a halt."""
         layout = HostLayout(self.settings.hosts / self.settings.host_id())
         stage = await asyncio.to_thread(stage_runtime, self.settings.state)
         sandboxes = HostSandboxes(layout.runs, configured_backend(self.settings, stage))
         record = read_halts(self.settings, self.objects, layout.root / "halts")
-        return await HostHalts(record, sandboxes, blind_seconds=self.settings.lease_seconds).look()
+        held = await HostHalts(record, sandboxes, blind_seconds=self.settings.lease_seconds).look()
+        # What was killed leaves its directory behind until a worker looks after it.
+        live = await asyncio.to_thread(sandboxes.live_runs)
+        return tuple(run for run in held if run in live)

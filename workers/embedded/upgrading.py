@@ -15,6 +15,7 @@ from activities.archive.schema import ARCHIVE_VERSION, upgrade, version_of
 from activities.socket_paths import short
 from workers.embedded.backup import BackupRefused, back_up
 from workers.settings import Settings
+from workflows.models.plural import plural
 
 
 class StillInUse(Exception):
@@ -33,7 +34,7 @@ async def upgrading(settings: Settings, *, dry_run: bool, backup: Path | None) -
                 made = await asyncio.to_thread(back_up, settings, backup)
             except (BackupRefused, sqlite3.Error) as error:
                 raise BackupRefused(f"nothing was upgraded, as there is no backup: {error}") from error
-            yield f"backed up to {backup}: {len(made.files)} files"
+            yield f"backed up to {backup}: {plural(len(made.files), 'file')}"
             if made.archive:
                 yield f"the archive is at {made.archive} and not in it: that store keeps its own copies"
         async for line in upgrade(objects, Chains(objects), dry_run=dry_run):

@@ -16,6 +16,7 @@ from activities.forge.github.failed import NotConfigured
 from activities.gate.specification import question
 from activities.host.room import DiskFull, Room
 from activities.policy.agents import choose_agent
+from activities.policy.budgets import answer_seconds
 from activities.policy.combine import task_type_table
 from activities.policy.documents import TeamPolicy
 from activities.policy.owners import OwnersFiles
@@ -114,7 +115,8 @@ class Admission:
         )
         on_record = await self._on_record(task)
         refuse_another(on_record, task)
-        admitted = await self._start_once(on_record)
+        budgets = (self._owners.platform().budget, security.budget, (team or TeamPolicy()).budget)
+        admitted = await self._start_once(on_record, answer_seconds(*budgets))
         self._traces.admitted(task.id, place, request, requester.id, new=admitted.new)
         return admitted.model_copy(update={"message": "; ".join(filter(None, (admitted.message, taken_out)))})
 
@@ -130,21 +132,28 @@ class Admission:
         entry = await self._chains.append(task.id, ADMISSION, ADMISSION, signed.model_dump(mode="json"))
         return SignedAdmission.model_validate(entry.data).task
 
-    async def _start_once(self, task: Task) -> Admitted:
+    async def _start_once(self, task: Task, question_seconds: float) -> Admitted:
         """Of several who ask at once exactly one begins it, who need not be the one that put the intent on record."""
         if await self._outcome(task.id):
             return Admitted(
                 task_id=task.id, new=False, message="this intent has ended; ask with --again for a new attempt"
             )
-        started = await self._start(task)
+        order = TaskOrder(
+            task=task,
+            question=question(task),
+            question_seconds=question_seconds,
+            host_silence_seconds=self._host_silence_seconds,
+        )
+        started = await self._start(order)
         message = "" if started else "this intent already has a task; nothing new was started"
         return Admitted(task_id=task.id, new=started, message=message)
 
-    async def _start(self, task: Task) -> bool:
+    async def _start(self, order: TaskOrder) -> bool:
+        task = order.task
         try:
             await self._temporal.start_workflow(
                 "AgentTask",
-                TaskOrder(task=task, question=question(task), host_silence_seconds=self._host_silence_seconds),
+                order,
                 id=task_workflow_id(task.id),
                 task_queue=queues.ORCHESTRATE,
                 # An intent's workflow is started once in its life; the archive remembers what Temporal forgets.

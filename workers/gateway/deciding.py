@@ -23,6 +23,7 @@ from workflows.models.person import Person
 from workflows.models.policy import TaskPolicy
 from workflows.models.pull_request import RevertResult
 from workflows.models.status import RevertRequest
+from workflows.review_rules import stage_refusal
 
 VALID_FOR = timedelta(days=1)
 """How long a signature counts: long enough for a merge that waits for a busy base, far too short to hoard."""
@@ -141,6 +142,8 @@ class Deciding:
             return
         recorded = await self._attested.evidence(task_id)
         if not recorded or (recorded[-1].head, recorded[-1].evidence_hash) != (asked.head, asked.evidence_hash):
+            if reason := stage_refusal(asked.action, (await self._reading.view(task_id)).status):
+                raise Refused(reason)
             raise Refused(
                 f"refused: {asked.head[:12] or 'no commit'} with this evidence is not what was judged last for task "
                 f"{task_id}; look at it again"

@@ -85,6 +85,8 @@ class TaskView(Model):
     """What there was of it in the archive and was removed on purpose."""
     halted: str = ""
     """Why its work stands still, if it does; not once it has ended."""
+    silent: str = ""
+    """Where `outlook` was asked for: since when its host does not answer, and when it counts as gone."""
 
 
 class Where(Model):

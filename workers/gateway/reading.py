@@ -23,6 +23,7 @@ from activities.forge.revert_preview import RevertPreviews
 from workers.ends import Ends
 from workers.gateway.messages import TaskLine, TaskView
 from workers.gateway.refusals import NotFound, Refused
+from workers.gateway.silence import silence
 from workflows.models.artifact import ArtifactRef
 from workflows.models.evidence import Evidence
 from workflows.models.intent import task_workflow_id
@@ -110,7 +111,10 @@ class Reading:
             return TaskView(status=ended, live=False, temporal_ui=self._ui(task_id))
 
     async def with_outlook(self, view: TaskView) -> TaskView:
-        """The same, with what taking back its merge would come to on base as it is now."""
+        """The same, with what taking its merge back would come to on base as it is now, or that its host is silent."""
+        if view.live:
+            handle = self._temporal.get_workflow_handle(task_workflow_id(view.status.task.id))
+            return view.model_copy(update={"silent": await silence(handle, view.status)})
         merge = await self._attested.merge(view.status.task.id)
         if merge is None:
             return view
@@ -178,7 +182,14 @@ class Reading:
 
     async def evidence(self, task_id: str) -> Evidence:
         """What was found out about the patch. Raises Refused if a workflow shows what no worker found."""
-        evaluation = (await self.view(task_id)).status.evaluation
+        status = (await self.view(task_id)).status
+        evaluation = status.evaluation
+        if evaluation is None and status.hangs:
+            # What hung is in the evidence of what is judged, and nothing was yet.
+            raise Refused(
+                f"there is no evidence yet, nothing was judged; hung: {', '.join(status.hangs)}; `journeyman show "
+                f"{task_id}` says where the task stands"
+            )
         data = await self.artifact(evaluation.evidence if evaluation else None, "evidence")
         evidence = Evidence.model_validate_json(data)
         digest = evidence.digest()

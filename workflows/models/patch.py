@@ -6,6 +6,8 @@ from workflows.models.artifact import ArtifactRef
 from workflows.models.base import Model
 from workflows.models.limits import MIB
 
+_CONFLICTS_NAMED = 5
+
 
 class LeftOutPath(Model):
     """A file, or a directory with more files than are taken, that did not come back with the rest."""
@@ -54,6 +56,19 @@ class Patch(Model):
     removed: int = 0
     left_out: LeftOut = LeftOut()
     """What the workspace had beside it."""
+
+
+class Conflict(Model):
+    """A patch that can't be laid onto base as it is now."""
+
+    patch: Patch
+    paths: tuple[str, ...]
+    """Where the two differ; of very many the first."""
+
+    def __str__(self) -> str:
+        """The paths in words, for people."""
+        more = len(self.paths) - _CONFLICTS_NAMED
+        return ", ".join(self.paths[:_CONFLICTS_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 class ExportResult(Model):

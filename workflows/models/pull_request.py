@@ -101,6 +101,8 @@ class RevertResult(Model):
     """Later commits that touched those paths, newest first, as `sha author: subject`."""
     pull_request: str = ""
     """Where the revert waits for a person, or waited."""
+    branch: str = ""
+    """Of a conflict: the branch of that pull request, with the conflict's markers."""
     told: tuple[str, ...] = ()
     """Of a conflict: ids of the persons it is for: who asked for the task, who approved it, who may review there."""
     seconds: float = 0

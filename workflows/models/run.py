@@ -122,6 +122,8 @@ class RunResult(Model):
     """What it used of model providers, by the gateway's count."""
     tool_calls: int = 0
     """By the transcript."""
+    lost: int = 0
+    """How often its sandbox was lost."""
     handover: ArtifactRef | None = None
     """What a fresh run should know of this one, if it was ended before it was done."""
     grades: LimitGrades = LimitGrades()

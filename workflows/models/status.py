@@ -8,13 +8,13 @@ from workflows.models.decision import SignedDecision
 from workflows.models.drill import DRILL
 from workflows.models.evidence import Evaluation
 from workflows.models.gate import Risk, Verdict
-from workflows.models.patch import Patch
+from workflows.models.patch import Conflict, Patch
 from workflows.models.pull_request import PullRequest
 from workflows.models.question import Question
 from workflows.models.run import Placement, RunResult
 from workflows.models.steps import StartupContext
 from workflows.models.task import Task
-from workflows.models.usage import Metered
+from workflows.models.usage import ANSWER_SECONDS, Metered
 
 POLICY = "policy"
 """Where no person decided."""
@@ -81,6 +81,8 @@ class TaskOrder(Model):
     task: Task
     question: str = ""
     """What to ask back before an agent is started, because the goal is vague; the gateway found so."""
+    question_seconds: float = ANSWER_SECONDS
+    """How long that question waits: it is asked before there is a workspace whose base says it."""
     host_silence_seconds: float = 300
     """How long a host may be silent, and then once more, before it counts as gone and its tasks go elsewhere."""
     max_rebases: int = 10
@@ -97,6 +99,8 @@ class TaskStatus(Model):
     """The last thing a person should know, such as why a merge was refused."""
     round: int = 0
     placement: Placement | None = None
+    silent_at: datetime | None = None
+    """When the host of this placement had been silent for the whole time that it may be, once."""
     team: str = ""
     """Whose the repository is, as its base says."""
     context: StartupContext | None = None
@@ -109,6 +113,8 @@ class TaskStatus(Model):
     """Of model providers, by the runs that have ended."""
     question: Question | None = None
     patch: Patch | None = None
+    conflict: Conflict | None = None
+    """Until another patch was judged on base as it is now: the next round begins there."""
     evaluation: Evaluation | None = None
     pull_request: PullRequest | None = None
     risk: Risk | None = None

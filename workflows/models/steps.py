@@ -5,7 +5,7 @@ from workflows.models.base import Model
 from workflows.models.checkpoint import Checkpoint
 from workflows.models.decision import SignedDecision
 from workflows.models.evidence import CheckRun, Evaluation
-from workflows.models.patch import Patch
+from workflows.models.patch import Conflict, Patch
 from workflows.models.policy import TaskPolicy
 from workflows.models.pull_request import PullRequest
 from workflows.models.run import Placement, RunResult
@@ -59,6 +59,8 @@ class ContextOrder(Model):
     """Why the run before was ended, if this one goes on with its conversation."""
     guidance: str = ""
     """A reviewer's words, or why the last tree was refused."""
+    conflict: Conflict | None = None
+    """The task's patch so far, if this round began on base as it is now because the two conflict."""
     round: int = 1
 
 

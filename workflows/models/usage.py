@@ -6,6 +6,8 @@ from workflows.models.base import Model
 
 USD = 1_000_000
 """Micro-dollars in a dollar: money is counted in whole micro-dollars, never in fractions."""
+ANSWER_SECONDS = 4 * 3600.0
+"""How long a question waits where no owner states it."""
 
 
 class Allowance(Model):
@@ -67,7 +69,7 @@ class Budget(Model):
     """The most that a task's cap may be raised to by answers."""
     requester_day_micro_usd: int | None = Field(default=None, ge=0)
     team_day_micro_usd: int | None = Field(default=None, ge=0)
-    answer_seconds: float = Field(default=4 * 3600, gt=0)
+    answer_seconds: float = Field(default=ANSWER_SECONDS, gt=0)
     """How long a question about a limit waits before the work is kept and the task ends."""
     spenders: tuple[str, ...] = ()
     """Ids of persons who may let a day's cap be exceeded; empty means anybody but the requester."""

@@ -14,6 +14,7 @@ def test_a_run_begins_again_until_its_sandbox_was_lost_too_often_whichever_worke
     assert begun == [True] * (MOST - 1) + [False] * 2
     # Of another run, and of the same once it was forgotten, nothing is known.
     assert Losses(tmp_path / "losses").may_begin_again("task-1-2", 0)
+    assert [Losses(tmp_path / "losses").of(f"task-1-{run}") for run in (1, 2, 3)] == [MOST + 1, 1, 0]
     Losses(tmp_path / "losses").forget("task-1-")
     assert Losses(tmp_path / "losses").may_begin_again("task-1-1", 0)
 
