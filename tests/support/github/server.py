@@ -1,0 +1,45 @@
+"""The stand-in's server: one port of this machine for the REST API and for git."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tests.support.github import git_http
+from tests.support.github.dispatch import REST, add_rest
+from tests.support.github.stand_in import GitHub
+
+
+@contextmanager
+def github_server(folder: Path) -> Iterator[GitHub]:
+    """A stand-in for GitHub that keeps its repositories in a folder, until the block ends."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        web = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        github = GitHub(folder=folder, api=web + REST, web=web)
+        server = uvicorn.Server(
+            uvicorn.Config(_app(github), log_config=None, lifespan="off", http="h11", timeout_graceful_shutdown=1)
+        )
+        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        thread.start()
+        try:
+            yield github
+        finally:
+            server.should_exit = True
+            thread.join(30)
+
+
+def _app(github: GitHub) -> FastAPI:
+    app = FastAPI(openapi_url=None)
+    add_rest(app, github)
+
+    async def git(request: Request) -> Response:
+        return await git_http.git(github, request)
+
+    app.add_route("/{owner}/{repo}/{path:path}", git, ["GET", "POST"])
+    return app

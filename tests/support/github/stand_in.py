@@ -1,0 +1,120 @@
+"""The stand-in as a test holds it: what a person would do on GitHub's pages, and what there is to look at."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.support.github.bare_repository import Author, BareRepository
+from tests.support.github.exchanges import Exchange
+from tests.support.github.git_http import UPDATE_HOOK
+from tests.support.github.ref_changes import changes, follow
+from tests.support.github.state import App, Installation, Repository, State, Token, now
+
+ALL_PERMISSIONS = {
+    "actions": "read",
+    "administration": "read",
+    "checks": "write",
+    "contents": "write",
+    "issues": "write",
+    "members": "read",
+    "metadata": "read",
+    "pull_requests": "write",
+    "statuses": "write",
+}
+SOMEBODY = Author("Ada", "ada@example.com")
+
+
+@dataclass(frozen=True)
+class InstalledApp:
+    """An app with its private key, as whoever configures it holds it."""
+
+    app: App
+    installation: Installation
+    private_key: str
+    """PEM."""
+
+
+@dataclass
+class GitHub(State):
+    """A running stand-in. `api` is the REST API's base, `web` that of pages and of clone addresses."""
+
+    exchanges: list[Exchange] = field(default_factory=list)
+    """All that was asked of the REST API."""
+
+    def repository(
+        self, full_name: str, files: Mapping[str, str] | None = None, *, private: bool = True, branch: str = "main"
+    ) -> Repository:
+        """A new repository with one commit on its default branch."""
+        owner, name = full_name.split("/")
+        git = BareRepository.create(self.folder / f"{full_name}.git", branch)
+        hook = git.path / "hooks" / "update"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(UPDATE_HOOK)
+        hook.chmod(0o755)
+        git.write(branch, files or {"README.md": f"# {name}\n"}, "Begin", SOMEBODY)
+        with self.lock:
+            made = Repository(
+                self.new_id(), self.account(owner, "Organization"), name, git, private, default_branch=branch
+            )
+            self.repositories[full_name.lower()] = made
+        return made
+
+    def install(
+        self, slug: str, *repositories: str, permissions: Mapping[str, str] = ALL_PERMISSIONS, account: str = ""
+    ) -> InstalledApp:
+        """A new app, installed on an account for some of its repositories, or for all of an account's."""
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        form, encoding = serialization.PublicFormat.SubjectPublicKeyInfo, serialization.Encoding.PEM
+        private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        owner = account or repositories[0].partition("/")[0]
+        with self.lock:
+            app = App(
+                id=self.new_id(),
+                slug=slug,
+                owner=self.account(owner, "Organization"),
+                bot=self.account(f"{slug}[bot]", "Bot"),
+                public_key=key.public_key().public_bytes(encoding, form).decode(),
+                client_id=f"Iv23li{secrets.token_hex(7)}",
+                permissions=dict(permissions),
+            )
+            self.apps[app.id] = app
+            installation = self.also_install(app, *repositories, account=owner)
+        return InstalledApp(app, installation, private.decode())
+
+    def also_install(self, app: App, *repositories: str, account: str) -> Installation:
+        """An app that there is, on one account more."""
+        owner = self.account(account, "Organization")
+        made = Installation(self.new_id(), app, owner, dict(app.permissions), set(repositories) or None)
+        self.installations[made.id] = made
+        return made
+
+    def person(self, login: str, **levels: str) -> Token:
+        """A person's own token. Levels are by repository, as in `person("ada", **{"acme/shop": "write"})`."""
+        with self.lock:
+            account = self.account(login)
+            for full_name, level in levels.items():
+                self.repositories[full_name.lower()].collaborators[login] = level
+            token = Token(f"ghp_{secrets.token_urlsafe(27)}", account, now() + timedelta(days=30))
+            self.tokens[token.value] = token
+        return token
+
+    def commit(
+        self, full_name: str, branch: str, files: Mapping[str, str | None], message: str = "Change", login: str = "ada"
+    ) -> str:
+        """A commit that somebody pushes to a branch, made from the default branch if it is new."""
+        repository = self.repositories[full_name.lower()]
+        with self.lock:
+            before = repository.git.refs()
+            start = repository.git.branch(repository.default_branch)
+            made = repository.git.write(branch, files, message, SOMEBODY, start)
+            follow(repository, changes(before, repository.git.refs()), self.account(login))
+        return made
+
+    def clone_url(self, full_name: str, token: str = "") -> str:
+        """Where to clone from; with a token, it is in the address as git takes it."""
+        _, _, host = self.web.partition("://")
+        return f"http://x-access-token:{token}@{host}/{full_name}.git" if token else f"{self.web}/{full_name}.git"
