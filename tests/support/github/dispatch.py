@@ -57,7 +57,9 @@ def _answered(route: Route, github: GitHub, request: Request, sent: bytes) -> Re
             reply = Refused(400, "Problems parsing JSON").reply
         except Refused as refused:
             reply = refused.reply
-        github.exchanges.append(Exchange(route.method, route.template, body, reply.status, reply.body))
+        github.exchanges.append(
+            Exchange(route.method, route.template, dict(request.query_params), body, reply.status, reply.body)
+        )
         return reply
 
 

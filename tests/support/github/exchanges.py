@@ -11,6 +11,7 @@ class Exchange:
     method: str
     template: str
     """The path, with its parameters by name, as GitHub's description has it."""
+    query: dict[str, str]
     sent: Any
     status: int
     answered: Any

@@ -1,46 +1,19 @@
 """The stand-in as PyGithub and git see it: an app's token, a clone, a push, a pull request, a merge."""
 
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from github import Auth, Github, GithubException, GithubIntegration
+from github import GithubException
 
-from tests.support.github.server import github_server
+from tests.support.github.clients import git, installation_token, with_token
 from tests.support.github.stand_in import GitHub, InstalledApp
-
-
-@pytest.fixture
-def github(tmp_path: Path) -> Iterator[GitHub]:
-    with github_server(tmp_path / "github") as server:
-        yield server
-
-
-@pytest.fixture
-def installed(github: GitHub) -> InstalledApp:
-    github.repository("acme/shop")
-    return github.install("journeyman", "acme/shop")
-
-
-def client(github: GitHub, app: InstalledApp) -> Github:
-    auth = Auth.AppAuth(app.app.id, app.private_key)
-    with GithubIntegration(auth=auth, base_url=github.api, retry=None) as integration:
-        installation = integration.get_repo_installation("acme", "shop")
-        token = integration.get_access_token(installation.id).token
-    return Github(auth=Auth.Token(token), base_url=github.api, retry=None)
-
-
-def git(where: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    named = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
-    return subprocess.run(("git", *named, *arguments), cwd=where, capture_output=True, text=True, check=False)
 
 
 def test_a_branch_pushed_by_an_apps_token_becomes_a_pull_request_and_lands(
     github: GitHub, installed: InstalledApp, tmp_path: Path
 ) -> None:
-    api = client(github, installed)
-    token = list(github.tokens)[-1]
+    token = installation_token(github, installed)
+    api = with_token(github, token)
     assert git(tmp_path, "clone", "-q", github.clone_url("acme/shop", token), "work").returncode == 0
     work = tmp_path / "work"
     (work / "price.py").write_text("PRICE = 3\n")
