@@ -14,6 +14,8 @@ _SETTINGS = {
     "http.receivepack": "true",
     "uploadpack.allowAnySHA1InWant": "true",
     "uploadpack.allowFilter": "true",
+    # The rules of branches say what may be deleted.
+    "receive.denyDeleteCurrent": "ignore",
     "receive.hideRefs": "refs/pull",
     "core.logAllRefUpdates": "always",
     "gc.auto": "0",
@@ -48,13 +50,18 @@ class BareRepository:
         return repository
 
     def git(
-        self, *arguments: str, stdin: str = "", where: Path | None = None, variables: Mapping[str, str] = {}
+        self,
+        *arguments: str,
+        stdin: str = "",
+        where: Path | None = None,
+        variables: Mapping[str, str] = {},
+        strip: bool = True,
     ) -> str:
         """What a git command writes. Raises GitFailed."""
         done = self.run(*arguments, stdin=stdin, where=where, variables=variables)
         if done.returncode != 0:
             raise GitFailed(f"git {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
-        return done.stdout.strip()
+        return done.stdout.strip() if strip else done.stdout
 
     def run(
         self, *arguments: str, stdin: str = "", where: Path | None = None, variables: Mapping[str, str] = {}

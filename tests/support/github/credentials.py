@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import jwt
 
+from tests.support.github.accounts import App, Installation, Token, now
 from tests.support.github.routing import Refused
-from tests.support.github.state import App, Installation, State, Token, now
+from tests.support.github.state import State
 
 LONGEST_JWT = 600
 """Seconds that an app's own token may live (docs.github.com, Generating a JSON Web Token)."""

@@ -1,7 +1,9 @@
 """From an HTTP request to the route that answers it, and back."""
 
 import asyncio
+import hashlib
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,24 +13,35 @@ from starlette.responses import Response
 
 from tests.support.github.credentials import app_of, shown, token_of
 from tests.support.github.exchanges import Exchange
-from tests.support.github.rest import apps, pulls, refs, repositories
+from tests.support.github.faults import troubled, usual_headers
+from tests.support.github.rest import (
+    apps,
+    checks,
+    commits,
+    hooks,
+    issues,
+    people,
+    pulls,
+    rate,
+    refs,
+    repositories,
+    reviews,
+)
 from tests.support.github.routing import ROUTES, Call, Refused, Reply, Route, demand
 from tests.support.github.stand_in import GitHub
 
-MODULES = (apps, pulls, refs, repositories)
+MODULES = (apps, checks, commits, hooks, issues, people, pulls, rate, refs, repositories, reviews)
 """Of routes; importing them has entered their routes."""
-WITH_SLASHES = ("ref", "branch", "basehead")
-"""Parameters that hold names of branches."""
+_SLASHED = re.compile(r"\{(ref|branch|basehead|path)\}")
+"""Parameters that hold names of branches and of files."""
 REST = "/api/v3"
 
 
 def add_rest(app: FastAPI, github: GitHub) -> None:
     """Serve every route, longer paths first, for a branch's name may go on as a path does."""
-    for route in sorted(ROUTES, key=lambda route: -route.template.count("/")):
-        path = route.template
-        for name in WITH_SLASHES:
-            path = path.replace(f"{{{name}}}", f"{{{name}:path}}")
-        app.add_route(REST + path, _endpoint(route, github), [route.method])
+    paths = [(path, route) for route in ROUTES for path in (route.template, route.also) if path]
+    for path, route in sorted(paths, key=lambda pair: -pair[0].count("/")):
+        app.add_route(REST + _SLASHED.sub(r"{\1:path}", path), _endpoint(route, github), [route.method])
     app.add_route(REST + "/{rest:path}", _nowhere, ["GET", "POST", "PUT", "PATCH", "DELETE"])
 
 
@@ -39,9 +52,24 @@ def _nowhere(request: Request) -> Response:
 def _endpoint(route: Route, github: GitHub) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         sent = await request.body()
-        return _response(await asyncio.to_thread(_answered, route, github, request, sent))
+
+        async def act() -> Response:
+            reply = await asyncio.to_thread(_answered, route, github, request, sent)
+            return _unless_known(request, _response(reply))
+
+        return await troubled(github.faults, github.connections, route.operation, request, act)
 
     return answer
+
+
+def _unless_known(request: Request, response: Response) -> Response:
+    """304 where the caller has what would be answered."""
+    if request.method == "GET" and response.status_code == 200:
+        tag = f'W/"{hashlib.sha256(bytes(response.body)).hexdigest()}"'
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers={**usual_headers(), "ETag": tag})
+        response.headers["ETag"] = tag
+    return response
 
 
 def _answered(route: Route, github: GitHub, request: Request, sent: bytes) -> Reply:
@@ -50,6 +78,8 @@ def _answered(route: Route, github: GitHub, request: Request, sent: bytes) -> Re
         body: Any = None
         try:
             body = json.loads(sent) if sent else None
+            if isinstance(body, list) and route.bare_list:
+                body = {route.bare_list: body}
             if body is not None and not isinstance(body, dict):
                 raise Refused(400, "Body should be a JSON object")
             reply = _called(route, github, request, body or {})
@@ -87,7 +117,7 @@ def _called(route: Route, github: GitHub, request: Request, body: dict[str, Any]
 
 
 def _response(reply: Reply) -> Response:
-    headers = {"X-GitHub-Media-Type": "github.v3; format=json", **reply.headers}
+    headers = {**usual_headers(), "X-GitHub-Media-Type": "github.v3; format=json", **reply.headers}
     if reply.body is None:
         return Response(status_code=reply.status, headers=headers)
     return Response(json.dumps(reply.body), reply.status, headers, "application/json; charset=utf-8")

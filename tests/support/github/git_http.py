@@ -9,13 +9,15 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tests.support.github.accounts import LEVELS, Token
 from tests.support.github.bare_repository import plain_environment
 from tests.support.github.credentials import shown, token_of
+from tests.support.github.following import follow
 from tests.support.github.push_report import reworded
 from tests.support.github.push_rules import Kind, Refusal, refused_pushes
-from tests.support.github.ref_changes import changes, follow
+from tests.support.github.ref_change import changes
 from tests.support.github.routing import Refused, may_see, visible
-from tests.support.github.state import LEVELS, Repository, State, Token
+from tests.support.github.state import Repository, State
 
 _SERVICES = {"git-upload-pack": "read", "git-receive-pack": "write"}
 UPDATE_HOOK = """#!/bin/sh
@@ -104,7 +106,7 @@ async def _pushed(github: State, repository: Repository, sent: _Sent, token: Tok
         _write_verdicts(Path(folder), refused)
         answer = await _backend(repository, sent, Path(folder))
     with github.lock:
-        follow(repository, changes(before, repository.git.refs()), token.account)
+        follow(github, repository, changes(before, repository.git.refs()), token.account)
     body = reworded(bytes(answer.body), {refusal.ref: refusal.reason for _, refusal in refused})
     return Response(body, answer.status_code, media_type=answer.media_type)
 

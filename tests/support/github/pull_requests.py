@@ -2,11 +2,14 @@
 
 from typing import get_args
 
+from tests.support.github.accounts import Account
 from tests.support.github.bare_repository import Author, GitFailed
+from tests.support.github.following import follow, mark_merged
 from tests.support.github.merge_rules import objections
-from tests.support.github.ref_changes import RefChange, follow, mark_merged
+from tests.support.github.ref_change import RefChange
 from tests.support.github.routing import Refused, invalid
-from tests.support.github.state import Account, Method, Pull, Repository, State
+from tests.support.github.state import Method, Pull, Repository, State
+from tests.support.github.webhooks import announce_pull
 
 _METHOD_NAMES = {"merge": "Merge commits", "squash": "Squash merges", "rebase": "Rebase merges"}
 
@@ -48,10 +51,12 @@ def open_pull(
     )
     repository.issues[pull.number] = pull
     repository.git.move(f"refs/pull/{pull.number}/head", head_sha)
+    announce_pull(github, repository, pull, "opened", author)
     return pull
 
 
 def merge_pull(
+    github: State,
     repository: Repository,
     pull: Pull,
     by: Account,
@@ -85,21 +90,22 @@ def merge_pull(
     commit = _merged(repository, pull, by, base, method, title, message)
     if commit is None:
         raise Refused(405, "Pull Request is not mergeable")
-    land(repository, pull, by, base, commit)
+    land(github, repository, pull, by, base, commit)
     return commit
 
 
-def land(repository: Repository, pull: Pull, by: Account, base: str, commit: str) -> None:
+def land(github: State, repository: Repository, pull: Pull, by: Account, base: str, commit: str) -> None:
     """Move the base to a merge's commit, and close what that closes. Raises Refused."""
     try:
         repository.git.move(f"refs/heads/{pull.base}", commit, base)
     except GitFailed as failure:
         raise Refused(405, "Base branch was modified. Review and try the merge again.") from failure
     pull.base_sha = base
-    mark_merged(pull, commit, by)
-    follow(repository, [RefChange(f"refs/heads/{pull.base}", base, commit)], by)
+    mark_merged(github, repository, pull, commit, by)
+    follow(github, repository, [RefChange(f"refs/heads/{pull.base}", base, commit)], by)
     if repository.delete_merged:
         repository.git.delete(f"refs/heads/{pull.head}")
+        follow(github, repository, [RefChange(f"refs/heads/{pull.head}", pull.head_sha, None)], by)
 
 
 def author_of(account: Account) -> Author:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from tests.support.github.accounts import Token
 from tests.support.github.protection import Protection
-from tests.support.github.ref_changes import RefChange
-from tests.support.github.state import Repository, Token
+from tests.support.github.ref_change import RefChange
+from tests.support.github.state import Repository
 
 Kind = Literal["create", "forward", "force", "delete"]
 KINDS: tuple[Kind, ...] = ("create", "forward", "force", "delete")
@@ -19,16 +20,22 @@ class Refusal:
     ref: str
     said: str
     """Of a rule."""
-    ruleset: bool
+    ruleset: bool = False
+    default_branch: bool = False
+    """Whether it is refused because it is the default branch, whatever the rules."""
 
     @property
     def reason(self) -> str:
         """What git shows in brackets beside the ref."""
+        if self.default_branch:
+            return self.said
         return "push declined due to repository rule violations" if self.ruleset else "protected branch hook declined"
 
     @property
     def to_git(self) -> str:
         """What somebody who pushes reads."""
+        if self.default_branch:
+            return f"error: {self.said}\n"
         if self.ruleset:
             return f"error: GH013: Repository rule violations found for {self.ref}.\n\n- {self.said}\n"
         return f"error: GH006: Protected branch update failed for {self.ref}.\nerror: {self.said}\n"
@@ -48,12 +55,15 @@ def acting_as(token: Token | None) -> frozenset[str]:
 
 
 def refused_pushes(repository: Repository, token: Token | None) -> Iterator[tuple[Kind, Refusal]]:
-    """Every kind of change that some branch's rules refuse to a caller."""
+    """Every kind of change that is refused to a caller, of one branch or another."""
     for branch, rules in repository.protections.items():
         for kind in KINDS:
             said = None if rules.bypass & acting_as(token) else _objection(rules, kind)
             if said is not None:
                 yield kind, Refusal(f"refs/heads/{branch}", said, rules.ruleset)
+    default = f"refs/heads/{repository.default_branch}"
+    if repository.default_branch not in repository.protections:
+        yield "delete", Refusal(default, f"refusing to delete the current branch: {default}", default_branch=True)
 
 
 def refusal(repository: Repository, change: RefChange, token: Token | None) -> Refusal | None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import urlencode
 
-from tests.support.github.state import LEVELS, Account, App, Json, Pull, Repository, State, Token
+from tests.support.github.accounts import LEVELS, Account, App, Token
+from tests.support.github.state import Json, Pull, Repository, State
 
 DOCUMENTATION = "https://docs.github.com/rest"
 
@@ -99,17 +100,25 @@ class Route:
     permission: str
     """As in `contents:write`; `app` takes the app's own key, `any` takes any token."""
     handler: Handler
+    also: str = ""
+    """Another path under which GitHub answers the same."""
+    bare_list: str = ""
+    """The field that a body stands for which is a list."""
+
+    @property
+    def operation(self) -> str:
+        return f"{self.method} {self.template}"
 
 
 ROUTES: list[Route] = []
 
 
-def route(operation: str, permission: str) -> Callable[[Handler], Handler]:
+def route(operation: str, permission: str, *, also: str = "", bare_list: str = "") -> Callable[[Handler], Handler]:
     """Let a function answer an operation such as `GET /repos/{owner}/{repo}`."""
     method, template = operation.split(" ")
 
     def enter(handler: Handler) -> Handler:
-        ROUTES.append(Route(method, template, permission, handler))
+        ROUTES.append(Route(method, template, permission, handler, also, bare_list))
         return handler
 
     return enter

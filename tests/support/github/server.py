@@ -13,7 +13,9 @@ from starlette.responses import Response
 
 from tests.support.github import git_http
 from tests.support.github.dispatch import REST, add_rest
+from tests.support.github.faults import troubled
 from tests.support.github.stand_in import GitHub
+from tests.support.github.webhooks import carry
 
 
 @contextmanager
@@ -23,13 +25,22 @@ def github_server(folder: Path) -> Iterator[GitHub]:
         web = f"http://127.0.0.1:{listening.getsockname()[1]}"
         github = GitHub(folder=folder, api=web + REST, web=web)
         server = uvicorn.Server(
-            uvicorn.Config(_app(github), log_config=None, lifespan="off", http="h11", timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                _app(github),
+                log_config=None,
+                lifespan="off",
+                http=github.connections.protocol,
+                timeout_graceful_shutdown=1,
+            )
         )
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
+        courier = carry(github)
         try:
             yield github
         finally:
+            github.outbox.put(None)
+            courier.join(30)
             server.should_exit = True
             thread.join(30)
 
@@ -39,7 +50,15 @@ def _app(github: GitHub) -> FastAPI:
     add_rest(app, github)
 
     async def git(request: Request) -> Response:
-        return await git_http.git(github, request)
+        async def act() -> Response:
+            return await git_http.git(github, request)
+
+        service = request.query_params.get("service") or request.path_params["path"]
+        if request.method == "GET":
+            # What is asked for first; faults concern what is then done.
+            return await act()
+        await request.body()
+        return await troubled(github.faults, github.connections, service, request, act)
 
     app.add_route("/{owner}/{repo}/{path:path}", git, ["GET", "POST"])
     return app

@@ -1,18 +1,26 @@
 """The stand-in as a test holds it: what a person would do on GitHub's pages, and what there is to look at."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.support.github.accounts import App, Installation, Team, Token, now
 from tests.support.github.bare_repository import Author, BareRepository
+from tests.support.github.checks import set_check, start_check
 from tests.support.github.exchanges import Exchange
+from tests.support.github.faults import Connections, Fault, Faults, Trouble
+from tests.support.github.following import follow
 from tests.support.github.git_http import UPDATE_HOOK
-from tests.support.github.ref_changes import changes, follow
-from tests.support.github.state import App, Installation, Repository, State, Token, now
+from tests.support.github.issues import add_comment, open_issue
+from tests.support.github.protection import Protection
+from tests.support.github.ref_change import changes
+from tests.support.github.reviews import Verdict, submit_review
+from tests.support.github.state import CheckRun, Comment, Issue, Pull, Repository, State
 
 ALL_PERMISSIONS = {
     "actions": "read",
@@ -44,6 +52,8 @@ class GitHub(State):
 
     exchanges: list[Exchange] = field(default_factory=list)
     """All that was asked of the REST API."""
+    faults: Faults = field(default_factory=Faults)
+    connections: Connections = field(default_factory=Connections)
 
     def repository(
         self, full_name: str, files: Mapping[str, str] | None = None, *, private: bool = True, branch: str = "main"
@@ -111,10 +121,79 @@ class GitHub(State):
             before = repository.git.refs()
             start = repository.git.branch(repository.default_branch)
             made = repository.git.write(branch, files, message, SOMEBODY, start)
-            follow(repository, changes(before, repository.git.refs()), self.account(login))
+            follow(self, repository, changes(before, repository.git.refs()), self.account(login))
         return made
 
     def clone_url(self, full_name: str, token: str = "") -> str:
         """Where to clone from; with a token, it is in the address as git takes it."""
         _, _, host = self.web.partition("://")
         return f"http://x-access-token:{token}@{host}/{full_name}.git" if token else f"{self.web}/{full_name}.git"
+
+    def fault(self, trouble: Trouble, operation: str = "", **more: Any) -> None:
+        """Let something go wrong: once, unless `times` says otherwise. See Fault."""
+        self.faults.coming.append(Fault(trouble, operation, **more))
+
+    def pull(self, full_name: str, number: int) -> Pull:
+        """A pull request, as it is now."""
+        found = self.repositories[full_name.lower()].issues[number]
+        assert isinstance(found, Pull)
+        return found
+
+    def protect(self, full_name: str, protection: Protection, branch: str = "main") -> None:
+        self.repositories[full_name.lower()].protections[branch] = protection
+
+    def review(self, full_name: str, number: int, login: str, verdict: Verdict = "APPROVE", body: str = "") -> None:
+        """Review a pull request as a person."""
+        with self.lock:
+            repository, pull = self.repositories[full_name.lower()], self.pull(full_name, number)
+            submit_review(self, repository, pull, self.account(login), verdict, body or "As said in person.")
+
+    def check(self, full_name: str, sha: str, name: str, conclusion: str | None = "success") -> CheckRun:
+        """A check of GitHub's own actions; without a conclusion it is still running."""
+        with self.lock:
+            repository = self.repositories[full_name.lower()]
+            run = start_check(self, repository, self._actions(), sha, name)
+            told = {"status": "in_progress"} if conclusion is None else {"conclusion": conclusion}
+            set_check(self, repository, run, told)
+        return run
+
+    def comment(self, full_name: str, number: int, login: str, body: str) -> Comment:
+        """Say something on an issue or a pull request."""
+        with self.lock:
+            repository = self.repositories[full_name.lower()]
+            return add_comment(self, repository, repository.issues[number], self.account(login), body)
+
+    def issue(self, full_name: str, login: str, title: str, body: str = "", labels: Sequence[str] = ()) -> Issue:
+        with self.lock:
+            return open_issue(
+                self, self.repositories[full_name.lower()], self.account(login), title, body or None, labels
+            )
+
+    def team(self, organization: str, slug: str, *logins: str) -> Team:
+        made = Team(self.new_id(), self.account(organization, "Organization"), slug, dict.fromkeys(logins, "member"))
+        self.teams.append(made)
+        return made
+
+    def _actions(self) -> App:
+        """The app that runs workflows."""
+        for app in self.apps.values():
+            if app.slug == "github-actions":
+                return app
+        bot = self.account("github-actions[bot]", "Bot")
+        made = App(self.new_id(), "github-actions", self.account("github", "Organization"), bot, "", "", {})
+        self.apps[made.id] = made
+        return made
+
+    def hold_deliveries(self) -> None:
+        """Deliver nothing until release_deliveries."""
+        self.held = []
+
+    def release_deliveries(self, *, newest_first: bool = False) -> None:
+        with self.lock:
+            held, self.held = self.held or [], None
+            for delivery in reversed(held) if newest_first else held:
+                self.outbox.put(delivery)
+
+    def wait_for_deliveries(self) -> None:
+        """Until everything that was queued has been tried."""
+        self.outbox.join()

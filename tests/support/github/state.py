@@ -1,80 +1,19 @@
 """What the stand-in remembers: accounts, apps, tokens, and repositories with all that hangs on them."""
 
 import itertools
+import queue
 import threading
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from tests.support.github.accounts import LEVELS, Account, App, Installation, Team, Token, now
 from tests.support.github.bare_repository import BareRepository
 from tests.support.github.protection import Protection
 
 Json = dict[str, Any]
 Method = Literal["merge", "squash", "rebase"]
-LEVELS = ("none", "read", "triage", "write", "maintain", "admin")
-"""What a collaborator may be, weakest first."""
-
-
-def now() -> datetime:
-    """To the second, as GitHub tells times."""
-    return datetime.now(UTC).replace(microsecond=0)
-
-
-@dataclass(eq=False)
-class Account:
-    """A person, an organization, or the bot that an app acts as."""
-
-    id: int
-    login: str
-    kind: Literal["User", "Organization", "Bot"] = "User"
-
-
-@dataclass(eq=False)
-class App:
-    """A GitHub App, known by its public key."""
-
-    id: int
-    slug: str
-    owner: Account
-    bot: Account
-    public_key: str
-    """PEM."""
-    client_id: str
-    permissions: dict[str, str]
-    hook_url: str = ""
-    hook_secret: str = ""
-
-
-@dataclass(eq=False)
-class Installation:
-    """An app on an account, for all of its repositories or for those named."""
-
-    id: int
-    app: App
-    account: Account
-    permissions: dict[str, str]
-    repositories: set[str] | None = None
-    """Full names; None is all of the account."""
-    suspended: datetime | None = None
-
-    def has(self, full_name: str) -> bool:
-        if self.repositories is None:
-            return full_name.partition("/")[0].lower() == self.account.login.lower()
-        return full_name.lower() in {name.lower() for name in self.repositories}
-
-
-@dataclass(eq=False)
-class Token:
-    """What a caller shows: an installation's, for an hour, or a person's own."""
-
-    value: str
-    account: Account
-    expires: datetime
-    installation: Installation | None = None
-    permissions: dict[str, str] = field(default_factory=dict)
-    repositories: set[str] | None = None
-    """Full names, where fewer than the installation's were asked for."""
 
 
 @dataclass(eq=False)
@@ -141,24 +80,13 @@ class Pull(Issue):
     draft: bool = False
     reviews: list[Review] = field(default_factory=list)
     reviewers: list[Account] = field(default_factory=list)
-    teams: list["Team"] = field(default_factory=list)
+    teams: list[Team] = field(default_factory=list)
     merged: datetime | None = None
     merged_by: Account | None = None
     merge_commit: str | None = None
     queued: datetime | None = None
     undecided_reads: int = 0
     """How many more times its mergeability is answered as not known yet."""
-
-
-@dataclass(eq=False)
-class Team:
-    """Of an organization."""
-
-    id: int
-    organization: Account
-    slug: str
-    members: dict[str, str] = field(default_factory=dict)
-    """Login to role: member or maintainer."""
 
 
 @dataclass(eq=False)
@@ -195,7 +123,8 @@ class Status:
     author: Account
     sha: str
     context: str
-    state: Literal["error", "failure", "pending", "success"]
+    state: str
+    """error, failure, pending or success."""
     description: str | None = None
     target_url: str | None = None
     created: datetime = field(default_factory=now)
@@ -246,6 +175,29 @@ class Repository:
         return LEVELS.index(self.level(account)) >= LEVELS.index("write")
 
 
+@dataclass(eq=False)
+class Delivery:
+    """One event as it is told to one app."""
+
+    id: int
+    guid: str
+    """The same again when it is delivered again."""
+    installation: Installation
+    repository: Repository
+    event: str
+    action: str | None
+    payload: Json
+    at: datetime = field(default_factory=now)
+    redelivery: bool = False
+    status: str = "pending"
+    """OK, or what went wrong."""
+    status_code: int = 0
+    duration: float = 0.0
+    """Seconds."""
+    headers: dict[str, str] = field(default_factory=dict)
+    answered: str = ""
+
+
 @dataclass
 class State:
     """Everything, behind one lock. `folder` is where bare repositories are kept."""
@@ -262,6 +214,10 @@ class State:
     repositories: dict[str, Repository] = field(default_factory=dict)
     """By full name in lower case."""
     teams: list[Team] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    outbox: "queue.Queue[Delivery | None]" = field(default_factory=queue.Queue)
+    held: list[Delivery] | None = None
+    """What is not delivered yet, while deliveries are held back."""
     undecided_reads: int = 0
     """How many reads of a new pull request's mergeability GitHub answers with `null`, for it computes that later."""
     _ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1001))

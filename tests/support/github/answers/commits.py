@@ -1,8 +1,11 @@
 """How commits, comparisons and changed files are told."""
 
+from urllib.parse import quote
+
+from tests.support.github.accounts import Account
 from tests.support.github.answers.people import user_or_none
 from tests.support.github.bare_repository import NO_COMMIT
-from tests.support.github.state import Account, Json, Repository, State, node_id
+from tests.support.github.state import Json, Repository, State, node_id
 
 _FIELDS = ("%H", "%T", "%P", "%an", "%ae", "%aI", "%cn", "%ce", "%cI", "%B")
 _STATUS = {"A": "added", "D": "removed", "M": "modified", "T": "changed", "R": "renamed", "C": "copied"}
@@ -102,7 +105,7 @@ def _changed_file(
     counts = git.git("diff", "--numstat", "-M", older, newer, *paths).split("\t")[:2]
     added, removed = (int(count) if count.isdigit() else 0 for count in counts)
     patch = git.git("diff", "-M", older, newer, *paths).partition("\n@@ ")
-    web = f"{github.web}/{repository.full_name}"
+    web, address = f"{github.web}/{repository.full_name}", quote(name)
     entry: Json = {
         "sha": git.git("rev-parse", f"{older}:{previous}") if blob == NO_COMMIT else blob,
         "filename": name,
@@ -110,9 +113,9 @@ def _changed_file(
         "additions": added,
         "deletions": removed,
         "changes": added + removed,
-        "blob_url": f"{web}/blob/{newer}/{name}",
-        "raw_url": f"{web}/raw/{newer}/{name}",
-        "contents_url": f"{github.api}/repos/{repository.full_name}/contents/{name}?ref={newer}",
+        "blob_url": f"{web}/blob/{newer}/{address}",
+        "raw_url": f"{web}/raw/{newer}/{address}",
+        "contents_url": f"{github.api}/repos/{repository.full_name}/contents/{address}?ref={newer}",
     }
     if previous != name:
         entry["previous_filename"] = previous

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from tests.support.github.state import Account, App, Installation, Json, State, Team, Token, node_id
+from tests.support.github.accounts import Account, App, Installation, Team, Token
+from tests.support.github.state import Json, State, node_id
 
 FOUNDED = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 

@@ -1,9 +1,10 @@
 """How pull requests and their reviews are told."""
 
+from tests.support.github.accounts import Account
 from tests.support.github.answers.commits import changed_files
 from tests.support.github.answers.people import team, time, time_or_none, user, user_or_none
 from tests.support.github.answers.repositories import repository, repository_url
-from tests.support.github.state import Account, Json, Label, Pull, Repository, Review, State, node_id
+from tests.support.github.state import Json, Label, Pull, Repository, Review, State, node_id
 
 
 def label(github: State, told: Repository, one: Label) -> Json:

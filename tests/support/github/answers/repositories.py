@@ -1,9 +1,10 @@
 """How repositories, branches and refs are told."""
 
+from tests.support.github.accounts import LEVELS, Account
 from tests.support.github.answers.commits import commit
 from tests.support.github.answers.people import time, user
 from tests.support.github.protection import Protection
-from tests.support.github.state import LEVELS, Account, Json, Repository, State, node_id
+from tests.support.github.state import Json, Repository, State, node_id
 
 _FIXED = ("contributors", "deployments", "downloads", "events", "forks", "hooks", "languages", "merges", "stargazers")
 _FIXED_MORE = ("subscribers", "subscription", "tags", "teams")

@@ -1,10 +1,10 @@
 """An app's own operations: itself, its installations, and their tokens."""
 
+from tests.support.github.accounts import LEVELS, Installation
 from tests.support.github.answers import people
 from tests.support.github.answers.repositories import repository
 from tests.support.github.credentials import issue_token
 from tests.support.github.routing import Call, Refused, Reply, may_see, paged, route
-from tests.support.github.state import LEVELS, Installation
 
 
 def _installation(call: Call) -> Installation:

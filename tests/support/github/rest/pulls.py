@@ -1,12 +1,15 @@
 """Pull requests: listed, opened, read, edited and merged."""
 
+from tests.support.github.accounts import now
 from tests.support.github.answers.commits import changed_files, commit
 from tests.support.github.answers.pulls import full_pull, simple_pull
+from tests.support.github.issues import set_state
 from tests.support.github.merge_rules import mergeability
 from tests.support.github.pull_requests import merge_pull, open_pull
 from tests.support.github.push_rules import acting_as
 from tests.support.github.routing import Call, Refused, Reply, invalid, missing, paged, route
-from tests.support.github.state import Pull, now
+from tests.support.github.state import Pull
+from tests.support.github.webhooks import announce_pull
 
 
 def _full(call: Call, pull: Pull, *, decided: bool = True) -> dict[str, object]:
@@ -74,9 +77,10 @@ def update_pull(call: Call) -> Reply:
         body.get("body", pull.body),
         body.get("base", pull.base),
     )
-    if state != pull.state:
-        pull.state, pull.closed = state, now() if state == "closed" else None
     pull.updated = now()
+    if {"title", "body", "base"} & body.keys():
+        announce_pull(call.github, call.repository, pull, "edited", call.account, {"changes": {}})
+    set_state(call.github, call.repository, pull, state, call.account)
     return Reply(200, _full(call, pull))
 
 
@@ -105,6 +109,7 @@ def check_merged(call: Call) -> Reply:
 def merge(call: Call) -> Reply:
     body = call.body
     commit_sha = merge_pull(
+        call.github,
         call.repository,
         call.pull,
         call.account,

@@ -2,8 +2,9 @@
 
 from tests.support.github.answers.repositories import git_ref
 from tests.support.github.bare_repository import GitFailed
+from tests.support.github.following import follow
 from tests.support.github.push_rules import refusal
-from tests.support.github.ref_changes import RefChange, follow
+from tests.support.github.ref_change import RefChange
 from tests.support.github.routing import Call, Refused, Reply, paged, route
 
 
@@ -73,4 +74,4 @@ def _move(call: Call, change: RefChange) -> None:
             repository.git.move(change.ref, change.after)
     except GitFailed as failure:
         raise Refused(422, "Reference update failed") from failure
-    follow(repository, [change], call.account)
+    follow(call.github, repository, [change], call.account)

@@ -1,8 +1,8 @@
 """Repositories and their branches."""
 
+from tests.support.github.accounts import LEVELS
 from tests.support.github.answers import repositories as told
 from tests.support.github.routing import Call, Refused, Reply, paged, route
-from tests.support.github.state import LEVELS
 
 
 @route("GET /repos/{owner}/{repo}", "metadata:read")
