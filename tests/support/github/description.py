@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from tests.support.github.exchanges import Exchange
 from tests.support.github.published import rest_description
+from tests.support.github.state import Json
 
 FORMATS = FormatChecker(formats=())
 
@@ -38,6 +39,14 @@ def disagreements(exchanges: Iterable[Exchange]) -> list[str]:
         for exchange in exchanges
         for said in _about(exchange)
     ]
+
+
+def event_disagreements(event: str, payload: Json) -> list[str]:
+    """What a webhook's payload has in another shape than GitHub publishes; empty is good."""
+    name = "-".join(filter(None, ("webhook", event, payload.get("action")))).replace("_", "-")
+    if name not in _document()["components"]["schemas"]:
+        return [f"there is no event {name}"]
+    return list(_errors(name, {"$ref": f"#/components/schemas/{name}"}, payload))
 
 
 def _about(exchange: Exchange) -> Iterator[str]:

@@ -16,13 +16,25 @@ _FILES = ("package.json", "package-lock.json")
 _UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT", "ECONNRESET", "ENETUNREACH")
 
 
+class Unreachable(Exception):
+    """The descriptions are not here, and npm has no registry to fetch them from."""
+
+
+def need_descriptions() -> None:
+    """Skip the test, and say why, where the descriptions can't be had."""
+    try:
+        _installed()
+    except Unreachable as why:
+        pytest.skip(str(why))
+
+
 def rest_description() -> Path:
-    """The REST API's, as OpenAPI 3.0. Skips the test, and says why, where npm has no registry."""
+    """The REST API's, as OpenAPI 3.0. Raises Unreachable."""
     return _installed() / "node_modules/@octokit/openapi/generated/api.github.com.json"
 
 
 def graphql_schema() -> Path:
-    """The GraphQL API's, in its own language. Skips as the other does."""
+    """The GraphQL API's, in its own language. Raises Unreachable."""
     return _installed() / "node_modules/@octokit/graphql-schema/schema.graphql"
 
 
@@ -40,7 +52,7 @@ def _installed() -> Path:
         command = (*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1")
         done = subprocess.run(command, cwd=building, env=npm_environment(), capture_output=True, text=True, check=False)
         if any(word in done.stderr for word in _UNREACHABLE):
-            pytest.skip(f"GitHub's API descriptions are not here and can't be fetched: {done.stderr[-500:]}")
+            raise Unreachable(f"GitHub's API descriptions are not here and can't be fetched: {done.stderr[-500:]}")
         assert done.returncode == 0, done.stderr
         building.rename(target)
         return target

@@ -87,7 +87,7 @@ def merge_pull(
         raise Refused(405, "\n\n".join(("Repository rule violations found", *said, "")) if rules.ruleset else said[0])
     base = repository.git.branch(pull.base)
     assert base is not None, "a pull request's base can not be deleted without closing it"
-    commit = _merged(repository, pull, by, base, method, title, message)
+    commit = merge_commit(repository, pull, by, base, method, title, message)
     if commit is None:
         raise Refused(405, "Pull Request is not mergeable")
     land(github, repository, pull, by, base, commit)
@@ -113,8 +113,14 @@ def author_of(account: Account) -> Author:
     return Author(account.login, f"{account.id}+{account.login}@users.noreply.github.com")
 
 
-def _merged(
-    repository: Repository, pull: Pull, by: Account, base: str, method: str, title: str | None, message: str | None
+def merge_commit(
+    repository: Repository,
+    pull: Pull,
+    by: Account,
+    base: str,
+    method: str,
+    title: str | None = None,
+    message: str | None = None,
 ) -> str | None:
     """The commit that a merge makes, in GitHub's words unless others are given; None where it conflicts."""
     git = repository.git

@@ -1,5 +1,6 @@
 """The stand-in's server: one port of this machine for the REST API and for git."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tests.support.github import git_http
+from tests.support.github import git_http, graphql
 from tests.support.github.dispatch import REST, add_rest
 from tests.support.github.faults import troubled
 from tests.support.github.stand_in import GitHub
@@ -49,6 +50,14 @@ def _app(github: GitHub) -> FastAPI:
     app = FastAPI(openapi_url=None)
     add_rest(app, github)
 
+    async def graphql_query(request: Request) -> Response:
+        sent = await request.body()
+
+        async def act() -> Response:
+            return await asyncio.to_thread(graphql.answer, github, request, sent)
+
+        return await troubled(github.faults, github.connections, "POST /graphql", request, act)
+
     async def git(request: Request) -> Response:
         async def act() -> Response:
             return await git_http.git(github, request)
@@ -60,5 +69,6 @@ def _app(github: GitHub) -> FastAPI:
         await request.body()
         return await troubled(github.faults, github.connections, service, request, act)
 
+    app.add_route("/api/graphql", graphql_query, ["POST"])
     app.add_route("/{owner}/{repo}/{path:path}", git, ["GET", "POST"])
     return app

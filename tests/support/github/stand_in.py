@@ -17,10 +17,12 @@ from tests.support.github.faults import Connections, Fault, Faults, Trouble
 from tests.support.github.following import follow
 from tests.support.github.git_http import UPDATE_HOOK
 from tests.support.github.issues import add_comment, open_issue
+from tests.support.github.merge_queue import land_next
 from tests.support.github.protection import Protection
 from tests.support.github.ref_change import changes
 from tests.support.github.reviews import Verdict, submit_review
 from tests.support.github.state import CheckRun, Comment, Issue, Pull, Repository, State
+from tests.support.github.workflows import finish_workflow
 
 ALL_PERMISSIONS = {
     "actions": "read",
@@ -157,6 +159,18 @@ class GitHub(State):
             set_check(self, repository, run, told)
         return run
 
+    def workflow(
+        self, full_name: str, name: str, conclusion: str = "failure", *, branch: str = "main", event: str = "push"
+    ) -> None:
+        """A run of a workflow has ended on the newest commit of a branch."""
+        with self.lock:
+            repository = self.repositories[full_name.lower()]
+            finish_workflow(self, repository, self._actions(), name, conclusion, branch, event)
+
+    def hook(self, installed: InstalledApp, url: str, secret: str) -> None:
+        """Deliver events to an app from now on."""
+        installed.app.hook_url, installed.app.hook_secret = url, secret
+
     def comment(self, full_name: str, number: int, login: str, body: str) -> Comment:
         """Say something on an issue or a pull request."""
         with self.lock:
@@ -173,6 +187,12 @@ class GitHub(State):
         made = Team(self.new_id(), self.account(organization, "Organization"), slug, dict.fromkeys(logins, "member"))
         self.teams.append(made)
         return made
+
+    def land_next(self, full_name: str, base: str = "main") -> Pull | None:
+        """Let a merge queue take its turn."""
+        with self.lock:
+            by = self.account("github-merge-queue[bot]", "Bot")
+            return land_next(self, self.repositories[full_name.lower()], base, by)
 
     def _actions(self) -> App:
         """The app that runs workflows."""

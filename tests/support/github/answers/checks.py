@@ -1,7 +1,7 @@
 """How check runs, check suites and commit statuses are told."""
 
 from tests.support.github.answers import people
-from tests.support.github.answers.commits import git_commit
+from tests.support.github.answers.commits import simple_commit
 from tests.support.github.answers.people import time, time_or_none, user
 from tests.support.github.answers.repositories import repository, repository_url
 from tests.support.github.state import CheckRun, CheckSuite, Json, Pull, Repository, State, Status, node_id
@@ -68,7 +68,6 @@ def check_suite(github: State, told: Repository, suite: CheckSuite) -> Json:
     url = f"{repository_url(github, told)}/check-suites/{suite.id}"
     status, conclusion = suite_outcome(told, suite)
     heads = [pull.head for pull in told.pulls if pull.head_sha == suite.sha]
-    head = git_commit(github, told, suite.sha)
     return {
         "id": suite.id,
         "node_id": node_id("CS", suite.id),
@@ -84,14 +83,7 @@ def check_suite(github: State, told: Repository, suite: CheckSuite) -> Json:
         "repository": repository(github, told),
         "created_at": time(suite.created),
         "updated_at": time(suite.created),
-        "head_commit": {
-            "id": suite.sha,
-            "tree_id": head["tree"]["sha"],
-            "message": head["message"],
-            "timestamp": head["committer"]["date"],
-            "author": {"name": head["author"]["name"], "email": head["author"]["email"]},
-            "committer": {"name": head["committer"]["name"], "email": head["committer"]["email"]},
-        },
+        "head_commit": simple_commit(github, told, suite.sha),
         "latest_check_runs_count": sum(1 for run in told.checks if run.suite is suite),
         "check_runs_url": f"{url}/check-runs",
     }

@@ -67,6 +67,7 @@ def simple_pull(github: State, told: Repository, pull: Pull) -> Json:
         "comments_url": links["comments"],
         "statuses_url": statuses,
         "state": pull.state,
+        "active_lock_reason": None,
         "locked": False,
         "title": pull.title,
         "user": user(github, pull.author),
