@@ -4,7 +4,6 @@ import base64
 import binascii
 import secrets
 import time
-from datetime import timedelta
 
 import jwt
 
@@ -16,7 +15,6 @@ LONGEST_JWT = 600
 """Seconds that an app's own token may live (docs.github.com, Generating a JSON Web Token)."""
 CLOCK_SKEW = 60
 """Seconds that its clock may be ahead of GitHub's."""
-TOKEN_LIFE = timedelta(hours=1)
 
 
 def app_of(github: State, signed: str) -> App:
@@ -68,11 +66,11 @@ def token_of(github: State, value: str) -> Token:
 def issue_token(
     github: State, installation: Installation, permissions: dict[str, str], repositories: set[str] | None
 ) -> Token:
-    """A new token of an installation, for an hour."""
+    """A new token of an installation."""
     token = Token(
         value=f"ghs_{secrets.token_urlsafe(27)}",
         account=installation.app.bot,
-        expires=now() + TOKEN_LIFE,
+        expires=now() + github.token_life,
         installation=installation,
         permissions=permissions,
         repositories=repositories,

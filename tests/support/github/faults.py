@@ -25,6 +25,7 @@ class Trouble(StrEnum):
     SLOW = "it is done after some seconds"
     PRIMARY_LIMIT = "no requests are left this hour"
     SECONDARY_LIMIT = "too many requests at a time"
+    REFUSED = "it is refused, by a status and words that the test gives"
     GARBAGE = "it is done, and answered by what is no JSON"
 
 
@@ -42,7 +43,9 @@ class Fault:
     seconds: int = 1
     """How long SLOW takes, or until a limit ends."""
     status: int = 403
-    """Of a limit: 403 or 429."""
+    """Of a limit, 403 or 429, or of what is REFUSED."""
+    words: str = ""
+    """Of what is REFUSED."""
 
 
 @dataclass
@@ -135,6 +138,8 @@ async def troubled(
             return Response("<html><h1>Whoa there! Unicorn!</h1></html>", 502, media_type="text/html")
         case Trouble.SERVER_ERROR:
             return JSONResponse({"message": "Server Error"}, 500, usual_headers())
+        case Trouble.REFUSED:
+            return JSONResponse({"message": fault.words}, fault.status, usual_headers())
         case Trouble.GARBAGE:
             await act()
             return Response(b'{"id": \xff\x00\x1b[2J', 200, usual_headers(), "application/json; charset=utf-8")

@@ -12,11 +12,13 @@ def follow(github: State, repository: Repository, moved: Iterable[RefChange], by
     """Let the open pull requests follow refs that have moved."""
     for change in moved:
         repository.pushed = now()
+        if change.branch is not None:
+            repository.pushers[change.branch] = by
         announce_push(github, repository, change, by)
         for pull in repository.pulls:
             if pull.state == "open" and change.branch == pull.head:
                 _head_moved(github, repository, pull, change.after, by)
-            if pull.state == "open" and change.branch == pull.base and change.after is not None:
+            if pull.state == "open" and change.branch == pull.base:
                 _base_moved(github, repository, pull, change.after, by)
 
 
@@ -36,9 +38,12 @@ def _head_moved(github: State, repository: Repository, pull: Pull, after: str | 
     announce_pull(github, repository, pull, "synchronize", by, {"before": before, "after": after})
 
 
-def _base_moved(github: State, repository: Repository, pull: Pull, after: str, by: Account) -> None:
+def _base_moved(github: State, repository: Repository, pull: Pull, after: str | None, by: Account) -> None:
     """A base that has come to contain the head means merged, even where nobody asked for a merge."""
-    if repository.git.contains(after, pull.head_sha):
+    if after is None:
+        pull.state, pull.closed, pull.updated, pull.queued = "closed", now(), now(), None
+        announce_pull(github, repository, pull, "closed", by)
+    elif repository.git.contains(after, pull.head_sha):
         mark_merged(github, repository, pull, after, by)
 
 

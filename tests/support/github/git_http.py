@@ -20,7 +20,7 @@ from tests.support.github.routing import Refused, may_see, visible
 from tests.support.github.state import Repository, State
 
 _SERVICES = {"git-upload-pack": "read", "git-receive-pack": "write"}
-UPDATE_HOOK = """#!/bin/sh
+UPDATE_HOOK = r"""#!/bin/sh
 # The server has decided what may be done; this finds out what is being done: $1 ref, $2 before, $3 after.
 none=0000000000000000000000000000000000000000
 if [ "$2" = $none ]; then kind=create
@@ -28,8 +28,21 @@ elif [ "$3" = $none ]; then kind=delete
 elif git merge-base --is-ancestor "$2" "$3"; then kind=forward
 else kind=force
 fi
+refuse() {
+    mkdir -p "$STAND_IN_VERDICTS/reasons/$(dirname "$1")"
+    printf '%s' "$2" > "$STAND_IN_VERDICTS/reasons/$1"
+    exit 1
+}
 verdict="$STAND_IN_VERDICTS/$kind/$1"
-if [ -f "$verdict" ]; then cat "$verdict" >&2; exit 1; fi
+if [ -f "$verdict" ]; then
+    tail -n +2 "$verdict" >&2
+    refuse "$1" "$(head -n 1 "$verdict")"
+fi
+if [ "$kind" != delete ] && [ -f "$STAND_IN_VERDICTS/no-workflows" ]; then
+    workflow=$(git log --format= --name-only "$3" --not --branches -- .github/workflows | head -n 1)
+    [ -z "$workflow" ] || refuse "$1" \
+        "refusing to allow a GitHub App to create or update workflow \`$workflow\` without \`workflows\` permission"
+fi
 """
 
 
@@ -103,11 +116,19 @@ async def _pushed(github: State, repository: Repository, sent: _Sent, token: Tok
         refused = list(refused_pushes(repository, token))
         before = repository.git.refs()
     with tempfile.TemporaryDirectory(prefix="jm-verdicts-") as folder:
-        _write_verdicts(Path(folder), refused)
-        answer = await _backend(repository, sent, Path(folder))
+        verdicts = Path(folder)
+        _write_verdicts(verdicts, refused)
+        if token.installation is not None and token.permissions.get("workflows") != "write":
+            (verdicts / "no-workflows").touch()
+        answer = await _backend(repository, sent, verdicts)
+        reasons = {
+            str(file.relative_to(verdicts / "reasons")): file.read_text()
+            for file in verdicts.glob("reasons/**/*")
+            if file.is_file()
+        }
     with github.lock:
         follow(github, repository, changes(before, repository.git.refs()), token.account)
-    body = reworded(bytes(answer.body), {refusal.ref: refusal.reason for _, refusal in refused})
+    body = reworded(bytes(answer.body), reasons)
     return Response(body, answer.status_code, media_type=answer.media_type)
 
 
@@ -115,7 +136,7 @@ def _write_verdicts(folder: Path, refused: list[tuple[Kind, Refusal]]) -> None:
     for kind, refusal in refused:
         verdict = folder / kind / refusal.ref
         verdict.parent.mkdir(parents=True, exist_ok=True)
-        verdict.write_text(refusal.to_git)
+        verdict.write_text(f"{refusal.reason}\n{refusal.to_git}")
 
 
 async def _backend(repository: Repository, sent: _Sent, verdicts: Path) -> Response:

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from tests.support.github.accounts import Account
 from tests.support.github.state import CheckRun, Pull, Repository, Review, Status
 
 Found = Literal["success", "pending", "failure"]
@@ -24,9 +25,13 @@ def objections(repository: Repository, pull: Pull, method: str | None, acting: f
     said += _about_checks(repository, pull.head_sha, rules.checks)
     if any(review.state == "CHANGES_REQUESTED" for review in latest(pull)):
         said.append("Changes have been requested on this pull request by a reviewer with write access.")
-    elif approvals(repository, pull) < rules.approvals:
+    elif len(_approvers(repository, pull)) < rules.approvals:
         plural = "review is" if rules.approvals == 1 else "reviews are"
         said.append(f"At least {rules.approvals} approving {plural} required by reviewers with write access.")
+    pusher = repository.pushers.get(pull.head)
+    if rules.last_push_approval and not _approvers(repository, pull) - {pusher}:
+        login = pusher.login if pusher is not None else pull.author.login
+        said.append(f"New changes require approval from someone other than {login} because they were the last pusher.")
     return said
 
 
@@ -70,13 +75,13 @@ def latest(pull: Pull) -> list[Review]:
     return list(newest.values())
 
 
-def approvals(repository: Repository, pull: Pull) -> int:
-    """How many people with write access approve; bots have none."""
-    return sum(
-        1
+def _approvers(repository: Repository, pull: Pull) -> set[Account | None]:
+    """Who approves and has write access; bots have none."""
+    return {
+        review.author
         for review in latest(pull)
         if review.state == "APPROVED" and repository.may_write(review.author) and review.author is not pull.author
-    )
+    }
 
 
 def mergeability(repository: Repository, pull: Pull) -> tuple[bool | None, str]:

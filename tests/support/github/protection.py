@@ -15,6 +15,7 @@ class Protection:
     dismiss_stale: bool = False
     """Whether a push takes approvals back."""
     last_push_approval: bool = False
+    """Whether somebody other than who pushed last must approve."""
     pull_request: bool = True
     """Whether changes must come by a pull request."""
     linear: bool = False

@@ -108,6 +108,22 @@ def land(github: State, repository: Repository, pull: Pull, by: Account, base: s
         follow(github, repository, [RefChange(f"refs/heads/{pull.head}", pull.head_sha, None)], by)
 
 
+def try_merge(repository: Repository, pull: Pull) -> None:
+    """Merge an open pull request beside its base, as GitHub does to find out whether it can be."""
+    base, git = repository.base_of(pull), repository.git
+    if pull.test_merge is not None and git.run("rev-parse", f"{pull.test_merge}^@").stdout.split() == [
+        base,
+        pull.head_sha,
+    ]:
+        return
+    tree = git.merged_tree(base, pull.head_sha)
+    pull.test_merge = tree and git.commit_tree(
+        tree, [base, pull.head_sha], f"Merge {pull.head_sha} into {base}\n", author_of(pull.author)
+    )
+    if pull.test_merge is not None:
+        git.move(f"refs/pull/{pull.number}/merge", pull.test_merge)
+
+
 def author_of(account: Account) -> Author:
     """The name and address that GitHub gives an account's commits."""
     return Author(account.login, f"{account.id}+{account.login}@users.noreply.github.com")

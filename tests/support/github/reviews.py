@@ -34,7 +34,10 @@ def submit_review(
         raise Refused(422, "Unprocessable Entity", [f"Can not {what} your own pull request"])
     if verdict != "APPROVE" and not body:
         raise Refused(422, "Unprocessable Entity", ["Body can't be blank"])
-    if commit is not None and commit not in (pull.head_sha, *repository.git.between(pull.base_sha, pull.head_sha)):
+    if commit is not None and commit not in (
+        pull.head_sha,
+        *repository.git.between(repository.base_of(pull), pull.head_sha),
+    ):
         raise Refused(422, "Unprocessable Entity", ["The commit is not part of the pull request"])
     made = Review(github.new_id(), by, _STATES[verdict], body, commit or pull.head_sha)
     pull.reviews.append(made)

@@ -4,7 +4,7 @@ import itertools
 import queue
 import threading
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,6 +84,9 @@ class Pull(Issue):
     merged: datetime | None = None
     merged_by: Account | None = None
     merge_commit: str | None = None
+    test_merge: str | None = None
+    """The merge that GitHub has tried, of a head and a base as they were. It is told as `merge_commit_sha` until
+    there is a real one."""
     queued: datetime | None = None
     undecided_reads: int = 0
     """How many more times its mergeability is answered as not known yet."""
@@ -153,6 +156,8 @@ class Repository:
     issues: dict[int, Issue] = field(default_factory=dict)
     """By number; pull requests are among them."""
     labels: dict[str, Label] = field(default_factory=dict)
+    pushers: dict[str, Account] = field(default_factory=dict)
+    """Who moved each branch last."""
     suites: list[CheckSuite] = field(default_factory=list)
     checks: list[CheckRun] = field(default_factory=list)
     statuses: list[Status] = field(default_factory=list)
@@ -166,6 +171,11 @@ class Repository:
     @property
     def pulls(self) -> list[Pull]:
         return [issue for issue in self.issues.values() if isinstance(issue, Pull)]
+
+    def base_of(self, pull: Pull) -> str:
+        """The commit that a pull request is measured against: the base's newest while it is open."""
+        tip = self.git.branch(pull.base) if pull.state == "open" else None
+        return tip or pull.base_sha
 
     def level(self, account: Account) -> str:
         """What a person may do here."""
@@ -218,6 +228,7 @@ class State:
     outbox: "queue.Queue[Delivery | None]" = field(default_factory=queue.Queue)
     held: list[Delivery] | None = None
     """What is not delivered yet, while deliveries are held back."""
+    token_life: timedelta = timedelta(hours=1)
     undecided_reads: int = 0
     """How many reads of a new pull request's mergeability GitHub answers with `null`, for it computes that later."""
     _ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1001))

@@ -66,6 +66,21 @@ def test_limits_say_when_they_end(github: GitHub, installed: InstalledApp, statu
     assert client.get_repo("acme/shop").name == "shop"
 
 
+def test_a_refusal_of_the_tests_own_is_told_as_it_is(github: GitHub, installed: InstalledApp) -> None:
+    github.commit("acme/shop", "agent/price", {"price.py": "PRICE = 3\n"})
+    repository = as_installation(github, installed).get_repo("acme/shop")
+    pull = repository.create_pull(base="main", head="agent/price", title="Price", body="")
+    words = "Base branch was modified. Review and try the merge again."
+    github.fault(Trouble.REFUSED, "PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge", status=405, words=words)
+    with pytest.raises(GithubException) as refused:
+        pull.merge()
+    assert (refused.value.status, refused.value.data["message"]) == (405, words)
+    github.fault(Trouble.LOST_ANSWER, "POST /graphql")
+    with pytest.raises(requests.ConnectionError):
+        pull.convert_to_draft()
+    assert repository.get_pull(pull.number).draft
+
+
 def test_a_slow_answer_comes_late(github: GitHub, installed: InstalledApp) -> None:
     client = as_installation(github, installed)
     github.fault(Trouble.SLOW, "GET /repos/{owner}/{repo}", after=1)

@@ -130,6 +130,19 @@ def test_a_required_approval_comes_from_a_person_with_write_access_other_than_th
     assert pull.merge().merged
 
 
+def test_who_pushed_last_does_not_approve_alone(github: GitHub, installed: InstalledApp) -> None:
+    github.protect("acme/shop", Protection(approvals=1, last_push_approval=True))
+    github.person("ada", **{"acme/shop": "write"})
+    github.person("eve", **{"acme/shop": "write"})
+    pull = proposed(github, installed)
+    github.review("acme/shop", pull.number, "ada")
+    with pytest.raises(GithubException) as refused:
+        pull.merge()
+    assert "someone other than ada because they were the last pusher" in said(refused)[1]
+    github.review("acme/shop", pull.number, "eve")
+    assert pull.merge().merged
+
+
 def test_a_ruleset_names_all_that_is_missing(github: GitHub, installed: InstalledApp) -> None:
     github.protect("acme/shop", Protection(checks={"a": None, "b": None}, approvals=1, ruleset=True))
     with pytest.raises(GithubException) as refused:
@@ -165,6 +178,19 @@ def test_a_branchs_protection_is_told_to_those_who_may_know(github: GitHub, inst
     with pytest.raises(GithubException) as refused:
         branch.get_protection()
     assert said(refused) == (403, "Resource not accessible by integration")
+
+
+def test_a_rulesets_rules_are_told_one_by_one(github: GitHub, installed: InstalledApp) -> None:
+    demanded = Protection(ruleset=True, checks={"journeyman/gate": installed.app.id}, approvals=1, queue=True)
+    github.protect("acme/shop", demanded)
+    ask = as_installation(github, installed).requester.requestJsonAndCheck
+    told = {rule["type"]: rule.get("parameters") for rule in ask("GET", "/repos/acme/shop/rules/branches/main")[1]}
+    assert set(told) == {"pull_request", "required_status_checks", "merge_queue", "non_fast_forward", "deletion"}
+    assert told["pull_request"]["required_approving_review_count"] == 1
+    assert told["required_status_checks"]["required_status_checks"] == [
+        {"context": "journeyman/gate", "integration_id": installed.app.id}
+    ]
+    assert ask("GET", "/repos/acme/shop/rules/branches/other")[1] == []
 
 
 def test_a_protected_branch_is_not_moved_through_the_api_either(github: GitHub, installed: InstalledApp) -> None:

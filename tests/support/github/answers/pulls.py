@@ -76,7 +76,7 @@ def simple_pull(github: State, told: Repository, pull: Pull) -> Json:
         "updated_at": time(pull.updated),
         "closed_at": time_or_none(pull.closed),
         "merged_at": time_or_none(pull.merged),
-        "merge_commit_sha": pull.merge_commit,
+        "merge_commit_sha": pull.merge_commit or pull.test_merge,
         "assignee": None,
         "assignees": [],
         "requested_reviewers": [user(github, person) for person in pull.reviewers],
@@ -94,7 +94,8 @@ def simple_pull(github: State, told: Repository, pull: Pull) -> Json:
 
 def full_pull(github: State, told: Repository, pull: Pull, mergeable: bool | None, mergeable_state: str) -> Json:
     """As `pull-request`: with its size, and whether it can be merged."""
-    fork = told.git.merge_base(pull.base_sha, pull.head_sha)
+    base = told.base_of(pull)
+    fork = told.git.merge_base(base, pull.head_sha)
     files = changed_files(github, told, fork, pull.head_sha)
     return {
         **simple_pull(github, told, pull),
@@ -106,7 +107,7 @@ def full_pull(github: State, told: Repository, pull: Pull, mergeable: bool | Non
         "comments": len(pull.comments),
         "review_comments": 0,
         "maintainer_can_modify": False,
-        "commits": len(told.git.between(pull.base_sha, pull.head_sha)),
+        "commits": len(told.git.between(base, pull.head_sha)),
         "additions": sum(file["additions"] for file in files),
         "deletions": sum(file["deletions"] for file in files),
         "changed_files": len(files),

@@ -195,3 +195,43 @@ def protection(github: State, told: Repository, name: str, rules: Protection) ->
             "required_approving_review_count": rules.approvals,
         }
     return answer
+
+
+def rules(told: Repository, demanded: Protection) -> list[Json]:
+    """The rules of a ruleset, one by one."""
+    found: list[Json] = []
+    if demanded.pull_request:
+        parameters = {
+            "allowed_merge_methods": sorted(told.methods),
+            "dismiss_stale_reviews_on_push": demanded.dismiss_stale,
+            "require_code_owner_review": False,
+            "require_last_push_approval": demanded.last_push_approval,
+            "required_approving_review_count": demanded.approvals,
+            "required_review_thread_resolution": False,
+        }
+        found.append({"type": "pull_request", "parameters": parameters})
+    if demanded.checks:
+        checks = [
+            {"context": name, **({} if app is None else {"integration_id": app})}
+            for name, app in demanded.checks.items()
+        ]
+        parameters = {"required_status_checks": checks, "strict_required_status_checks_policy": demanded.strict}
+        found.append({"type": "required_status_checks", "parameters": parameters})
+    if demanded.queue:
+        numbers = ("max_entries_to_build", "max_entries_to_merge", "min_entries_to_merge")
+        parameters = {
+            "merge_method": "MERGE",
+            "grouping_strategy": "ALLGREEN",
+            "check_response_timeout_minutes": 60,
+            "min_entries_to_merge_wait_minutes": 5,
+            **dict.fromkeys(numbers, 1),
+        }
+        found.append({"type": "merge_queue", "parameters": parameters})
+    if demanded.linear:
+        found.append({"type": "required_linear_history"})
+    if not demanded.force_pushes:
+        found.append({"type": "non_fast_forward"})
+    if not demanded.deletions:
+        found.append({"type": "deletion"})
+    source = {"ruleset_source_type": "Repository", "ruleset_source": told.full_name, "ruleset_id": told.id}
+    return [{**rule, **source} for rule in found]

@@ -51,7 +51,7 @@ def list_pulls_of_commit(call: Call) -> Reply:
     found = [
         pull
         for pull in repository.pulls
-        if sha == pull.merge_commit or sha in repository.git.between(pull.base_sha, pull.head_sha)
+        if sha == pull.merge_commit or sha in repository.git.between(repository.base_of(pull), pull.head_sha)
     ]
     return paged(call, [simple_pull(call.github, repository, pull) for pull in found])
 

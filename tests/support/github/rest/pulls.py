@@ -5,7 +5,7 @@ from tests.support.github.answers.commits import changed_files, commit
 from tests.support.github.answers.pulls import full_pull, simple_pull
 from tests.support.github.issues import set_state
 from tests.support.github.merge_rules import mergeability
-from tests.support.github.pull_requests import merge_pull, open_pull
+from tests.support.github.pull_requests import merge_pull, open_pull, try_merge
 from tests.support.github.push_rules import acting_as
 from tests.support.github.routing import Call, Refused, Reply, invalid, missing, paged, route
 from tests.support.github.state import Pull
@@ -14,6 +14,8 @@ from tests.support.github.webhooks import announce_pull
 
 def _full(call: Call, pull: Pull, *, decided: bool = True) -> dict[str, object]:
     known = mergeability(call.repository, pull) if decided else (None, "unknown")
+    if known[0] is not None:
+        try_merge(call.repository, pull)
     return full_pull(call.github, call.repository, pull, *known)
 
 
@@ -72,6 +74,8 @@ def update_pull(call: Call) -> Reply:
             invalid("PullRequest", f"state cannot be changed. The {pull.head} branch has been deleted.")
     if "base" in body and call.repository.git.branch(body["base"]) is None:
         raise Refused(422, "Validation Failed", [{"resource": "PullRequest", "field": "base", "code": "invalid"}])
+    if "base" in body and body["base"] != pull.base:
+        pull.base_sha = call.repository.git.branch(body["base"]) or pull.base_sha
     pull.title, pull.body, pull.base = (
         body.get("title", pull.title),
         body.get("body", pull.body),
@@ -87,14 +91,14 @@ def update_pull(call: Call) -> Reply:
 @route("GET /repos/{owner}/{repo}/pulls/{pull_number}/files", "pull_requests:read")
 def list_files(call: Call) -> Reply:
     pull, git = call.pull, call.repository.git
-    fork = git.merge_base(pull.base_sha, pull.head_sha)
+    fork = git.merge_base(call.repository.base_of(pull), pull.head_sha)
     return paged(call, changed_files(call.github, call.repository, fork, pull.head_sha))
 
 
 @route("GET /repos/{owner}/{repo}/pulls/{pull_number}/commits", "pull_requests:read")
 def list_commits(call: Call) -> Reply:
     pull, repository = call.pull, call.repository
-    own = repository.git.between(pull.base_sha, pull.head_sha)
+    own = repository.git.between(repository.base_of(pull), pull.head_sha)
     return paged(call, [commit(call.github, repository, sha) for sha in own])
 
 

@@ -36,6 +36,13 @@ def get_branch(call: Call) -> Reply:
     return Reply(200, told.branch(call.github, call.repository, name, sha))
 
 
+@route("GET /repos/{owner}/{repo}/rules/branches/{branch}", "metadata:read")
+def get_branch_rules(call: Call) -> Reply:
+    """What rulesets demand of a branch, there or not. Unlike protection, anybody who reads may know."""
+    rules = call.repository.protections.get(call.parameters["branch"])
+    return paged(call, [] if rules is None or not rules.ruleset else told.rules(call.repository, rules))
+
+
 @route("GET /repos/{owner}/{repo}/branches/{branch}/protection", "administration:read")
 def get_protection(call: Call) -> Reply:
     name = call.parameters["branch"]
