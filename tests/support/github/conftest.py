@@ -5,21 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.github.description import disagreements, event_disagreements
-from tests.support.github.published import need_descriptions
-from tests.support.github.server import github_server
+from tests.support.github.conforming import conforming_github
 from tests.support.github.stand_in import GitHub, InstalledApp
 
 
 @pytest.fixture
 def github(tmp_path: Path) -> Iterator[GitHub]:
     """With one repository, acme/shop."""
-    need_descriptions()
-    with github_server(tmp_path / "github") as server:
+    with conforming_github(tmp_path / "github") as server:
         server.repository("acme/shop")
         yield server
-    assert disagreements(server.exchanges) == []
-    assert [event_disagreements(one.event, one.payload) for one in server.deliveries] == [[]] * len(server.deliveries)
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ MODULES = (apps, checks, commits, hooks, issues, people, pulls, rate, refs, repo
 """Of routes; importing them has entered their routes."""
 _SLASHED = re.compile(r"\{(ref|branch|basehead|path)\}")
 """Parameters that hold names of branches and of files."""
+_NUMBER = re.compile(r"\{(\w+_number|\w+_id)\}")
 REST = "/api/v3"
 
 
@@ -41,7 +42,8 @@ def add_rest(app: FastAPI, github: GitHub) -> None:
     """Serve every route, longer paths first, for a branch's name may go on as a path does."""
     paths = [(path, route) for route in ROUTES for path in (route.template, route.also) if path]
     for path, route in sorted(paths, key=lambda pair: -pair[0].count("/")):
-        app.add_route(REST + _SLASHED.sub(r"{\1:path}", path), _endpoint(route, github), [route.method])
+        path_of_route = _NUMBER.sub(r"{\1:int}", _SLASHED.sub(r"{\1:path}", path))
+        app.add_route(REST + path_of_route, _endpoint(route, github), [route.method])
     app.add_route(REST + "/{rest:path}", _nowhere, ["GET", "POST", "PUT", "PATCH", "DELETE"])
 
 
@@ -99,7 +101,7 @@ def _called(route: Route, github: GitHub, request: Request, body: dict[str, Any]
     call = Call(
         github=github,
         method=route.method,
-        parameters=request.path_params,
+        parameters={name: str(value) for name, value in request.path_params.items()},
         query=dict(request.query_params),
         body=body,
         url=str(request.url.replace(query="")),

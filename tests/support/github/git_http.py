@@ -82,9 +82,11 @@ def _token(github: State, request: Request) -> Token | None:
     if not kind:
         return None
     try:
-        return token_of(github, secret)
-    except Refused as refused:
-        raise Refused(401, "Invalid username or token. Password authentication is not supported.") from refused
+        if kind == "basic":
+            return token_of(github, secret)
+    except Refused:
+        pass
+    raise Refused(401, "Invalid username or token. Password authentication is not supported.")
 
 
 def _repository(github: State, full_name: str, service: str, token: Token | None) -> Repository:

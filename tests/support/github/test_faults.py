@@ -108,5 +108,6 @@ def test_what_is_no_json_is_refused(github: GitHub, installed: InstalledApp) -> 
     assert requests.post(url, data="{", headers=headers, timeout=10).json()["message"] == "Problems parsing JSON"
     assert requests.post(url, data="[1]", headers=headers, timeout=10).status_code == 400
     assert requests.post(url, json={"title": "x"}, headers=headers, timeout=10).status_code == 422
+    assert requests.get(f"{url}/one", headers=headers, timeout=10).status_code == 404
     assert requests.get(f"{github.api}/nothing", headers=headers, timeout=10).status_code == 404
     assert requests.get(url, timeout=10).status_code == 401

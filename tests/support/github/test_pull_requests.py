@@ -1,6 +1,7 @@
 """The stand-in as PyGithub and git see it: an app's token, a clone, a push, a pull request, a merge."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,21 @@ def test_a_base_that_comes_to_hold_the_head_counts_as_merged(github: GitHub, sho
     shop.get_git_ref("heads/main").edit(pull.head.sha)
     read = shop.get_pull(pull.number)
     assert (read.merged, read.merge_commit_sha) == (True, pull.head.sha)
+
+
+def test_of_many_who_ask_at_once_one_gets_the_pull_request(github: GitHub, installed: InstalledApp) -> None:
+    github.commit("acme/shop", "agent/price", {"price.py": "PRICE = 3\n"})
+    token = installation_token(github, installed)
+
+    def ask(_: int) -> int:
+        try:
+            shop = with_token(github, token).get_repo("acme/shop")
+            return shop.create_pull(base="main", head="agent/price", title="Price", body="").number
+        except GithubException as refused:
+            return refused.status
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(ask, range(6))) == [1, *[422] * 5]
 
 
 def test_nothing_to_merge_is_no_pull_request(github: GitHub, shop: Repository) -> None:
