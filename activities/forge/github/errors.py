@@ -24,8 +24,8 @@ def translated(purpose: str) -> Iterator[None]:
         yield
     except GithubException as error:
         raise _of_answer(purpose, error) from None
-    except (requests.RequestException, IncompletableObject) as error:
-        # Whether it was done meanwhile, the next try finds out first.
+    except (requests.RequestException, IncompletableObject, ValueError) as error:
+        # Whether it was done meanwhile, the next try finds out first. What is no JSON is a ValueError.
         raise GitHubUnavailable(f"{purpose}: GitHub did not answer ({type(error).__name__})") from None
 
 

@@ -26,7 +26,7 @@ from workflows.models.task import Task
 
 _MOST_TRIES = 5
 _METHODS = ("merge", "squash", "rebase")
-_CONFLICT, _NOT_ALLOWED, _NOT_FOUND, _UNPROCESSABLE = 409, 405, 404, 422
+_NOT_FOUND, _UNPROCESSABLE = 404, 422
 
 
 class GitHubForge:
@@ -73,7 +73,10 @@ class GitHubForge:
         try:
             await asyncio.to_thread(self._merge, repository, pull, patch, message)
         except GitHubRefused as refused:
-            return self._why_not(refused, tip)
+            # That base moved, protection tells in other words, such as that checks are expected.
+            now = await self._mirrors.resolve(await self._mirrors.refresh(task.repository.url), task.base)
+            outcome = MergeOutcome.REFUSED if now == tip else MergeOutcome.BASE_MOVED
+            return MergeResult(outcome=outcome, base_commit=now, detail=str(refused))
         return await self._merged(task, await pulls.of_number(pull_request.number), patch)
 
     async def find_merge(self, task: Task, patch: Patch) -> MergeResult | None:
@@ -164,14 +167,6 @@ class GitHubForge:
         if onto != patch.base_commit:
             detail = f"base moved in the same moment: it was judged on {patch.base_commit[:12]}, and is on {onto[:12]}"
         return MergeResult(outcome=MergeOutcome.MERGED, commit=commit, base_commit=commit, detail=detail)
-
-    def _why_not(self, refused: GitHubRefused, tip: str) -> MergeResult:
-        if refused.status == _CONFLICT and "Head branch" in str(refused):
-            detail = f"somebody pushed to the branch meanwhile: {refused}"
-            return MergeResult(outcome=MergeOutcome.REFUSED, base_commit=tip, detail=detail)
-        if "Base branch was modified" in str(refused) or "not up to date" in str(refused).lower():
-            return MergeResult(outcome=MergeOutcome.BASE_MOVED, detail=str(refused))
-        return MergeResult(outcome=MergeOutcome.REFUSED, base_commit=tip, detail=str(refused))
 
 
 def _merge_pull(repository: GitHubRepository, pull: GitHubPull, head: str, message: str) -> str:

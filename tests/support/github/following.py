@@ -16,7 +16,7 @@ def follow(github: State, repository: Repository, moved: Iterable[RefChange], by
             repository.pushers[change.branch] = by
         announce_push(github, repository, change, by)
         for pull in repository.pulls:
-            if pull.state == "open" and change.branch == pull.head:
+            if pull.state == "open" and pull.fork is None and change.branch == pull.head:
                 _head_moved(github, repository, pull, change.after, by)
             if pull.state == "open" and change.branch == pull.base:
                 _base_moved(github, repository, pull, change.after, by)

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from tests.support.github.accounts import Account
+from tests.support.github.protection import Protection
 from tests.support.github.state import CheckRun, Pull, Repository, Review, Status
 
 Found = Literal["success", "pending", "failure"]
@@ -19,10 +20,11 @@ def objections(repository: Repository, pull: Pull, method: str | None, acting: f
         said.append("Changes must be made through the merge queue")
     if method == "merge" and rules.linear:
         said.append("This branch must not contain merge commits.")
-    base = repository.git.branch(pull.base)
-    if rules.strict and base is not None and not repository.git.contains(pull.head_sha, base):
-        said.append("Head branch is out of date. Review and try the merge again.")
-    said += _about_checks(repository, pull.head_sha, rules.checks)
+    if _behind(repository, pull, rules):
+        # However green the checks of an older base are, GitHub counts them as not there.
+        said += _expected(list(rules.checks), len(rules.checks))
+    else:
+        said += _about_checks(repository, pull.head_sha, rules.checks)
     if any(review.state == "CHANGES_REQUESTED" for review in latest(pull)):
         said.append("Changes have been requested on this pull request by a reviewer with write access.")
     elif len(_approvers(repository, pull)) < rules.approvals:
@@ -39,9 +41,21 @@ def _about_checks(repository: Repository, sha: str, required: dict[str, int | No
     found = {name: outcome(repository, sha, name, app) for name, app in required.items()}
     absent = [name for name, result in found.items() if result is None]
     if len(absent) > 1:
-        return [f"{len(absent)} of {len(required)} required status checks are expected."]
+        return _expected(absent, len(required))
     words = {None: "is expected", "pending": "is in progress", "failure": "is failing"}
     return [f'Required status check "{name}" {words[result]}.' for name, result in found.items() if result in words]
+
+
+def _expected(absent: list[str], of: int) -> list[str]:
+    if len(absent) == 1:
+        return [f'Required status check "{absent[0]}" is expected.']
+    return [f"{len(absent)} of {of} required status checks are expected."]
+
+
+def _behind(repository: Repository, pull: Pull, rules: Protection) -> bool:
+    """Whether a head lacks what its base has by now, where that counts: with a required check at least."""
+    tip = repository.base_of(pull)
+    return rules.strict and bool(rules.checks) and not repository.git.contains(pull.head_sha, tip)
 
 
 def outcome(repository: Repository, sha: str, name: str, app: int | None = None) -> Found | None:
@@ -94,7 +108,7 @@ def mergeability(repository: Repository, pull: Pull) -> tuple[bool | None, str]:
     if pull.draft:
         return True, "draft"
     rules = repository.protections.get(pull.base)
-    if rules is not None and rules.strict and not repository.git.contains(pull.head_sha, base):
+    if rules is not None and _behind(repository, pull, rules):
         return True, "behind"
     if objections(repository, pull, None, frozenset()):
         return True, "blocked"

@@ -10,7 +10,7 @@ class Protection:
     checks: dict[str, int | None] = field(default_factory=dict)
     """Required check runs or statuses: name to the id of the app that must have written it, or None for any."""
     strict: bool = False
-    """Whether the head must contain the base's newest commit."""
+    """Whether the head must contain the base's newest commit. It takes effect with required checks only."""
     approvals: int = 0
     dismiss_stale: bool = False
     """Whether a push takes approvals back."""

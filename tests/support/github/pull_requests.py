@@ -25,15 +25,20 @@ def open_pull(
     body: str | None,
     draft: bool = False,
 ) -> Pull:
-    """Open a pull request between two branches of one repository. Raises Refused."""
+    """Open a pull request between two branches of one repository, or from a fork's. Raises Refused."""
     owner, _, branch = head.rpartition(":")
-    head_sha, base_sha = repository.git.branch(branch), repository.git.branch(base)
+    fork = github.forks.get((owner.lower(), repository.full_name.lower()))
+    base_sha, head_sha = repository.git.branch(base), (fork or repository).git.branch(branch)
     if base_sha is None:
         raise Refused(422, "Validation Failed", [{"resource": "PullRequest", "field": "base", "code": "invalid"}])
-    if head_sha is None or owner.lower() not in ("", repository.owner.login.lower()):
+    if head_sha is None or (fork is None and owner.lower() not in ("", repository.owner.login.lower())):
         raise Refused(422, "Validation Failed", [{"resource": "PullRequest", "field": "head", "code": "invalid"}])
-    if any(pull.state == "open" and (pull.head, pull.base) == (branch, base) for pull in repository.pulls):
-        invalid("PullRequest", f"A pull request already exists for {repository.owner.login}:{branch}.")
+    if any(
+        pull.state == "open" and (pull.head, pull.base, pull.fork) == (branch, base, fork) for pull in repository.pulls
+    ):
+        invalid("PullRequest", f"A pull request already exists for {(fork or repository).owner.login}:{branch}.")
+    if fork is not None:
+        repository.git.git("fetch", "--quiet", str(fork.git.path.resolve()), head_sha)
     if not repository.git.between(base_sha, head_sha):
         invalid("PullRequest", f"No commits between {base} and {branch}")
     pull = Pull(
@@ -44,6 +49,7 @@ def open_pull(
         body=body,
         head=branch,
         head_sha=head_sha,
+        fork=fork,
         base=base,
         base_sha=base_sha,
         draft=draft,
@@ -103,7 +109,7 @@ def land(github: State, repository: Repository, pull: Pull, by: Account, base: s
     pull.base_sha = base
     mark_merged(github, repository, pull, commit, by)
     follow(github, repository, [RefChange(f"refs/heads/{pull.base}", base, commit)], by)
-    if repository.delete_merged:
+    if repository.delete_merged and pull.fork is None:
         repository.git.delete(f"refs/heads/{pull.head}")
         follow(github, repository, [RefChange(f"refs/heads/{pull.head}", pull.head_sha, None)], by)
 
@@ -152,7 +158,7 @@ def merge_commit(
         message = ("" if alone else "\n\n".join(f"* {one}" for one in subjects)) if message is None else message
         parents, author = [base], author_of(pull.author)
     else:
-        title = title or f"Merge pull request #{pull.number} from {repository.owner.login}/{pull.head}"
+        title = title or f"Merge pull request #{pull.number} from {repository.head_owner(pull).login}/{pull.head}"
         message = pull.title if message is None else message
         parents, author = [base, pull.head_sha], author_of(by)
     return git.commit_tree(tree, parents, f"{title}\n\n{message}".strip() + "\n", author)

@@ -126,6 +126,15 @@ class GitHub(State):
             follow(self, repository, changes(before, repository.git.refs()), self.account(login))
         return made
 
+    def fork(self, full_name: str, login: str) -> Repository:
+        """A person's fork of a repository, from which pull requests can come: `head` is then `login:branch`."""
+        origin = self.repositories[full_name.lower()]
+        made = self.repository(f"{login}/{origin.name}", private=origin.private, branch=origin.default_branch)
+        made.git.git("fetch", "--quiet", str(origin.git.path.resolve()), "+refs/heads/*:refs/heads/*")
+        made.owner, made.fork = self.account(login), True
+        self.forks[(login.lower(), full_name.lower())] = made
+        return made
+
     def clone_url(self, full_name: str, token: str = "") -> str:
         """Where to clone from; with a token, it is in the address as git takes it."""
         _, _, host = self.web.partition("://")

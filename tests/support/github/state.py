@@ -68,10 +68,12 @@ class Issue:
 
 @dataclass(eq=False)
 class Pull(Issue):
-    """A pull request from a branch of the same repository."""
+    """A pull request from a branch of the same repository, or of a fork."""
 
     head: str = ""
     """Branch."""
+    fork: "Repository | None" = None
+    """Where the branch is, if not in the same repository."""
     head_sha: str = ""
     base: str = ""
     """Branch."""
@@ -143,6 +145,7 @@ class Repository:
     git: BareRepository
     private: bool = True
     archived: bool = False
+    fork: bool = False
     default_branch: str = "main"
     methods: set[Method] = field(default_factory=lambda: {"merge", "squash", "rebase"})
     """How pull requests may be merged."""
@@ -171,6 +174,10 @@ class Repository:
     @property
     def pulls(self) -> list[Pull]:
         return [issue for issue in self.issues.values() if isinstance(issue, Pull)]
+
+    def head_owner(self, pull: Pull) -> Account:
+        """Whose branch a pull request brings."""
+        return self.owner if pull.fork is None else pull.fork.owner
 
     def base_of(self, pull: Pull) -> str:
         """The commit that a pull request is measured against: the base's newest while it is open."""
@@ -223,6 +230,8 @@ class State:
     tokens: dict[str, Token] = field(default_factory=dict)
     repositories: dict[str, Repository] = field(default_factory=dict)
     """By full name in lower case."""
+    forks: dict[tuple[str, str], Repository] = field(default_factory=dict)
+    """By the forking owner and the full name of what is forked, in lower case."""
     teams: list[Team] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     outbox: "queue.Queue[Delivery | None]" = field(default_factory=queue.Queue)

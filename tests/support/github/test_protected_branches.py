@@ -157,11 +157,13 @@ def test_a_branch_that_has_moved_on_says_so_where_that_counts(github: GitHub, in
     pull = proposed(github, installed)
     github.commit("acme/shop", "main", {"other.py": "1\n"})
     assert pull.base.repo.get_pull(pull.number).mergeable_state == "clean"
-    github.protect("acme/shop", Protection(strict=True, pull_request=False))
+    github.check("acme/shop", pull.head.sha, "tests")
+    github.protect("acme/shop", Protection(strict=True, checks={"tests": None}))
     assert pull.base.repo.get_pull(pull.number).mergeable_state == "behind"
     with pytest.raises(GithubException) as refused:
         pull.merge()
-    assert refused.value.status == 405
+    # What it says is not that the base has moved.
+    assert said(refused) == (405, 'Required status check "tests" is expected.')
 
 
 def test_a_branchs_protection_is_told_to_those_who_may_know(github: GitHub, installed: InstalledApp) -> None:

@@ -149,6 +149,31 @@ def test_of_many_who_ask_at_once_one_gets_the_pull_request(github: GitHub, insta
         assert sorted(pool.map(ask, range(6))) == [1, *[422] * 5]
 
 
+def test_a_forks_pull_request_is_not_taken_for_the_repositorys_own(github: GitHub, shop: Repository) -> None:
+    eve = with_token(github, github.person("eve", **{"acme/shop": "read"}).value).get_repo("acme/shop")
+    github.fork("acme/shop", "eve")
+    head = github.commit("eve/shop", "agent/price", {"price.py": "PRICE = 0\n"}, login="eve")
+    theirs = eve.create_pull(base="main", head="eve:agent/price", title="Set the price", body="Look.")
+    assert list(shop.get_pulls(head="acme:agent/price", state="all")) == []
+    assert [pull.number for pull in shop.get_pulls(head="eve:agent/price")] == [theirs.number]
+    own = proposed(github, shop)
+    assert (own.head.repo.full_name, theirs.head.repo.full_name) == ("acme/shop", "eve/shop")
+    assert own.head.ref == theirs.head.ref
+    assert shop.get_pull(theirs.number).head.sha == head
+    shop.get_git_ref("heads/agent/price").delete()
+    assert [shop.get_pull(pull.number).state for pull in (theirs, own)] == ["open", "closed"]
+    with pytest.raises(GithubException) as refused:
+        eve.get_pull(theirs.number).merge()
+    assert refused.value.status == 403
+    assert shop.get_pull(theirs.number).merge().merged
+
+
+def test_how_merges_are_made_is_told_to_those_who_may_write(github: GitHub, shop: Repository) -> None:
+    reader = github.install("reader", "acme/shop", permissions={"metadata": "read", "contents": "read"})
+    assert shop.raw_data["allow_merge_commit"]
+    assert "allow_merge_commit" not in as_installation(github, reader).get_repo("acme/shop").raw_data
+
+
 def test_nothing_to_merge_is_no_pull_request(github: GitHub, shop: Repository) -> None:
     shop.create_git_ref("refs/heads/same", shop.get_branch("main").commit.sha)
     with pytest.raises(GithubException) as nothing:

@@ -1,7 +1,7 @@
 """Workflow runs of GitHub's actions, as far as they are told when they end."""
 
 from tests.support.github.accounts import App, now
-from tests.support.github.answers.checks import minimal_pull
+from tests.support.github.answers.checks import pulls_of
 from tests.support.github.answers.commits import simple_commit
 from tests.support.github.answers.people import FOUNDED, time, user
 from tests.support.github.answers.repositories import repository as told_repository
@@ -53,11 +53,7 @@ def finish_workflow(
         "check_suite_node_id": node_id("CS", run.suite.id),
         "url": runs,
         "html_url": f"{web}/runs/{run.id}",
-        "pull_requests": [
-            minimal_pull(github, repository, pull)
-            for pull in repository.pulls
-            if pull.state == "open" and pull.head_sha == sha
-        ],
+        "pull_requests": pulls_of(github, repository, sha),
         "created_at": moment,
         "updated_at": moment,
         "run_started_at": moment,

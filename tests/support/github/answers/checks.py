@@ -21,8 +21,13 @@ def minimal_pull(github: State, told: Repository, pull: Pull) -> Json:
     }
 
 
-def _pulls(github: State, told: Repository, sha: str) -> list[Json]:
-    return [minimal_pull(github, told, pull) for pull in told.pulls if pull.state == "open" and pull.head_sha == sha]
+def pulls_of(github: State, told: Repository, sha: str) -> list[Json]:
+    """The open pull requests of a commit; those of forks are not told here."""
+    return [
+        minimal_pull(github, told, pull)
+        for pull in told.pulls
+        if pull.state == "open" and pull.head_sha == sha and pull.fork is None
+    ]
 
 
 def check_run(github: State, told: Repository, run: CheckRun) -> Json:
@@ -50,7 +55,7 @@ def check_run(github: State, told: Repository, run: CheckRun) -> Json:
         },
         "check_suite": {"id": run.suite.id},
         "app": people.app(github, run.suite.app),
-        "pull_requests": _pulls(github, told, run.suite.sha),
+        "pull_requests": pulls_of(github, told, run.suite.sha),
     }
 
 
@@ -78,7 +83,7 @@ def check_suite(github: State, told: Repository, suite: CheckSuite) -> Json:
         "url": url,
         "before": None,
         "after": suite.sha,
-        "pull_requests": _pulls(github, told, suite.sha),
+        "pull_requests": pulls_of(github, told, suite.sha),
         "app": people.app(github, suite.app),
         "repository": repository(github, told),
         "created_at": time(suite.created),

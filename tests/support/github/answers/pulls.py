@@ -27,6 +27,7 @@ def association(told: Repository, account: Account) -> str:
 
 
 def _side(github: State, told: Repository, branch: str, sha: str) -> Json:
+    """The head or the base of a pull request, in the repository that holds it."""
     return {
         "label": f"{told.owner.login}:{branch}",
         "ref": branch,
@@ -84,7 +85,7 @@ def simple_pull(github: State, told: Repository, pull: Pull) -> Json:
         "labels": [label(github, told, one) for one in pull.labels],
         "milestone": None,
         "draft": pull.draft,
-        "head": _side(github, told, pull.head, pull.head_sha),
+        "head": _side(github, pull.fork or told, pull.head, pull.head_sha),
         "base": _side(github, told, pull.base, pull.base_sha),
         "_links": {name: {"href": address} for name, address in links.items()},
         "author_association": association(told, pull.author),

@@ -53,7 +53,7 @@ def repository(github: State, told: Repository) -> Json:
         "owner": user(github, told.owner),
         "html_url": web,
         "description": None,
-        "fork": False,
+        "fork": told.fork,
         "url": url,
         **{f"{name}_url": f"{url}/{name}" for name in (*_FIXED, *_FIXED_MORE)},
         **{f"{name}_url": f"{url}/{rest}" for name, rest in _WITH_PARAMETERS.items()},
@@ -97,9 +97,7 @@ def full_repository(github: State, told: Repository, account: Account, may_write
     level = LEVELS.index("write" if may_write else "read") if account.kind == "Bot" else None
     held = LEVELS.index(told.level(account)) if level is None else level
     grades = {"pull": "read", "triage": "triage", "push": "write", "maintain": "maintain", "admin": "admin"}
-    return {
-        **repository(github, told),
-        "permissions": {name: held >= LEVELS.index(grade) for name, grade in grades.items()},
+    settings: Json = {
         "allow_merge_commit": "merge" in told.methods,
         "allow_squash_merge": "squash" in told.methods,
         "allow_rebase_merge": "rebase" in told.methods,
@@ -111,6 +109,12 @@ def full_repository(github: State, told: Repository, account: Account, may_write
         "squash_merge_commit_message": "COMMIT_MESSAGES",
         "merge_commit_title": "MERGE_MESSAGE",
         "merge_commit_message": "PR_TITLE",
+    }
+    return {
+        **repository(github, told),
+        # Who may not write is told nothing of how merges are made.
+        **(settings if held >= LEVELS.index("write") else {}),
+        "permissions": {name: held >= LEVELS.index(grade) for name, grade in grades.items()},
         "network_count": 0,
         "subscribers_count": 0,
     }

@@ -8,7 +8,7 @@ from tests.support.github.merge_rules import mergeability
 from tests.support.github.pull_requests import merge_pull, open_pull, try_merge
 from tests.support.github.push_rules import acting_as
 from tests.support.github.routing import Call, Refused, Reply, invalid, missing, paged, route
-from tests.support.github.state import Pull
+from tests.support.github.state import Pull, Repository
 from tests.support.github.webhooks import announce_pull
 
 
@@ -28,10 +28,14 @@ def list_pulls(call: Call) -> Reply:
         found = [pull for pull in found if pull.base == query["base"]]
     # A head without its owner is no filter to GitHub: it answers with everything.
     if ":" in query.get("head", ""):
-        found = [pull for pull in found if f"{repository.owner.login}:{pull.head}".lower() == query["head"].lower()]
+        found = [pull for pull in found if _label(repository, pull) == query["head"].lower()]
     descending = query.get("direction", "desc" if query.get("sort", "created") == "created" else "asc") == "desc"
     found.sort(key=lambda pull: pull.number, reverse=descending)
     return paged(call, [simple_pull(call.github, repository, pull) for pull in found])
+
+
+def _label(repository: Repository, pull: Pull) -> str:
+    return f"{repository.head_owner(pull).login}:{pull.head}".lower()
 
 
 @route("POST /repos/{owner}/{repo}/pulls", "pull_requests:write")
@@ -70,7 +74,7 @@ def update_pull(call: Call) -> Reply:
     if state == "open" and pull.state == "closed":
         if pull.merged is not None:
             invalid("PullRequest", "state cannot be changed. The pull request was merged.")
-        if call.repository.git.branch(pull.head) is None:
+        if (pull.fork or call.repository).git.branch(pull.head) is None:
             invalid("PullRequest", f"state cannot be changed. The {pull.head} branch has been deleted.")
     if "base" in body and call.repository.git.branch(body["base"]) is None:
         raise Refused(422, "Validation Failed", [{"resource": "PullRequest", "field": "base", "code": "invalid"}])
