@@ -180,8 +180,9 @@ class ForgeActivities:
         """The merge that a worker was allowed to make and made, and did not live to tell of.
 
         What holds now does not matter any more: a halt, a withdrawal or a loss of trust since then can't unmake it, and
-        one that nobody knows of could not be taken back.
+        one that nobody knows of could not be taken back. Raises ActionRefused for a patch that no worker has made.
         """
+        await self._attested.confirm(task.id, patch)
         merging = await self._attested.merging(task.id, patch.head)
         made = await self._forge.find_merge(task, patch) if merging is not None else None
         if merging is None or made is None:
