@@ -12,6 +12,7 @@ from activities.decisions.halts import Halted
 from activities.decisions.refused import ActionRefused
 from activities.egress.credentials import KeyNotSet
 from activities.environment.checkout import SetupFailed
+from activities.forge.github.failed import GitHubRefused, GitHubUnavailable, NotConfigured
 from activities.host.placements import StalePlacement
 from activities.host.room import DiskFull
 from activities.policy.owners import PolicyFileBroken
@@ -28,6 +29,7 @@ FINAL = (
     ActionRefused,
     ArchiveError,
     DiskFull,
+    GitHubRefused,
     Halted,
     KeyNotSet,
     PolicyRefusal,
@@ -49,7 +51,10 @@ def step(function: Callable[Arguments, Awaitable[Result]]) -> Callable[Arguments
         except FINAL as error:
             # Without what it came of: people are told the innermost message, and this is the one that helps them.
             raise ApplicationError(str(error), type=type(error).__name__, non_retryable=True) from None
-        except PolicyFileBroken as error:
+        except GitHubUnavailable as error:
+            after = timedelta(seconds=error.after_seconds) if error.after_seconds is not None else None
+            raise ApplicationError(str(error), type=type(error).__name__, next_retry_delay=after) from None
+        except (PolicyFileBroken, NotConfigured) as error:
             raise ApplicationError(str(error), type=type(error).__name__, next_retry_delay=_UNTIL_MENDED) from error
 
     return translated

@@ -22,6 +22,8 @@ from workflows.models.plural import plural
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
 from workflows.models.task import Task
 
+FORGE = "local"
+"""Name of this forge in tasks."""
 _MOST_TRIES = 20
 
 

@@ -13,6 +13,7 @@ from activities.policy.budgets import BudgetTable
 from activities.policy.document import Document
 from activities.policy.drill_table import DrillTable
 from activities.policy.gate_tables import GateTable, GateTightening
+from activities.policy.github_table import GitHubTable
 from activities.policy.limit_tables import LimitTables
 from activities.policy.sandbox_tables import Image, SandboxTable
 from activities.policy.written_values import (
@@ -86,6 +87,7 @@ class PlatformPolicy(Document):
     budget: BudgetTable = BudgetTable()
     gate: GateTable = GateTable()
     drill: DrillTable | None = None
+    github: GitHubTable | None = None
     feedback_rounds: int = Field(default=2, ge=0, le=10)
     """How often a failing evaluation goes back to the agent before a person is asked."""
     tool_calls: int = Field(default=40, gt=0)

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from pathlib import Path
 
 from activities.last_use import forget_use, last_used, mark_used
@@ -22,6 +22,10 @@ TASK_BRANCHES = "refs/heads/journeyman/"
 PROPOSED = "refs/journeyman/proposed"
 """Set in a repository once a patch was pushed to it: what was rejected stays among its objects, on no branch."""
 _MOST_BRANCHES_NAMED = 8
+
+
+def _none(_: str) -> Mapping[str, str]:
+    return {}
 
 
 class Mirror:
@@ -41,7 +45,9 @@ class Mirror:
 class Mirrors:
     """All repositories on this host."""
 
-    def __init__(self, directory: Path, git: Git) -> None:
+    def __init__(self, directory: Path, git: Git, credentials: Callable[[str], Mapping[str, str]] = _none) -> None:
+        """`credentials`: variables by which git may read an address; asked for each time."""
+        self._credentials = credentials
         directory.mkdir(parents=True, exist_ok=True, mode=0o711)
         self._directory = directory
         self._git = git
@@ -122,12 +128,14 @@ class Mirrors:
         _refuse_odd_address(url)
         try:
             reader = await self._reader(url)
-            told = await self._git.line(
-                *("ls-remote", "--symref", *reader, "--", url, "HEAD", "refs/heads/*"), purpose="reading the repository"
+            listed = await self._git.run(
+                *("ls-remote", "--symref", *reader, "--", url, "HEAD", "refs/heads/*"),
+                purpose="reading the repository",
+                environment=await self._variables(url),
             )
         except GitError as error:
             raise _explained(url, error) from error
-        fields = [line.split("\t") for line in told.splitlines()]
+        fields = [line.split("\t") for line in listed.decode(errors="replace").splitlines()]
         branches = [name.removeprefix("refs/heads/") for _, name in fields if name.startswith("refs/heads/")]
         default = next((first.removeprefix("ref: refs/heads/") for first, _ in fields if first.startswith("ref:")), "")
         if not wanted and not default:
@@ -225,7 +233,12 @@ class Mirrors:
             *("--", mirror.url, "+refs/heads/*:refs/heads/*", f"^{TASK_BRANCHES}*"),
             purpose=f"fetching {mirror.url}",
             git_dir=mirror.path,
+            environment=await self._variables(mirror.url),
         )
+
+    async def _variables(self, url: str) -> Mapping[str, str]:
+        """A token may have to be asked for first."""
+        return await asyncio.to_thread(self._credentials, url)
 
 
 def _no_branch(url: str, wanted: str, branches: list[str]) -> RepositoryRefused:

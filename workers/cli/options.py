@@ -32,4 +32,5 @@ def gateway(acting_as: str = "", *, seconds: float = LONGEST_ANSWER) -> GatewayC
 
 def address_of(repo: str) -> str:
     """A repository as the gateway knows it: its full path, or its address as it is."""
-    return str(Path(repo).expanduser().resolve()) if "://" not in repo else repo
+    named = "://" in repo or repo.startswith("github:")
+    return repo if named else str(Path(repo).expanduser().resolve())

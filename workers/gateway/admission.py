@@ -11,6 +11,8 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities.archive.contract import IntentIndex, TaskChains
 from activities.decisions.admissions import ADMISSION
 from activities.decisions.signing import DecisionSigner, SignedAdmission
+from activities.forge.github.access import GitHubAccess
+from activities.forge.github.failed import NotConfigured
 from activities.gate.specification import question
 from activities.host.room import DiskFull, Room
 from activities.policy.agents import choose_agent
@@ -53,6 +55,7 @@ class Admission:
         host_silence_seconds: float,
         room: Room,
         halting: Halting,
+        github: GitHubAccess,
     ) -> None:
         self._temporal = temporal
         self._intents = intents
@@ -64,6 +67,7 @@ class Admission:
         self._host_silence_seconds = host_silence_seconds
         self._room = room
         self._halting = halting
+        self._github = github
 
     async def admit(self, asked: NewTask, requester: Person, request: Asked) -> Admitted:
         """Start the intent's workflow once, however often it is asked for.
@@ -177,6 +181,11 @@ class Admission:
         return any(entry.kind == "outcome" for entry in await self._chains.entries(task_id))
 
     def _repository(self, asked: str) -> Repository:
+        try:
+            if (named := self._github.named(asked)) is not None:
+                return named
+        except NotConfigured as missing:
+            raise Invalid(str(missing)) from missing
         if "://" in asked or asked.startswith("-"):
             raise Invalid(f"no forge is configured for {asked!r}; give the path of a git repository on this machine")
         path = Path(asked).expanduser()

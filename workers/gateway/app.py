@@ -13,6 +13,7 @@ from activities.decisions.host_answers import HostAnswer
 from activities.decisions.refused import ActionRefused
 from activities.decisions.trust import Trust
 from activities.egress.contract import EgressRecord
+from activities.forge.github.failed import GitHubRefused, GitHubUnavailable, NotConfigured
 from activities.policy.owners import OwnersFiles, PolicyFileBroken
 from activities.policy.people import accounts
 from workers.gateway.admission import Admission
@@ -223,6 +224,15 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(ActionRefused)
     async def not_on_record(_: Request, error: ActionRefused) -> JSONResponse:
         return _say(Refused.status, str(error))
+
+    @app.exception_handler(GitHubRefused)
+    @app.exception_handler(NotConfigured)
+    async def github_refuses(_: Request, error: Exception) -> JSONResponse:
+        return _say(422, str(error))
+
+    @app.exception_handler(GitHubUnavailable)
+    async def github_fails(_: Request, error: GitHubUnavailable) -> JSONResponse:
+        return _say(Unavailable.status, f"{error}; nothing was lost, try again")
 
     @app.exception_handler(RPCError)
     async def temporal_fails(_: Request, error: RPCError) -> JSONResponse:

@@ -68,6 +68,7 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
         parts.settings.host_silence_seconds,
         parts.room,
         halting,
+        parts.github,
     )
     deciding = Deciding(
         client, signer, reading, parts.admissions, parts.attested, parts.withdrawals, parts.host_answers

@@ -32,7 +32,12 @@ from activities.decisions.signing import GATEWAY, DecisionVerifier
 from activities.decisions.trust import FOLDER as TRUST
 from activities.decisions.trust import TrustRecords
 from activities.decisions.withdrawals import Withdrawals
+from activities.forge.by_repository import ForgeByRepository
 from activities.forge.contract import Forge
+from activities.forge.github.access import FORGE as GITHUB
+from activities.forge.github.access import GitHubAccess
+from activities.forge.github.forge import GitHubForge
+from activities.forge.local import FORGE as LOCAL
 from activities.forge.local import LocalForge
 from activities.gate.gate import Gate
 from activities.gate.watching import BaseWatch
@@ -64,6 +69,7 @@ class SharedParts:
     owners: OwnersFiles
     git: Git
     objects: Objects
+    github: GitHubAccess
     mirrors: Mirrors
     room: Room
     artifacts: Artifacts
@@ -86,7 +92,11 @@ class SharedParts:
     @cached_property
     def forge(self) -> Forge:
         """Where patches land; made for those who act on it, since not every process can write there."""
-        return TracedForge(LocalForge(self.git, self.settings.forge_location), self.recorder)
+        forges: dict[str, Forge] = {
+            LOCAL: LocalForge(self.git, self.settings.forge_location),
+            GITHUB: GitHubForge(self.git, self.mirrors, self.github),
+        }
+        return TracedForge(ForgeByRepository(forges), self.recorder)
 
     @cached_property
     def authority(self) -> Authority:
@@ -194,7 +204,8 @@ class SharedParts:
         settings.close_files()
         layout = HostLayout(settings.hosts / host)
         git = Git(state / "git")
-        mirrors = Mirrors(layout.mirrors, git)
+        github = GitHubAccess(lambda: owners.platform().github)
+        mirrors = Mirrors(layout.mirrors, git, github.git_environment)
         objects = Objects.open(settings.archive_location)
         workers = TrustedKeys.of_role(settings.keys_location, WORKER)
         gateways = TrustedKeys.of_role(settings.keys_location, GATEWAY)
@@ -211,6 +222,7 @@ class SharedParts:
             owners=owners,
             git=git,
             objects=objects,
+            github=github,
             mirrors=mirrors,
             room=Room(settings.disks, least_bytes=settings.least_free_bytes, least_inodes=settings.least_free_inodes),
             artifacts=artifacts,

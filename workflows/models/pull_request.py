@@ -45,6 +45,8 @@ class RevertOutcome(StrEnum):
     REVERTED = "reverted"
     ALREADY_REVERTED = "already-reverted"
     CONFLICT = "conflict"
+    PROPOSED = "proposed"
+    """Base is protected: the revert is a pull request that waits for a person."""
     REFUSED = "refused"
 
     @property
@@ -98,7 +100,7 @@ class RevertResult(Model):
     commits_in_the_way: tuple[str, ...] = ()
     """Later commits that touched those paths, newest first, as `sha author: subject`."""
     pull_request: str = ""
-    """Of a conflict: where the revert waits for a person who resolves it."""
+    """Where the revert waits for a person, or waited."""
     branch: str = ""
     """Of a conflict: the branch of that pull request, with the conflict's markers."""
     told: tuple[str, ...] = ()

@@ -1,0 +1,49 @@
+"""The forge that a repository is on."""
+
+from collections.abc import Mapping
+
+from activities.decisions.refused import ActionRefused
+from activities.forge.contract import Forge
+from workflows.models.patch import Patch
+from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
+from workflows.models.task import Task
+
+
+class ForgeByRepository:
+    """Implements contract.Forge by the one that a task's repository names."""
+
+    def __init__(self, forges: Mapping[str, Forge]) -> None:
+        """`forges`: by name."""
+        self._forges = forges
+
+    async def propose(self, task: Task, patch: Patch, bundle: bytes, title: str, body: str) -> PullRequest:
+        """See contract."""
+        return await self._of(task).propose(task, patch, bundle, title, body)
+
+    async def merge(self, task: Task, pull_request: PullRequest, patch: Patch, message: str) -> MergeResult:
+        """See contract."""
+        return await self._of(task).merge(task, pull_request, patch, message)
+
+    async def find_merge(self, task: Task, patch: Patch) -> MergeResult | None:
+        """See contract."""
+        return await self._of(task).find_merge(task, patch)
+
+    async def propose_revert(
+        self, task: Task, merge_commit: str, message: str, title: str, body: str
+    ) -> PullRequest | None:
+        """See contract."""
+        return await self._of(task).propose_revert(task, merge_commit, message, title, body)
+
+    async def close(self, task: Task, pull_request: PullRequest, reason: str) -> None:
+        """See contract."""
+        await self._of(task).close(task, pull_request, reason)
+
+    async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
+        """See contract."""
+        return await self._of(task).revert(task, merge_commit, message)
+
+    def _of(self, task: Task) -> Forge:
+        forge = self._forges.get(task.repository.forge)
+        if forge is None:
+            raise ActionRefused(f"this Journeyman knows no forge {task.repository.forge!r}: upgrade it")
+        return forge

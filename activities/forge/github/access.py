@@ -1,0 +1,153 @@
+"""As whom GitHub is asked: an App's installation, whose tokens last an hour, or a token of a small team's.
+
+A token is in this process's memory, and in the environment of a git command while it runs: in no argument, no address,
+no file, and no sandbox.
+"""
+
+import asyncio
+import base64
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import github
+from github.Auth import AppAuth, AppInstallationAuth, Auth, Token
+from github.Repository import Repository as GitHubRepository
+
+from activities.egress.credentials import CredentialError, read_key
+from activities.forge.github.errors import translated
+from activities.forge.github.failed import GitHubRefused, NotConfigured
+from activities.policy.github_table import GitHubTable
+from workflows.models.task import Repository
+
+FORGE = "github"
+"""Name of this forge in tasks."""
+_SECONDS = 20
+"""For one request; whether to try again is Temporal's matter."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
+_SHORT = "github:"
+
+
+@dataclass
+class _Installed:
+    """Clients of one configuration, by repository."""
+
+    table: GitHubTable
+    key: str
+    clients: dict[str, github.Github] = field(default_factory=dict)
+
+
+class GitHubAccess:
+    """Clients and credentials by repository, as the platform's file says now."""
+
+    def __init__(self, table: Callable[[], GitHubTable | None]) -> None:
+        self._table = table
+        self._installed: _Installed | None = None
+        self._lock = threading.Lock()
+
+    def named(self, asked: str) -> Repository | None:
+        """The repository of an address that somebody typed, if it is one on this GitHub. Raises NotConfigured."""
+        table = self._table()
+        if asked.startswith(_SHORT):
+            if table is None:
+                raise NotConfigured("no GitHub is configured: write [github] into journeyman.toml")
+            name = asked.removeprefix(_SHORT)
+        elif table is not None and asked.startswith(f"{table.web}/"):
+            name = asked.removeprefix(f"{table.web}/").removesuffix("/").removesuffix(".git")
+        else:
+            return None
+        if not _NAME.fullmatch(name) or name.endswith((".git", "/.", "/..")):
+            raise NotConfigured(f"{asked!r} names no repository on GitHub: give github:OWNER/NAME or its address")
+        return Repository(url=f"{table.web}/{name}", name=name, forge=FORGE)
+
+    async def repository(self, url: str) -> GitHubRepository:
+        """A client of one repository. Raises GitHubRefused, GitHubUnavailable or NotConfigured."""
+        return await asyncio.to_thread(self._repository, url)
+
+    def git_environment(self, url: str) -> Mapping[str, str]:
+        """Variables by which git may read and write a repository of this GitHub; none for any other address.
+
+        They hold for that address alone, so that a redirect elsewhere takes no credential along.
+        """
+        table = self._table()
+        if table is None or not url.startswith(f"{table.web}/"):
+            return {}
+        with translated(f"getting a token for {url}"):
+            token = self._token(url)
+        basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        return {
+            # Away from https only what the platform's file names as this GitHub.
+            "GIT_ALLOW_PROTOCOL": urlsplit(table.web).scheme,
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"http.{url}.extraHeader",
+            "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
+        }
+
+    def _repository(self, url: str) -> GitHubRepository:
+        with translated(f"opening {url}"):
+            return self._client(url).get_repo(self._name(url))
+
+    def _token(self, url: str) -> str:
+        auth = self._client(url).requester.auth
+        assert auth is not None, "every client is made with a credential"
+        return auth.token
+
+    def _name(self, url: str) -> str:
+        return urlsplit(url).path.strip("/") if (table := self._table()) is None else url.removeprefix(f"{table.web}/")
+
+    def _client(self, url: str) -> github.Github:
+        """One that is kept, with its token, for as long as the configuration stays."""
+        table = self._table()
+        if table is None:
+            raise NotConfigured("[github] is gone from journeyman.toml, and this repository is on GitHub")
+        key = _secret(table)
+        with self._lock:
+            if self._installed is None or (self._installed.table, self._installed.key) != (table, key):
+                self._installed = _Installed(table, key)
+            clients = self._installed.clients
+        if url not in clients:
+            clients[url] = _connect(table, key, self._name(url))
+        return clients[url]
+
+
+def _secret(table: GitHubTable) -> str:
+    try:
+        if table.private_key is not None:
+            return table.private_key.read_text()
+        assert table.token is not None, "the table has one of the two"
+        return read_key("GitHub", table.token)
+    except (OSError, UnicodeDecodeError, CredentialError) as error:
+        reason = error if isinstance(error, CredentialError) else f"{table.private_key} can't be read: {error}"
+        raise NotConfigured(f"GitHub can't be reached: {reason}") from None
+
+
+def _connect(table: GitHubTable, key: str, name: str) -> github.Github:
+    if table.app_id is None:
+        return _client_of(table, Token(key))
+    app = AppAuth(table.app_id, key)
+    owner, _, repository = name.partition("/")
+    integration = github.GithubIntegration(
+        auth=app,
+        base_url=table.api_address,
+        timeout=_SECONDS,
+        retry=None,
+        seconds_between_requests=None,
+        seconds_between_writes=None,
+    )
+    installation = integration.get_repo_installation(owner, repository)
+    if installation.raw_data.get("suspended_at"):
+        raise GitHubRefused(403, f"the GitHub App's installation for {name} is suspended")
+    return _client_of(table, AppInstallationAuth(app, installation.id))
+
+
+def _client_of(table: GitHubTable, auth: Auth) -> github.Github:
+    return github.Github(
+        auth=auth,
+        base_url=table.api_address,
+        timeout=_SECONDS,
+        retry=None,
+        seconds_between_requests=None,
+        seconds_between_writes=None,
+    )

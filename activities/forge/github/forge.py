@@ -1,0 +1,200 @@
+"""GitHub as the forge: branches by git, pull requests by its REST interface.
+
+What is merged, and what takes it back, is made of what this host's mirror knows, after bringing it up to date; what is
+done is asked of GitHub first, since an answer may have been lost after it.
+"""
+
+import asyncio
+
+from github.PullRequest import PullRequest as GitHubPull
+from github.Repository import Repository as GitHubRepository
+
+from activities.forge.github.access import GitHubAccess
+from activities.forge.github.errors import translated
+from activities.forge.github.failed import GitHubRefused
+from activities.forge.github.pulls import GitHubPulls, as_model
+from activities.forge.github.remote import Protected, Remote
+from activities.forge.local_repository import LocalRepository
+from activities.forge.taking_back import REVERTS, taken_back
+from activities.repository.git import Git
+from activities.repository.mirror import Mirror, Mirrors
+from activities.repository.patches import pack_of
+from workflows.models.intent import revert_branch
+from workflows.models.patch import Patch
+from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
+from workflows.models.task import Task
+
+_MOST_TRIES = 5
+_METHODS = ("merge", "squash", "rebase")
+_NOT_FOUND, _UNPROCESSABLE = 404, 422
+
+
+class GitHubForge:
+    """Implements contract.Forge on GitHub."""
+
+    def __init__(self, git: Git, mirrors: Mirrors, access: GitHubAccess) -> None:
+        self._git = git
+        self._mirrors = mirrors
+        self._access = access
+        self._remote = Remote(git, access.git_environment)
+
+    async def propose(self, task: Task, patch: Patch, bundle: bytes, title: str, body: str) -> PullRequest:
+        """See contract. The branch is the task's own, so it is moved wherever it was."""
+        pulls = GitHubPulls(await self._access.repository(task.repository.url))
+        mirror = await self._mirrors.refresh(task.repository.url)
+        await self._git.run(
+            *("index-pack", "--stdin", "--fix-thin", "--strict"),
+            purpose="taking in the patch",
+            git_dir=mirror.vault,
+            stdin=pack_of(bundle),
+        )
+        await self._remote.push(mirror, patch.head, task.branch, expected=None)
+        return as_model(await pulls.ensure(branch=task.branch, base=task.base, title=title, body=body))
+
+    async def merge(self, task: Task, pull_request: PullRequest, patch: Patch, message: str) -> MergeResult:
+        """See contract. GitHub pins the head; that base is the one that was judged is looked at just before.
+
+        A branch protection that wants branches to be up to date has GitHub itself refuse what slips in between.
+        """
+        repository = await self._access.repository(task.repository.url)
+        pulls = GitHubPulls(repository)
+        pull = await pulls.of_number(pull_request.number)
+        if pull.merged:
+            return await self._merged(task, pull, patch)
+        if pull.state != "open":
+            return MergeResult(outcome=MergeOutcome.REFUSED, detail="the pull request is not open any more")
+        if pull.head.sha != patch.head:
+            moved = f"{task.branch} is not at the approved {patch.head[:12]}: somebody pushed to it"
+            return MergeResult(outcome=MergeOutcome.REFUSED, detail=moved)
+        mirror = await self._mirrors.refresh(task.repository.url)
+        tip = await self._mirrors.resolve(mirror, task.base)
+        if tip != patch.base_commit:
+            return MergeResult(outcome=MergeOutcome.BASE_MOVED, base_commit=tip)
+        try:
+            await asyncio.to_thread(self._merge, repository, pull, patch, message)
+        except GitHubRefused as refused:
+            # That base moved, protection tells in other words, such as that checks are expected.
+            now = await self._mirrors.resolve(await self._mirrors.refresh(task.repository.url), task.base)
+            outcome = MergeOutcome.REFUSED if now == tip else MergeOutcome.BASE_MOVED
+            return MergeResult(outcome=outcome, base_commit=now, detail=str(refused))
+        return await self._merged(task, await pulls.of_number(pull_request.number), patch)
+
+    async def find_merge(self, task: Task, patch: Patch) -> MergeResult | None:
+        """See contract."""
+        pulls = GitHubPulls(await self._access.repository(task.repository.url))
+        pull = await pulls.of_branch(task.branch)
+        if pull is None or not pull.merged or pull.head.sha != patch.head:
+            return None
+        return await self._merged(task, pull, patch)
+
+    async def close(self, task: Task, pull_request: PullRequest, reason: str) -> None:
+        """See contract."""
+        repository = await self._access.repository(task.repository.url)
+        await asyncio.to_thread(_close, repository, pull_request.number, task.branch)
+
+    async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
+        """See contract. Straight onto base where this App may; else by a pull request, merged if GitHub lets it."""
+        for _ in range(_MOST_TRIES):
+            mirror = await self._mirrors.refresh(task.repository.url)
+            place, tip = LocalRepository(self._git, mirror.vault), await self._mirrors.resolve(mirror, task.base)
+            if not await place.contains(tip, merge_commit):
+                detail = f"{merge_commit[:12]} is not on {task.base} any more; base was rewritten or deleted"
+                return RevertResult(outcome=RevertOutcome.REFUSED, detail=detail)
+            done = await taken_back(place, merge_commit, tip)
+            if done is not None and not done.unresolved:
+                return RevertResult(outcome=RevertOutcome.ALREADY_REVERTED, commit=done.commit)
+            tree, conflicts = await place.undo(merge_commit, tip)
+            if conflicts:
+                later = await place.commits_touching(merge_commit, tip, conflicts)
+                detail = f"{len(conflicts)} files were changed again since: revert the later commits first"
+                if done is not None:
+                    detail = done.what_to_do(task.base)
+                return RevertResult(
+                    outcome=RevertOutcome.CONFLICT, detail=detail, conflicts=conflicts, commits_in_the_way=later
+                )
+            commit = await place.commit(tree, (tip,), await place.with_trailer(message, REVERTS, merge_commit))
+            try:
+                if await self._remote.push(mirror, commit, task.base, expected=tip):
+                    return RevertResult(outcome=RevertOutcome.REVERTED, commit=commit)
+            except Protected as protected:
+                return await self._revert_by_pull(task, mirror, commit, str(protected))
+        return RevertResult(outcome=RevertOutcome.REFUSED, detail=f"{task.base} moves too fast; try again")
+
+    async def propose_revert(
+        self, task: Task, merge_commit: str, message: str, title: str, body: str
+    ) -> PullRequest | None:
+        """See contract."""
+        mirror = await self._mirrors.refresh(task.repository.url)
+        place, tip = LocalRepository(self._git, mirror.vault), await self._mirrors.resolve(mirror, task.base)
+        if not await place.contains(tip, merge_commit):
+            return None
+        pulls, branch = GitHubPulls(await self._access.repository(task.repository.url)), revert_branch(task.id)
+        adopted = await pulls.of_branch(branch)
+        if adopted is None or adopted.state != "open":
+            tree, _ = await place.undo(merge_commit, tip)
+            commit = await place.commit(tree, (tip,), await place.with_trailer(message, REVERTS, merge_commit))
+            await self._remote.push(mirror, commit, branch, expected=None)
+        return as_model(await pulls.ensure(branch=branch, base=task.base, title=title, body=body))
+
+    async def _revert_by_pull(self, task: Task, mirror: Mirror, commit: str, protected: str) -> RevertResult:
+        """Base takes no push: the revert as a pull request, and merged, if that is enough for GitHub."""
+        branch = revert_branch(task.id)
+        await self._remote.push(mirror, commit, branch, expected=None)
+        message = await self._git.run("log", "-1", "--format=%B", commit, purpose="reading it", git_dir=mirror.vault)
+        title, _, body = message.decode(errors="replace").partition("\n")
+        repository = await self._access.repository(task.repository.url)
+        pulls = GitHubPulls(repository)
+        pull = await pulls.ensure(branch=branch, base=task.base, title=title, body=body.strip())
+        try:
+            merged = await asyncio.to_thread(_merge_pull, repository, pull, commit, message.decode(errors="replace"))
+        except GitHubRefused as refused:
+            detail = f"base is protected, so it waits for a person as a pull request: {refused}; {protected}"
+            return RevertResult(outcome=RevertOutcome.PROPOSED, detail=detail, pull_request=pull.html_url)
+        return RevertResult(outcome=RevertOutcome.REVERTED, commit=merged, pull_request=pull.html_url)
+
+    def _merge(self, repository: GitHubRepository, pull: GitHubPull, patch: Patch, message: str) -> str:
+        return _merge_pull(repository, pull, patch.head, message)
+
+    async def _merged(self, task: Task, pull: GitHubPull, patch: Patch) -> MergeResult:
+        """What there is on base, seen by git: GitHub's record alone does not say onto what it was merged."""
+        if pull.head.sha != patch.head:
+            detail = f"the pull request was merged at {pull.head.sha[:12]}, and not at the approved {patch.head[:12]}"
+            return MergeResult(outcome=MergeOutcome.REFUSED, detail=detail)
+        commit = pull.merge_commit_sha
+        mirror = await self._mirrors.refresh(task.repository.url)
+        onto = await self._git.line("rev-parse", f"{commit}^1", purpose="reading the merge", git_dir=mirror.path)
+        detail = ""
+        if onto != patch.base_commit:
+            detail = f"base moved in the same moment: it was judged on {patch.base_commit[:12]}, and is on {onto[:12]}"
+        return MergeResult(outcome=MergeOutcome.MERGED, commit=commit, base_commit=commit, detail=detail)
+
+
+def _merge_pull(repository: GitHubRepository, pull: GitHubPull, head: str, message: str) -> str:
+    """The commit that a merge of exactly this head made. Raises GitHubRefused with what is missing."""
+    title, _, body = message.partition("\n")
+    with translated(f"merging pull request {pull.number}"):
+        status = pull.merge(commit_title=title, commit_message=body.strip(), merge_method=_method(repository), sha=head)
+    return status.sha
+
+
+def _method(repository: GitHubRepository) -> str:
+    allowed = {
+        "merge": repository.allow_merge_commit,
+        "squash": repository.allow_squash_merge,
+        "rebase": repository.allow_rebase_merge,
+    }
+    # Who may not read the repository's settings is told nothing of them: then GitHub itself refuses.
+    return next((method for method in _METHODS if allowed[method]), "merge")
+
+
+def _close(repository: GitHubRepository, number: int, branch: str) -> None:
+    with translated(f"closing pull request {number}"):
+        pull = repository.get_pull(number)
+        if pull.state == "open":
+            pull.edit(state="closed")
+    try:
+        with translated(f"deleting {branch}"):
+            repository.get_git_ref(f"heads/{branch}").delete()
+    except GitHubRefused as refused:
+        if refused.status not in {_NOT_FOUND, _UNPROCESSABLE}:
+            raise

@@ -1,0 +1,47 @@
+"""Which GitHub repositories are on, and as whom they are worked in: the `[github]` table of journeyman.toml."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+
+from activities.policy.agent_tables import KeySource
+from activities.policy.document import Document
+
+_ADDRESS = r"^https?://[^/?#@\s]+(/[^?#@\s]*[^/?#@\s])?$"
+
+
+class GitHubTable(Document):
+    """GitHub as a forge: `[github]`. Left out, there is none."""
+
+    web: Annotated[str, Field(pattern=_ADDRESS)] = "https://github.com"
+    """Where repositories are cloned from; a GitHub Enterprise server has its own."""
+    api: Annotated[str, Field(pattern=rf"{_ADDRESS}|^$")] = ""
+    """Where its REST interface is; left out, that of github.com, or `/api/v3` below `web`."""
+    app_id: int | None = Field(default=None, gt=0)
+    """Of the GitHub App as which everything is done; its installation is found by the repository."""
+    private_key: Path | None = None
+    """A file with the App's private key, as GitHub gives it (PEM); read again when it changes."""
+    token: KeySource | None = None
+    """Instead of an App, for a small team: a token of a user for this alone. Who approves must be somebody else."""
+    merge_method: Literal["merge", "squash", "rebase"] = "merge"
+    """How pull requests are merged; one that the repository allows is taken if it does not allow this."""
+
+    @model_validator(mode="after")
+    def _either_app_or_token(self) -> "GitHubTable":
+        if (self.app_id is None) != (self.private_key is None):
+            raise ValueError("an App needs both `app_id` and `private_key`")
+        for address in (self.web, self.api):
+            if address.startswith("http://") and urlsplit(address).hostname not in {"127.0.0.1", "::1", "localhost"}:
+                raise ValueError(f"{address!r} would carry credentials in the clear: https, except on this machine")
+        if (self.app_id is None) == (self.token is None):
+            raise ValueError("give an App (`app_id` and `private_key`) or a `token`")
+        return self
+
+    @property
+    def api_address(self) -> str:
+        """The REST interface's address."""
+        if self.api:
+            return self.api
+        return "https://api.github.com" if self.web == "https://github.com" else f"{self.web}/api/v3"

@@ -1,0 +1,132 @@
+"""The main job where the work lands on GitHub: real PyGithub and git against a stand-in, and everything else real."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.support.github.conforming import conforming_github
+from tests.support.github.faults import Trouble
+from tests.support.github.protection import Protection
+from tests.support.github.stand_in import GitHub, InstalledApp
+from tests.support.repositories import git
+from tests.workers.installation import FILES, Installation, installed
+from tests.workers.terminal import typed
+from workers.gateway.messages import TaskView
+from workflows.models.decision import Action
+from workflows.models.pull_request import RevertOutcome
+from workflows.models.status import Outcome, Stage
+
+pytestmark = pytest.mark.xdist_group("github")
+SHOP = "acme/shop"
+
+
+@pytest.fixture(scope="module")
+def github(place: Path) -> Iterator[GitHub]:
+    with conforming_github(place / "github") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def app(github: GitHub) -> InstalledApp:
+    github.repository(SHOP, FILES)
+    return github.install("journeyman", account="acme")
+
+
+@pytest_asyncio.fixture(scope="module")
+async def here(place: Path, github: GitHub, app: InstalledApp) -> AsyncIterator[Installation]:
+    key = place / "app.pem"
+    key.write_text(app.private_key)
+    table = f'github = {{ web = "{github.web}", api = "{github.api}", app_id = {app.app.id}, private_key = "{key}" }}'
+    async with installed(place, configuration=table) as one:
+        yield one
+
+
+def calc(github: GitHub, name: str) -> str:
+    return git(github.repositories[name].git.path, "show", "main:calc.py")
+
+
+async def proposed(here: Installation, name: str, agent: str = "mender") -> tuple[str, TaskView]:
+    asked = await typed(
+        here.settings.state, "run", "mend add()", "--repo", f"github:{name}", "--agent", agent, "--json"
+    )
+    assert asked.code == 0, asked.error
+    task = asked.out.split('"task_id": "')[1].split('"')[0]
+    return task, await here.reaches(task, Stage.REVIEW, Stage.ENDED)
+
+
+async def merged(here: Installation, name: str) -> tuple[str, TaskView]:
+    task, view = await proposed(here, name)
+    assert view.status.stage is Stage.REVIEW, view.status.message
+    await here.decide(task, Action.APPROVE)
+    await here.decide(task, Action.MERGE)
+    return task, await here.reaches(task, Stage.ENDED, Stage.APPROVED)
+
+
+async def test_a_task_lands_on_github_and_is_taken_back(here: Installation, github: GitHub) -> None:
+    task, view = await merged(here, SHOP)
+    assert view.status.outcome is Outcome.MERGED, view.status.message
+    assert view.status.pull_request is not None
+    assert view.status.pull_request.url == f"{github.web}/{SHOP}/pull/{view.status.pull_request.number}"
+    repository = github.repositories[SHOP]
+    assert "return a + b" in calc(github, SHOP)
+    body = github.pull(SHOP, view.status.pull_request.number).body
+    assert body is not None
+    assert "## The agent's reasoning" in body
+    assert repository.git.branch("main") == view.status.merge_commit
+    result = await here.revert(task)
+    assert result.outcome is RevertOutcome.REVERTED
+    assert "return a - b" in calc(github, SHOP)
+    assert (await here.revert(task)).outcome is RevertOutcome.ALREADY_REVERTED
+
+
+async def test_no_token_and_no_key_is_in_any_file_of_the_installation(
+    here: Installation, github: GitHub, app: InstalledApp, place: Path
+) -> None:
+    github.repository("acme/secret", FILES)
+    await merged(here, "acme/secret")
+    tokens = [token.encode() for token in github.tokens]
+    assert tokens
+    for path in place.rglob("*"):
+        if path.is_file() and not path.is_relative_to(place / "github") and path.name != "app.pem":
+            content = path.read_bytes()
+            assert not any(token in content for token in tokens), path
+            assert app.private_key.encode() not in content, path
+
+
+async def test_what_protection_misses_is_told_and_it_lands_once_it_is_there(here: Installation, github: GitHub) -> None:
+    github.repository("acme/guarded", FILES)
+    github.protect("acme/guarded", Protection(approvals=1))
+    github.person("grace", **{"acme/guarded": "write"})
+    task, view = await merged(here, "acme/guarded")
+    assert view.status.stage is Stage.APPROVED
+    assert "approving review" in view.status.message
+    assert view.status.pull_request is not None
+    github.review("acme/guarded", view.status.pull_request.number, "grace")
+    await here.decide(task, Action.MERGE)
+    assert (await here.reaches(task, Stage.ENDED)).status.outcome is Outcome.MERGED
+    # Its revert can't be pushed there, nor merged without a review: it waits as a pull request.
+    reverted = await here.revert(task)
+    assert reverted.outcome is RevertOutcome.PROPOSED
+    assert reverted.pull_request.startswith(f"{github.web}/acme/guarded/pull/")
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["POST /repos/{owner}/{repo}/pulls", "PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge", "git-receive-pack"],
+)
+async def test_an_answer_that_is_lost_does_nothing_twice(here: Installation, github: GitHub, operation: str) -> None:
+    name = f"acme/lost-{abs(hash(operation)) % 1000}"
+    github.repository(name, FILES)
+    github.fault(Trouble.LOST_ANSWER, operation)
+    _, view = await merged(here, name)
+    assert view.status.outcome is Outcome.MERGED, view.status.message
+    assert len(github.repositories[name].pulls) == 1
+    assert github.repositories[name].git.branch("main") == view.status.merge_commit
+
+
+async def test_a_repository_that_the_app_does_not_have_is_refused_in_words(here: Installation) -> None:
+    asked = await typed(here.settings.state, "run", "mend add()", "--repo", "github:other/thing", "--agent", "mender")
+    assert asked.code == 2
+    assert "is the App installed there?" in asked.error
