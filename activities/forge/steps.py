@@ -1,6 +1,5 @@
 """The steps that act on a forge."""
 
-import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -220,22 +219,22 @@ class ForgeActivities:
             return known or RevertResult(outcome=RevertOutcome.REFUSED, detail=str(answered))
         except ActionRefused as refused:
             return RevertResult(outcome=RevertOutcome.REFUSED, detail=str(refused))
-        message = revert_message(task, merge.commit, by, why)
-        result = await self._forge.revert(task, merge.commit, message)
-        if result.outcome is RevertOutcome.CONFLICT and not order.is_drill:
-            result = await self._hand_to_people(task, merge, message, result)
-        if result.outcome.is_back and not order.is_drill:
-            # What had to be taken back was trusted too much: it takes an owner's word to trust such work again.
+        if not order.is_drill:
+            # Whatever comes of it, it was trusted too much: it takes an owner's word to trust such work again.
+            demotion = f"{by} asked to take back the merge {merge.commit[:12]} of task {task.id}"
             await self._trust.demote(
                 Demotion(
                     repository=task.repository.url,
                     task_type=task.task_type,
                     task_id=task.id,
-                    why=f"{by} took back the merge {merge.commit[:12]} of task {task.id}",
+                    why=demotion,
                     at=datetime.now(UTC),
                 )
             )
-        result = result.model_copy(update={"seconds": round(max(0.0, time.time() - order.requested_at), 3)})
+        message = revert_message(task, merge.commit, by, why)
+        result = await self._forge.revert(task, merge.commit, message)
+        if result.outcome is RevertOutcome.CONFLICT and not order.is_drill:
+            result = await self._hand_to_people(task, merge, message, result)
         if order.signed is not None and result.outcome in {RevertOutcome.REFUSED, RevertOutcome.CONFLICT}:
             conflict = result if result.outcome is RevertOutcome.CONFLICT else None
             used = UsedDecision(signature=order.signed.signature, why=result.detail, revert=conflict)

@@ -6,6 +6,7 @@ the confinement reads it.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from activities.sandbox.contract import RunStatus, SandboxSpec
@@ -60,6 +61,11 @@ class Backend(Protocol):
 
     def probe(self, trial: Trial) -> Enforceable:
         """Try every limit once. Raises ProbeFailed."""
+        ...
+
+    def remove_strays(self, runs: Path) -> None:
+        """Remove what is there of runs whose directory below `runs` is gone, such as what was made after they were
+        cleared up. Raises OSError."""
         ...
 
     def system_of(self, image: str, trial: Trial) -> str:

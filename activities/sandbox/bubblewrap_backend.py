@@ -1,6 +1,7 @@
 """Sandboxes by bubblewrap, as the worker sees them: no root, no daemon, nothing to install but wheels."""
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from activities.sandbox import bubblewrap, limits
@@ -50,6 +51,9 @@ class BubblewrapBackend:
 
     def probe(self, trial: Trial) -> Enforceable:
         return limits.probe(trial)
+
+    def remove_strays(self, runs: Path) -> None:
+        """See backend. All of a sandbox dies with its supervisor."""
 
     def system_of(self, image: str, trial: Trial) -> str:
         self.check(SandboxSpec(run_id="image", command=("true",), image=image))

@@ -222,6 +222,9 @@ class HostSandboxes:
     def remove_abandoned(self) -> None:
         """Remove what a worker left that was killed while it made, tried out or forgot a run."""
         self._runs.remove_abandoned()
+        with contextlib.suppress(OSError):
+            # An engine that can't be asked now is asked by the next sweep.
+            self._backend.remove_strays(self._runs.path)
         for run_id in self._runs.abandoned_trials():
             self._forget(run_id)
 

@@ -166,7 +166,7 @@ async def test_each_action_of_a_worker_that_dies_after_it_is_done_once_and_known
     # Whoever lists tasks is told so, too, and that kind of task is trusted no more.
     assert "reverted" in (await typed(here.settings.state, "tasks")).out
     rows = (await typed(here.settings.state, "trust", "--repo", str(repository))).out
-    assert f"took back the merge {(await here.view(task)).status.merge_commit[:12]}" in rows
+    assert f"asked to take back the merge {(await here.view(task)).status.merge_commit[:12]}" in rows
 
 
 async def test_a_pull_request_that_was_closed_by_a_worker_that_died_is_closed_and_its_task_ends(

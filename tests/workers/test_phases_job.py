@@ -101,7 +101,7 @@ async def test_trust_is_earned_phase_by_phase_and_lost_by_one_revert(here: Insta
     trusted = await typed(here.settings.state, "trust", "--repo", str(repository))
     (row,) = (line for line in trusted.out.splitlines() if line.startswith("test-fix"))
     assert row.split()[1] == "1"
-    assert "ada took back the merge" in row
+    assert "ada asked to take back the merge" in row
     status = await asked(here, repository, Stage.REVIEW)
     assert (status.approved_by, status.verdict) == ((), None)
     await here.decide(status.task.id, Action.REJECT)

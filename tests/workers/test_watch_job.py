@@ -124,6 +124,8 @@ async def test_a_revert_that_conflicts_is_known_beforehand_and_left_to_people_wi
     assert "<<<<<<<" in git(repository, "show", f"journeyman/revert-{task}:calc.py")
     assert view.watch.revert.pull_request
     assert view.watch.revert.told == ("ada",)
+    # That it could not be taken back makes nothing of it more trusted.
+    assert (await here.parts.shared.trust.of(str(repository), "test-fix")).phase == 1
 
 
 async def test_what_a_person_merged_is_told_to_be_bad_and_stays(here: Installation, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 import threading
+from pathlib import Path
 from typing import Any
 
 from activities.sandbox.backend import Enforceable, ProbeFailed, Trial
@@ -80,6 +81,14 @@ class ContainerBackend:
             look_into(image or self._image, image, trial)
             self._accepted.add(identity)
         return identity
+
+    def remove_strays(self, runs: Path) -> None:
+        """See backend. An engine goes on making a container whose supervisor was killed in that moment."""
+        engine, _ = self._found()
+        for container, place in engine.placed().items():
+            directory = Path(place).parent
+            if directory.parent == runs and not directory.exists():
+                engine.remove(container)
 
     def _found(self) -> tuple[Engine, Address]:
         """The engine, asked once who it is. Raises EngineUnavailable and EngineRefused."""

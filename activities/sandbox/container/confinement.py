@@ -15,6 +15,7 @@ from activities.sandbox import cgroups, processes
 from activities.sandbox.cgroups import Cgroup
 from activities.sandbox.confinement import Broken
 from activities.sandbox.contained import PLACE
+from activities.sandbox.container.engine import PLACE as PLACE_LABEL
 from activities.sandbox.container.engine import Engine, State
 from activities.sandbox.container.launch import ContainerLaunch, bind
 from activities.sandbox.container.place import Place
@@ -72,7 +73,12 @@ class ContainerConfinement:
             engine = Engine(self._body.engine, MAKE_SECONDS)
             host = self._body.create["HostConfig"]
             own = [bind(self._place.path, PLACE), *(bind(self._place.path / name, f"/etc/{name}") for name in ETC)]
-            create = {**self._body.create, "HostConfig": {**host, "Mounts": [*host["Mounts"], *own]}}
+            labels = {**self._body.create["Labels"], PLACE_LABEL: str(self._place.path)}
+            create = {
+                **self._body.create,
+                "Labels": labels,
+                "HostConfig": {**host, "Mounts": [*host["Mounts"], *own]},
+            }
             self._container = engine.create(create)
             engine.start(self._container)
         except Exception as error:  # whatever it is, the run has not begun, and this says why

@@ -18,7 +18,7 @@ SECONDS = 20
 """Until a call is given up."""
 _ID = re.compile(r"[0-9a-f]{64}")
 _IMAGE_ID = re.compile(r"(sha256:)?[0-9a-f]{64}")
-MARK, RUN = "org.journeyman.mark", "org.journeyman.run"
+MARK, RUN, PLACE = "org.journeyman.mark", "org.journeyman.run", "org.journeyman.place"
 """Labels of each container: by the first it is found again, the second is for people."""
 _DEAD = ("exited", "dead", "removing", "stopped")
 
@@ -164,6 +164,13 @@ class Engine:
         with _told(self._socket):
             found = self._api.containers(all=True, filters={"label": f"{MARK}={mark}"})
         return [_checked(each.get("Id")) for each in found if isinstance(each, dict)]
+
+    def placed(self) -> dict[str, str]:
+        """Every container of any host's runs, with the directory that its supervisor has for it."""
+        with _told(self._socket):
+            found = self._api.containers(all=True, filters={"label": PLACE})
+        each = [one for one in found if isinstance(one, dict)]
+        return {_checked(one.get("Id")): str((one.get("Labels") or {}).get(PLACE, "")) for one in each}
 
     def remove(self, container: str) -> None:
         """Kill and remove it, frozen or not, with whatever storage it has. Nothing happens if it is not there."""

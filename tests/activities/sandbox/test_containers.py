@@ -9,7 +9,7 @@ import pytest
 
 from activities.sandbox.backend import Backend, ProbeFailed
 from activities.sandbox.container.backend import ContainerBackend
-from activities.sandbox.container.engine import EngineUnavailable
+from activities.sandbox.container.engine import PLACE, RUN, EngineUnavailable
 from activities.sandbox.contract import ImageRefused
 from activities.sandbox.host import HostSandboxes
 from activities.sandbox.stage import Stage
@@ -183,8 +183,27 @@ async def test_no_container_is_left_whenever_a_supervisor_is_killed_while_it_mak
     os.kill(cell.supervisor(run_id), signal.SIGKILL)
     assert (await cell.end(run_id))[0].end is RunEnd.LOST
     await cell.sandboxes.forget(run_id)
-    # By nobody's asking: neither the run nor its supervisor is known any more.
-    await eventually(lambda: cell.containers() == [], "nothing is left")
+
+    def is_swept() -> bool:
+        # As a host does each minute: what the engine makes after all belongs to a run that nobody knows any more.
+        cell.sandboxes.remove_abandoned()
+        return cell.containers() == []
+
+    await eventually(is_swept, "nothing is left")
+
+
+async def test_a_container_that_an_engine_makes_too_late_is_swept_and_another_hosts_is_not(cell: Cell) -> None:
+    run_id = await cell.start("sleep", "1000")
+    assert cell.engine is not None
+    late, others = (f"{cell.token}-{name}" for name in ("late", "others"))
+    for name, runs in ((late, cell.runs), (others, "/elsewhere/runs")):
+        labels = ("--label", f"{RUN}={name}", "--label", f"{PLACE}={runs}/{name}/place")
+        cell.engine.run("create", *labels, BASE, "true")
+    try:
+        cell.sandboxes.remove_abandoned()
+        assert sorted(cell.containers()) == sorted([run_id, others])
+    finally:
+        cell.engine.run("rm", "--force", cell.engine.run("ps", "-aq", "--filter", f"label={RUN}={others}").strip())
 
 
 async def test_a_lost_run_is_not_called_over_while_its_engine_can_not_be_asked(
