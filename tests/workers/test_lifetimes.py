@@ -88,13 +88,15 @@ async def test_a_host_that_starts_again_has_one_schedule_with_the_interval_of_no
 async def test_a_person_who_looks_at_an_old_task_is_told_what_retention_has_removed_and_of_what_is_left(
     state: Path,
 ) -> None:
-    repository = make_repository(state / "till.git", FILES, bare=True)
+    # Of checks that take equally long pytest says the same, and the same bytes stay while any task needs them.
+    check = '[[checks]]\nname = "pytest"\ncommand = "date +%s%N; python3 -m pytest -q"\n'
+    repository = make_repository(state / "till.git", FILES | {".journeyman/team.toml": check}, bare=True)
     short = 1 / 86_400
     async with installed(state, keep_log_days=short, keep_transcript_days=short, keep_trace_days=short) as here:
         client = await connect(here.settings.temporal_address, here.settings.temporal_namespace)
         task = await here.ask(repository, "mender")
         await here.reaches(task, Stage.REVIEW)
-        # Another agent, which prints something else: the same bytes stay for as long as any task needs them.
+        # Another agent, which prints something else.
         open_task = await here.ask(repository, "learner", goal="and this one stays open")
         await here.reaches(open_task, Stage.REVIEW)
         await here.decide(task, Action.REJECT, message="not now")
