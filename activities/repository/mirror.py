@@ -237,7 +237,9 @@ class Mirrors:
         )
 
     async def _variables(self, url: str) -> Mapping[str, str]:
-        """A token may have to be asked for first."""
+        """A token may have to be asked for first, which only a repository elsewhere needs."""
+        if "://" not in url:
+            return {}
         return await asyncio.to_thread(self._credentials, url)
 
 
