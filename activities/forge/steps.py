@@ -1,5 +1,6 @@
 """The steps that act on a forge."""
 
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -235,9 +236,10 @@ class ForgeActivities:
         result = await self._forge.revert(task, merge.commit, message)
         if result.outcome is RevertOutcome.CONFLICT and not order.is_drill:
             result = await self._hand_to_people(task, merge, message, result)
-        if order.signed is not None and result.outcome in {RevertOutcome.REFUSED, RevertOutcome.CONFLICT}:
-            conflict = result if result.outcome is RevertOutcome.CONFLICT else None
-            used = UsedDecision(signature=order.signed.signature, why=result.detail, revert=conflict)
+        result = result.model_copy(update={"seconds": round(max(0.0, time.time() - order.requested_at), 3)})
+        if order.signed is not None and not result.outcome.is_back:
+            waits = result if result.outcome is not RevertOutcome.REFUSED else None
+            used = UsedDecision(signature=order.signed.signature, why=result.detail, revert=waits)
             await self._attested.add_used(task.id, used)
         return result
 
