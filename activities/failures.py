@@ -12,7 +12,7 @@ from activities.decisions.halts import Halted
 from activities.decisions.refused import ActionRefused
 from activities.egress.credentials import KeyNotSet
 from activities.environment.checkout import SetupFailed
-from activities.forge.github.failed import GitHubRefused, GitHubUnavailable, NotConfigured
+from activities.forge.github.failed import GitHubUnavailable
 from activities.host.placements import StalePlacement
 from activities.host.room import DiskFull
 from activities.policy.owners import PolicyFileBroken
@@ -29,7 +29,6 @@ FINAL = (
     ActionRefused,
     ArchiveError,
     DiskFull,
-    GitHubRefused,
     Halted,
     KeyNotSet,
     PolicyRefusal,
@@ -54,7 +53,7 @@ def step(function: Callable[Arguments, Awaitable[Result]]) -> Callable[Arguments
         except GitHubUnavailable as error:
             after = timedelta(seconds=error.after_seconds) if error.after_seconds is not None else None
             raise ApplicationError(str(error), type=type(error).__name__, next_retry_delay=after) from None
-        except (PolicyFileBroken, NotConfigured) as error:
+        except PolicyFileBroken as error:
             raise ApplicationError(str(error), type=type(error).__name__, next_retry_delay=_UNTIL_MENDED) from error
 
     return translated

@@ -1,5 +1,6 @@
 """Which GitHub repositories are on, and as whom they are worked in: the `[github]` table of journeyman.toml."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -8,7 +9,13 @@ from pydantic import Field, model_validator
 
 from activities.policy.agent_tables import KeySource
 from activities.policy.document import Document
+from workflows.models.policy import PolicyRefusal
+from workflows.models.task import GITHUB_SHORT, Repository
 
+FORGE = "github"
+"""Name of this forge in tasks."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 _ADDRESS = r"^https?://[^/?#@\s]+(/[^?#@\s]*[^/?#@\s])?$"
 
 
@@ -45,3 +52,29 @@ class GitHubTable(Document):
         if self.api:
             return self.api
         return "https://api.github.com" if self.web == "https://github.com" else f"{self.web}/api/v3"
+
+
+def github_repository(table: GitHubTable | None, asked: str) -> Repository | None:
+    """The repository that somebody typed, by `github:OWNER/NAME` or its address; None if it is not on this GitHub.
+
+    In lower case, since GitHub makes no difference: one repository has one address, whatever is halted or trusted.
+    Raises PolicyRefusal.
+    """
+    if asked.startswith(GITHUB_SHORT):
+        if table is None:
+            raise PolicyRefusal("no GitHub is configured: write [github] into journeyman.toml")
+        name = asked.removeprefix(GITHUB_SHORT)
+    elif table is not None and asked.lower().startswith(f"{table.web.lower()}/"):
+        name = asked[len(table.web) + 1 :].removesuffix("/").removesuffix(".git")
+    else:
+        return None
+    if not _NAME.fullmatch(name) or name.endswith((".git", "/.", "/..")):
+        raise PolicyRefusal(f"{asked!r} names no repository on GitHub: give github:OWNER/NAME or its address")
+    name = name.lower()
+    return Repository(url=f"{table.web}/{name}", name=name, forge=FORGE)
+
+
+def address(table: GitHubTable | None, asked: str) -> str:
+    """The same as an address; what is not on this GitHub stays as it is. Raises PolicyRefusal."""
+    found = github_repository(table, asked)
+    return found.url if found is not None else asked

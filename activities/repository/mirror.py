@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 
 from activities.last_use import forget_use, last_used, mark_used
@@ -24,7 +24,10 @@ PROPOSED = "refs/journeyman/proposed"
 _MOST_BRANCHES_NAMED = 8
 
 
-def _none(_: str) -> Mapping[str, str]:
+Credentials = Callable[[str], Awaitable[Mapping[str, str]]]
+
+
+async def _none(_: str) -> Mapping[str, str]:
     return {}
 
 
@@ -45,7 +48,7 @@ class Mirror:
 class Mirrors:
     """All repositories on this host."""
 
-    def __init__(self, directory: Path, git: Git, credentials: Callable[[str], Mapping[str, str]] = _none) -> None:
+    def __init__(self, directory: Path, git: Git, credentials: Credentials = _none) -> None:
         """`credentials`: variables by which git may read an address; asked for each time."""
         self._credentials = credentials
         directory.mkdir(parents=True, exist_ok=True, mode=0o711)
@@ -131,7 +134,7 @@ class Mirrors:
             listed = await self._git.run(
                 *("ls-remote", "--symref", *reader, "--", url, "HEAD", "refs/heads/*"),
                 purpose="reading the repository",
-                environment=await self._variables(url),
+                environment=await self._credentials(url),
             )
         except GitError as error:
             raise _explained(url, error) from error
@@ -233,14 +236,8 @@ class Mirrors:
             *("--", mirror.url, "+refs/heads/*:refs/heads/*", f"^{TASK_BRANCHES}*"),
             purpose=f"fetching {mirror.url}",
             git_dir=mirror.path,
-            environment=await self._variables(mirror.url),
+            environment=await self._credentials(mirror.url),
         )
-
-    async def _variables(self, url: str) -> Mapping[str, str]:
-        """A token may have to be asked for first, which only a repository elsewhere needs."""
-        if "://" not in url:
-            return {}
-        return await asyncio.to_thread(self._credentials, url)
 
 
 def _no_branch(url: str, wanted: str, branches: list[str]) -> RepositoryRefused:

@@ -31,20 +31,27 @@ def github(place: Path) -> Iterator[GitHub]:
 @pytest.fixture(scope="module")
 def app(github: GitHub) -> InstalledApp:
     github.repository(SHOP, FILES)
-    return github.install("journeyman", account="acme")
+    # Those that docs/how-to/github.md names, and no more.
+    permissions = {"contents": "write", "pull_requests": "write", "metadata": "read"}
+    return github.install("journeyman", account="acme", permissions=permissions)
 
 
 @pytest_asyncio.fixture(scope="module")
 async def here(place: Path, github: GitHub, app: InstalledApp) -> AsyncIterator[Installation]:
     key = place / "app.pem"
     key.write_text(app.private_key)
-    table = f'github = {{ web = "{github.web}", api = "{github.api}", app_id = {app.app.id}, private_key = "{key}" }}'
+    whose = f'app_id = {app.app.id}, private_key = "{key}"'
+    table = f'github = {{ web = "{github.web}", api = "{github.api}", {whose}, merge_method = "squash" }}'
     async with installed(place, configuration=table) as one:
         yield one
 
 
 def calc(github: GitHub, name: str) -> str:
     return git(github.repositories[name].git.path, "show", "main:calc.py")
+
+
+def parents(github: GitHub, name: str) -> list[str]:
+    return git(github.repositories[name].git.path, "log", "-1", "--format=%P", "main").split()
 
 
 async def proposed(here: Installation, name: str, agent: str = "mender") -> tuple[str, TaskView]:
@@ -71,6 +78,7 @@ async def test_a_task_lands_on_github_and_is_taken_back(here: Installation, gith
     assert view.status.pull_request.url == f"{github.web}/{SHOP}/pull/{view.status.pull_request.number}"
     repository = github.repositories[SHOP]
     assert "return a + b" in calc(github, SHOP)
+    assert len(parents(github, SHOP)) == 1
     body = github.pull(SHOP, view.status.pull_request.number).body
     assert body is not None
     assert "## The agent's reasoning" in body
@@ -113,11 +121,16 @@ async def test_what_protection_misses_is_told_and_it_lands_once_it_is_there(here
 
 
 @pytest.mark.parametrize(
-    "operation",
-    ["POST /repos/{owner}/{repo}/pulls", "PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge", "git-receive-pack"],
+    ("name", "operation"),
+    [
+        ("acme/lost-proposal", "POST /repos/{owner}/{repo}/pulls"),
+        ("acme/lost-merge", "PUT /repos/{owner}/{repo}/pulls/{pull_number}/merge"),
+        ("acme/lost-push", "git-receive-pack"),
+    ],
 )
-async def test_an_answer_that_is_lost_does_nothing_twice(here: Installation, github: GitHub, operation: str) -> None:
-    name = f"acme/lost-{abs(hash(operation)) % 1000}"
+async def test_an_answer_that_is_lost_does_nothing_twice(
+    here: Installation, github: GitHub, name: str, operation: str
+) -> None:
     github.repository(name, FILES)
     github.fault(Trouble.LOST_ANSWER, operation)
     _, view = await merged(here, name)
@@ -130,3 +143,34 @@ async def test_a_repository_that_the_app_does_not_have_is_refused_in_words(here:
     asked = await typed(here.settings.state, "run", "mend add()", "--repo", "github:other/thing", "--agent", "mender")
     assert asked.code == 2
     assert "is the App installed there?" in asked.error
+
+
+async def test_a_repository_that_allows_another_method_only_is_merged_by_that(
+    here: Installation, github: GitHub
+) -> None:
+    github.repository("acme/merges", FILES).methods = {"merge"}
+    _, view = await merged(here, "acme/merges")
+    assert view.status.outcome is Outcome.MERGED, view.status.message
+    assert len(parents(github, "acme/merges")) == 2
+
+
+async def test_a_repository_is_halted_and_trusted_however_its_name_is_typed(here: Installation, github: GitHub) -> None:
+    github.repository("acme/halted", FILES)
+    for typed_as in ("github:Acme/Halted", f"{github.web}/acme/HALTED.git"):
+        halted = await typed(here.settings.state, "halt", "--repo", typed_as, "-m", "stop", "--as", "ada")
+        assert halted.code == 0, halted.error
+        refused = await typed(here.settings.state, "run", "mend add()", "--repo", "github:acme/halted")
+        assert refused.code == 1 and f"halted (repository {github.web}/acme/halted)" in refused.error
+        assert (await typed(here.settings.state, "resume", "--repo", typed_as, "--as", "ada")).code == 0
+        assert (await typed(here.settings.state, "trust", "--repo", typed_as)).code == 0
+
+
+async def test_a_task_is_shown_while_github_is_away(here: Installation, github: GitHub) -> None:
+    github.repository("acme/away", FILES)
+    task, _ = await merged(here, "acme/away")
+    github.fault(Trouble.BAD_GATEWAY, "git-upload-pack", times=None)
+    try:
+        shown = await typed(here.settings.state, "show", task)
+    finally:
+        github.faults.coming.clear()
+    assert shown.code == 0, shown.error

@@ -13,7 +13,7 @@ from activities.archive.objects import ArchiveError
 from activities.decisions.halts import HaltsUnreadable
 from activities.policy.owners import PolicyFileBroken
 from workers.cli.client import CommandFailed, GatewayClient, NoAnswer
-from workers.cli.options import As, Flag, Json, gateway
+from workers.cli.options import As, Flag, Json, address_of, gateway
 from workers.cli.printing import out, plain, print_json, tell
 from workers.gateway.halting import Halting
 from workers.gateway.messages import HaltLine, NewHalt
@@ -26,7 +26,7 @@ from workflows.models.policy import PolicyRefusal
 
 Answer = TypeVar("Answer")
 
-Repo = Annotated[str, Parameter(help="Path of a git repository: its tasks, on every host.")]
+Repo = Annotated[str, Parameter(help="Path or address of a git repository: its tasks, on every host.")]
 Team = Annotated[str, Parameter(help="A team, as team.toml names it: the tasks of all its repositories.")]
 All = Annotated[bool, Parameter(name="--all", negative="", help="The tasks of the whole installation.")]
 Why = Annotated[str, Parameter(name=["--message", "-m"], help="Why; whoever finds their work stopped reads it.")]
@@ -118,10 +118,10 @@ def _scope(command: str, repo: str, team: str, all_: bool) -> HaltScope:
             code=2,
         )
     if repo:
-        path = Path(repo).expanduser().resolve()
-        if command == "halt" and not path.is_dir():
-            raise CommandFailed(f"there is no directory {path}; give the path of the repository", code=2)
-        return HaltScope(reach=Reach.REPOSITORY, name=str(path))
+        name = address_of(repo)
+        if command == "halt" and name.startswith("/") and not Path(name).is_dir():
+            raise CommandFailed(f"there is no directory {name}; give the path of the repository", code=2)
+        return HaltScope(reach=Reach.REPOSITORY, name=name)
     return HaltScope(reach=Reach.TEAM, name=team) if team else HaltScope(reach=Reach.ALL)
 
 
@@ -166,15 +166,15 @@ def _tell_covered(client: GatewayClient, line: HaltLine) -> None:
     """How much of what is open the halt is about: a name that was mistyped stops nothing."""
     try:
         are_open = [task.task_id for task in client.tasks() if task.outcome is None][:_MOST_LOOKED_AT]
-        halted = [client.view(task).halted for task in are_open]
+        statuses = [client.view(task).status for task in are_open]
     except CommandFailed as unknown:
         tell(f"it is on record; which tasks stand still by it is not known: {unknown}")
         return
-    covered = sum(line.reason in why and line.scope.told in why for why in halted)
-    if covered or not halted:
-        out().print(f"{plural(covered, 'open task')} of {len(halted)} {'stands' if covered == 1 else 'stand'} still")
+    covered = sum(line.scope.covers(status.work) for status in statuses)
+    if covered or not statuses:
+        out().print(f"{plural(covered, 'open task')} of {len(statuses)} {'stands' if covered == 1 else 'stand'} still")
     else:
-        tell(f"none of {plural(len(halted), 'open task')} is of {line.scope.told}: is that what was meant?")
+        tell(f"none of {plural(len(statuses), 'open task')} is of {line.scope.told}: is that what was meant?")
 
 
 def _tell_here(here: tuple[str, ...] | None) -> None:

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from workers.cli.client import LONGEST_ANSWER, GatewayClient
 from workers.settings import load_settings
+from workflows.models.task import GITHUB_SHORT
 
 TaskId = Annotated[str, Parameter(help="The task's id, or the beginning of it.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document instead of text.")]
@@ -32,5 +33,5 @@ def gateway(acting_as: str = "", *, seconds: float = LONGEST_ANSWER) -> GatewayC
 
 def address_of(repo: str) -> str:
     """A repository as the gateway knows it: its full path, or its address as it is."""
-    named = "://" in repo or repo.startswith("github:")
+    named = "://" in repo or repo.startswith(GITHUB_SHORT)
     return repo if named else str(Path(repo).expanduser().resolve())

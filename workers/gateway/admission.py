@@ -11,14 +11,13 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities.archive.contract import IntentIndex, TaskChains
 from activities.decisions.admissions import ADMISSION
 from activities.decisions.signing import DecisionSigner, SignedAdmission
-from activities.forge.github.access import GitHubAccess
-from activities.forge.github.failed import NotConfigured
 from activities.gate.specification import question
 from activities.host.room import DiskFull, Room
 from activities.policy.agents import choose_agent
 from activities.policy.budgets import answer_seconds
 from activities.policy.combine import task_type_table
 from activities.policy.documents import TeamPolicy
+from activities.policy.github_table import github_repository
 from activities.policy.owners import OwnersFiles
 from activities.policy.reading import TEAM_FILE, read_team
 from activities.redaction.redactor import Redactor
@@ -55,7 +54,6 @@ class Admission:
         host_silence_seconds: float,
         room: Room,
         halting: Halting,
-        github: GitHubAccess,
     ) -> None:
         self._temporal = temporal
         self._intents = intents
@@ -67,7 +65,6 @@ class Admission:
         self._host_silence_seconds = host_silence_seconds
         self._room = room
         self._halting = halting
-        self._github = github
 
     async def admit(self, asked: NewTask, requester: Person, request: Asked) -> Admitted:
         """Start the intent's workflow once, however often it is asked for.
@@ -182,10 +179,10 @@ class Admission:
 
     def _repository(self, asked: str) -> Repository:
         try:
-            if (named := self._github.named(asked)) is not None:
+            if (named := github_repository(self._owners.platform().github, asked)) is not None:
                 return named
-        except NotConfigured as missing:
-            raise Invalid(str(missing)) from missing
+        except PolicyRefusal as refused:
+            raise Invalid(str(refused)) from refused
         if "://" in asked or asked.startswith("-"):
             raise Invalid(f"no forge is configured for {asked!r}; give the path of a git repository on this machine")
         path = Path(asked).expanduser()

@@ -1,6 +1,7 @@
 """The gateway's HTTP interface: thin, one function for each address; what it means is in the modules beside it."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -13,7 +14,7 @@ from activities.decisions.host_answers import HostAnswer
 from activities.decisions.refused import ActionRefused
 from activities.decisions.trust import Trust
 from activities.egress.contract import EgressRecord
-from activities.forge.github.failed import GitHubRefused, GitHubUnavailable, NotConfigured
+from activities.forge.github.failed import GitHubRefused, GitHubUnavailable
 from activities.policy.owners import OwnersFiles, PolicyFileBroken
 from activities.policy.people import accounts
 from workers.gateway.admission import Admission
@@ -49,10 +50,14 @@ from workflows.models.decision import DecisionReceipt
 from workflows.models.drill import DrillResult
 from workflows.models.evidence import Evidence
 from workflows.models.person import Person
+from workflows.models.policy import PolicyRefusal
 from workflows.models.pull_request import RevertResult
 from workflows.models.trace import Span
 
 Identify = Callable[[Request], Person]
+Address = Callable[[str], str]
+"""The address that tasks have of a repository that somebody typed. Raises PolicyRefusal."""
+About = TypeVar("About", ChangeTrust, ForgetHost, NewObservation, Where)
 
 
 def identify_by_socket(owners: OwnersFiles) -> Identify:
@@ -86,6 +91,7 @@ def gateway_app(
     traces: RequestTraces,
     halting: Halting,
     identify: Identify,
+    address: Address,
 ) -> FastAPI:
     """Build the application."""
     app = FastAPI(title="Journeyman gateway", docs_url=None, redoc_url=None)
@@ -163,7 +169,7 @@ def gateway_app(
 
     @app.post("/merged")
     async def merged(where: Where) -> list[MergedLine]:
-        return await incidents.merged(where)
+        return await incidents.merged(_at(where, address))
 
     @app.post("/drills")
     async def drill(who: Person = person) -> DrillResult:
@@ -175,11 +181,11 @@ def gateway_app(
 
     @app.get("/hosts")
     async def hosts(repository: str) -> list[HostAnswer]:
-        return await deciding.hosts(repository)
+        return await deciding.hosts(address(repository))
 
     @app.post("/hosts/forget")
     async def forget_host(asked: ForgetHost, who: Person = person) -> None:
-        await deciding.forget_host(asked, who)
+        await deciding.forget_host(_at(asked, address), who)
 
     @app.get("/halts")
     async def halts() -> list[HaltLine]:
@@ -195,18 +201,23 @@ def gateway_app(
 
     @app.get("/trust")
     async def trust(repository: str) -> list[Trust]:
-        return await trusting.of(repository)
+        return await trusting.of(address(repository))
 
     @app.post("/trust")
     async def change_trust(asked: ChangeTrust, who: Person = person) -> Trust:
-        return await trusting.change(asked, who)
+        return await trusting.change(_at(asked, address), who)
 
     @app.post("/observations")
     async def observe(asked: NewObservation, who: Person = person) -> Observed:
-        return Observed(watches=await observing.take(asked, who))
+        return Observed(watches=await observing.take(_at(asked, address), who))
 
     _answer_errors(app)
     return app
+
+
+def _at(asked: About, address: Address) -> About:
+    """With the address that the repository has, however it was typed."""
+    return asked.model_copy(update={"repository": address(asked.repository)})
 
 
 def _part(part: OutputPart) -> Response:
@@ -225,9 +236,12 @@ def _answer_errors(app: FastAPI) -> None:
     async def not_on_record(_: Request, error: ActionRefused) -> JSONResponse:
         return _say(Refused.status, str(error))
 
+    @app.exception_handler(PolicyRefusal)
+    async def not_named(_: Request, error: PolicyRefusal) -> JSONResponse:
+        return _say(422, str(error))
+
     @app.exception_handler(GitHubRefused)
-    @app.exception_handler(NotConfigured)
-    async def github_refuses(_: Request, error: Exception) -> JSONResponse:
+    async def github_refuses(_: Request, error: GitHubRefused) -> JSONResponse:
         return _say(422, str(error))
 
     @app.exception_handler(GitHubUnavailable)

@@ -7,6 +7,7 @@ from activities.agents.current import CurrentAdapters
 from activities.archive.ended import ForgottenTasks
 from activities.decisions.signing import DecisionSigner
 from activities.forge.revert_preview import RevertPreviews
+from activities.policy.github_table import address
 from workers.gateway.admission import Admission
 from workers.gateway.app import gateway_app, identify_by_socket
 from workers.gateway.deciding import Deciding
@@ -18,6 +19,7 @@ from workers.gateway.outputs import Outputs
 from workers.gateway.reading import Reading
 from workers.gateway.tracing import RequestTraces
 from workers.gateway.trusting import Trusting
+from workers.parts.drills import read_drills
 from workers.parts.halts import kept_halts
 from workers.parts.shared import SharedParts
 
@@ -68,7 +70,6 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
         parts.settings.host_silence_seconds,
         parts.room,
         halting,
-        parts.github,
     )
     deciding = Deciding(
         client, signer, reading, parts.admissions, parts.attested, parts.withdrawals, parts.host_answers
@@ -82,10 +83,11 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
         trusting,
         observing,
         incidents,
-        Drilling(client, parts.drills, parts.owners),
+        Drilling(client, read_drills(parts.settings, parts.objects), parts.owners),
         reading,
         outputs,
         traces,
         halting,
         identify_by_socket(parts.owners),
+        lambda asked: address(parts.owners.platform().github, asked),
     )

@@ -3,12 +3,14 @@
 from datetime import UTC, datetime
 
 from activities.decisions.halts import HaltRecord, HaltsUnreadable, covering
+from activities.policy.github_table import address
 from activities.policy.owners import OwnersFiles
 from activities.redaction.redactor import Redactor
 from workers.gateway.messages import HaltLine, NewHalt
 from workers.gateway.refusals import Forbidden, Invalid, Locked, Refused, Unavailable
-from workflows.models.halt import HaltAction, HaltEntry, Work, standing
+from workflows.models.halt import HaltAction, HaltEntry, Reach, Work, standing
 from workflows.models.person import Person
+from workflows.models.policy import PolicyRefusal
 from workflows.models.status import TaskStatus
 
 _REDACTOR = Redactor()
@@ -24,6 +26,7 @@ class Halting:
     async def halt(self, asked: NewHalt, person: Person) -> HaltLine:
         """Stop work. Asked again under the same id, it stays one halt."""
         self._refuse_others(person)
+        asked = self._addressed(asked)
         if not asked.reason.strip():
             raise Invalid("say why: -m TEXT; whoever finds their work stopped reads it")
         await self._add(self._entry(HaltAction.HALT, asked, person))
@@ -35,6 +38,7 @@ class Halting:
     async def resume(self, asked: NewHalt, person: Person) -> list[HaltLine]:
         """Let go on what stands halted of exactly this scope. Returns the halts that are lifted."""
         self._refuse_others(person)
+        asked = self._addressed(asked)
         halts = standing(await self._entries())
         lifted = tuple(halt.id for halt in halts if halt.scope == asked.scope)
         if not lifted:
@@ -63,9 +67,7 @@ class Halting:
         if status.outcome is not None:
             return ""
         try:
-            return await self.why_not(
-                Work(repository=status.task.repository.url, team=status.team or status.task.repository.name)
-            )
+            return await self.why_not(status.work)
         except Unavailable as unknown:
             return str(unknown)
 
@@ -91,6 +93,16 @@ class Halting:
         if may is not None and person.id not in may:
             names = ", ".join(sorted(may)[:5])
             raise Forbidden(f"refused: `halt` in security.toml does not name {person.id}; ask one of {names}")
+
+    def _addressed(self, asked: NewHalt) -> NewHalt:
+        """With the address that tasks of that repository have."""
+        if asked.scope.reach is not Reach.REPOSITORY:
+            return asked
+        try:
+            name = address(self._owners.platform().github, asked.scope.name)
+        except PolicyRefusal as refused:
+            raise Invalid(str(refused)) from refused
+        return asked.model_copy(update={"scope": asked.scope.model_copy(update={"name": name})})
 
     def _entry(self, action: HaltAction, asked: NewHalt, person: Person, lifts: tuple[str, ...] = ()) -> HaltEntry:
         return HaltEntry(

@@ -2,6 +2,8 @@
 
 import logging
 from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -67,7 +69,9 @@ class Observing:
 
     async def _wake(self, repository: str) -> int:
         """A watch that is not told finds out by itself, a little later."""
-        name = repository.rstrip("/").rpartition("/")[2].removesuffix(".git").replace("'", "")
+        local = repository.startswith("/")
+        name = (Path(repository).name.removesuffix(".git") if local else urlsplit(repository).path).strip("/")
+        name = name.replace("'", "")
         query = f"WorkflowType = 'MergeWatch' AND ExecutionStatus = 'Running' AND {REPOSITORY.name} = '{name}'"
         woken = 0
         async for execution in self._temporal.list_workflows(query, limit=_MOST_WATCHES):

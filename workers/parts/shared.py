@@ -34,7 +34,6 @@ from activities.decisions.trust import TrustRecords
 from activities.decisions.withdrawals import Withdrawals
 from activities.forge.by_repository import ForgeByRepository
 from activities.forge.contract import Forge
-from activities.forge.github.access import FORGE as GITHUB
 from activities.forge.github.access import GitHubAccess
 from activities.forge.github.forge import GitHubForge
 from activities.forge.local import FORGE as LOCAL
@@ -44,6 +43,7 @@ from activities.gate.watching import BaseWatch
 from activities.host.layout import HostLayout
 from activities.host.room import Room
 from activities.policy.current import CurrentPolicy
+from activities.policy.github_table import FORGE as GITHUB
 from activities.policy.owner_signature import OWNER, OwnersSignatures
 from activities.policy.owners import OwnersFiles
 from activities.policy.reading import read_platform, read_security
@@ -149,13 +149,8 @@ class SharedParts:
         """Whether base has turned red by a merge."""
         return BaseWatch(self.git, self.mirrors, self.observations, self.admissions, self.attested)
 
-    @property
-    def drills(self) -> Drills:
-        """What came of drills, to be read."""
-        return Drills(Chains(self.objects, DRILLS, self.gateways), self.workers)
-
     def drilling(self) -> Drills:
-        """The same, to be added to with the worker's key."""
+        """What came of drills, to be added to with the worker's key."""
         return Drills(Chains(self.objects, DRILLS, self.gateways), self.workers, self._worker_key())
 
     @property

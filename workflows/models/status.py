@@ -8,6 +8,7 @@ from workflows.models.decision import SignedDecision
 from workflows.models.drill import DRILL
 from workflows.models.evidence import Evaluation
 from workflows.models.gate import Risk, Verdict
+from workflows.models.halt import Work
 from workflows.models.patch import Conflict, Patch
 from workflows.models.pull_request import PullRequest
 from workflows.models.question import Question
@@ -128,6 +129,11 @@ class TaskStatus(Model):
     spans: tuple[StageSpan, ...] = ()
     outcome: Outcome | None = None
     merge_commit: str = ""
+
+    @property
+    def work(self) -> Work:
+        """Whose it is, as far as halts ask."""
+        return Work(repository=self.task.repository.url, team=self.team or self.task.repository.name)
 
 
 class RevertRequest(Model):

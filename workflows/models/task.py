@@ -7,6 +7,8 @@ from workflows.models.intent import Intent
 from workflows.models.person import Person
 
 MAX_GOAL_CHARS = 20_000
+GITHUB_SHORT = "github:"
+"""Begins the name of a repository on GitHub, where somebody types no address."""
 
 
 class Repository(Model):

@@ -6,13 +6,14 @@ no file, and no sandbox.
 
 import asyncio
 import base64
-import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import github
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from github.Auth import AppAuth, AppInstallationAuth, Auth, Token
 from github.Repository import Repository as GitHubRepository
 
@@ -20,14 +21,9 @@ from activities.egress.credentials import CredentialError, read_key
 from activities.forge.github.errors import translated
 from activities.forge.github.failed import GitHubRefused, NotConfigured
 from activities.policy.github_table import GitHubTable
-from workflows.models.task import Repository
 
-FORGE = "github"
-"""Name of this forge in tasks."""
 _SECONDS = 20
 """For one request; whether to try again is Temporal's matter."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
-_SHORT = "github:"
 
 
 @dataclass
@@ -47,35 +43,26 @@ class GitHubAccess:
         self._installed: _Installed | None = None
         self._lock = threading.Lock()
 
-    def named(self, asked: str) -> Repository | None:
-        """The repository of an address that somebody typed, if it is one on this GitHub. Raises NotConfigured."""
+    @property
+    def merge_method(self) -> str:
+        """How the platform's owner wants pull requests to be merged."""
         table = self._table()
-        if asked.startswith(_SHORT):
-            if table is None:
-                raise NotConfigured("no GitHub is configured: write [github] into journeyman.toml")
-            name = asked.removeprefix(_SHORT)
-        elif table is not None and asked.startswith(f"{table.web}/"):
-            name = asked.removeprefix(f"{table.web}/").removesuffix("/").removesuffix(".git")
-        else:
-            return None
-        if not _NAME.fullmatch(name) or name.endswith((".git", "/.", "/..")):
-            raise NotConfigured(f"{asked!r} names no repository on GitHub: give github:OWNER/NAME or its address")
-        return Repository(url=f"{table.web}/{name}", name=name, forge=FORGE)
+        return table.merge_method if table is not None else "merge"
 
     async def repository(self, url: str) -> GitHubRepository:
         """A client of one repository. Raises GitHubRefused, GitHubUnavailable or NotConfigured."""
         return await asyncio.to_thread(self._repository, url)
 
-    def git_environment(self, url: str) -> Mapping[str, str]:
+    async def git_environment(self, url: str) -> Mapping[str, str]:
         """Variables by which git may read and write a repository of this GitHub; none for any other address.
 
-        They hold for that address alone, so that a redirect elsewhere takes no credential along.
+        They hold for that address alone, so that a redirect elsewhere takes no credential along. A token may have to be
+        asked for first.
         """
         table = self._table()
         if table is None or not url.startswith(f"{table.web}/"):
             return {}
-        with translated(f"getting a token for {url}"):
-            token = self._token(url)
+        token = await asyncio.to_thread(self._token, url)
         basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
         return {
             # Away from https only what the platform's file names as this GitHub.
@@ -86,19 +73,19 @@ class GitHubAccess:
         }
 
     def _repository(self, url: str) -> GitHubRepository:
+        client, name = self._client(url)
         with translated(f"opening {url}"):
-            return self._client(url).get_repo(self._name(url))
+            return client.get_repo(name)
 
     def _token(self, url: str) -> str:
-        auth = self._client(url).requester.auth
+        client, _ = self._client(url)
+        auth = client.requester.auth
         assert auth is not None, "every client is made with a credential"
-        return auth.token
+        with translated(f"getting a token for {url}"):
+            return auth.token
 
-    def _name(self, url: str) -> str:
-        return urlsplit(url).path.strip("/") if (table := self._table()) is None else url.removeprefix(f"{table.web}/")
-
-    def _client(self, url: str) -> github.Github:
-        """One that is kept, with its token, for as long as the configuration stays."""
+    def _client(self, url: str) -> tuple[github.Github, str]:
+        """One that is kept, with its token, for as long as the configuration stays; and the repository's name."""
         table = self._table()
         if table is None:
             raise NotConfigured("[github] is gone from journeyman.toml, and this repository is on GitHub")
@@ -107,20 +94,30 @@ class GitHubAccess:
             if self._installed is None or (self._installed.table, self._installed.key) != (table, key):
                 self._installed = _Installed(table, key)
             clients = self._installed.clients
+        name = url.removeprefix(f"{table.web}/")
         if url not in clients:
-            clients[url] = _connect(table, key, self._name(url))
-        return clients[url]
+            with translated(f"finding the App's installation for {name}"):
+                clients[url] = _connect(table, key, name)
+        return clients[url], name
 
 
 def _secret(table: GitHubTable) -> str:
     try:
         if table.private_key is not None:
-            return table.private_key.read_text()
+            key = table.private_key.read_text()
+            load_pem_private_key(key.encode(), password=None)
+            return key
         assert table.token is not None, "the table has one of the two"
         return read_key("GitHub", table.token)
-    except (OSError, UnicodeDecodeError, CredentialError) as error:
-        reason = error if isinstance(error, CredentialError) else f"{table.private_key} can't be read: {error}"
-        raise NotConfigured(f"GitHub can't be reached: {reason}") from None
+    except CredentialError as error:
+        raise NotConfigured(f"GitHub can't be asked: {error}") from None
+    except OSError as error:
+        raise NotConfigured(f"GitHub can't be asked: {table.private_key} can't be read: {error.strerror}") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        # What is wrong in it is not repeated.
+        raise NotConfigured(
+            f"GitHub can't be asked: {table.private_key} holds no private key as GitHub gives it (PEM, no password)"
+        ) from None
 
 
 def _connect(table: GitHubTable, key: str, name: str) -> github.Github:

@@ -25,7 +25,6 @@ from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest
 from workflows.models.task import Task
 
 _MOST_TRIES = 5
-_METHODS = ("merge", "squash", "rebase")
 _NOT_FOUND, _UNPROCESSABLE = 404, 422
 
 
@@ -49,7 +48,7 @@ class GitHubForge:
             stdin=pack_of(bundle),
         )
         await self._remote.push(mirror, patch.head, task.branch, expected=None)
-        return as_model(await pulls.ensure(branch=task.branch, base=task.base, title=title, body=body))
+        return as_model(await pulls.ensure(branch=task.branch, head=patch.head, base=task.base, title=title, body=body))
 
     async def merge(self, task: Task, pull_request: PullRequest, patch: Patch, message: str) -> MergeResult:
         """See contract. GitHub pins the head; that base is the one that was judged is looked at just before.
@@ -71,7 +70,7 @@ class GitHubForge:
         if tip != patch.base_commit:
             return MergeResult(outcome=MergeOutcome.BASE_MOVED, base_commit=tip)
         try:
-            await asyncio.to_thread(self._merge, repository, pull, patch, message)
+            await asyncio.to_thread(self._merge, repository, pull, patch.head, message)
         except GitHubRefused as refused:
             # That base moved, protection tells in other words, such as that checks are expected.
             now = await self._mirrors.resolve(await self._mirrors.refresh(task.repository.url), task.base)
@@ -130,30 +129,38 @@ class GitHubForge:
             return None
         pulls, branch = GitHubPulls(await self._access.repository(task.repository.url)), revert_branch(task.id)
         adopted = await pulls.of_branch(branch)
-        if adopted is None or adopted.state != "open":
+        if adopted is not None and adopted.state == "open":
+            head = adopted.head.sha
+        else:
             tree, _ = await place.undo(merge_commit, tip)
-            commit = await place.commit(tree, (tip,), await place.with_trailer(message, REVERTS, merge_commit))
-            await self._remote.push(mirror, commit, branch, expected=None)
-        return as_model(await pulls.ensure(branch=branch, base=task.base, title=title, body=body))
+            head = await place.commit(tree, (tip,), await place.with_trailer(message, REVERTS, merge_commit))
+            await self._remote.push(mirror, head, branch, expected=None)
+        return as_model(await pulls.ensure(branch=branch, head=head, base=task.base, title=title, body=body))
 
     async def _revert_by_pull(self, task: Task, mirror: Mirror, commit: str, protected: str) -> RevertResult:
         """Base takes no push: the revert as a pull request, and merged, if that is enough for GitHub."""
         branch = revert_branch(task.id)
         await self._remote.push(mirror, commit, branch, expected=None)
-        message = await self._git.run("log", "-1", "--format=%B", commit, purpose="reading it", git_dir=mirror.vault)
-        title, _, body = message.decode(errors="replace").partition("\n")
+        told = await self._git.run("log", "-1", "--format=%B", commit, purpose="reading it", git_dir=mirror.vault)
+        message = told.decode(errors="replace")
+        title, _, body = message.partition("\n")
         repository = await self._access.repository(task.repository.url)
         pulls = GitHubPulls(repository)
-        pull = await pulls.ensure(branch=branch, base=task.base, title=title, body=body.strip())
+        pull = await pulls.ensure(branch=branch, head=commit, base=task.base, title=title, body=body.strip())
         try:
-            merged = await asyncio.to_thread(_merge_pull, repository, pull, commit, message.decode(errors="replace"))
+            merged = await asyncio.to_thread(self._merge, repository, pull, commit, message)
         except GitHubRefused as refused:
             detail = f"base is protected, so it waits for a person as a pull request: {refused}; {protected}"
             return RevertResult(outcome=RevertOutcome.PROPOSED, detail=detail, pull_request=pull.html_url)
         return RevertResult(outcome=RevertOutcome.REVERTED, commit=merged, pull_request=pull.html_url)
 
-    def _merge(self, repository: GitHubRepository, pull: GitHubPull, patch: Patch, message: str) -> str:
-        return _merge_pull(repository, pull, patch.head, message)
+    def _merge(self, repository: GitHubRepository, pull: GitHubPull, head: str, message: str) -> str:
+        """The commit that a merge of exactly this head made. Raises GitHubRefused with what is missing."""
+        title, _, body = message.partition("\n")
+        with translated(f"merging pull request {pull.number}"):
+            method = _method(repository, self._access.merge_method)
+            status = pull.merge(commit_title=title, commit_message=body.strip(), merge_method=method, sha=head)
+        return status.sha
 
     async def _merged(self, task: Task, pull: GitHubPull, patch: Patch) -> MergeResult:
         """What there is on base, seen by git: GitHub's record alone does not say onto what it was merged."""
@@ -169,22 +176,14 @@ class GitHubForge:
         return MergeResult(outcome=MergeOutcome.MERGED, commit=commit, base_commit=commit, detail=detail)
 
 
-def _merge_pull(repository: GitHubRepository, pull: GitHubPull, head: str, message: str) -> str:
-    """The commit that a merge of exactly this head made. Raises GitHubRefused with what is missing."""
-    title, _, body = message.partition("\n")
-    with translated(f"merging pull request {pull.number}"):
-        status = pull.merge(commit_title=title, commit_message=body.strip(), merge_method=_method(repository), sha=head)
-    return status.sha
-
-
-def _method(repository: GitHubRepository) -> str:
+def _method(repository: GitHubRepository, wanted: str) -> str:
     allowed = {
         "merge": repository.allow_merge_commit,
         "squash": repository.allow_squash_merge,
         "rebase": repository.allow_rebase_merge,
     }
     # Who may not read the repository's settings is told nothing of them: then GitHub itself refuses.
-    return next((method for method in _METHODS if allowed[method]), "merge")
+    return next((method for method in (wanted, *allowed) if allowed[method]), wanted)
 
 
 def _close(repository: GitHubRepository, number: int, branch: str) -> None:

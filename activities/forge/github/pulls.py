@@ -36,9 +36,9 @@ class GitHubPulls:
         """By number."""
         return await self._do(f"reading pull request {number}", lambda: self._repository.get_pull(number))
 
-    async def ensure(self, *, branch: str, base: str, title: str, body: str) -> GitHubPull:
-        """The open one of a branch with this text: adopted and brought up to date, or made."""
-        return await self._do(f"proposing {branch}", lambda: self._ensure(branch, base, title, _fit(body)))
+    async def ensure(self, *, branch: str, head: str, base: str, title: str, body: str) -> GitHubPull:
+        """The open one of a branch with this text, adopted and brought up to date, or made; or merged at this head."""
+        return await self._do(f"proposing {branch}", lambda: self._ensure(branch, head, base, title, _fit(body)))
 
     def _of_branch(self, branch: str) -> GitHubPull | None:
         owner = self._repository.owner.login
@@ -49,10 +49,10 @@ class GitHubPulls:
                 return pull
         return None
 
-    def _ensure(self, branch: str, base: str, title: str, body: str) -> GitHubPull:
+    def _ensure(self, branch: str, head: str, base: str, title: str, body: str) -> GitHubPull:
         title = title[:_LONGEST_TITLE]
         pull = self._of_branch(branch)
-        if pull is not None and pull.merged:
+        if pull is not None and pull.merged and pull.head.sha == head:
             return pull
         if pull is None or pull.state != "open":
             try:

@@ -1,12 +1,12 @@
 """Pushing to a repository on GitHub from a mirror's vault, and what its refusals mean."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from activities.repository.git import Git, GitError
 from activities.repository.mirror import Mirror
 
-GitEnvironment = Callable[[str], Mapping[str, str]]
+GitEnvironment = Callable[[str], Awaitable[Mapping[str, str]]]
 """Variables by which git may reach an address."""
 _PROTECTED = re.compile(r"GH006|GH013|protected branch|rule violations|pre-receive hook declined", re.IGNORECASE)
 _MOVED = ("stale info", "fetch first", "non-fast-forward", "[rejected]")
@@ -36,7 +36,7 @@ class Remote:
                 *("push", "--porcelain", "--no-verify", *lease, "--", mirror.url, f"{force}{commit}:{reference}"),
                 purpose=f"pushing {branch}",
                 git_dir=mirror.vault,
-                environment=self._environment(mirror.url),
+                environment=await self._environment(mirror.url),
             )
         except GitError as error:
             if _PROTECTED.search(error.said):
