@@ -41,7 +41,7 @@ async def here(place: Path, github: GitHub, app: InstalledApp) -> AsyncIterator[
     key = place / "app.pem"
     key.write_text(app.private_key)
     whose = f'app_id = {app.app.id}, private_key = "{key}"'
-    table = f'github = {{ web = "{github.web}", api = "{github.api}", {whose}, merge_method = "squash" }}'
+    table = f'github = {{ web = "{github.web}", {whose}, merge_method = "squash" }}'
     async with installed(place, configuration=table) as one:
         yield one
 
