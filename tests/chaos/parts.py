@@ -1,6 +1,7 @@
 """Processes of the installation that are started here and started again when they die, as a service manager would."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -25,6 +26,8 @@ class Part:
         self._keeping: asyncio.Task[None] | None = None
         self._held_down_until = 0.0
         self._wanted = True
+        self._began = 0
+        """Where in its log the process that is up begins."""
 
     async def start(self) -> None:
         """Start it, and keep it up from now on."""
@@ -34,6 +37,7 @@ class Part:
     async def _spawn(self) -> None:
         bound = (sys.executable, "-I", "-S", bound_program.__file__, str(os.getpid()))
         with self._log.open("ab") as log:
+            self._began = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *bound,
                 *self._command,
@@ -61,6 +65,15 @@ class Part:
         """Its process, if it is up."""
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
+
+    async def says(self, words: bytes, seconds: float) -> bool:
+        """Whether the process that is up has said this, or does in so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while words not in self._log.read_bytes()[self._began :]:
+                    await asyncio.sleep(0.1)
+                return True
+        return False
 
     def send(self, number: signal.Signals) -> bool:
         """Send it a signal. False if it is not up."""

@@ -113,6 +113,9 @@ async def world(state: Path, repositories: int) -> AsyncIterator[World]:
             while not await here.answers():
                 await asyncio.sleep(0.2)
         yield here
+        # Who is ended in the middle of being started can't end what the worker before it had left running.
+        for worker in here.workers.values():
+            await worker.says(b" serves ", _UP_SECONDS)
     finally:
         for part in reversed(here.parts):
             with contextlib.suppress(ProcessLookupError):

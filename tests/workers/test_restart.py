@@ -71,7 +71,8 @@ class Machine:
         if self.worker is None:
             return
         family = psutil.Process(self.worker.pid).children(recursive=True) if self.worker.returncode is None else []
-        mine = f"/hosts/{self._environment.get('JOURNEYMAN_HOST', '')}/"
+        # Other tests' hosts have such names, too.
+        mine = f"{self._environment['JOURNEYMAN_STATE']}/hosts/{self._environment.get('JOURNEYMAN_HOST', '')}/"
         supervisors = [one for one in psutil.process_iter(["cmdline"]) if mine in " ".join(one.info["cmdline"] or [])]
         for process in (*supervisors, *family):
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -41,14 +41,15 @@ def worker(
     async def serve() -> None:
         shared = SharedParts.load(settings)
         host = HostParts.load(shared) if "host" in kinds else None
-        if host is not None:
-            with contextlib.suppress(HaltsUnreadable):
-                # Also where Temporal is down, and this ends at once for it.
-                await host.halts.look()
-        client = await connect_as_configured(settings, settings.metrics_address)
-        await check(client)
-        await shared.probe()
+        # A gateway of the worker before this one may still run: also who is ended before it serves leaves none.
         try:
+            if host is not None:
+                with contextlib.suppress(HaltsUnreadable):
+                    # Also where Temporal is down, and this ends at once for it.
+                    await host.halts.look()
+            client = await connect_as_configured(settings, settings.metrics_address)
+            await check(client)
+            await shared.probe()
             async with working(client, shared, host, kinds):
                 where = f"{client.service_client.config.target_host}, namespace {client.namespace}"
                 with asked_to_end() as asked:
