@@ -7,6 +7,7 @@ from typing import Protocol
 
 from temporalio import activity
 
+from workflows.models.delivery import DeliveryOrder, DeliveryResult, SweptDeliveries
 from workflows.models.drill import CanaryOrder, CanaryProposal, DrillResult
 from workflows.models.evidence import Evaluation
 from workflows.models.gate import Verdict
@@ -147,6 +148,16 @@ class BudgetSteps(Protocol):
 
     @activity.defn(name="settle_budget")
     async def settle_budget(self, order: Settle) -> Nothing: ...
+
+
+class DeliverySteps(Protocol):
+    """Carry out what a forge told by webhook, in the gateway: they sign for the persons that the forge vouches for."""
+
+    @activity.defn(name="take_delivery")
+    async def take_delivery(self, order: DeliveryOrder) -> DeliveryResult: ...
+
+    @activity.defn(name="ask_for_deliveries")
+    async def ask_for_deliveries(self, order: Nothing) -> SweptDeliveries: ...
 
 
 class RecordSteps(Protocol):
