@@ -13,7 +13,7 @@ from workflows.models.evidence import Evaluation
 from workflows.models.gate import Verdict
 from workflows.models.packages import PackageChanges
 from workflows.models.patch import ExportResult
-from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
+from workflows.models.pull_request import MergeResult, PullRequest, PullRequestState, RevertResult
 from workflows.models.run import RunResult
 from workflows.models.steps import (
     Attendance,
@@ -24,6 +24,7 @@ from workflows.models.steps import (
     EvaluateOrder,
     ExportOrder,
     GateOrder,
+    LookAtPullRequest,
     MergeOrder,
     Nothing,
     PackagesOrder,
@@ -101,6 +102,13 @@ class ForgeSteps(Protocol):
 
     @activity.defn(name="revert")
     async def revert(self, order: RevertOrder) -> RevertResult: ...
+
+
+class PullRequestSteps(Protocol):
+    """Find out what people did on the forge's own pages."""
+
+    @activity.defn(name="look_at_pull_request")
+    async def look_at_pull_request(self, order: LookAtPullRequest) -> PullRequestState: ...
 
 
 class GateSteps(Protocol):

@@ -20,7 +20,6 @@ from workflows.models.intent import task_id
 from workflows.models.status import Outcome, Stage
 
 pytestmark = pytest.mark.xdist_group("webhooks")
-SHOP = "acme/shop"
 SECRET = "a secret of the webhook's"
 PERMISSIONS = {
     "checks": "read",
@@ -41,10 +40,6 @@ def github(place: Path) -> Iterator[GitHub]:
 
 @pytest.fixture(scope="module")
 def app(github: GitHub) -> InstalledApp:
-    github.repository(SHOP, FILES)
-    for person in ("ada", "grace", "linus", "nobody"):
-        github.person(person, **{SHOP: "write"})
-    github.person("mallory", **{SHOP: "read"})
     return github.install("journeyman", account="acme", permissions=PERMISSIONS)
 
 
@@ -85,32 +80,141 @@ def said(issue: Issue) -> list[str]:
     return [one.body for one in issue.comments if one.author.kind == "Bot"]
 
 
-async def asked(here: Installation, github: GitHub, title: str = "add() subtracts") -> tuple[Issue, str]:
+def shop(github: GitHub, name: str) -> str:
+    """A repository of its own, to which all but one may write."""
+    github.repository(name, FILES)
+    for person in ("ada", "grace", "linus", "nobody"):
+        github.person(person, **{name: "write"})
+    github.person("mallory", **{name: "read"})
+    return name
+
+
+async def asked(here: Installation, github: GitHub, name: str) -> tuple[Issue, str]:
     """An issue that a person labelled, and the task that it became."""
-    issue = github.issue(SHOP, "mallory", title, "add(2, 3) in calc.py returns -1, and should return 5.")
-    (result,) = await carried_out(here, github, lambda: github.label(SHOP, issue.number, "ada", "journeyman"))
+    shop(github, name)
+    issue = github.issue(name, "mallory", "add() subtracts", "add(2, 3) in calc.py returns -1, and should return 5.")
+    (result,) = await carried_out(here, github, lambda: github.label(name, issue.number, "ada", "journeyman"))
     assert result.outcome is Taken.DONE, result.detail
     return issue, result.task_id
 
 
-async def proposed(here: Installation, github: GitHub) -> tuple[Issue, str, TaskView, int]:
-    issue, task = await asked(here, github)
+async def proposed(here: Installation, github: GitHub, name: str) -> tuple[Issue, str, TaskView, int]:
+    issue, task = await asked(here, github, name)
     view = await here.reaches(task, Stage.REVIEW, Stage.ENDED)
     assert view.status.pull_request is not None, view.status.message
     return issue, task, view, view.status.pull_request.number
 
 
 async def test_a_labelled_issue_becomes_one_task_of_whoever_labelled_it(here: Installation, github: GitHub) -> None:
-    issue, task = await asked(here, github)
-    assert task == task_id(f"github:{SHOP}#{issue.number}")
+    name = "acme/labelled"
+    issue, task = await asked(here, github, name)
+    assert task == task_id(f"github:{name}#{issue.number}")
     view = await here.reaches(task, Stage.REVIEW, Stage.ENDED)
     assert view.status.pull_request is not None, view.status.message
     assert view.status.task.requester.id == "ada"
     assert view.status.task.requester.account == "github:ada"
-    assert view.status.task.intent.link == f"{github.web}/{SHOP}/issues/{issue.number}"
+    assert view.status.task.intent.link == f"{github.web}/{name}/issues/{issue.number}"
     assert "should return 5" in view.status.task.goal
     assert any(task in text for text in said(issue))
-    (again,) = await carried_out(here, github, lambda: github.label(SHOP, issue.number, "grace", "Journeyman"))
+    (again,) = await carried_out(here, github, lambda: github.label(name, issue.number, "grace", "Journeyman"))
     assert (again.outcome, again.task_id) == (Taken.IGNORED, task)
     await here.decide(task, Action.REJECT)
     assert (await here.reaches(task, Stage.ENDED)).status.outcome is Outcome.REJECTED
+
+
+async def test_a_review_on_github_is_the_approval_and_a_comment_has_it_merged(
+    here: Installation, github: GitHub
+) -> None:
+    name = "acme/reviewed"
+    _, task, view, number = await proposed(here, github, name)
+    (own,) = await carried_out(here, github, lambda: github.review(name, number, "ada"))
+    assert own.outcome is Taken.REFUSED and "another person" in own.detail
+    assert own.detail in "\n".join(said(github.pull(name, number)))
+    (stranger,) = await carried_out(here, github, lambda: github.review(name, number, "nobody"))
+    assert stranger.outcome is Taken.REFUSED and "no person is known" in stranger.detail
+    (reader,) = await carried_out(here, github, lambda: github.review(name, number, "mallory"))
+    assert reader.outcome is Taken.REFUSED and "no write access" in reader.detail
+    assert (await here.view(task)).status.stage is Stage.REVIEW
+
+    def both() -> None:
+        github.review(name, number, "grace")
+        github.review(name, number, "linus")
+
+    results = await carried_out(here, github, both)
+    assert Taken.DONE in {one.outcome for one in results}
+    assert {one.outcome for one in results} <= {Taken.DONE, Taken.IGNORED, Taken.REFUSED}
+    status = (await here.reaches(task, Stage.APPROVED)).status
+    assert len(status.approved_by) == 1
+    (decision,) = [signed.decision for signed in status.decisions]
+    assert view.status.patch is not None
+    assert decision.head == view.status.patch.head
+    assert decision.person.account in {"github:grace", "github:linus"}
+    (dismissed,) = await carried_out(here, github, lambda: github.dismiss(name, number, status.approved_by[0], "ada"))
+    assert dismissed.outcome is Taken.DONE
+    assert (await here.view(task)).status.approved_by == ()
+    await carried_out(here, github, lambda: github.review(name, number, "linus"))
+    assert (await here.view(task)).status.approved_by == ("linus",)
+    results = await carried_out(here, github, lambda: github.comment(name, number, "grace", "/agent merge"))
+    assert results[0].outcome is Taken.DONE, results[0].detail
+    assert (await here.reaches(task, Stage.ENDED)).status.outcome is Outcome.MERGED
+
+
+async def test_an_approval_of_another_commit_counts_nothing_whichever_comes_first(
+    here: Installation, github: GitHub
+) -> None:
+    name = "acme/pushed"
+    _, task, view, number = await proposed(here, github, name)
+    assert view.status.patch is not None
+    judged, branch = view.status.patch.head, f"journeyman/{task}"
+
+    def approve_and_push() -> None:
+        github.review(name, number, "grace")
+        github.commit(name, branch, {"calc.py": "# mine\n"}, login="grace")
+
+    await carried_out(here, github, approve_and_push)
+    status = (await here.view(task)).status
+    assert (status.stage, status.approved_by) == (Stage.REVIEW, ())
+    assert "was not judged" in status.message or not status.decisions
+    for seen in (judged, None):
+        (again,) = await carried_out(
+            here,
+            github,
+            lambda seen=seen: github.review(name, number, "linus", commit=seen),  # type: ignore[misc]
+        )
+        assert again.outcome is Taken.REFUSED
+        assert "does not count" in again.detail or "look at it again" in again.detail
+    assert (await here.view(task)).status.approved_by == ()
+
+    def in_the_wrong_order() -> None:
+        github.hold_deliveries()
+        github.review(name, number, "grace", "REQUEST_CHANGES", "Please keep it short.")
+        github.dismiss(name, number, "grace", "ada")
+        github.release_deliveries(newest_first=True)
+
+    (late, later) = await carried_out(here, github, in_the_wrong_order)
+    assert {late.outcome, later.outcome} == {Taken.IGNORED}
+    await carried_out(
+        here, github, lambda: github.review(name, number, "grace", "REQUEST_CHANGES", "Please keep it short.")
+    )
+    rounds = (await here.reaches(task, Stage.RUN, Stage.EXPORT, Stage.EVALUATE, Stage.REVIEW)).status
+    assert rounds.decisions[-1].decision.message == "Please keep it short."
+    await here.reaches(task, Stage.REVIEW)
+    assert github.repositories[name].git.branch(branch) != judged
+    (closed, *_) = await carried_out(here, github, lambda: github.close(name, number, "mallory"))
+    assert closed.outcome is Taken.DONE
+    ended = (await here.reaches(task, Stage.ENDED)).status
+    assert ended.outcome is Outcome.CANCELLED
+    assert "was closed" in ended.message
+
+
+async def test_what_a_person_merges_on_github_ends_the_task_and_can_be_taken_back(
+    here: Installation, github: GitHub
+) -> None:
+    name = "acme/merged"
+    _, task, _, number = await proposed(here, github, name)
+    await carried_out(here, github, lambda: github.merge(name, number, "grace"))
+    status = (await here.reaches(task, Stage.ENDED)).status
+    assert (status.outcome, status.merged_outside) == (Outcome.MERGED, True)
+    assert "by grace" in status.message
+    assert status.merge_commit == github.repositories[name].git.branch("main")
+    assert (await here.revert(task, person="ada")).outcome.is_back
