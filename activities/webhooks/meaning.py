@@ -48,7 +48,7 @@ class Commanded:
     """None on a line of a pull request."""
     command: Command
     by: User
-    link: str
+    comment_id: int
     at: datetime | None
     place: str = ""
     """Of a line of a pull request: file and line."""
@@ -152,9 +152,7 @@ def _issue_comment(payload: Payload, repository: str, by: User, _: Terms) -> Mea
     wanted = command(comment.body or "")
     if wanted is None:
         return Ignored("the comment has no command")
-    return _unless_bot(by) or Commanded(
-        repository, issue.number, issue, wanted, by, comment.html_url, comment.created_at
-    )
+    return _unless_bot(by) or Commanded(repository, issue.number, issue, wanted, by, comment.id, comment.created_at)
 
 
 def _line_comment(payload: Payload, repository: str, by: User, _: Terms) -> Meaning:
@@ -169,7 +167,7 @@ def _line_comment(payload: Payload, repository: str, by: User, _: Terms) -> Mean
     if refused := _unless_bot(by) or _unless_own(pull, payload):
         return refused
     place = f"{comment.path}:{comment.line}" if comment.line else comment.path
-    return Commanded(repository, pull.number, None, wanted, by, comment.html_url, comment.created_at, place)
+    return Commanded(repository, pull.number, None, wanted, by, comment.id, comment.created_at, place)
 
 
 def _review(payload: Payload, repository: str, by: User, _: Terms) -> Meaning:

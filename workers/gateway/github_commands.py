@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from activities.archive.contract import IntentIndex
@@ -22,6 +23,18 @@ from workflows.models.status import Stage, TaskStatus
 from workflows.presentation import as_code
 
 _TASK_BRANCH = re.compile(r"journeyman/([a-z2-7]{10})")
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """Who asks for a task, when, and how."""
+
+    person: Person
+    at: datetime
+    words: str = ""
+    comment_id: int = 0
+    """Of the command, which is not told twice."""
+    again: bool = False
 
 
 class GitHubCommands:
@@ -46,8 +59,8 @@ class GitHubCommands:
     async def wanted(self, told: TaskWanted, at: Delivered) -> DeliveryResult:
         """An issue was labelled or assigned."""
         person = await self._senders.commanding(at.url, told.by)
-        before = told.issue.updated_at or at.received_at
-        return await self._ask(told.issue, "", person, at, before, again=False)
+        asking = _Asking(person, told.issue.updated_at or at.received_at)
+        return await self._ask(told.issue, asking, at)
 
     async def commanded(self, told: Commanded, at: Delivered) -> DeliveryResult:
         """Somebody wrote a command."""
@@ -56,16 +69,17 @@ class GitHubCommands:
             return await self._on_pull(told, person, at)
         assert told.issue is not None, "what is not about a pull request is about an issue"
         known = await self._of_issue(told.number, at)
-        wanted, before = told.command, told.at or at.received_at
-        if wanted.verb is Verb.AGAIN:
-            return await self._ask(told.issue, wanted.words, person, at, before, again=True)
+        wanted = told.command
+        asking = _Asking(person, told.at or at.received_at, wanted.words, told.comment_id, wanted.verb is Verb.AGAIN)
+        if asking.again:
+            return await self._ask(told.issue, asking, at)
         if known is not None and wanted.verb is Verb.CANCEL:
             return await self._feedback.cancel(known, person, at)
         if wanted.verb is not Verb.TELL:
             return refused(f"there is nothing to {wanted.verb} here: write it below the task's pull request")
         if known is not None and (wanted.words.strip() or known.stage is Stage.ENDED):
             return await self._feedback.tell(known, wanted.words, person, at)
-        return await self._ask(told.issue, wanted.words, person, at, before, again=False)
+        return await self._ask(told.issue, asking, at)
 
     async def _on_pull(self, told: Commanded, person: Person, at: Delivered) -> DeliveryResult:
         now = await self._conversation.pull(at.url, told.number)
@@ -92,12 +106,11 @@ class GitHubCommands:
         known = await self._intents.find(_key(number, at))
         return await self._tasks.status(known.task_id, at) if known is not None else None
 
-    async def _ask(
-        self, issue: Issue, words: str, person: Person, at: Delivered, before: datetime, *, again: bool
-    ) -> DeliveryResult:
-        remarks = await self._conversation.remarks(at.url, issue.number, before)
-        goal = issue_goal(issue.title, issue.body or "", words, person.name or person.id, remarks)
-        asked = NewTask(goal=goal, repository=at.url, key=_key(issue.number, at), again=again)
+    async def _ask(self, issue: Issue, asking: _Asking, at: Delivered) -> DeliveryResult:
+        person = asking.person
+        remarks = await self._conversation.remarks(at.url, issue.number, asking.at, but=asking.comment_id)
+        goal = issue_goal(issue.title, issue.body or "", asking.words, person.name or person.id, remarks)
+        asked = NewTask(goal=goal, repository=at.url, key=_key(issue.number, at), again=asking.again)
         request = Asked("", "")
         # Tried again after its answer was lost, it finds its own words on record, which may be others by now.
         admitted = await self._admission.admit(asked, person, request, link=issue.html_url[:2000], is_adopted=True)

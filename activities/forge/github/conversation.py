@@ -55,17 +55,17 @@ class GitHubConversation:
     def __init__(self, access: GitHubAccess) -> None:
         self._access = access
 
-    async def remarks(self, url: str, number: int, before: datetime) -> list[Remark]:
-        """The comments below an issue that were there at a moment, the oldest first."""
+    async def remarks(self, url: str, number: int, until: datetime, but: int = 0) -> list[Remark]:
+        """The comments below an issue that were there at a moment, the oldest first. `but`: id of one to leave out."""
 
         def ask(repository: GitHubRepository) -> list[Remark]:
             listed = islice(repository.get_issue(number).get_comments(), _MOST_COMMENTS)
             found = [
                 Remark(one.user.login, one.user.type != "User", one.body or "", one.created_at)
                 for one in listed
-                if one.user is not None
+                if one.user is not None and one.id != but
             ]
-            return [one for one in found if one.created_at < before]
+            return [one for one in found if one.created_at <= until]
 
         return await self._do(url, f"reading what was said about issue {number}", ask)
 
