@@ -26,12 +26,12 @@ from activities.webhooks.stored import Deliveries, digest_of
 
 MOST_BYTES = 25 * 1024 * 1024
 """GitHub sends no more."""
-_MOST_BYTES_AT_ONCE = 8 * MOST_BYTES
+MOST_BYTES_AT_ONCE = 8 * MOST_BYTES
 """Of all bodies that are being taken in: whoever is not GitHub is found out only at the end of one."""
-_BODY_SECONDS = 10.0
-"""GitHub itself waits no longer for its answer."""
+BODY_SECONDS = 10.0
+"""In which a body has to come: GitHub itself waits no longer for its answer."""
 _GUID = re.compile(r"[0-9A-Za-z-]{8,64}")
-_EVENT = re.compile(r"[a-z_]{1,64}")
+_EVENT = re.compile(r"[a-z0-9_]{1,64}")
 _log = logging.getLogger(__name__)
 
 
@@ -69,17 +69,23 @@ class _InFlight:
 
 
 def webhook_app(
-    secrets: WebhookSecrets, deliveries: Deliveries, terms: Callable[[], Terms], taken: Callable[[str], None]
+    secrets: WebhookSecrets,
+    deliveries: Deliveries,
+    terms: Callable[[], Terms],
+    taken: Callable[[str], None],
+    *,
+    bytes_at_once: int = MOST_BYTES_AT_ONCE,
+    body_seconds: float = BODY_SECONDS,
 ) -> FastAPI:
     """Build the application. `taken` is told the digest of what was put on record, and must not wait."""
     app = FastAPI(title="Journeyman webhooks", docs_url=None, redoc_url=None, openapi_url=None)
-    in_flight = _InFlight(_MOST_BYTES_AT_ONCE)
+    in_flight = _InFlight(bytes_at_once)
 
     @app.post("/webhooks/github")
     async def github(request: Request) -> JSONResponse:
         event, guid, signature = _headers(request)
         with in_flight.taking() as take:
-            body = await _body(request, take)
+            body = await _body(request, take, body_seconds)
             return await _take(event, guid, signature, body)
 
     async def _take(event: str, guid: str, signature: str, body: bytes) -> JSONResponse:
@@ -118,10 +124,10 @@ def _headers(request: Request) -> tuple[str, str, str]:
     return event, guid, signature
 
 
-async def _body(request: Request, take: Callable[[int], None]) -> bytes:
+async def _body(request: Request, take: Callable[[int], None], seconds: float) -> bytes:
     parts, size = [], 0
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             async for part in request.stream():
                 take(len(part))
                 size += len(part)
@@ -129,7 +135,7 @@ async def _body(request: Request, take: Callable[[int], None]) -> bytes:
                     raise HTTPException(413, f"a delivery has at most {MOST_BYTES // 1024**2} MiB")
                 parts.append(part)
     except TimeoutError as error:
-        raise HTTPException(408, f"the body did not come within {_BODY_SECONDS:.0f} s") from error
+        raise HTTPException(408, f"the body did not come within {seconds:g} s") from error
     except ClientDisconnect as error:
         raise HTTPException(400, "the body ended early") from error
     return b"".join(parts)
