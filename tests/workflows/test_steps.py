@@ -8,6 +8,7 @@ import pytest
 
 from activities.archive.steps import RecordActivities
 from activities.budget import BudgetActivities
+from activities.forge.github.looking import PullRequestActivities
 from activities.forge.steps import ForgeActivities
 from activities.forge.turns import MergeTurnActivities
 from activities.host.attending import Attending
@@ -17,6 +18,7 @@ from activities.host.exporting import ExportingActivities
 from activities.host.judging import JudgingActivities
 from activities.host.lifetimes import LifetimeActivities
 from activities.host.running import RunningActivities
+from workers.gateway.deliveries import DeliveryActivities
 from workflows import steps
 
 INTERFACES = (
@@ -24,6 +26,8 @@ INTERFACES = (
     steps.HostSteps,
     steps.ControlSteps,
     steps.ForgeSteps,
+    steps.PullRequestSteps,
+    steps.DeliverySteps,
     steps.TurnSteps,
     steps.BudgetSteps,
     steps.RecordSteps,
@@ -37,6 +41,8 @@ IMPLEMENTATIONS = (
     LifetimeActivities,
     Attending,
     ForgeActivities,
+    PullRequestActivities,
+    DeliveryActivities,
     MergeTurnActivities,
     BudgetActivities,
     RecordActivities,
