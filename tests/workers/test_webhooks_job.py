@@ -10,11 +10,11 @@ import pytest_asyncio
 
 from activities.webhooks.stored import Deliveries, digest_of
 from tests.support.github.webhooks import signature
-from tests.workers.hooked import Hooked, hooked, said
+from tests.workers.hooked import SECRET, Hooked, hooked, said
 from workflows import queues
 from workflows.github_delivery import GitHubDelivery
 from workflows.models.decision import Action
-from workflows.models.delivery import DeliveryOrder, Taken, delivery_workflow_id
+from workflows.models.delivery import DeliveryOrder, DeliveryResult, Taken, delivery_workflow_id
 from workflows.models.intent import task_id
 from workflows.models.status import Outcome, Stage
 
@@ -139,12 +139,20 @@ async def test_nobody_has_a_delivery_carried_out_that_github_did_not_sign(at: Ho
     review = {"id": 1, "user": {"login": "grace"}, "state": "approved", "commit_id": view.status.patch.head}
     pull = {"number": number, "head": {"ref": f"journeyman/{task}", "repo": shop}}
     told = {"action": "submitted", "review": review, "pull_request": pull, "repository": shop, "sender": {"login": "x"}}
-    body = json.dumps(told).encode()
-    forged = signature("not the webhook's secret", body)
-    await Deliveries(at.here.parts.shared.objects).keep("pull_request_review", "a-guid-of-theirs", forged, body)
-    digest = digest_of(body)
-    result = await at.temporal.execute_workflow(
-        GitHubDelivery.run, DeliveryOrder(digest=digest), id=delivery_workflow_id(digest), task_queue=queues.ORCHESTRATE
-    )
-    assert (result.outcome, "signature" in result.detail) == (Taken.REFUSED, True)
+    stored, body = Deliveries(at.here.parts.shared.objects), json.dumps(told).encode()
+
+    async def carried_out(secret: str, body: bytes) -> DeliveryResult:
+        await stored.keep("pull_request_review", "a-guid-of-theirs", signature(secret, body), body)
+        return await at.temporal.execute_workflow(
+            GitHubDelivery.run,
+            DeliveryOrder(digest=digest_of(body)),
+            id=delivery_workflow_id(digest_of(body)),
+            task_queue=queues.ORCHESTRATE,
+        )
+
+    forged = await carried_out("not the webhook's secret", body)
+    assert (forged.outcome, "signature" in forged.detail) == (Taken.REFUSED, True)
+    # Also with the secret nobody approves for somebody else: GitHub knows of no such review.
+    leaked = await carried_out(SECRET, body + b" ")
+    assert (leaked.outcome, "a later review" in leaked.detail) == (Taken.IGNORED, True)
     assert (await at.here.view(task)).status.approved_by == ()
