@@ -11,6 +11,7 @@ import pytest_asyncio
 from activities.webhooks.stored import Deliveries, digest_of
 from tests.support.github.webhooks import signature
 from tests.workers.hooked import SECRET, Hooked, hooked, said
+from tests.workers.terminal import typed
 from workflows import queues
 from workflows.github_delivery import GitHubDelivery
 from workflows.models.decision import Action
@@ -33,6 +34,8 @@ async def test_a_labelled_issue_becomes_one_task_of_whoever_labelled_it(at: Hook
     assert task == task_id(f"github:{name}#{issue.number}")
     view = await at.here.reaches(task, Stage.REVIEW, Stage.ENDED)
     assert view.status.pull_request is not None, view.status.message
+    healthy = (await typed(at.here.settings.state, "doctor")).out
+    assert "listens for GitHub" in healthy and "1 secret" in healthy
     assert view.status.task.requester.id == "ada"
     assert view.status.task.requester.account == "github:ada"
     assert view.status.task.intent.link == f"{at.github.web}/{name}/issues/{issue.number}"
