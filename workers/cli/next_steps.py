@@ -18,6 +18,8 @@ def next_steps(view: TaskView) -> tuple[tuple[str, str], ...]:
     look = (f"journeyman evidence {task}", "what was found out"), (f"journeyman diff {task}", "the patch")
     again = (f"journeyman request-changes {task} -m 'TEXT'", "back to the agent with your words")
     reject = (f"journeyman reject {task}", "end it without merging")
+    if view.closed:
+        return look if status.evaluation is not None else ()
     match status.stage:
         case Stage.REVIEW:
             return *look, (f"journeyman approve {task}", "merging is a second decision"), again, reject

@@ -140,6 +140,8 @@ def _print_standing(view: TaskView, console: Console, *, message: bool) -> None:
     )
     if view.halted:
         console.print(f"[bold]halted[/bold]      {plain(view.halted)}")
+    if view.closed:
+        console.print(f"[bold]closed[/bold]      {plain(view.closed)}")
     if view.silent:
         console.print(f"[bold]silent[/bold]      {plain(view.silent)}")
     if status.message and message and status.message != view.halted:

@@ -189,7 +189,7 @@ def gateway_app(
 
     @app.get("/halts")
     async def halts() -> list[HaltLine]:
-        return await halting.lines()
+        return await halting.all_lines()
 
     @app.post("/halts")
     async def halt(asked: NewHalt, who: Person = person) -> HaltLine:

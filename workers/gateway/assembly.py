@@ -51,6 +51,7 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
         parts.artifacts,
         parts.tombstones,
         forgotten,
+        parts.admissions,
         parts.attested,
         parts.ends(client),
         previews,

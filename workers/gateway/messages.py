@@ -85,6 +85,8 @@ class TaskView(Model):
     """What there was of it in the archive and was removed on purpose."""
     halted: str = ""
     """Why its work stands still, if it does; not once it has ended."""
+    closed: str = ""
+    """Where `outlook` was asked for: why nobody can decide about it any more, or take its merge back."""
     silent: str = ""
     """Where `outlook` was asked for: since when its host does not answer, and when it counts as gone."""
 
@@ -171,6 +173,8 @@ class HaltLine(Model):
     resumed_by: str = ""
     resumed_at: datetime | None = None
     resume_reason: str = ""
+    unconfirmed: bool = False
+    """No key that is known here signed it, so it holds nothing: whether it should is for people to say."""
 
 
 class ChangeTrust(Model):
