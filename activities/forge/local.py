@@ -1,8 +1,8 @@
 """The local forge: a git repository on this machine; records of its pull requests are the installation's.
 
 Git runs as the repository's owner, with the repository's hooks off. Where the base branch is checked out, its work
-tree is updated if it is clean, as `receive.denyCurrentBranch=updateInstead` does; the owner's own filters then see the
-merged files, as they would after a `git pull`.
+tree is updated as `git pull` does it, unless that would lose what nobody has committed. The owner's own filters see
+the merged files then.
 """
 
 import contextlib

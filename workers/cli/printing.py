@@ -179,7 +179,7 @@ def _print_landing(view: TaskView, console: Console) -> None:
 def outlook_line(preview: RevertPreview) -> str:
     """What taking a merge back would come to now, in one line."""
     if preview.outlook is RevertOutlook.CLEAN:
-        return "would be clean"
+        return f"would be clean; {preview.detail}" if preview.detail else "would be clean"
     if preview.outlook is RevertOutlook.CONFLICT:
         commits = ", ".join(preview.commits_in_the_way[:3]) or "base as it is"
         return f"conflicts in {', '.join(preview.conflicts[:3])} with {commits}"
