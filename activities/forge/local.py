@@ -77,7 +77,11 @@ class LocalForge:
                 return MergeResult(
                     outcome=MergeOutcome.REFUSED,
                     base_commit=tip,
-                    detail=f"{task.branch} is not at the approved {patch.head[:12]}: somebody pushed to it",
+                    detail=(
+                        f"{task.branch} is not at the approved {patch.head[:12]}: somebody pushed to it; put it back "
+                        f"(git branch -f {task.branch} {patch.head[:12]}), or `journeyman request-changes {task.id} "
+                        "-m TEXT`: the next round replaces it, and keeps what was pushed"
+                    ),
                 )
             if tip != patch.base_commit:
                 return MergeResult(outcome=MergeOutcome.BASE_MOVED, base_commit=tip)

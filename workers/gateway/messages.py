@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field
 
 from activities.archive.contract import Tombstone
+from activities.decisions.trust import Trust
 from workflows.models.base import Model
 from workflows.models.decision import Action
+from workflows.models.gate import LAST_PHASE
 from workflows.models.halt import HaltScope
 from workflows.models.packages import MOST_PACKAGES
 from workflows.models.pull_request import RevertPreview, RevertResult
@@ -186,6 +188,20 @@ class ChangeTrust(Model):
     phase: int = Field(default=0, ge=0, le=3)
     """Of a demotion: the phase after it; 0 is the lowest."""
     message: str = Field(default="", max_length=20_000)
+
+
+class TrustLine(Trust):
+    """What one kind of task has earned, and what policy files allow of it."""
+
+    most: int = LAST_PHASE
+    """The most that any kind of task may have there, whatever it has earned."""
+    capped_by: tuple[str, ...] = ()
+    """The files that say so."""
+
+    @property
+    def in_force(self) -> int:
+        """The phase that counts."""
+        return min(self.phase, self.most)
 
 
 class NewObservation(Model):
