@@ -12,7 +12,7 @@ from pathlib import Path
 from activities.forge.local_repository import KEPT, DirtyWorkTree, LocalRepository
 from activities.forge.pulls import Pull, Pulls
 from activities.forge.taking_back import REVERTS, taken_back
-from activities.repository.git import Git
+from activities.repository.git import Git, GitError
 from activities.repository.locking import lock_file
 from activities.repository.mirror import PROPOSED
 from activities.repository.patches import pack_of
@@ -94,6 +94,7 @@ class LocalForge:
             if not moved:
                 return MergeResult(outcome=MergeOutcome.BASE_MOVED, base_commit=await place.tip(task.base) or "")
             self._note_merge(pulls, pull, commit)
+            await self._clear(place, task, patch)
             return MergeResult(outcome=MergeOutcome.MERGED, commit=commit, base_commit=commit)
 
     async def find_merge(self, task: Task, patch: Patch) -> MergeResult | None:
@@ -108,6 +109,7 @@ class LocalForge:
             return None
         await place.catch_up_work_tree(task.base, f"{done}^1", done)
         self._note_merge(pulls, pulls.of_branch(task.branch), done)
+        await self._clear(place, task, patch)
         return MergeResult(outcome=MergeOutcome.MERGED, commit=done, base_commit=tip or "")
 
     async def close(self, task: Task, pull_request: PullRequest, reason: str) -> None:
@@ -185,6 +187,12 @@ class LocalForge:
     def pulls(self, url: str) -> list[Pull]:
         """Every pull request of a repository."""
         return self._pulls_of(LocalRepository(self._git, Path(url))).all()
+
+    async def _clear(self, place: LocalRepository, task: Task, patch: Patch) -> None:
+        """Delete the branch of a task that was merged; what somebody pushed to it is kept."""
+        # Who pushes to it in this moment keeps it.
+        with contextlib.suppress(GitError):
+            await place.move_own(task.branch, {patch.head})
 
     def _note_merge(self, pulls: Pulls, pull: Pull | None, commit: str) -> None:
         if pull is not None and pull.state != "merged":

@@ -41,7 +41,8 @@ async def test_an_agent_counts_as_soon_as_it_is_written_and_no_mistake_fills_the
     terminal = running.printed.decode()
     assert "Traceback" not in terminal
     assert "prepare: " in terminal
-    assert "Traceback" in (state / "logs" / "up.log").read_text()
+    written = (state / "logs" / "up.log").read_text()
+    assert "exit code 7" in written and "Traceback" not in written
     assert left_of(state) == []
 
 

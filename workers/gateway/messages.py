@@ -106,6 +106,8 @@ class Where(Model):
     """As its budgets are counted: what team.toml says, else the repository's name."""
     requester: str = Field(default="", max_length=100)
     approver: str = Field(default="", max_length=100)
+    merged_by: Literal["", "policy", "person"] = ""
+    """Whether policy merged it, or a person."""
     since: AwareDatetime | None = None
     """Merged then or later."""
     until: AwareDatetime | None = None

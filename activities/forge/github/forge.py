@@ -21,6 +21,7 @@ from activities.repository.mirror import Mirror, Mirrors
 from activities.repository.patches import pack_of
 from workflows.models.intent import revert_branch
 from workflows.models.patch import Patch
+from workflows.models.plural import plural
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
 from workflows.models.task import Task
 
@@ -105,7 +106,8 @@ class GitHubForge:
             tree, conflicts = await place.undo(merge_commit, tip)
             if conflicts:
                 later = await place.commits_touching(merge_commit, tip, conflicts)
-                detail = f"{len(conflicts)} files were changed again since: revert the later commits first"
+                what = f"{plural(len(conflicts), 'file')} {'was' if len(conflicts) == 1 else 'were'} changed again"
+                detail = f"{what} since: revert the later commits first"
                 if done is not None:
                     detail = done.what_to_do(task.base)
                 return RevertResult(

@@ -245,6 +245,20 @@ async def test_what_a_person_pushed_to_a_task_s_branch_outlives_the_next_round_a
     assert git(bench.url, "log", "-1", "--format=%s", fixed) == "What the agent missed"
 
 
+async def test_a_merged_task_s_branch_is_gone_and_what_somebody_pushed_to_it_is_kept(bench: Bench) -> None:
+    task, patch = bench.task(), await bench.patch({"calc.py": MENDED})
+    pull = await bench.propose(task, patch)
+    merged = await bench.forge.merge(task, pull, patch, "Merge it\n")
+    assert merged.outcome is MergeOutcome.MERGED
+    assert git(bench.url, "branch", "--list", task.branch) == ""
+    # Somebody who did not know pushes again, and the step is delivered again.
+    git(bench.url, "branch", task.branch, patch.head)
+    late = commit_to_bare(bench.url, {"calc.py": "x = 3\n"}, "Late", branch=task.branch)
+    assert await bench.forge.merge(task, pull, patch, "Merge it\n") == merged
+    assert git(bench.url, "branch", "--list", task.branch) == ""
+    assert git(bench.url, "for-each-ref", "--format=%(objectname)", "refs/journeyman/kept") == late
+
+
 async def test_a_clean_checkout_of_base_is_updated_with_the_merge_and_the_revert(state: Path) -> None:
     bench = Bench(state, make_repository(state / "shop"))
     merged = await bench.merge(bench.task(), await bench.patch({"calc.py": MENDED, "new.py": "x\n"}))
