@@ -49,6 +49,11 @@ class GitHubAccess:
         table = self._table()
         return table.merge_method if table is not None else "merge"
 
+    def serves(self, url: str) -> bool:
+        """Whether an address is that of a repository of this GitHub."""
+        table = self._table()
+        return table is not None and url.startswith(f"{table.web}/")
+
     async def repository(self, url: str) -> GitHubRepository:
         """A client of one repository. Raises GitHubRefused, GitHubUnavailable or NotConfigured."""
         return await asyncio.to_thread(self._repository, url)
