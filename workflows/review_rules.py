@@ -4,6 +4,7 @@ from datetime import datetime
 
 from workflows.models.decision import Action, Decision
 from workflows.models.policy import TaskPolicy
+from workflows.models.pull_request import PullRequestState
 from workflows.models.question import ALLOWS, Choice, QuestionKind
 from workflows.models.status import Stage, TaskStatus
 from workflows.models.task import Task
@@ -82,6 +83,18 @@ def stage_refusal(action: Action, status: TaskStatus) -> str:
     if status.stage in _STAGES.get(action, set()):
         return ""
     return f"refused: can't {action} while the task is at stage {status.stage}{_next_step(status)}"
+
+
+def changed_refusal(seen: PullRequestState, status: TaskStatus) -> str:
+    """Why what was approved does not count for an open pull request as it is now, or an empty string."""
+    if status.patch is not None and seen.head != status.patch.head:
+        return (
+            f"somebody pushed {seen.head[:12]} to the branch, which was not judged: what was approved no longer "
+            "counts; request changes, and the next round replaces it, or take it off the branch"
+        )
+    if seen.base != status.task.base:
+        return f"the pull request leads to {seen.base} now, and was judged for {status.task.base}: change it back"
+    return ""
 
 
 def room_refusal(decision: Decision, status: TaskStatus) -> str:

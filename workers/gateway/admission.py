@@ -67,10 +67,14 @@ class Admission:
         self._room = room
         self._halting = halting
 
-    async def admit(self, asked: NewTask, requester: Person, request: Asked) -> Admitted:
+    async def admit(
+        self, asked: NewTask, requester: Person, request: Asked, *, link: str = "", is_adopted: bool = False
+    ) -> Admitted:
         """Start the intent's workflow once, however often it is asked for.
 
         What can't come to anything is refused here: a task that fails at its first step would tell it too late.
+        `link`: where it was asked. `is_adopted`: what was asked for under its key before is what is meant, whatever the
+        words are now.
         """
         security = self._owners.security()
         if security.invoke and requester.id not in security.invoke:
@@ -101,7 +105,7 @@ class Admission:
         place = await self._traces.begin(record.task_id, request)
         task = Task(
             id=record.task_id,
-            intent=Intent(key=record.key, requester=requester, attempt=record.attempt),
+            intent=Intent(key=record.key, requester=requester, attempt=record.attempt, link=link),
             repository=repository,
             base=base,
             goal=asked.goal,
@@ -112,7 +116,8 @@ class Admission:
             trace=place.traceparent,
         )
         on_record = await self._on_record(task)
-        refuse_another(on_record, task)
+        if not is_adopted:
+            refuse_another(on_record, task)
         budgets = (self._owners.platform().budget, security.budget, (team or TeamPolicy()).budget)
         admitted = await self._start_once(on_record, answer_seconds(*budgets))
         self._traces.admitted(task.id, place, request, requester.id, new=admitted.new)

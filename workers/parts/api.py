@@ -8,6 +8,7 @@ from temporalio.client import Client
 from activities.archive.steps import RecordActivities
 from activities.budget import BudgetActivities
 from activities.forge.drill import DrillActivities
+from activities.forge.github.looking import PullRequestActivities
 from activities.forge.revert_preview import RevertPreviews
 from activities.forge.steps import ForgeActivities
 from activities.forge.turns import MergeTurnActivities
@@ -38,6 +39,7 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         halts=halts,
         drills=drills,
     )
+    pulls = PullRequestActivities(shared.github, shared.admissions, attested)
     gate = GateActivities(shared.gate, shared.admissions, shared.authority, attested)
     watch = WatchActivities(shared.watch, shared.admissions, attested, RevertPreviews(shared.git, shared.mirrors))
     drill = DrillActivities(
@@ -67,6 +69,7 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         forge.merge,
         forge.close_pull_request,
         forge.revert,
+        pulls.look_at_pull_request,
         drill.propose_canary,
         drill.merge_canary,
         drill.finish_drill,

@@ -218,6 +218,15 @@ class ClosePullRequestOrder(Model):
     reason: str = ""
 
 
+class LookAtPullRequest(Model):
+    """Look at the PR of a task that somebody changed on the forge."""
+
+    task: Task
+    pull_request: PullRequest
+    watch_seconds: int = 0
+    """For how long base is watched if it was merged."""
+
+
 class RevertOrder(Model):
     """Take a merged task back."""
 

@@ -16,6 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from github.Auth import AppAuth, AppInstallationAuth, Auth, Token
 from github.Repository import Repository as GitHubRepository
+from github.Requester import Requester
 
 from activities.egress.credentials import CredentialError, read_key
 from activities.forge.github.errors import translated
@@ -77,6 +78,13 @@ class GitHubAccess:
             "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
         }
 
+    def app(self) -> Requester:
+        """For what only the App itself may ask. Raises NotConfigured where there is none; not beside an event loop."""
+        table = self._table()
+        if table is None or table.app_id is None:
+            raise NotConfigured("[github] in journeyman.toml names no App")
+        return _app_of(table, _secret(table)).requester
+
     def _repository(self, url: str) -> GitHubRepository:
         client, name = self._client(url)
         with translated(f"opening {url}"):
@@ -130,18 +138,22 @@ def _connect(table: GitHubTable, key: str, name: str) -> github.Github:
         return _client_of(table, Token(key))
     app = AppAuth(table.app_id, key)
     owner, _, repository = name.partition("/")
-    integration = github.GithubIntegration(
-        auth=app,
+    installation = _app_of(table, key).get_repo_installation(owner, repository)
+    if installation.raw_data.get("suspended_at"):
+        raise GitHubRefused(403, f"the GitHub App's installation for {name} is suspended")
+    return _client_of(table, AppInstallationAuth(app, installation.id))
+
+
+def _app_of(table: GitHubTable, key: str) -> github.GithubIntegration:
+    assert table.app_id is not None, "asked of an App alone"
+    return github.GithubIntegration(
+        auth=AppAuth(table.app_id, key),
         base_url=table.api_address,
         timeout=_SECONDS,
         retry=None,
         seconds_between_requests=None,
         seconds_between_writes=None,
     )
-    installation = integration.get_repo_installation(owner, repository)
-    if installation.raw_data.get("suspended_at"):
-        raise GitHubRefused(403, f"the GitHub App's installation for {name} is suspended")
-    return _client_of(table, AppInstallationAuth(app, installation.id))
 
 
 def _client_of(table: GitHubTable, auth: Auth) -> github.Github:

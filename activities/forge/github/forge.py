@@ -66,6 +66,9 @@ class GitHubForge:
         if pull.head.sha != patch.head:
             moved = f"{task.branch} is not at the approved {patch.head[:12]}: somebody pushed to it"
             return MergeResult(outcome=MergeOutcome.REFUSED, detail=moved)
+        if pull.base.ref != task.base:
+            detail = f"the pull request leads to {pull.base.ref} now, and was judged for {task.base}: change it back"
+            return MergeResult(outcome=MergeOutcome.REFUSED, detail=detail)
         mirror = await self._mirrors.refresh(task.repository.url)
         tip = await self._mirrors.resolve(mirror, task.base)
         if tip != patch.base_commit:

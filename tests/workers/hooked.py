@@ -1,0 +1,106 @@
+"""An installation that is told by webhook of what people do on a stand-in for GitHub."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from activities.webhooks.stored import Deliveries
+from tests.support.github.conforming import conforming_github
+from tests.support.github.stand_in import GitHub, InstalledApp
+from tests.support.github.state import Delivery, Issue
+from tests.workers.installation import FILES, Installation, installed
+from workers.embedded.temporal_server import free_port
+from workers.gateway.messages import TaskLine, TaskView
+from workflows.models.delivery import DeliveryResult, Taken
+from workflows.models.status import Stage
+
+SECRET = "a secret of the webhook's"
+PERMISSIONS = {
+    "checks": "read",
+    "contents": "write",
+    "issues": "write",
+    "members": "read",
+    "metadata": "read",
+    "pull_requests": "write",
+    "actions": "read",
+}
+
+
+PEOPLE = ("ada", "grace", "linus", "outsider")
+"""Whom the directory knows; `nobody` may write too, and `mallory` may read."""
+
+
+@asynccontextmanager
+async def hooked(place: Path, more: str = "") -> AsyncIterator["Hooked"]:
+    """Both, until the block ends. `more`: for the table `[github.webhooks]`."""
+    with conforming_github(place / "github") as github:
+        app = github.install("journeyman", account="acme", permissions=PERMISSIONS)
+        key, secret, port = place / "app.pem", place / "secret", free_port()
+        key.write_text(app.private_key)
+        secret.write_text(f"{SECRET}\n")
+        hooks = f'webhooks = {{ address = "127.0.0.1:{port}", secrets = ["{secret}"]{more} }}'
+        people = ", ".join(f'{name} = {{ github = "{name.upper()}" }}' for name in PEOPLE)
+        table = f'github = {{ web = "{github.web}", app_id = {app.app.id}, private_key = "{key}", {hooks} }}\n'
+        async with installed(place, configuration=f"{table}people = {{ {people} }}") as here:
+            github.hook(app, f"http://127.0.0.1:{port}/webhooks/github", SECRET)
+            yield Hooked(here, github, app)
+
+
+class Hooked:
+    """An installation, and the GitHub that tells it."""
+
+    def __init__(self, here: Installation, github: GitHub, app: InstalledApp) -> None:
+        self.here = here
+        self.github = github
+        self.app = app
+
+    async def carried_out(self, act: Callable[[], object]) -> list[DeliveryResult]:
+        """Do something on GitHub, and wait until something has come of each delivery that it made."""
+        before = len(self.github.deliveries)
+        await asyncio.to_thread(act)
+        await asyncio.to_thread(self.github.wait_for_deliveries)
+        return [await self.result_of(one) for one in self.github.deliveries[before:]]
+
+    async def result_of(self, delivery: Delivery) -> DeliveryResult:
+        told = delivery.told
+        assert delivery.status == "OK", (delivery.status, told)
+        if told["outcome"] == "ignored":
+            return DeliveryResult(outcome=Taken.IGNORED, detail=str(told["detail"]))
+        stored = Deliveries(self.here.parts.shared.objects)
+        async with asyncio.timeout(60):
+            while (done := await stored.done(str(told["delivery"]))) is None:
+                await asyncio.sleep(0.05)
+        return done.result
+
+    async def tasks(self) -> list[TaskLine]:
+        return await asyncio.to_thread(self.here.gateway("ada").tasks)
+
+    def shop(self, name: str) -> str:
+        """A repository of its own, to which all but one may write."""
+        self.github.repository(name, FILES)
+        for person in (*PEOPLE, "nobody"):
+            self.github.person(person, **{name: "write"})
+        self.github.person("mallory", **{name: "read"})
+        return name
+
+    async def asked(self, name: str) -> tuple[Issue, str]:
+        """An issue that a person labelled, and the task that it became."""
+        self.shop(name)
+        issue = self.github.issue(
+            name, "mallory", "add() subtracts", "add(2, 3) in calc.py returns -1, and should return 5."
+        )
+        (result,) = await self.carried_out(lambda: self.github.label(name, issue.number, "ada", "journeyman"))
+        assert result.outcome is Taken.DONE, result.detail
+        return issue, result.task_id
+
+    async def proposed(self, name: str) -> tuple[Issue, str, TaskView, int]:
+        issue, task = await self.asked(name)
+        view = await self.here.reaches(task, Stage.REVIEW, Stage.ENDED)
+        assert view.status.pull_request is not None, view.status.message
+        return issue, task, view, view.status.pull_request.number
+
+
+def said(issue: Issue) -> list[str]:
+    """What was answered there, and not by other bots."""
+    return [one.body for one in issue.comments if "<!-- journeyman" in one.body]
