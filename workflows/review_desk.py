@@ -14,6 +14,7 @@ from workflows.models.steps import DecisionOrder
 from workflows.models.trace import StepPlace
 from workflows.progress import Progress
 from workflows.review_rules import authority_refusal, room_refusal, spending_refusal, state_refusal
+from workflows.standing import StandingBoard
 from workflows.steps import RecordSteps
 
 _JUDGES_IT = frozenset({Action.APPROVE, Action.REQUEST_CHANGES, Action.REJECT})
@@ -29,6 +30,7 @@ class ReviewDesk:
         self.turn = False
         """Whether this task's turn to merge has come."""
         self.approvals = Approvals(progress)
+        self.board = StandingBoard(progress, self.approvals)
         self.cancellation: SignedDecision | None = None
         self._choice: SignedDecision | None = None
         # Two persons may decide at once; the second must be judged by what the first one left.
@@ -52,10 +54,11 @@ class ReviewDesk:
     async def next_choice(self) -> SignedDecision:
         """Wait for the next decision that moves the task on; approvals that expire meanwhile have to be given again."""
         while self._choice is None:
-            known = self.approvals.count
+            known = self.approvals.given
+            await self.board.show()
             try:
                 await workflow.wait_condition(
-                    lambda known=known: self._choice is not None or self.approvals.count != known,  # type: ignore[misc]
+                    lambda known=known: self._choice is not None or self.approvals.given != known,  # type: ignore[misc]
                     timeout=self.approvals.seconds_left(workflow.now()),
                     timeout_summary="approvals expire",
                 )

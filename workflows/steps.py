@@ -14,6 +14,7 @@ from workflows.models.packages import PackageChanges
 from workflows.models.patch import ExportResult
 from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
 from workflows.models.run import RunResult
+from workflows.models.standing import Standing, StandingOrder
 from workflows.models.steps import (
     Attendance,
     ClosePullRequestOrder,
@@ -107,6 +108,13 @@ class GateSteps(Protocol):
 
     @activity.defn(name="judge")
     async def judge(self, order: GateOrder) -> Verdict: ...
+
+
+class StandingSteps(Protocol):
+    """Show on the forge where a pull request stands."""
+
+    @activity.defn(name="show_standing")
+    async def show_standing(self, order: StandingOrder) -> Standing: ...
 
 
 class WatchSteps(Protocol):

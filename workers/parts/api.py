@@ -9,6 +9,7 @@ from activities.archive.steps import RecordActivities
 from activities.budget import BudgetActivities
 from activities.forge.drill import DrillActivities
 from activities.forge.revert_preview import RevertPreviews
+from activities.forge.standing import StandingActivities
 from activities.forge.steps import ForgeActivities
 from activities.forge.turns import MergeTurnActivities
 from activities.gate.steps import GateActivities
@@ -39,6 +40,17 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         drills=drills,
     )
     gate = GateActivities(shared.gate, shared.admissions, shared.authority, attested)
+    standing = StandingActivities(
+        shared.forge,
+        shared.admissions,
+        attested,
+        shared.authority,
+        shared.withdrawals,
+        shared.gate,
+        shared.mirrors,
+        shared.policies,
+        halts,
+    )
     watch = WatchActivities(shared.watch, shared.admissions, attested, RevertPreviews(shared.git, shared.mirrors))
     drill = DrillActivities(
         shared.forge,
@@ -63,6 +75,7 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         forge.propose,
         forge.rebase,
         gate.judge,
+        standing.show_standing,
         watch.look_at_base,
         forge.merge,
         forge.close_pull_request,

@@ -49,6 +49,12 @@ class GitHubAccess:
         table = self._table()
         return table.merge_method if table is not None else "merge"
 
+    @property
+    def app_id(self) -> int | None:
+        """Of the App as which GitHub is asked; None where it is a user's token."""
+        table = self._table()
+        return table.app_id if table is not None else None
+
     async def repository(self, url: str) -> GitHubRepository:
         """A client of one repository. Raises GitHubRefused, GitHubUnavailable or NotConfigured."""
         return await asyncio.to_thread(self._repository, url)

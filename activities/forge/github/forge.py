@@ -12,6 +12,7 @@ from github.Repository import Repository as GitHubRepository
 from activities.forge.github.access import GitHubAccess
 from activities.forge.github.errors import translated
 from activities.forge.github.failed import GitHubRefused
+from activities.forge.github.gate_check import GateChecks
 from activities.forge.github.pulls import GitHubPulls, as_model
 from activities.forge.github.remote import Protected, Remote
 from activities.forge.local_repository import LocalRepository
@@ -22,6 +23,7 @@ from activities.repository.patches import pack_of
 from workflows.models.intent import revert_branch
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
+from workflows.models.standing import GateCheck
 from workflows.models.task import Task
 
 _MOST_TRIES = 5
@@ -90,6 +92,16 @@ class GitHubForge:
         """See contract."""
         repository = await self._access.repository(task.repository.url)
         await asyncio.to_thread(_close, repository, pull_request.number, task.branch)
+
+    async def show_gate(self, task: Task, check: GateCheck) -> str:
+        """See contract."""
+        gate = GateChecks(await self._access.repository(task.repository.url), self._access.app_id, task.id)
+        return await asyncio.to_thread(gate.show, check)
+
+    async def withdraw_gate(self, task: Task, head: str, why: str) -> None:
+        """See contract."""
+        gate = GateChecks(await self._access.repository(task.repository.url), self._access.app_id, task.id)
+        await asyncio.to_thread(gate.withdraw, head, why)
 
     async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
         """See contract. Straight onto base where this App may; else by a pull request, merged if GitHub lets it."""
