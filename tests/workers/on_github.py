@@ -12,8 +12,18 @@ from workers.gateway.messages import TaskView
 from workflows.models.decision import Action
 from workflows.models.status import Stage
 
-PERMISSIONS = {"contents": "write", "pull_requests": "write", "checks": "write", "metadata": "read"}
+PERMISSIONS = {
+    "contents": "write",
+    "pull_requests": "write",
+    "checks": "write",
+    "statuses": "read",
+    "actions": "read",
+    "administration": "read",
+    "metadata": "read",
+}
 """What docs/how-to/github.md has an App be given, and no more."""
+REVERTER = "journeyman-reverts"
+"""Name of the App that pushes reverts."""
 
 
 @asynccontextmanager
@@ -26,12 +36,15 @@ async def installed_on_github(
     table: str = 'merge_method = "squash"',
     configuration: str = "",
 ) -> AsyncIterator[tuple[Installation, InstalledApp]]:
-    """One whose App has all repositories of an account."""
+    """One whose App, and another for reverts alone, have all repositories of an account."""
     app = github.install("journeyman", account=account, permissions=permissions)
     key = place / "app.pem"
     key.write_text(app.private_key)
     whose = f'app_id = {app.app.id}, private_key = "{key}"'
-    written = f'github = {{ web = "{github.web}", {whose}, {table} }}\n{configuration}'
+    reverter = github.install(REVERTER, account=account, permissions={"contents": "write", "metadata": "read"})
+    (place / "reverts.pem").write_text(reverter.private_key)
+    reverts = f'reverts = {{ app_id = {reverter.app.id}, private_key = "{place / "reverts.pem"}" }}'
+    written = f'github = {{ web = "{github.web}", {whose}, {reverts}, {table} }}\n{configuration}'
     async with installed(place, configuration=written) as one:
         yield one, app
 

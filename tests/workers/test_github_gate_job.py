@@ -17,13 +17,15 @@ from tests.support.github.faults import Trouble
 from tests.support.github.protection import Protection
 from tests.support.github.stand_in import GitHub, InstalledApp
 from tests.workers.installation import FILES, Installation
-from tests.workers.on_github import check_runs, installed_on_github, proposed
+from tests.workers.on_github import REVERTER, check_runs, installed_on_github, merged, proposed
+from tests.workers.terminal import Typed, typed
 from workers.gateway.messages import TaskView
 from workers.parts.api import api_steps
 from workers.temporal import connect
 from workflows.models.decision import Action, Decision
 from workflows.models.intent import task_workflow_id
 from workflows.models.person import Person
+from workflows.models.pull_request import RevertOutcome
 from workflows.models.standing import GateState, Standing, StandingOrder
 from workflows.models.status import Outcome, Stage
 
@@ -38,6 +40,7 @@ def github(place: Path) -> Iterator[GitHub]:
 
 @pytest_asyncio.fixture(scope="module")
 async def both(place: Path, github: GitHub) -> AsyncIterator[tuple[Installation, InstalledApp]]:
+    (place / "security.toml").write_text('promote = ["grace"]\n')
     async with installed_on_github(place, github) as made:
         yield made
 
@@ -165,6 +168,34 @@ async def test_whoever_reaches_temporal_alone_can_make_no_head_look_approved(
     assert standing.check is not None and standing.check.state is GateState.WAITING
     assert says(github, "acme/forged", status.patch.head)[0] == "in_progress"
     await here.decide(status.task.id, Action.REJECT)
+
+
+async def test_policy_merges_only_where_reverts_reach_base_and_there_they_do(
+    here: Installation, github: GitHub, app: InstalledApp
+) -> None:
+    name = "acme/trusted"
+    github.repository(name, FILES)
+    rules = Protection(checks={"journeyman/gate": app.app.id}, ruleset=True)
+    github.protect(name, rules)
+
+    async def promote() -> Typed:
+        why = ("--repo", f"github:{name}", "-m", "10 merged", "--as", "grace")
+        return await typed(here.settings.state, "promote", "test-fix", *why)
+
+    assert (await promote()).code == 0
+    refused = await promote()
+    assert refused.code == 1
+    assert f"App {REVERTER} may not push onto main past ruleset 'protect main'" in refused.error
+    github.fault(Trouble.BAD_GATEWAY, "GET /repos/{owner}/{repo}/rules/branches/{branch}")
+    assert "it is not known whether reverts reach base there" in (await promote()).error
+    rules.bypass = {REVERTER}
+    promoted = await promote()
+    assert "phase 3" in promoted.out, promoted.error
+    view = await merged(here, name)
+    assert view.status.outcome is Outcome.MERGED, view.status.message
+    result = await here.revert(view.status.task.id)
+    assert result.outcome is RevertOutcome.REVERTED, result.detail
+    assert github.repositories[name].git.branch("main") == result.commit
 
 
 async def test_an_app_that_may_write_no_checks_lands_work_and_says_what_it_lacks(

@@ -74,7 +74,7 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
     deciding = Deciding(
         client, signer, reading, parts.admissions, parts.attested, parts.withdrawals, parts.host_answers
     )
-    trusting = Trusting(parts.trust, parts.mirrors, signer)
+    trusting = Trusting(parts.trust, parts.mirrors, signer, parts.why_reverts_wait)
     incidents = Incidents(parts.chains, parts.admissions, parts.attested, previews)
     observing = Observing(client, signer, parts.observations, parts.git, parts.mirrors)
     return gateway_app(

@@ -6,8 +6,9 @@ no file, and no sandbox.
 
 import asyncio
 import base64
+import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -57,7 +58,7 @@ class GitHubAccess:
 
     async def repository(self, url: str) -> GitHubRepository:
         """A client of one repository. Raises GitHubRefused, GitHubUnavailable or NotConfigured."""
-        return await asyncio.to_thread(self._repository, url)
+        return await asyncio.to_thread(self.blocking_repository, url)
 
     async def git_environment(self, url: str) -> Mapping[str, str]:
         """Variables by which git may read and write a repository of this GitHub; none for any other address.
@@ -78,7 +79,17 @@ class GitHubAccess:
             "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
         }
 
-    def _repository(self, url: str) -> GitHubRepository:
+    @contextlib.contextmanager
+    def app(self) -> Iterator[github.GithubIntegration]:
+        """A client of what only the App itself may ask; NotConfigured where there is none. Blocks."""
+        table = self._table()
+        if table is None or table.app_id is None:
+            raise NotConfigured("no App is configured: [github] in journeyman.toml has no `app_id`")
+        with _integration(table, AppAuth(table.app_id, _secret(table))) as integration:
+            yield integration
+
+    def blocking_repository(self, url: str) -> GitHubRepository:
+        """The same for who has a thread of his own."""
         client, name = self._client(url)
         with translated(f"opening {url}"):
             return client.get_repo(name)
@@ -131,7 +142,14 @@ def _connect(table: GitHubTable, key: str, name: str) -> github.Github:
         return _client_of(table, Token(key))
     app = AppAuth(table.app_id, key)
     owner, _, repository = name.partition("/")
-    integration = github.GithubIntegration(
+    installation = _integration(table, app).get_repo_installation(owner, repository)
+    if installation.raw_data.get("suspended_at"):
+        raise GitHubRefused(403, f"the GitHub App's installation for {name} is suspended")
+    return _client_of(table, AppInstallationAuth(app, installation.id))
+
+
+def _integration(table: GitHubTable, app: AppAuth) -> github.GithubIntegration:
+    return github.GithubIntegration(
         auth=app,
         base_url=table.api_address,
         timeout=_SECONDS,
@@ -139,10 +157,6 @@ def _connect(table: GitHubTable, key: str, name: str) -> github.Github:
         seconds_between_requests=None,
         seconds_between_writes=None,
     )
-    installation = integration.get_repo_installation(owner, repository)
-    if installation.raw_data.get("suspended_at"):
-        raise GitHubRefused(403, f"the GitHub App's installation for {name} is suspended")
-    return _client_of(table, AppInstallationAuth(app, installation.id))
 
 
 def _client_of(table: GitHubTable, auth: Auth) -> github.Github:

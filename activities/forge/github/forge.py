@@ -33,11 +33,13 @@ _NOT_FOUND, _UNPROCESSABLE = 404, 422
 class GitHubForge:
     """Implements contract.Forge on GitHub."""
 
-    def __init__(self, git: Git, mirrors: Mirrors, access: GitHubAccess) -> None:
+    def __init__(self, git: Git, mirrors: Mirrors, access: GitHubAccess, reverting: GitHubAccess) -> None:
+        """`reverting`: as whom reverts are pushed onto base."""
         self._git = git
         self._mirrors = mirrors
         self._access = access
         self._remote = Remote(git, access.git_environment)
+        self._reverting = Remote(git, reverting.git_environment)
 
     async def propose(self, task: Task, patch: Patch, bundle: bytes, title: str, body: str) -> PullRequest:
         """See contract. The branch is the task's own, so it is moved wherever it was."""
@@ -125,7 +127,7 @@ class GitHubForge:
                 )
             commit = await place.commit(tree, (tip,), await place.with_trailer(message, REVERTS, merge_commit))
             try:
-                if await self._remote.push(mirror, commit, task.base, expected=tip):
+                if await self._reverting.push(mirror, commit, task.base, expected=tip):
                     return RevertResult(outcome=RevertOutcome.REVERTED, commit=commit)
             except Protected as protected:
                 return await self._revert_by_pull(task, mirror, commit, str(protected))
