@@ -20,6 +20,7 @@ from workflows.models.intent import revert_branch
 from workflows.models.patch import Patch
 from workflows.models.plural import plural
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
+from workflows.models.standing import GateCheck
 from workflows.models.task import Task
 
 FORGE = "local"
@@ -183,6 +184,13 @@ class LocalForge:
             return None
         url = f"local:{task.repository.url}#{pull.number}"
         return PullRequest(number=pull.number, url=url, head=branch, base=task.base, title=pull.title)
+
+    async def show_gate(self, task: Task, check: GateCheck) -> str:
+        """See contract. Nobody merges here but this installation, so nothing has to be shown to anybody else."""
+        return ""
+
+    async def withdraw_gate(self, task: Task, head: str, why: str) -> None:
+        """See contract."""
 
     def pulls(self, url: str) -> list[Pull]:
         """Every pull request of a repository."""

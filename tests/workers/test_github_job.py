@@ -12,6 +12,7 @@ from tests.support.github.protection import Protection
 from tests.support.github.stand_in import GitHub, InstalledApp
 from tests.support.repositories import commit_to_bare, git
 from tests.workers.installation import FILES, Installation, installed
+from tests.workers.on_github import PERMISSIONS
 from tests.workers.terminal import typed
 from workers.gateway.messages import TaskView
 from workflows.models.decision import Action
@@ -31,9 +32,7 @@ def github(place: Path) -> Iterator[GitHub]:
 @pytest.fixture(scope="module")
 def app(github: GitHub) -> InstalledApp:
     github.repository(SHOP, FILES)
-    # Those that docs/how-to/github.md names, and no more.
-    permissions = {"contents": "write", "pull_requests": "write", "metadata": "read"}
-    return github.install("journeyman", account="acme", permissions=permissions)
+    return github.install("journeyman", account="acme", permissions=PERMISSIONS)
 
 
 @pytest_asyncio.fixture(scope="module")

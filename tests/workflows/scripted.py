@@ -34,6 +34,7 @@ from workflows.models.person import Person
 from workflows.models.policy import TaskPolicy
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
 from workflows.models.run import Placement, RunEnd, RunResult
+from workflows.models.standing import Standing, StandingOrder
 from workflows.models.status import Stage, TaskOrder, TaskStatus
 from workflows.models.steps import (
     Attendance,
@@ -127,6 +128,7 @@ class Script:
         )
         self.packages: Callable[[PackagesOrder], PackageChanges] = lambda order: PackageChanges()
         self.base: Callable[[LookOrder], BaseState] = lambda order: BaseState()
+        self.standing: Callable[[StandingOrder], Standing] = lambda order: Standing()
         self.verdict: Callable[[GateOrder], Verdict] = a_verdict
         self.checkpoint: Checkpoint | None = None
         """On record of a run whose host was lost."""
@@ -266,6 +268,11 @@ class ScriptedSteps:
         self.s._note("judge", order)
         return self.s.verdict(order)
 
+    @activity.defn(name="show_standing")
+    async def show_standing(self, order: StandingOrder) -> Standing:
+        self.s._note("show_standing", order)
+        return self.s.standing(order)
+
     @activity.defn(name="rebase")
     async def rebase(self, order: RebaseOrder) -> RebaseResult:
         self.s._note("rebase", order)
@@ -356,6 +363,7 @@ API_STEPS = (
     "propose",
     "judge",
     "look_at_base",
+    "show_standing",
     "rebase",
     "merge",
     "close_pull_request",

@@ -8,6 +8,7 @@ import pytest
 
 from activities.archive.steps import RecordActivities
 from activities.budget import BudgetActivities
+from activities.forge.standing import StandingActivities
 from activities.forge.steps import ForgeActivities
 from activities.forge.turns import MergeTurnActivities
 from activities.host.attending import Attending
@@ -24,6 +25,7 @@ INTERFACES = (
     steps.HostSteps,
     steps.ControlSteps,
     steps.ForgeSteps,
+    steps.StandingSteps,
     steps.TurnSteps,
     steps.BudgetSteps,
     steps.RecordSteps,
@@ -37,6 +39,7 @@ IMPLEMENTATIONS = (
     LifetimeActivities,
     Attending,
     ForgeActivities,
+    StandingActivities,
     MergeTurnActivities,
     BudgetActivities,
     RecordActivities,

@@ -1,9 +1,11 @@
 """What kinds of task have earned in a repository: read, raised by who may, lowered by anybody."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from activities.decisions.signing import DecisionSigner
 from activities.decisions.trust import Trust, TrustRecords
+from activities.forge.github.failed import GitHubRefused, GitHubUnavailable
 from activities.policy.combine import TASK_TYPES
 from activities.policy.documents import TeamPolicy
 from activities.policy.owners import OwnersFiles
@@ -13,7 +15,7 @@ from activities.repository.git import GitError, RepositoryRefused
 from activities.repository.mirror import Mirrors
 from workers.gateway.deciding import VALID_FOR
 from workers.gateway.messages import ChangeTrust, TrustLine
-from workers.gateway.refusals import Forbidden, Invalid
+from workers.gateway.refusals import Forbidden, Invalid, Unavailable
 from workflows.models.decision import Action, Decision
 from workflows.models.gate import FIRST_PHASE, LAST_PHASE
 from workflows.models.person import Person
@@ -25,7 +27,16 @@ _REDACTOR = Redactor()
 class Trusting:
     """Signs what authenticated people say of trust, and puts it on record."""
 
-    def __init__(self, trust: TrustRecords, mirrors: Mirrors, owners: OwnersFiles, signer: DecisionSigner) -> None:
+    def __init__(
+        self,
+        trust: TrustRecords,
+        mirrors: Mirrors,
+        owners: OwnersFiles,
+        signer: DecisionSigner,
+        why_reverts_wait: Callable[[str], Awaitable[str]],
+    ) -> None:
+        """`why_reverts_wait`: of a repository, what keeps reverts from base; empty if nothing does."""
+        self._why_reverts_wait = why_reverts_wait
         self._trust = trust
         self._mirrors = mirrors
         self._owners = owners
@@ -54,15 +65,29 @@ class Trusting:
             task_id="",
             repository=asked.repository,
             task_type=asked.task_type,
-            phase=min(phase, 3),
+            phase=min(phase, LAST_PHASE),
             message=_REDACTOR.text(asked.message),
             decided_at=now,
             expires_at=now + VALID_FOR,
         )
         if reason := await self._trust.refusal(decision):
             raise Forbidden(reason)
+        if asked.action is Action.PROMOTE and decision.phase == LAST_PHASE:
+            await self._refuse_without_reverts(asked.repository)
         await self._trust.keep(self._signer.sign(decision))
         return self._line(await self._trust.of(asked.repository, asked.task_type), team)
+
+    async def _refuse_without_reverts(self, repository: str) -> None:
+        """Who lets policy merge promises that what it merged can be taken back within two minutes."""
+        try:
+            stopped = await self._why_reverts_wait(repository)
+        except (GitHubRefused, GitHubUnavailable) as error:
+            raise Unavailable(f"refused: it is not known whether reverts reach base there: {error}") from error
+        if stopped:
+            raise Forbidden(
+                f"refused: policy may merge only what can be taken back within two minutes, and {stopped}. "
+                "`journeyman github check --repo ...` says how to mend it"
+            )
 
     async def _team(self, repository: str) -> TeamPolicy:
         try:
