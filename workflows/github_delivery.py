@@ -14,7 +14,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=10)
 
 @workflow.defn(name="GitHubDelivery")
 class GitHubDelivery:
-    """Has a gateway carry it out, again and again while its task is not where it could be told."""
+    """One delivery of a webhook: a gateway carries it out, again and again while its task can't be told yet."""
 
     @workflow.run
     async def run(self, order: DeliveryOrder) -> DeliveryResult:

@@ -61,7 +61,7 @@ class Commanded:
 
 @dataclass(frozen=True)
 class Reviewed:
-    """A person's review of a task's pull request, or its dismissal."""
+    """A person's review of a task's pull request, or its dismissal; what it is about, GitHub is asked."""
 
     repository: str
     number: int
@@ -69,10 +69,6 @@ class Reviewed:
     review_id: int
     state: Literal["approved", "changes_requested", "dismissed"]
     reviewer: User
-    by: User
-    commit: str
-    words: str
-    at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -170,7 +166,7 @@ def _line_comment(payload: Payload, repository: str, by: User, _: Terms) -> Mean
     return Commanded(repository, pull.number, None, wanted, by, comment.id, comment.created_at, place)
 
 
-def _review(payload: Payload, repository: str, by: User, _: Terms) -> Meaning:
+def _review(payload: Payload, repository: str, _: User, __: Terms) -> Meaning:
     pull, review = payload.pull_request, payload.review
     if pull is None or review is None or review.user is None:
         return Ignored("it has no review by anybody")
@@ -189,10 +185,6 @@ def _review(payload: Payload, repository: str, by: User, _: Terms) -> Meaning:
         review.id,
         state,  # type: ignore[arg-type]
         review.user,
-        by,
-        review.commit_id or "",
-        review.body or "",
-        review.submitted_at,
     )
 
 

@@ -85,11 +85,7 @@ class Review(Part):
 
     id: int
     user: User | None = None
-    body: str | None = None
-    commit_id: str | None = None
     state: str
-    submitted_at: datetime | None = None
-    html_url: str = ""
 
 
 class Run(Part):

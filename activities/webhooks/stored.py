@@ -1,7 +1,7 @@
 """Deliveries on record: written before they are acknowledged, and marked when something came of them.
 
 `pending/` is what GitHub was told is taken, whatever dies next; it goes when it is carried out. `done/` is the record
-against doing it twice, for as long as there is an archive: Temporal forgets. It holds none of the words.
+against doing it twice, for as long as there is an archive: Temporal forgets. It holds none of the words, and no person.
 """
 
 import base64
@@ -100,7 +100,8 @@ class Deliveries:
             guid=stored.guid,
             received_at=stored.received_at,
             done_at=datetime.now(UTC),
-            result=result,
+            # Why, names people; Temporal keeps it for as long as it keeps the workflow.
+            result=result.model_copy(update={"detail": ""}),
         )
         await self._objects.create(_done(digest), done.model_dump_json().encode())
         await self._objects.remove(_pending(digest))

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from temporalio.client import Client
+
 from activities.webhooks.stored import Deliveries
 from tests.support.github.conforming import conforming_github
 from tests.support.github.stand_in import GitHub, InstalledApp
@@ -12,7 +14,8 @@ from tests.support.github.state import Delivery, Issue
 from tests.workers.installation import FILES, Installation, installed
 from workers.embedded.temporal_server import free_port
 from workers.gateway.messages import TaskLine, TaskView
-from workflows.models.delivery import DeliveryResult, Taken
+from workers.temporal import connect
+from workflows.models.delivery import DeliveryResult, Taken, delivery_workflow_id
 from workflows.models.status import Stage
 
 SECRET = "a secret of the webhook's"
@@ -44,16 +47,18 @@ async def hooked(place: Path, more: str = "") -> AsyncIterator["Hooked"]:
         table = f'github = {{ web = "{github.web}", app_id = {app.app.id}, private_key = "{key}", {hooks} }}\n'
         async with installed(place, configuration=f"{table}people = {{ {people} }}") as here:
             github.hook(app, f"http://127.0.0.1:{port}/webhooks/github", SECRET)
-            yield Hooked(here, github, app)
+            temporal = await connect(here.settings.temporal_address, here.settings.temporal_namespace)
+            yield Hooked(here, github, app, temporal)
 
 
 class Hooked:
     """An installation, and the GitHub that tells it."""
 
-    def __init__(self, here: Installation, github: GitHub, app: InstalledApp) -> None:
+    def __init__(self, here: Installation, github: GitHub, app: InstalledApp, temporal: Client) -> None:
         self.here = here
         self.github = github
         self.app = app
+        self.temporal = temporal
 
     async def carried_out(self, act: Callable[[], object]) -> list[DeliveryResult]:
         """Do something on GitHub, and wait until something has come of each delivery that it made."""
@@ -69,9 +74,13 @@ class Hooked:
             return DeliveryResult(outcome=Taken.IGNORED, detail=str(told["detail"]))
         stored = Deliveries(self.here.parts.shared.objects)
         async with asyncio.timeout(60):
-            while (done := await stored.done(str(told["delivery"]))) is None:
+            while await stored.done(str(told["delivery"])) is None:
                 await asyncio.sleep(0.05)
-        return done.result
+            carrying = self.temporal.get_workflow_handle(
+                delivery_workflow_id(str(told["delivery"])), result_type=DeliveryResult
+            )
+            result: DeliveryResult = await carrying.result()
+        return result
 
     async def tasks(self) -> list[TaskLine]:
         return await asyncio.to_thread(self.here.gateway("ada").tasks)

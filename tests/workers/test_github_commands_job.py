@@ -13,7 +13,6 @@ from tests.support.github.clients import with_token
 from tests.support.github.stand_in import SOMEBODY
 from tests.workers.hooked import PEOPLE, Hooked, hooked, said
 from workers.embedded.temporal_server import free_port
-from workers.temporal import connect
 from workflows.models.decision import Action
 from workflows.models.delivery import DELIVERY_SWEEP_ID, Taken
 from workflows.models.intent import task_id
@@ -135,13 +134,11 @@ async def test_what_github_could_not_deliver_is_asked_for_again(at: Hooked) -> N
     at.app.app.hook_url = address
     # It is not asked for in the minute in which GitHub tried it.
     lost.at -= timedelta(minutes=5)
-    settings = at.here.settings
-    client = await connect(settings.temporal_address, settings.temporal_namespace)
-    await client.get_schedule_handle(DELIVERY_SWEEP_ID).trigger()
+    await at.temporal.get_schedule_handle(DELIVERY_SWEEP_ID).trigger()
     task = task_id(f"github:{name}#{issue.number}")
     async with asyncio.timeout(60):
         while not any(line.task_id == task for line in await at.tasks()):
             pass
-    await client.get_schedule_handle(DELIVERY_SWEEP_ID).trigger()
+    await at.temporal.get_schedule_handle(DELIVERY_SWEEP_ID).trigger()
     await at.here.settles(task)
     assert [one.redelivery for one in at.github.deliveries if one.guid == lost.guid] == [False, True]

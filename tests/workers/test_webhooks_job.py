@@ -1,15 +1,20 @@
 """GitHub begins tasks and tells of them by webhook: real deliveries by a stand-in, and everything else real."""
 
 import functools
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from tests.workers.hooked import Hooked, hooked, said
+from activities.webhooks.stored import Deliveries, digest_of
+from tests.support.github.webhooks import signature
+from tests.workers.hooked import SECRET, Hooked, hooked, said
+from workflows import queues
+from workflows.github_delivery import GitHubDelivery
 from workflows.models.decision import Action
-from workflows.models.delivery import Taken
+from workflows.models.delivery import DeliveryOrder, DeliveryResult, Taken, delivery_workflow_id
 from workflows.models.intent import task_id
 from workflows.models.status import Outcome, Stage
 
@@ -123,3 +128,31 @@ async def test_what_a_person_merges_on_github_ends_the_task_and_can_be_taken_bac
     assert "by grace" in status.message
     assert status.merge_commit == at.github.repositories[name].git.branch("main")
     assert (await at.here.revert(task, person="ada")).outcome.is_back
+
+
+async def test_nobody_has_a_delivery_carried_out_that_github_did_not_sign(at: Hooked) -> None:
+    """Whoever writes to the archive and reaches Temporal's port has everything but the secret."""
+    name = "acme/forged"
+    _, task, view, number = await at.proposed(name)
+    assert view.status.patch is not None
+    shop = {"id": at.github.repositories[name].id, "full_name": name}
+    review = {"id": 1, "user": {"login": "grace"}, "state": "approved", "commit_id": view.status.patch.head}
+    pull = {"number": number, "head": {"ref": f"journeyman/{task}", "repo": shop}}
+    told = {"action": "submitted", "review": review, "pull_request": pull, "repository": shop, "sender": {"login": "x"}}
+    stored, body = Deliveries(at.here.parts.shared.objects), json.dumps(told).encode()
+
+    async def carried_out(secret: str, body: bytes) -> DeliveryResult:
+        await stored.keep("pull_request_review", "a-guid-of-theirs", signature(secret, body), body)
+        return await at.temporal.execute_workflow(
+            GitHubDelivery.run,
+            DeliveryOrder(digest=digest_of(body)),
+            id=delivery_workflow_id(digest_of(body)),
+            task_queue=queues.ORCHESTRATE,
+        )
+
+    forged = await carried_out("not the webhook's secret", body)
+    assert (forged.outcome, "signature" in forged.detail) == (Taken.REFUSED, True)
+    # Also with the secret nobody approves for somebody else: GitHub knows of no such review.
+    leaked = await carried_out(SECRET, body + b" ")
+    assert (leaked.outcome, "a later review" in leaked.detail) == (Taken.IGNORED, True)
+    assert (await at.here.view(task)).status.approved_by == ()

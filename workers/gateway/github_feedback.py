@@ -7,7 +7,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.archive.contract import TaskChains
 from activities.decisions.attested import EVIDENCE
-from activities.forge.github.conversation import GitHubConversation
+from activities.forge.github.conversation import GitHubConversation, ReviewNow
 from activities.webhooks.meaning import PullChanged, Reviewed
 from workers.gateway.deciding import Deciding
 from workers.gateway.delivered import Delivered, TasksThere, done, ended, ignored, refused, waits
@@ -100,8 +100,8 @@ class GitHubFeedback:
         if newest is None or (newest.id, newest.state.lower()) != (told.review_id, told.state):
             return ignored("a later review of theirs counts, or this one was dismissed", told.task_id)
         if told.state == "approved":
-            return await self._approved(told, status, person, at)
-        words = told.words.strip() or "Changes are asked for: see the comments on the pull request's lines."
+            return await self._approved(told.number, newest, status, person, at)
+        words = newest.words.strip() or "Changes are asked for: see the comments on the pull request's lines."
         return await self.tell(status, words, person, at)
 
     async def changed(self, told: PullChanged, at: Delivered) -> DeliveryResult:
@@ -117,24 +117,30 @@ class GitHubFeedback:
             return ignored("the task has ended", told.task_id)
         return done("its task looks at the pull request", told.task_id)
 
-    async def _approved(self, told: Reviewed, status: TaskStatus, person: Person, at: Delivered) -> DeliveryResult:
-        task, head = told.task_id, _head(status)
-        if told.commit != head:
+    async def _approved(
+        self, number: int, review: ReviewNow, status: TaskStatus, person: Person, at: Delivered
+    ) -> DeliveryResult:
+        task, head = status.task.id, _head(status)
+        if review.commit != head:
             return refused(
-                f"this approval is about `{told.commit[:12]}`, and the task is at `{head[:12]}`: look at it again", task
+                f"this approval is about `{review.commit[:12]}`, and the task is at `{head[:12]}`: look at it again",
+                task,
             )
-        now = await self._conversation.pull(at.url, told.number)
-        if now.head != told.commit:
+        now = await self._conversation.pull(at.url, number)
+        if now.head != review.commit:
             return refused(
                 f"somebody pushed `{now.head[:12]}` to the branch, which was not judged: this approval does not count",
                 task,
             )
         if status.stage is Stage.APPROVED:
             return ignored("it is approved already", task)
-        if told.at is not None and await self._is_newer(status, told.at):
+        if await self._is_newer(status, review.at):
             return refused("it was judged again after this review: look at the evidence, and review again", task)
         asked = NewDecision(
-            action=Action.APPROVE, head=told.commit, evidence_hash=_evidence(status), message=told.words[:_MOST_SAID]
+            action=Action.APPROVE,
+            head=review.commit,
+            evidence_hash=_evidence(status),
+            message=review.words[:_MOST_SAID],
         )
         receipt = await self._deciding.decide(task, asked, person, once=at.digest)
         return done(f"the approval counts; the task is at stage {receipt.stage}", task)

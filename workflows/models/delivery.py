@@ -34,7 +34,7 @@ class DeliveryResult(Model):
 
     outcome: Taken
     detail: str = ""
-    """For people; names no person."""
+    """For people."""
     task_id: str = ""
     wait_seconds: float = 0
     """Of one that waits: for how long at most, in all."""

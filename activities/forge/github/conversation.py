@@ -37,6 +37,10 @@ class ReviewNow:
     login: str
     state: str
     """`APPROVED`, `CHANGES_REQUESTED`, `COMMENTED` or `DISMISSED`."""
+    commit: str
+    """That was reviewed."""
+    words: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,11 @@ class GitHubConversation:
 
         def ask(repository: GitHubRepository) -> list[ReviewNow]:
             listed = islice(repository.get_pull(number).get_reviews(), _MOST_REVIEWS)
-            return [ReviewNow(one.id, one.user.login, one.state) for one in listed if one.user is not None]
+            return [
+                ReviewNow(one.id, one.user.login, one.state, one.commit_id or "", one.body or "", one.submitted_at)
+                for one in listed
+                if one.user is not None and one.submitted_at is not None
+            ]
 
         return await self._do(url, f"reading the reviews of pull request {number}", ask)
 
