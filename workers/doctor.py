@@ -32,7 +32,7 @@ from workers.parts.halts import read_halts
 from workers.sandboxes import configured_backend, configured_sizing
 from workers.settings import Settings, StateUnusable
 from workflows.models.drill import DrillResult
-from workflows.models.halt import Reach
+from workflows.models.halt import Reach, not_held
 from workflows.models.limits import Limits
 from workflows.models.plural import plural
 from workflows.models.policy import PolicyRefusal
@@ -41,6 +41,7 @@ from workflows.models.run import RunEnd
 _LEAST_GIT = (2, 38)
 """`git merge-tree --write-tree` came with 2.38."""
 _MISSED_DRILLS = 3
+_MOST_TOLD = 3
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -153,6 +154,11 @@ async def _halts(settings: Settings) -> str:
     halts = await record.standing()
     if stopped := [halt.told for halt in halts if halt.scope.reach is Reach.ALL]:
         raise RuntimeError(stopped[0])
+    if lost := await record.unconfirmed():
+        told = "; ".join(not_held(halt.scope, f"{halt.person.id}: {halt.reason}") for halt in lost[:_MOST_TOLD])
+        raise _Missing(
+            told, f"journeyman halt {lost[0].scope.option} -m WHY   # then `resume` it if it should not hold"
+        )
     return "; ".join(halt.told for halt in halts) or "nothing is halted"
 
 

@@ -18,13 +18,13 @@ class Finding(BaseModel):
     """The line to type."""
 
 
-def print_report(findings: list[Finding], *, as_json: bool) -> None:
-    """The report on standard output."""
+def print_report(findings: list[Finding], *, as_json: bool, bad: str = "fail") -> None:
+    """The report on standard output. `bad`: the word for what is not as it has to be."""
     if as_json:
         sys.stdout.write(json.dumps([finding.model_dump() for finding in findings], indent=2) + "\n")
         return
     for finding in findings:
-        mark = "[green]ok  [/green]" if finding.ok else "[red]fail[/red]"
+        mark = f"[green]{'ok':{len(bad)}}[/green]" if finding.ok else f"[red]{bad}[/red]"
         out().print(f"{mark} {finding.name:16} {plain(finding.detail)}")
         if not finding.ok:
             out().print(f"     mend it with: {plain(finding.mend)}")

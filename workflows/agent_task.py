@@ -91,6 +91,7 @@ class AgentTask(ReviewDesk):
                 self.progress.end(Outcome.REJECTED, f"rejected by {chosen.decision.said_by}")
                 return
             guidance = chosen.decision.message
+            await self.board.show(at_work=f"{chosen.decision.person.id} requested changes")
         # After a request for changes there is a pull request of the rounds before, which nobody carries on.
         await self._close(self.progress.status.message)
 

@@ -185,6 +185,7 @@ class Landing:
         """
         before = self._progress.status
         assert before.patch and before.evaluation
+        await self._desk.board.show(at_work="base moved, so it is judged on the new one")
         rebased = await workflow.execute_activity_method(
             ForgeSteps.rebase,
             RebaseOrder(task=before.task, patch=before.patch),

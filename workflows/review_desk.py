@@ -22,6 +22,7 @@ from workflows.review_rules import (
     spending_refusal,
     state_refusal,
 )
+from workflows.standing import StandingBoard
 from workflows.steps import PullRequestSteps, RecordSteps
 
 _WAITS = frozenset({Stage.REVIEW, Stage.APPROVED})
@@ -38,6 +39,7 @@ class ReviewDesk:
         self.turn = False
         """Whether this task's turn to merge has come."""
         self.approvals = Approvals(progress)
+        self.board = StandingBoard(progress, self.approvals)
         self.cancellation: SignedDecision | None = None
         self.settled: PullRequestState | None = None
         """The pull request, where people have closed or merged it on the forge's own page."""
@@ -63,10 +65,11 @@ class ReviewDesk:
     async def next_choice(self) -> SignedDecision:
         """Wait for the next decision that moves the task on; approvals that expire meanwhile have to be given again."""
         while self._choice is None:
-            known = self.approvals.count
+            known = self.approvals.given
+            await self.board.show()
             try:
                 await workflow.wait_condition(
-                    lambda known=known: self._choice is not None or self.approvals.count != known,  # type: ignore[misc]
+                    lambda known=known: self._choice is not None or self.approvals.given != known,  # type: ignore[misc]
                     timeout=self.approvals.seconds_left(workflow.now()),
                     timeout_summary="approvals expire",
                 )

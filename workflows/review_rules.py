@@ -165,7 +165,8 @@ def _next_step(status: TaskStatus) -> str:
     if status.stage is Stage.ENDED:
         return f", it ended as {status.outcome}"
     if status.stage is Stage.REVIEW:
-        return "; approve it first"
+        approved = f"approved by {', '.join(status.approved_by)}; {status.message}" if status.message else ""
+        return f"; {approved if status.approved_by and approved else 'approve it first'}"
     if status.waits_for:
         return f"; it waits for {status.waits_for}"
     return "; wait until it asks for a decision"
@@ -187,7 +188,7 @@ def approval_carries_over(
     Rule from the design: byte-identical patch, unchanged policy, no new finding, and the team allows it.
     """
     if not policy.carry_over:
-        return "the team's policy asks for a new approval whenever base moves"
+        return "policy (`carry_over` = false) asks for a new approval whenever base moves"
     if not same_patch:
         return "the patch is not byte-identical on the new base"
     if new_policy_hash != policy.hash:

@@ -15,6 +15,7 @@ from workflows.models.packages import PackageChanges
 from workflows.models.patch import ExportResult
 from workflows.models.pull_request import MergeResult, PullRequest, PullRequestState, RevertResult
 from workflows.models.run import RunResult
+from workflows.models.standing import Standing, StandingOrder
 from workflows.models.steps import (
     Attendance,
     ClosePullRequestOrder,
@@ -116,6 +117,13 @@ class GateSteps(Protocol):
 
     @activity.defn(name="judge")
     async def judge(self, order: GateOrder) -> Verdict: ...
+
+
+class StandingSteps(Protocol):
+    """Show on the forge where a pull request stands."""
+
+    @activity.defn(name="show_standing")
+    async def show_standing(self, order: StandingOrder) -> Standing: ...
 
 
 class WatchSteps(Protocol):

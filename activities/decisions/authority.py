@@ -113,27 +113,36 @@ class Authority:
 
         `task` is as it was admitted, `current` what `may_publish` gave for it.
         """
+        await self.approved(order.approvals, task, current, verdict)
+        if order.merge is not None:
+            recorded = await self._attested.evidence(task.id)
+            await self._refuse_unless(Action.MERGE, order.merge, task, current, recorded)
+            await self._refuse_used(task, order.merge)
+        elif verdict.permits is not Permit.MERGE:
+            raise ActionRefused(f"refused: policy does not merge it: {_reasons(verdict)}")
+        if order.merge is None:
+            await self._refuse_sent_back(task, current)
+
+    async def approved(
+        self, approvals: tuple[SignedDecision, ...], task: Task, current: AttestedEvidence, verdict: Verdict
+    ) -> None:
+        """Raises ActionRefused unless persons, or policy where none has approved, let exactly this patch land."""
         recorded = await self._attested.evidence(task.id)
-        for signed in order.approvals:
+        for signed in approvals:
             await self._refuse_unless(Action.APPROVE, signed, task, current, recorded)
             if against := await self._withdrawals.since(signed.decision):
                 raise ActionRefused(
                     f"refused: {against.person.id} decided to {against.action} after it was approved by "
                     f"{signed.decision.person.id}; it has to be looked at again"
                 )
-        if order.approvals:
-            persons = frozenset(signed.decision.person.id for signed in order.approvals)
+        if approvals:
+            persons = frozenset(signed.decision.person.id for signed in approvals)
             if missing := verdict.needs.missing(persons):
                 raise ActionRefused(f"refused: it still needs {missing}")
-        elif verdict.permits is Permit.PERSON:
+            return
+        if verdict.permits is Permit.PERSON:
             raise ActionRefused(f"refused: policy does not approve it: {_reasons(verdict)}")
-        if order.merge is not None:
-            await self._refuse_unless(Action.MERGE, order.merge, task, current, recorded)
-            await self._refuse_used(task, order.merge)
-        elif verdict.permits is not Permit.MERGE:
-            raise ActionRefused(f"refused: policy does not merge it: {_reasons(verdict)}")
-        if order.merge is None or not order.approvals:
-            await self._refuse_sent_back(task, current)
+        await self._refuse_sent_back(task, current)
 
     async def _refuse_unless(
         self,

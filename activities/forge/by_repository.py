@@ -6,6 +6,7 @@ from activities.decisions.refused import ActionRefused
 from activities.forge.contract import Forge
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
+from workflows.models.standing import GateCheck
 from workflows.models.task import Task
 
 
@@ -41,6 +42,14 @@ class ForgeByRepository:
     async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
         """See contract."""
         return await self._of(task).revert(task, merge_commit, message)
+
+    async def show_gate(self, task: Task, check: GateCheck) -> str:
+        """See contract."""
+        return await self._of(task).show_gate(task, check)
+
+    async def withdraw_gate(self, task: Task, head: str, why: str) -> None:
+        """See contract."""
+        await self._of(task).withdraw_gate(task, head, why)
 
     def _of(self, task: Task) -> Forge:
         forge = self._forges.get(task.repository.forge)

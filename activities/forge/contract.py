@@ -4,6 +4,7 @@ from typing import Protocol
 
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
+from workflows.models.standing import GateCheck
 from workflows.models.task import Task
 
 
@@ -37,4 +38,15 @@ class Forge(Protocol):
 
     async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
         """Put base back as if the merge had not happened, keeping later commits, or name what is in the way."""
+        ...
+
+    async def show_gate(self, task: Task, check: GateCheck) -> str:
+        """Show beside its head what the gate says. Returns why that can't be, for people; empty if it was done.
+
+        A forge that protects no branches by checks has nowhere to show it, and is done with it.
+        """
+        ...
+
+    async def withdraw_gate(self, task: Task, head: str, why: str) -> None:
+        """Have nothing say of a head any more that it passes the gate."""
         ...

@@ -25,6 +25,7 @@ from activities.forge.attribution import (
     revert_title,
 )
 from activities.forge.contract import Forge
+from activities.forge.standing import SUPERSEDED, earlier_heads, passed_check
 from activities.gate.gate import Gate
 from activities.gate.watching import BaseWatch
 from activities.policy.current import CurrentPolicy
@@ -106,6 +107,9 @@ class ForgeActivities:
         body = pull_body(task, order.patch, order.evaluation, evidence, run)
         bundle = await self._artifacts.get(order.patch.bundle)
         await self._halts.refuse(Work.of(task, judged.policy))
+        # First, while this step is sure to come this way again: what was approved before is not what is proposed now.
+        for head in await earlier_heads(self._attested, task, order.patch.head):
+            await self._forge.withdraw_gate(task, head, SUPERSEDED)
         return await self._forge.propose(task, order.patch, bundle, pull_title(task), body)
 
     @activity.defn(name="rebase")
@@ -168,6 +172,8 @@ class ForgeActivities:
             watch_seconds=policy.gate.watch_seconds,
         )
         await self._attested.add_merging(task.id, merging)
+        # What base's protection may ask for. It was shown when it was approved, unless GitHub was away, or all halted.
+        await self._forge.show_gate(task, passed_check(task, order.approvals, judged, verdict))
         message = merge_message(task, order.evaluation.evidence_hash, order.approvals, order.merge, verdict)
         result = await self._forge.merge(task, order.pull_request, order.patch, message)
         if result.outcome is MergeOutcome.MERGED:
@@ -197,6 +203,9 @@ class ForgeActivities:
         only_called_by(task_workflow_id(order.task.id))
         task = await self._admissions.confirm(order.task)
         if order.pull_request is not None:
+            # Whoever opens it again there has nothing that is approved.
+            for head in await earlier_heads(self._attested, task, head=""):
+                await self._forge.withdraw_gate(task, head, "the task has ended without a merge")
             await self._forge.close(task, order.pull_request, order.reason)
         return Nothing()
 

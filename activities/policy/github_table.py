@@ -20,6 +20,15 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 _ADDRESS = r"^https?://[^/?#@\s]+(/[^?#@\s]*[^/?#@\s])?$"
 
 
+class RevertApp(Document):
+    """A GitHub App of its own for taking merges back: `[github.reverts]`. It alone may pass what protects base."""
+
+    app_id: int = Field(gt=0)
+    """Of that App."""
+    private_key: Path
+    """A file with its private key, as GitHub gives it (PEM)."""
+
+
 class GitHubTable(Document):
     """GitHub as a forge: `[github]`. Left out, there is none."""
 
@@ -33,6 +42,8 @@ class GitHubTable(Document):
     """A file with the App's private key, as GitHub gives it (PEM); read again when it changes."""
     token: KeySource | None = None
     """Instead of an App, for a small team: a token of a user for this alone. Who approves must be somebody else."""
+    reverts: RevertApp | None = None
+    """The App that pushes reverts onto base; left out, the one that does everything else."""
     merge_method: Literal["merge", "squash", "rebase"] = "merge"
     """How pull requests are merged; one that the repository allows is taken if it does not allow this."""
     webhooks: WebhookTable | None = None
@@ -47,6 +58,14 @@ class GitHubTable(Document):
         if (self.app_id is None) == (self.token is None):
             raise ValueError("give an App (`app_id` and `private_key`) or a `token`")
         return self
+
+    @property
+    def reverting(self) -> "GitHubTable":
+        """The same GitHub as whoever pushes reverts asks it."""
+        if self.reverts is None:
+            return self
+        whose = {"app_id": self.reverts.app_id, "private_key": self.reverts.private_key, "token": None}
+        return self.model_copy(update={**whose, "reverts": None})
 
     @property
     def api_address(self) -> str:

@@ -8,6 +8,7 @@ from activities.tracing.names import Attribute
 from activities.tracing.recorder import Recorder, current
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
+from workflows.models.standing import GateCheck
 from workflows.models.task import Task
 from workflows.models.trace import SpanKind
 
@@ -50,6 +51,16 @@ class TracedForge:
         """See contract."""
         with self._call(task, "propose revert"):
             return await self._forge.propose_revert(task, merge_commit, message, title, body)
+
+    async def show_gate(self, task: Task, check: GateCheck) -> str:
+        """See contract."""
+        with self._call(task, "show gate"):
+            return await self._forge.show_gate(task, check)
+
+    async def withdraw_gate(self, task: Task, head: str, why: str) -> None:
+        """See contract."""
+        with self._call(task, "withdraw gate"):
+            await self._forge.withdraw_gate(task, head, why)
 
     @contextlib.contextmanager
     def _call(self, task: Task, name: str) -> Iterator[None]:

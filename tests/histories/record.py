@@ -71,6 +71,7 @@ from workflows.models.question import Choice
 from workflows.models.run import HangKind, RunEnd, RunResult
 from workflows.models.status import RevertRequest, Stage
 from workflows.models.steps import Nothing, RebaseResult, RunOrder, SweepOrder
+from workflows.models.task import Repository
 from workflows.models.turn import turns_workflow_id
 from workflows.models.usage import Budget, Metered, team_budget_workflow_id
 from workflows.models.watch import BaseState, WatchOrder
@@ -190,6 +191,21 @@ class Recorder:
     async def changes_requested(self) -> None:
         async with self.task("changes-requested", Script()) as desk:
             await desk.reaches(Stage.REVIEW)
+            await desk.decide(Action.REQUEST_CHANGES, message="also say why")
+            while (await desk.reaches(Stage.REVIEW)).round < 2:
+                await asyncio.sleep(0.02)
+            await _merge(desk)
+
+    async def shown(self) -> None:
+        """On a forge where others look: approved, taken back, sent back, approved again while base moves."""
+        script, moves = Script(), [MergeOutcome.BASE_MOVED, MergeOutcome.MERGED]
+        script.merged = lambda order: MergeResult(outcome=moves[script.count("merge") - 1], commit=sha("merge"))
+        script.rebased = lambda order: RebaseResult(patch=a_patch("rebased", base="base-2"))
+        shared = Repository(url="https://github.com/acme/shop", name="acme/shop", forge="github")
+        async with self.task("shown", script, task=a_task(repository=shared)) as desk:
+            await desk.reaches(Stage.REVIEW)
+            await desk.decide(Action.APPROVE)
+            await desk.decide(Action.WITHDRAW)
             await desk.decide(Action.REQUEST_CHANGES, message="also say why")
             while (await desk.reaches(Stage.REVIEW)).round < 2:
                 await asyncio.sleep(0.02)
@@ -458,6 +474,7 @@ PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.closed_by_people,
     Recorder.merged_by_people,
     Recorder.changes_requested,
+    Recorder.shown,
     Recorder.disk_full,
     Recorder.base_moved,
     Recorder.conflicted,

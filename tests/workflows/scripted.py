@@ -42,6 +42,7 @@ from workflows.models.pull_request import (
     RevertResult,
 )
 from workflows.models.run import Placement, RunEnd, RunResult
+from workflows.models.standing import Standing, StandingOrder
 from workflows.models.status import Stage, TaskOrder, TaskStatus
 from workflows.models.steps import (
     Attendance,
@@ -136,6 +137,7 @@ class Script:
         )
         self.packages: Callable[[PackagesOrder], PackageChanges] = lambda order: PackageChanges()
         self.base: Callable[[LookOrder], BaseState] = lambda order: BaseState()
+        self.standing: Callable[[StandingOrder], Standing] = lambda order: Standing()
         self.verdict: Callable[[GateOrder], Verdict] = a_verdict
         self.pull: Callable[[LookAtPullRequest], PullRequestState] = lambda order: PullRequestState(is_open=True)
         self.taken: Callable[[DeliveryOrder], DeliveryResult] = lambda order: DeliveryResult(outcome=Taken.DONE)
@@ -277,6 +279,11 @@ class ScriptedSteps:
         self.s._note("judge", order)
         return self.s.verdict(order)
 
+    @activity.defn(name="show_standing")
+    async def show_standing(self, order: StandingOrder) -> Standing:
+        self.s._note("show_standing", order)
+        return self.s.standing(order)
+
     @activity.defn(name="rebase")
     async def rebase(self, order: RebaseOrder) -> RebaseResult:
         self.s._note("rebase", order)
@@ -382,6 +389,7 @@ API_STEPS = (
     "propose",
     "judge",
     "look_at_base",
+    "show_standing",
     "rebase",
     "merge",
     "close_pull_request",

@@ -9,6 +9,7 @@ import pytest
 from activities.archive.steps import RecordActivities
 from activities.budget import BudgetActivities
 from activities.forge.github.looking import PullRequestActivities
+from activities.forge.standing import StandingActivities
 from activities.forge.steps import ForgeActivities
 from activities.forge.turns import MergeTurnActivities
 from activities.host.attending import Attending
@@ -26,6 +27,7 @@ INTERFACES = (
     steps.HostSteps,
     steps.ControlSteps,
     steps.ForgeSteps,
+    steps.StandingSteps,
     steps.PullRequestSteps,
     steps.DeliverySteps,
     steps.TurnSteps,
@@ -41,6 +43,7 @@ IMPLEMENTATIONS = (
     LifetimeActivities,
     Attending,
     ForgeActivities,
+    StandingActivities,
     PullRequestActivities,
     DeliveryActivities,
     MergeTurnActivities,

@@ -11,6 +11,7 @@ from workers.cli import (
     asking,
     deciding,
     drilling,
+    github,
     halting,
     hosts,
     keeping,
@@ -84,5 +85,6 @@ def register(app: App) -> None:
             place += 1
             app.command(function, name=name_of(function), group=group, sort_key=place)
         if number == 0:
-            place += 1
-            agents.register(app, group, place)
+            agents.register(app, group, place + 1)
+            github.register(app, group, place + 2)
+            place += 2

@@ -15,11 +15,12 @@ from activities.gate.specification import question
 from activities.host.room import DiskFull, Room
 from activities.policy.agents import choose_agent
 from activities.policy.budgets import answer_seconds
-from activities.policy.combine import task_type_table
+from activities.policy.detect import Detected
 from activities.policy.documents import TeamPolicy
 from activities.policy.github_table import github_repository
 from activities.policy.owners import OwnersFiles
 from activities.policy.reading import TEAM_FILE, read_team
+from activities.policy.team_file import combined, numbers_without_effect
 from activities.redaction.redactor import Redactor
 from activities.repository.git import GitError, RepositoryRefused
 from activities.repository.mirror import Mirrors
@@ -84,8 +85,8 @@ class Admission:
         try:
             choose_agent(self._owners.platform(), security, asked.agent)
             base = await self._mirrors.branch(repository.url, asked.base)
-            team = read_team(await self._mirrors.read_ahead(repository.url, base, TEAM_FILE))
-            task_type_table(team or TeamPolicy(), asked.task_type)
+            data = await self._mirrors.read_ahead(repository.url, base, TEAM_FILE)
+            team, told = read_team(data), self._of_no_effect(data, asked, requester, repository, base)
         except (PolicyRefusal, RepositoryRefused, GitError) as error:
             raise Invalid(str(error)) from error
         asked, taken_out = _without_secrets(asked)
@@ -120,7 +121,27 @@ class Admission:
         budgets = (self._owners.platform().budget, security.budget, (team or TeamPolicy()).budget)
         admitted = await self._start_once(on_record, answer_seconds(*budgets))
         self._traces.admitted(task.id, place, request, requester.id, new=admitted.new)
-        return admitted.model_copy(update={"message": "; ".join(filter(None, (admitted.message, taken_out)))})
+        return admitted.model_copy(update={"message": "; ".join(filter(None, (admitted.message, taken_out, told)))})
+
+    def _of_no_effect(
+        self, data: bytes | None, asked: NewTask, requester: Person, repository: Repository, base: str
+    ) -> str:
+        """What the team's file says in vain. Raises PolicyRefusal if it says what it may not."""
+        draft = Task(
+            id="draft",
+            intent=Intent(key="draft", requester=requester),
+            repository=repository,
+            base=base,
+            goal=asked.goal,
+            task_type=asked.task_type,
+            agent=asked.agent,
+        )
+        platform, security = self._owners.platform(), self._owners.security()
+        combined(platform, security, data, Detected(), draft)
+        vain = numbers_without_effect(platform, security, data, draft)
+        if not vain:
+            return ""
+        return f"{TEAM_FILE}: {', '.join(vain)} of no effect, since another owner's file or a default is stricter"
 
     def _refuse_full(self) -> None:
         try:

@@ -64,6 +64,7 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> Gatew
         parts.artifacts,
         parts.tombstones,
         forgotten,
+        parts.admissions,
         parts.attested,
         parts.ends(client),
         previews,
@@ -87,7 +88,7 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> Gatew
     deciding = Deciding(
         client, signer, reading, parts.admissions, parts.attested, parts.withdrawals, parts.host_answers
     )
-    trusting = Trusting(parts.trust, parts.mirrors, signer)
+    trusting = Trusting(parts.trust, parts.mirrors, parts.owners, signer, parts.why_reverts_wait)
     incidents = Incidents(parts.chains, parts.admissions, parts.attested, previews)
     observing = Observing(client, signer, parts.observations, parts.git, parts.mirrors)
     app = gateway_app(

@@ -10,6 +10,7 @@ from activities.budget import BudgetActivities
 from activities.forge.drill import DrillActivities
 from activities.forge.github.looking import PullRequestActivities
 from activities.forge.revert_preview import RevertPreviews
+from activities.forge.standing import StandingActivities
 from activities.forge.steps import ForgeActivities
 from activities.forge.turns import MergeTurnActivities
 from activities.gate.steps import GateActivities
@@ -41,6 +42,17 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
     )
     pulls = PullRequestActivities(shared.github, shared.admissions, attested)
     gate = GateActivities(shared.gate, shared.admissions, shared.authority, attested)
+    standing = StandingActivities(
+        shared.forge,
+        shared.admissions,
+        attested,
+        shared.authority,
+        shared.withdrawals,
+        shared.gate,
+        shared.mirrors,
+        shared.policies,
+        halts,
+    )
     watch = WatchActivities(shared.watch, shared.admissions, attested, RevertPreviews(shared.git, shared.mirrors))
     drill = DrillActivities(
         shared.forge,
@@ -65,6 +77,7 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         forge.propose,
         forge.rebase,
         gate.judge,
+        standing.show_standing,
         watch.look_at_base,
         forge.merge,
         forge.close_pull_request,

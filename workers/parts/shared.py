@@ -35,7 +35,9 @@ from activities.decisions.withdrawals import Withdrawals
 from activities.forge.by_repository import ForgeByRepository
 from activities.forge.contract import Forge
 from activities.forge.github.access import GitHubAccess
+from activities.forge.github.files import GitHubFiles
 from activities.forge.github.forge import GitHubForge
+from activities.forge.github.reverts import Reverts
 from activities.forge.local import FORGE as LOCAL
 from activities.forge.local import LocalForge
 from activities.gate.gate import Gate
@@ -56,6 +58,7 @@ from activities.tracing.recorder import Recorder
 from activities.tracing.store import SpanStore
 from activities.tracing.traces import Traces
 from workers.ends import Ends
+from workers.parts.github import github_access
 from workers.settings import Settings
 
 
@@ -70,6 +73,8 @@ class SharedParts:
     git: Git
     objects: Objects
     github: GitHubAccess
+    github_reverting: GitHubAccess
+    """As whoever pushes reverts."""
     mirrors: Mirrors
     room: Room
     artifacts: Artifacts
@@ -94,7 +99,7 @@ class SharedParts:
         """Where patches land; made for those who act on it, since not every process can write there."""
         forges: dict[str, Forge] = {
             LOCAL: LocalForge(self.git, self.settings.forge_location),
-            GITHUB: GitHubForge(self.git, self.mirrors, self.github),
+            GITHUB: GitHubForge(self.git, self.mirrors, self.github, self.github_reverting),
         }
         return TracedForge(ForgeByRepository(forges), self.recorder)
 
@@ -149,6 +154,13 @@ class SharedParts:
         """Whether base has turned red by a merge."""
         return BaseWatch(self.git, self.mirrors, self.observations, self.admissions, self.attested)
 
+    async def why_reverts_wait(self, url: str) -> str:
+        """What keeps reverts from base of a repository, for people; empty if nothing does, as on this machine."""
+        table = self.owners.platform().github
+        if table is None or not url.startswith(f"{table.web}/"):
+            return ""
+        return await Reverts(self.github_reverting).refusal(url)
+
     def drilling(self) -> Drills:
         """What came of drills, to be added to with the worker's key."""
         return Drills(Chains(self.objects, DRILLS, self.gateways), self.workers, self._worker_key())
@@ -199,8 +211,8 @@ class SharedParts:
         settings.close_files()
         layout = HostLayout(settings.hosts / host)
         git = Git(state / "git")
-        github = GitHubAccess(lambda: owners.platform().github)
-        mirrors = Mirrors(layout.mirrors, git, github.git_environment)
+        github, reverting = github_access(owners)
+        mirrors = Mirrors(layout.mirrors, git, github.git_environment, GitHubFiles(github).read)
         objects = Objects.open(settings.archive_location)
         workers = TrustedKeys.of_role(settings.keys_location, WORKER)
         gateways = TrustedKeys.of_role(settings.keys_location, GATEWAY)
@@ -218,6 +230,7 @@ class SharedParts:
             git=git,
             objects=objects,
             github=github,
+            github_reverting=reverting,
             mirrors=mirrors,
             room=Room(settings.disks, least_bytes=settings.least_free_bytes, least_inodes=settings.least_free_inodes),
             artifacts=artifacts,

@@ -21,6 +21,11 @@ class Repository(Model):
     forge: str = "local"
     """Which forge implementation proposes and merges: `local` needs nothing but the repository."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether others than this installation look at its pull requests, and may merge them."""
+        return self.forge != "local"
+
 
 class Task(Model):
     """What is to be done, where, and for whom."""

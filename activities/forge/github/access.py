@@ -6,8 +6,9 @@ no file, and no sandbox.
 
 import asyncio
 import base64
+import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -16,7 +17,6 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from github.Auth import AppAuth, AppInstallationAuth, Auth, Token
 from github.Repository import Repository as GitHubRepository
-from github.Requester import Requester
 
 from activities.egress.credentials import CredentialError, read_key
 from activities.forge.github.errors import translated
@@ -50,9 +50,20 @@ class GitHubAccess:
         table = self._table()
         return table.merge_method if table is not None else "merge"
 
+    def serves(self, url: str) -> bool:
+        """Whether an address is that of a repository of this GitHub."""
+        table = self._table()
+        return table is not None and url.startswith(f"{table.web}/")
+
+    @property
+    def app_id(self) -> int | None:
+        """Of the App as which GitHub is asked; None where it is a user's token."""
+        table = self._table()
+        return table.app_id if table is not None else None
+
     async def repository(self, url: str) -> GitHubRepository:
         """A client of one repository. Raises GitHubRefused, GitHubUnavailable or NotConfigured."""
-        return await asyncio.to_thread(self._repository, url)
+        return await asyncio.to_thread(self.blocking_repository, url)
 
     async def git_environment(self, url: str) -> Mapping[str, str]:
         """Variables by which git may read and write a repository of this GitHub; none for any other address.
@@ -73,14 +84,17 @@ class GitHubAccess:
             "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
         }
 
-    def app(self) -> Requester:
-        """For what only the App itself may ask. Raises NotConfigured where there is none; not beside an event loop."""
+    @contextlib.contextmanager
+    def app(self) -> Iterator[github.GithubIntegration]:
+        """A client of what only the App itself may ask; NotConfigured where there is none. Blocks."""
         table = self._table()
         if table is None or table.app_id is None:
-            raise NotConfigured("[github] in journeyman.toml names no App")
-        return _app_of(table, _secret(table)).requester
+            raise NotConfigured("no App is configured: [github] in journeyman.toml has no `app_id`")
+        with _integration(table, AppAuth(table.app_id, _secret(table))) as integration:
+            yield integration
 
-    def _repository(self, url: str) -> GitHubRepository:
+    def blocking_repository(self, url: str) -> GitHubRepository:
+        """The same for who has a thread of his own."""
         client, name = self._client(url)
         with translated(f"opening {url}"):
             return client.get_repo(name)
@@ -133,16 +147,15 @@ def _connect(table: GitHubTable, key: str, name: str) -> github.Github:
         return _client_of(table, Token(key))
     app = AppAuth(table.app_id, key)
     owner, _, repository = name.partition("/")
-    installation = _app_of(table, key).get_repo_installation(owner, repository)
+    installation = _integration(table, app).get_repo_installation(owner, repository)
     if installation.raw_data.get("suspended_at"):
         raise GitHubRefused(403, f"the GitHub App's installation for {name} is suspended")
     return _client_of(table, AppInstallationAuth(app, installation.id))
 
 
-def _app_of(table: GitHubTable, key: str) -> github.GithubIntegration:
-    assert table.app_id is not None, "asked of an App alone"
+def _integration(table: GitHubTable, app: AppAuth) -> github.GithubIntegration:
     return github.GithubIntegration(
-        auth=AppAuth(table.app_id, key),
+        auth=app,
         base_url=table.api_address,
         timeout=_SECONDS,
         retry=None,

@@ -72,17 +72,17 @@ class AppDeliveries:
         """Have it sent again."""
 
         def ask() -> None:
-            with translated(f"asking for delivery {attempt.guid} again"):
-                self._access.app().requestJsonAndCheck("POST", f"/app/hook/deliveries/{attempt.id}/attempts")
+            with self._access.app() as app, translated(f"asking for delivery {attempt.guid} again"):
+                app.requester.requestJsonAndCheck("POST", f"/app/hook/deliveries/{attempt.id}/attempts")
 
         await asyncio.to_thread(ask)
 
     def _listed(self, since: datetime, wanted: dict[str, Any]) -> list[Attempt]:
         found: list[Attempt] = []
         address, parameters = "/app/hook/deliveries", {"per_page": _PAGE, **wanted}
-        with translated("listing the App's deliveries"):
+        with self._access.app() as app, translated("listing the App's deliveries"):
             for _ in range(_MOST_PAGES):
-                headers, page = self._access.app().requestJsonAndCheck("GET", address, parameters=parameters)
+                headers, page = app.requester.requestJsonAndCheck("GET", address, parameters=parameters)
                 read = [_attempt(one) for one in page]
                 found += [one for one in read if one.at >= since]
                 following = headers.get("link", "").partition("<")[2].partition(">")

@@ -12,6 +12,7 @@ from github.Repository import Repository as GitHubRepository
 from activities.forge.github.access import GitHubAccess
 from activities.forge.github.errors import translated
 from activities.forge.github.failed import GitHubRefused
+from activities.forge.github.gate_check import GateChecks
 from activities.forge.github.pulls import GitHubPulls, as_model
 from activities.forge.github.remote import Protected, Remote
 from activities.forge.local_repository import LocalRepository
@@ -21,7 +22,9 @@ from activities.repository.mirror import Mirror, Mirrors
 from activities.repository.patches import pack_of
 from workflows.models.intent import revert_branch
 from workflows.models.patch import Patch
+from workflows.models.plural import plural
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
+from workflows.models.standing import GateCheck
 from workflows.models.task import Task
 
 _MOST_TRIES = 5
@@ -31,11 +34,13 @@ _NOT_FOUND, _UNPROCESSABLE = 404, 422
 class GitHubForge:
     """Implements contract.Forge on GitHub."""
 
-    def __init__(self, git: Git, mirrors: Mirrors, access: GitHubAccess) -> None:
+    def __init__(self, git: Git, mirrors: Mirrors, access: GitHubAccess, reverting: GitHubAccess) -> None:
+        """`reverting`: as whom reverts are pushed onto base."""
         self._git = git
         self._mirrors = mirrors
         self._access = access
         self._remote = Remote(git, access.git_environment)
+        self._reverting = Remote(git, reverting.git_environment)
 
     async def propose(self, task: Task, patch: Patch, bundle: bytes, title: str, body: str) -> PullRequest:
         """See contract. The branch is the task's own, so it is moved wherever it was."""
@@ -94,6 +99,16 @@ class GitHubForge:
         repository = await self._access.repository(task.repository.url)
         await asyncio.to_thread(_close, repository, pull_request.number, task.branch)
 
+    async def show_gate(self, task: Task, check: GateCheck) -> str:
+        """See contract."""
+        gate = GateChecks(await self._access.repository(task.repository.url), self._access.app_id, task.id)
+        return await asyncio.to_thread(gate.show, check)
+
+    async def withdraw_gate(self, task: Task, head: str, why: str) -> None:
+        """See contract."""
+        gate = GateChecks(await self._access.repository(task.repository.url), self._access.app_id, task.id)
+        await asyncio.to_thread(gate.withdraw, head, why)
+
     async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
         """See contract. Straight onto base where this App may; else by a pull request, merged if GitHub lets it."""
         for _ in range(_MOST_TRIES):
@@ -108,7 +123,8 @@ class GitHubForge:
             tree, conflicts = await place.undo(merge_commit, tip)
             if conflicts:
                 later = await place.commits_touching(merge_commit, tip, conflicts)
-                detail = f"{len(conflicts)} files were changed again since: revert the later commits first"
+                what = f"{plural(len(conflicts), 'file')} {'was' if len(conflicts) == 1 else 'were'} changed again"
+                detail = f"{what} since: revert the later commits first"
                 if done is not None:
                     detail = done.what_to_do(task.base)
                 return RevertResult(
@@ -116,7 +132,7 @@ class GitHubForge:
                 )
             commit = await place.commit(tree, (tip,), await place.with_trailer(message, REVERTS, merge_commit))
             try:
-                if await self._remote.push(mirror, commit, task.base, expected=tip):
+                if await self._reverting.push(mirror, commit, task.base, expected=tip):
                     return RevertResult(outcome=RevertOutcome.REVERTED, commit=commit)
             except Protected as protected:
                 return await self._revert_by_pull(task, mirror, commit, str(protected))

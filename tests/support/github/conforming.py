@@ -21,4 +21,4 @@ def conforming_github(folder: Path) -> Iterator[GitHub]:
         yield github
     found = disagreements(github.exchanges)
     found += [said for one in github.deliveries for said in event_disagreements(one.event, one.payload)]
-    assert found == []
+    assert not found, "\n".join(dict.fromkeys(found))

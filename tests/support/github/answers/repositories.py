@@ -2,7 +2,7 @@
 
 from tests.support.github.accounts import LEVELS, Account
 from tests.support.github.answers.commits import commit
-from tests.support.github.answers.people import time, user
+from tests.support.github.answers.people import app, time, user
 from tests.support.github.protection import Protection
 from tests.support.github.state import Json, Repository, State, node_id
 
@@ -197,11 +197,41 @@ def protection(github: State, told: Repository, name: str, rules: Protection) ->
             "require_code_owner_reviews": False,
             "require_last_push_approval": rules.last_push_approval,
             "required_approving_review_count": rules.approvals,
+            "bypass_pull_request_allowances": {
+                "users": [],
+                "teams": [],
+                "apps": [app(github, one) for one in github.apps.values() if one.slug in rules.bypass],
+            },
         }
     return answer
 
 
-def rules(told: Repository, demanded: Protection) -> list[Json]:
+def ruleset_id(told: Repository, branch: str) -> int:
+    """Each protected branch has a ruleset of its own."""
+    return told.id * 100 + list(told.protections).index(branch)
+
+
+def ruleset(told: Repository, branch: str, demanded: Protection, *, bypasses: bool) -> Json:
+    """As `repository-ruleset`, to who may not administer."""
+    source = ("ruleset_source_type", "ruleset_source", "ruleset_id")
+    return {
+        "id": ruleset_id(told, branch),
+        "name": f"protect {branch}",
+        "target": "branch",
+        "source_type": "Repository",
+        "source": told.full_name,
+        "enforcement": "active",
+        "current_user_can_bypass": "always" if bypasses else "never",
+        "conditions": {"ref_name": {"include": [f"refs/heads/{branch}"], "exclude": []}},
+        "rules": [
+            {key: value for key, value in rule.items() if key not in source} for rule in rules(told, branch, demanded)
+        ],
+        "created_at": time(told.created),
+        "updated_at": time(told.created),
+    }
+
+
+def rules(told: Repository, branch: str, demanded: Protection) -> list[Json]:
     """The rules of a ruleset, one by one."""
     found: list[Json] = []
     if demanded.pull_request:
@@ -237,5 +267,5 @@ def rules(told: Repository, demanded: Protection) -> list[Json]:
         found.append({"type": "non_fast_forward"})
     if not demanded.deletions:
         found.append({"type": "deletion"})
-    source = {"ruleset_source_type": "Repository", "ruleset_source": told.full_name, "ruleset_id": told.id}
-    return [{**rule, **source} for rule in found]
+    source = {"ruleset_source_type": "Repository", "ruleset_source": told.full_name}
+    return [{**rule, **source, "ruleset_id": ruleset_id(told, branch)} for rule in found]

@@ -30,6 +30,17 @@ def _delivery(call: Call) -> Delivery:
     raise Refused(404, "Not Found")
 
 
+@route("GET /app/hook/config", "app")
+def get_config(call: Call) -> Reply:
+    assert call.app is not None
+    config: Json = {"content_type": "json", "insecure_ssl": "0"}
+    if call.app.hook_url:
+        config |= {"url": call.app.hook_url}
+    if call.app.hook_secret:
+        config |= {"secret": "********"}
+    return Reply(200, config)
+
+
 @route("GET /app/hook/deliveries", "app")
 def list_deliveries(call: Call) -> Reply:
     """Newest first; further pages by a cursor, not by number."""

@@ -2,6 +2,7 @@
 
 from tests.support.github.accounts import LEVELS
 from tests.support.github.answers import repositories as told
+from tests.support.github.push_rules import acting_as
 from tests.support.github.routing import Call, Refused, Reply, paged, route
 
 
@@ -40,7 +41,20 @@ def get_branch(call: Call) -> Reply:
 def get_branch_rules(call: Call) -> Reply:
     """What rulesets demand of a branch, there or not. Unlike protection, anybody who reads may know."""
     rules = call.repository.protections.get(call.parameters["branch"])
-    return paged(call, [] if rules is None or not rules.ruleset else told.rules(call.repository, rules))
+    return paged(
+        call,
+        [] if rules is None or not rules.ruleset else told.rules(call.repository, call.parameters["branch"], rules),
+    )
+
+
+@route("GET /repos/{owner}/{repo}/rulesets/{ruleset_id}", "metadata:read")
+def get_ruleset(call: Call) -> Reply:
+    """With whether it binds the caller; who else may bypass it is told to administrators alone."""
+    for branch, rules in call.repository.protections.items():
+        if rules.ruleset and told.ruleset_id(call.repository, branch) == int(call.parameters["ruleset_id"]):
+            bypasses = bool(rules.bypass & acting_as(call.token))
+            return Reply(200, told.ruleset(call.repository, branch, rules, bypasses=bypasses))
+    raise Refused(404, "Not Found")
 
 
 @route("GET /repos/{owner}/{repo}/branches/{branch}/protection", "administration:read")

@@ -1,0 +1,244 @@
+"""Whether a GitHub installation has all that Journeyman does there: looked at step by step, as far as GitHub tells.
+
+Each step says what is right, or what is missing and how to mend it; one that can't be looked at says why, and the
+others are looked at all the same. Nothing is written on GitHub.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from github import GithubIntegration
+from github.Repository import Repository as GitHubRepository
+
+from activities.forge.github.access import GitHubAccess
+from activities.forge.github.base_rules import BaseRules
+from activities.forge.github.errors import translated
+from activities.forge.github.failed import GitHubRefused, GitHubUnavailable
+from activities.forge.github.gate_check import NAME
+from activities.forge.github.reverts import HOW, pushing_onto_base
+from activities.policy.github_table import GitHubTable
+
+NEEDED = {"contents": "write", "pull_requests": "write", "checks": "write", "metadata": "read"}
+"""Permissions without which work does not land."""
+WANTED = {
+    "statuses": "CI that reports by commit statuses is not read",
+    "actions": "logs of failing jobs are not read",
+    "administration": "branch protection is not known beside its checks",
+}
+"""Permissions to read, and what is not done without each."""
+EVENTS = ("check_suite", "issue_comment", "issues", "pull_request", "pull_request_review", "push")
+"""What the App has to be told by webhook."""
+_HOOK = "/app/hook/config"
+_NOT_FOUND = 404
+_LEVELS = ("none", "read", "write", "admin")
+_MOST_PULLS = 30
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
+Steps = Iterator[Looked]
+
+
+class Examination:
+    """Of one configuration, and of one repository if one is named. Every method blocks."""
+
+    def __init__(self, table: GitHubTable, access: GitHubAccess, reverting: GitHubAccess) -> None:
+        self._table = table
+        self._access = access
+        self._reverting = reverting
+        self._settings = f"{table.web}/settings/apps"
+
+    def steps(self, url: str = "") -> list[Looked]:
+        """All of them; `url` of a repository on this GitHub, or empty."""
+        found = [*_look("App", self._app)]
+        if not url:
+            return found
+        try:
+            repository = self._access.blocking_repository(url)
+        except (GitHubRefused, GitHubUnavailable) as error:
+            return [*found, Looked("repository", False, str(error), "install the App on it, in the App's settings")]
+        kind = "private" if repository.private else "public"
+        found.append(Looked("repository", True, f"{repository.full_name} ({kind}), base {repository.default_branch}"))
+        looks: dict[str, Callable[[], Steps]] = {
+            "permissions": lambda: self._installation(url),
+            "merge methods": lambda: self._methods(repository),
+            "base": lambda: self._base(url),
+            "CI on pushes": lambda: self._workflows(repository),
+            "reverts": lambda: self._reverts(url),
+        }
+        for name, look in looks.items():
+            found += _look(name, look)
+        return found
+
+    def _app(self) -> Steps:
+        if self._table.app_id is None:
+            detail = "a user's token: what it does is that user's, it shows no check runs, and somebody else approves"
+            yield Looked("App", True, detail)
+            return
+        with self._access.app() as integration, translated("reading the App"):
+            told = integration.get_app()
+            slug, permissions, events = told.slug, told.permissions, set(told.events)
+            hook = _hook_of(integration)
+        mend = f"{self._settings}/{slug}/permissions"
+        lacking = _lacking(permissions)
+        yield Looked("App", not lacking, lacking or f"{slug} asks for all that is needed", mend)
+        yield from self._hook(hook, events, slug)
+
+    def _hook(self, hook: Mapping[str, Any], events: set[str], slug: str) -> Steps:
+        mend = f"{self._settings}/{slug}: Webhook"
+        if not hook.get("url"):
+            yield Looked("webhook", False, "the App has no webhook, so news of CI and people come by polling", mend)
+            return
+        wrong = []
+        if not hook.get("secret"):
+            wrong.append("it has no secret, so anybody could forge what it tells")
+        if hook.get("content_type") != "json":
+            wrong.append("its content type is not application/json")
+        if str(hook.get("insecure_ssl", "0")) != "0":
+            wrong.append("it does not verify certificates")
+        if missing := sorted(set(EVENTS) - events):
+            wrong.append(f"it is not told of {', '.join(missing)}")
+        yield Looked("webhook", not wrong, "; ".join(wrong) or f"tells {hook['url']}", mend)
+
+    def _installation(self, url: str) -> Steps:
+        if self._table.app_id is None:
+            return
+        owner, _, name = url.removeprefix(f"{self._table.web}/").partition("/")
+        with self._access.app() as integration, translated("reading the App's installation"):
+            installation = integration.get_repo_installation(owner, name)
+            granted = installation.raw_data["permissions"]
+        mend = f"{self._table.web}/settings/installations/{installation.id}   # an owner accepts new permissions there"
+        lacking = _lacking(granted)
+        yield Looked("permissions", not lacking, lacking or "all that is needed is granted", mend)
+        for name, without in WANTED.items():
+            if _rank(granted.get(name)) < _rank("read"):
+                yield Looked(f"{name}: read", False, f"not granted, so {without}", mend)
+
+    def _methods(self, repository: GitHubRepository) -> Steps:
+        allowed = [
+            name
+            for name, held in (
+                ("merge", repository.allow_merge_commit),
+                ("squash", repository.allow_squash_merge),
+                ("rebase", repository.allow_rebase_merge),
+            )
+            if held
+        ]
+        wanted = self._table.merge_method
+        told = f"{wanted}, as `merge_method` has it" if wanted in allowed else f"{' or '.join(allowed)}, not {wanted}"
+        mend = f"{repository.html_url}/settings   # Pull Requests"
+        yield Looked("merge methods", bool(allowed), f"by {told}" if allowed else "none is allowed", mend)
+
+    def _base(self, url: str) -> Steps:
+        pushing = pushing_onto_base(self._access, url)
+        rules, mend = pushing.rules, f"{url}/settings/rules"
+        if rules.unknown:
+            yield Looked("base", False, f"it is not known {rules.unknown}", mend)
+        if self._table.app_id is not None:
+            yield _gate_is_required(rules, self._table.app_id, pushing.branch, mend)
+        up_to_date = rules.strict or rules.queue
+        told = "in the moment between two requests a merge may land on a base that was not judged"
+        yield Looked(
+            "up to date",
+            up_to_date,
+            "branches have to be up to date with base"
+            if up_to_date
+            else f"they need not be up to date with base: {told}",
+            f"{mend}   # Require branches to be up to date before merging",
+        )
+        if rules.approvals:
+            told = f"{rules.approvals} on GitHub, by people: an App can't approve its own pull request"
+            yield Looked("reviews", True, told)
+
+    def _workflows(self, repository: GitHubRepository) -> Steps:
+        """What GitHub's own actions, or another App, made of the newest head that Journeyman has pushed."""
+        with translated("looking for Journeyman's pull requests"):
+            pulls = repository.get_pulls(state="all", sort="created", direction="desc")
+            ours = (one for one in islice(pulls, _MOST_PULLS) if one.head.ref.startswith("journeyman/"))
+            pull = next(ours, None)
+            if pull is None:
+                detail = "not known before Journeyman has opened a pull request: run this again then"
+                yield Looked("CI on pushes", True, detail)
+                return
+            _, told = repository.requester.requestJsonAndCheck(
+                "GET", f"{repository.url}/commits/{pull.head.sha}/check-suites"
+            )
+        others = {suite["app"]["slug"] for suite in told["check_suites"] if suite["app"]["id"] != self._table.app_id}
+        seen = f"on pull request {pull.number}"
+        if others:
+            yield Looked("CI on pushes", True, f"{', '.join(sorted(others))} {seen}")
+        else:
+            mend = f"{repository.html_url}/settings/actions   # and have a workflow run on: push or pull_request"
+            yield Looked("CI on pushes", False, f"no App checked what Journeyman pushed {seen}", mend)
+
+    def _reverts(self, url: str) -> Steps:
+        pushing = pushing_onto_base(self._reverting, url)
+        stopped = "; ".join(pushing.rules.stopping)
+        if stopped:
+            told = f"{pushing.who} may not push onto {pushing.branch} past {stopped}"
+            detail = f"{told}: a revert is a pull request within two minutes, and nothing there gets into phase 3"
+            yield Looked("reverts", False, detail, HOW)
+        else:
+            yield Looked("reverts", True, f"{pushing.who} may push them onto {pushing.branch}")
+        if self._table.app_id is None or not pushing.rules.protects or stopped:
+            return
+        if self._table.reverts is None:
+            detail = f"{pushing.who} does all the work, and may pass what protects base"
+            yield Looked("bypass", False, detail, "make an App for reverts alone: [github.reverts] in journeyman.toml")
+            return
+        main = pushing_onto_base(self._access, url)
+        told = f"{main.who}, which does all other work, may pass what protects base"
+        kept = "the App for reverts alone may pass what protects base"
+        mend = f"{url}/settings/rules   # take it from the bypass list"
+        yield Looked("bypass", bool(main.rules.stopping), kept if main.rules.stopping else told, mend)
+
+
+def _look(name: str, look: Callable[[], Steps]) -> Steps:
+    try:
+        yield from look()
+    except (GitHubRefused, GitHubUnavailable) as error:
+        yield Looked(name, False, str(error), "as the line says; then run this again")
+
+
+def _hook_of(integration: GithubIntegration) -> dict[str, Any]:
+    """The webhook as the App has it; empty if it has none."""
+    try:
+        with translated("reading the App's webhook"):
+            _, hook = integration.requester.requestJsonAndCheck("GET", _HOOK)
+    except GitHubRefused as refused:
+        if refused.status != _NOT_FOUND:
+            raise
+        return {}
+    # PyGithub puts the address that was asked where the answer has none.
+    return {} if hook.get("url", "").endswith(_HOOK) else dict(hook)
+
+
+def _gate_is_required(rules: BaseRules, app_id: int, branch: str, mend: str) -> Looked:
+    if NAME not in rules.checks:
+        detail = f"{branch} does not require {NAME}, so people may merge there what is not approved here"
+    elif rules.checks[NAME] is None:
+        detail = f"{branch} takes {NAME} from anybody who may write checks: bind it to this App"
+    elif rules.checks[NAME] != app_id:
+        detail = f"{branch} takes {NAME} from App {rules.checks[NAME]}, and this one is {app_id}"
+    else:
+        return Looked("gate", True, f"{branch} requires {NAME} of this App")
+    return Looked("gate", False, detail, f"{mend}   # Require status checks: {NAME}, source: this App")
+
+
+def _lacking(granted: Mapping[str, str]) -> str:
+    lacking = [f"{name}: {level}" for name, level in NEEDED.items() if _rank(granted.get(name)) < _rank(level)]
+    return f"lacks {', '.join(lacking)}" if lacking else ""
+
+
+def _rank(level: str | None) -> int:
+    return _LEVELS.index(level) if level in _LEVELS else 0

@@ -1,0 +1,116 @@
+"""What a task has its forge show: each change of what holds, once, and nothing that holds it up."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+
+from activities.decisions.signing import DecisionSigner
+from tests.workflows.scripted import Desk, Script, a_patch, a_task, sha, workers
+from workflows.models.decision import Action
+from workflows.models.pull_request import MergeOutcome, MergeResult
+from workflows.models.standing import Standing, StandingOrder
+from workflows.models.status import Outcome, Stage
+from workflows.models.steps import RebaseResult
+from workflows.models.task import Repository
+
+pytestmark = pytest.mark.xdist_group("temporal")
+SHARED = Repository(url="https://github.com/acme/shop", name="acme/shop", forge="github")
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> DecisionSigner:
+    return DecisionSigner.load_or_create(tmp_path)
+
+
+@pytest_asyncio.fixture
+async def script(temporal: Client) -> AsyncIterator[Script]:
+    script = Script()
+    async with workers(temporal, script):
+        yield script
+
+
+def shown(script: Script) -> list[tuple[str, int, str]]:
+    """Head, how many had approved, and why it was worked on again."""
+    orders = [order for name, order in script.calls if name == "show_standing"]
+    return [(order.patch.head, len(order.approvals), order.at_work) for order in orders]
+
+
+async def until_shown(script: Script, count: int) -> None:
+    async with asyncio.timeout(20):
+        while len(shown(script)) < count:
+            await asyncio.sleep(0.02)
+
+
+async def test_each_change_of_what_holds_is_shown_once(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    moves = [MergeOutcome.BASE_MOVED, MergeOutcome.MERGED]
+    script.merged = lambda order: MergeResult(outcome=moves[script.count("merge") - 1], commit=sha("merge"))
+    script.rebased = lambda order: RebaseResult(patch=a_patch("rebased", base="base-2"))
+    desk = await Desk.start(temporal, signer, a_task(repository=SHARED))
+    await desk.reaches(Stage.REVIEW)
+    await until_shown(script, 1)
+    await desk.decide(Action.REQUEST_CHANGES, message="also say why")
+    await until_shown(script, 3)
+    await desk.reaches(Stage.REVIEW)
+    await desk.decide(Action.APPROVE)
+    await until_shown(script, 4)
+    await desk.decide(Action.WITHDRAW)
+    await until_shown(script, 5)
+    await desk.decide(Action.APPROVE)
+    await until_shown(script, 6)
+    await desk.decide(Action.MERGE)
+    assert (await desk.result()).outcome is Outcome.MERGED
+    first, second = sha("head-1"), sha("head-2")
+    assert shown(script) == [
+        (first, 0, ""),
+        (first, 0, "bob requested changes"),
+        (second, 0, ""),
+        (second, 1, ""),
+        (second, 0, ""),
+        (second, 1, ""),
+        (second, 1, "base moved, so it is judged on the new one"),
+    ]
+
+
+async def test_a_forge_of_this_machine_alone_has_nothing_to_show(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    desk = await Desk.start(temporal, signer)
+    await desk.reaches(Stage.REVIEW)
+    await desk.decide(Action.APPROVE)
+    await desk.decide(Action.MERGE)
+    assert (await desk.result()).outcome is Outcome.MERGED
+    assert shown(script) == []
+
+
+async def test_what_can_not_be_shown_is_told_and_holds_up_nobody(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    def answer(order: StandingOrder) -> Any:
+        if order.approvals:
+            raise ApplicationError("GitHub says no", non_retryable=True)
+        return Standing(not_shown="the GitHub App may write no check runs")
+
+    script.standing = answer
+    desk = await Desk.start(temporal, signer, a_task(repository=SHARED))
+    await desk.reaches(Stage.REVIEW)
+    await until_shown(script, 1)
+    assert "may write no check runs" in (await _message(desk, "may write no"))
+    await desk.decide(Action.APPROVE)
+    assert "GitHub says no" in (await _message(desk, "GitHub says no"))
+    await desk.decide(Action.MERGE)
+    assert (await desk.result()).outcome is Outcome.MERGED
+
+
+async def _message(desk: Desk, wanted: str) -> str:
+    async with asyncio.timeout(20):
+        while wanted not in (message := (await desk.status()).message):
+            await asyncio.sleep(0.02)
+    return message
