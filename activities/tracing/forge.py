@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from activities.forge.contract import Forge
 from activities.tracing.names import Attribute
 from activities.tracing.recorder import Recorder, current
+from workflows.models.ci import CiReport
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
 from workflows.models.standing import GateCheck
@@ -51,6 +52,11 @@ class TracedForge:
         """See contract."""
         with self._call(task, "propose revert"):
             return await self._forge.propose_revert(task, merge_commit, message, title, body)
+
+    async def read_ci(self, task: Task, commit: str, *, logs: bool) -> CiReport:
+        """See contract."""
+        with self._call(task, "read CI"):
+            return await self._forge.read_ci(task, commit, logs=logs)
 
     async def show_gate(self, task: Task, check: GateCheck) -> str:
         """See contract."""

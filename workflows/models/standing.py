@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from workflows.models.base import Model
+from workflows.models.ci import CiReport
 from workflows.models.decision import SignedDecision
 from workflows.models.evidence import Evaluation
 from workflows.models.patch import Patch
@@ -51,5 +52,7 @@ class Standing(Model):
     """What came of showing it."""
 
     check: GateCheck | None = None
+    ci: CiReport | None = None
+    """What the forge's CI says of the head; None if that could not be asked."""
     not_shown: str = ""
     """Why the forge shows it not, or not all of it; for people."""

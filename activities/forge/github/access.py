@@ -19,6 +19,7 @@ from github.Auth import AppAuth, AppInstallationAuth, Auth, Token
 from github.Repository import Repository as GitHubRepository
 
 from activities.egress.credentials import CredentialError, read_key
+from activities.forge.github.conditional import Conditional
 from activities.forge.github.errors import translated
 from activities.forge.github.failed import GitHubRefused, NotConfigured
 from activities.policy.github_table import GitHubTable
@@ -43,6 +44,8 @@ class GitHubAccess:
         self._table = table
         self._installed: _Installed | None = None
         self._lock = threading.Lock()
+        self.known = Conditional()
+        """Answers that are asked for again and again."""
 
     @property
     def merge_method(self) -> str:
