@@ -7,7 +7,7 @@ from activities.forge.contract import Forge
 from workflows.models.ci import CiReport
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
-from workflows.models.standing import GateCheck
+from workflows.models.standing import GateCheck, PullStanding
 from workflows.models.task import Task
 
 
@@ -43,6 +43,10 @@ class ForgeByRepository:
     async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
         """See contract."""
         return await self._of(task).revert(task, merge_commit, message)
+
+    async def tell(self, task: Task, pull_request: PullRequest, standing: PullStanding) -> str:
+        """See contract."""
+        return await self._of(task).tell(task, pull_request, standing)
 
     async def read_ci(self, task: Task, commit: str, *, logs: bool) -> CiReport:
         """See contract."""

@@ -5,7 +5,7 @@ from typing import Protocol
 from workflows.models.ci import CiReport
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
-from workflows.models.standing import GateCheck
+from workflows.models.standing import GateCheck, PullStanding
 from workflows.models.task import Task
 
 
@@ -39,6 +39,13 @@ class Forge(Protocol):
 
     async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
         """Put base back as if the merge had not happened, keeping later commits, or name what is in the way."""
+        ...
+
+    async def tell(self, task: Task, pull_request: PullRequest, standing: PullStanding) -> str:
+        """Show on an open pull request where it stands, each time in place of what was told before.
+
+        Returns why not all of it can be shown, for people; empty if it is.
+        """
         ...
 
     async def read_ci(self, task: Task, commit: str, *, logs: bool) -> CiReport:

@@ -21,7 +21,7 @@ from workflows.models.intent import revert_branch
 from workflows.models.patch import Patch
 from workflows.models.plural import plural
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
-from workflows.models.standing import GateCheck
+from workflows.models.standing import GateCheck, PullStanding
 from workflows.models.task import Task
 
 FORGE = "local"
@@ -179,6 +179,10 @@ class LocalForge:
             return None
         url = f"local:{task.repository.url}#{pull.number}"
         return PullRequest(number=pull.number, url=url, head=branch, base=task.base, title=pull.title)
+
+    async def tell(self, task: Task, pull_request: PullRequest, standing: PullStanding) -> str:
+        """See contract. Whoever looks here asks this installation."""
+        return ""
 
     async def read_ci(self, task: Task, commit: str, *, logs: bool) -> CiReport:
         """See contract. Signals about base come by `journeyman signal`."""

@@ -16,6 +16,7 @@ from activities.decisions.withdrawals import Withdrawals
 from activities.failures import step
 from activities.forge.contract import Forge
 from activities.forge.github.failed import GitHubUnavailable
+from activities.forge.standing_comment import standing_comment
 from activities.gate.gate import Gate
 from activities.policy.current import CurrentPolicy
 from activities.repository.mirror import Mirrors
@@ -25,7 +26,7 @@ from workflows.models.gate import Permit, Verdict
 from workflows.models.halt import Work
 from workflows.models.intent import task_workflow_id
 from workflows.models.patch import Patch
-from workflows.models.standing import GateCheck, GateState, Standing, StandingOrder
+from workflows.models.standing import GateCheck, GateState, PullStanding, Standing, StandingOrder
 from workflows.models.task import Task
 
 _MOST_EARLIER = 20
@@ -67,19 +68,30 @@ class StandingActivities:
         await self._attested.confirm(task.id, order.patch)
         for head in await earlier_heads(self._attested, task, order.patch.head):
             await self._forge.withdraw_gate(task, head, SUPERSEDED)
-        check, not_shown = await self._show(order, task)
-        return Standing(check=check, not_shown=not_shown, ci=await self._ci(task, order.patch))
+        check, *not_shown = await self._show(order, task)
+        ci = await self._ci(task, order.patch)
+        not_shown.append(await self._forge.tell(task, order.pull_request, await self._told(order, task, check, ci)))
+        return Standing(check=check, not_shown="; ".join(filter(None, not_shown)), ci=ci)
 
-    async def _show(self, order: StandingOrder, task: Task) -> tuple[GateCheck | None, str]:
+    async def _show(self, order: StandingOrder, task: Task) -> tuple[GateCheck, str]:
+        """The gate's check, and why it can't be shown."""
         for _ in range(_MOST_TRIES):
             check = await self._check(order, task)
-            if not_shown := await self._forge.show_gate(task, check):
-                return None, not_shown
-            if check.state is not GateState.PASSED or await self._check(order, task) == check:
-                return check, ""
+            not_shown = await self._forge.show_gate(task, check)
+            if not_shown or check.state is not GateState.PASSED or await self._check(order, task) == check:
+                return check, not_shown
         changing = "what holds of it changes while it is shown"
         await self._forge.withdraw_gate(task, order.patch.head, changing)
-        return None, changing
+        return check.model_copy(update={"state": GateState.WAITING, "title": changing}), ""
+
+    async def _told(self, order: StandingOrder, task: Task, check: GateCheck, ci: CiReport | None) -> PullStanding:
+        owners = () if order.at_work else await self._gate.owners(task, order.patch)
+        return PullStanding(
+            draft=bool(order.at_work),
+            comment=standing_comment(task, check, ci),
+            labels=("journeyman", f"journeyman: {task.task_type}"),
+            reviewers=owners,
+        )
 
     async def _ci(self, task: Task, patch: Patch) -> CiReport | None:
         try:

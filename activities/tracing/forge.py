@@ -9,7 +9,7 @@ from activities.tracing.recorder import Recorder, current
 from workflows.models.ci import CiReport
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
-from workflows.models.standing import GateCheck
+from workflows.models.standing import GateCheck, PullStanding
 from workflows.models.task import Task
 from workflows.models.trace import SpanKind
 
@@ -52,6 +52,11 @@ class TracedForge:
         """See contract."""
         with self._call(task, "propose revert"):
             return await self._forge.propose_revert(task, merge_commit, message, title, body)
+
+    async def tell(self, task: Task, pull_request: PullRequest, standing: PullStanding) -> str:
+        """See contract."""
+        with self._call(task, "tell"):
+            return await self._forge.tell(task, pull_request, standing)
 
     async def read_ci(self, task: Task, commit: str, *, logs: bool) -> CiReport:
         """See contract."""

@@ -48,6 +48,18 @@ class StandingOrder(Model):
     """Why this head is worked on again, if it is; then nothing is approved."""
 
 
+class PullStanding(Model):
+    """What a pull request tells of itself beside its description."""
+
+    draft: bool
+    """Whether nobody needs to look at it yet."""
+    comment: str
+    """The one comment, Markdown."""
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    """Who owns what it changes, as CODEOWNERS names them: `@account`, `@organisation/team`, or an address."""
+
+
 class Standing(Model):
     """What came of showing it."""
 

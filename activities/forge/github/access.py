@@ -35,6 +35,7 @@ class _Installed:
     table: GitHubTable
     key: str
     clients: dict[str, github.Github] = field(default_factory=dict)
+    logins: dict[str, str] = field(default_factory=dict)
 
 
 class GitHubAccess:
@@ -81,6 +82,20 @@ class GitHubAccess:
             "GIT_CONFIG_KEY_0": f"http.{url}.extraHeader",
             "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
         }
+
+    def login(self, url: str) -> str:
+        """The account as which a repository's GitHub is asked: an App's bot, or a token's user. Blocks."""
+        client, _ = self._client(url)
+        with self._lock:
+            logins = self._installed.logins if self._installed is not None else {}
+        if url not in logins:
+            if self.app_id is None:
+                with translated("reading whose token it is"):
+                    logins[url] = client.get_user().login
+            else:
+                with self.app() as integration, translated("reading the App"):
+                    logins[url] = f"{integration.get_app().slug}[bot]"
+        return logins[url]
 
     @contextlib.contextmanager
     def app(self) -> Iterator[github.GithubIntegration]:

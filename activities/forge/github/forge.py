@@ -11,6 +11,7 @@ from github.Repository import Repository as GitHubRepository
 
 from activities.forge.github.access import GitHubAccess
 from activities.forge.github.ci import CiReader
+from activities.forge.github.conversation import Conversation
 from activities.forge.github.errors import translated
 from activities.forge.github.failed import GitHubRefused
 from activities.forge.github.gate_check import GateChecks
@@ -25,7 +26,7 @@ from workflows.models.ci import CiReport
 from workflows.models.intent import revert_branch
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
-from workflows.models.standing import GateCheck
+from workflows.models.standing import GateCheck, PullStanding
 from workflows.models.task import Task
 
 _MOST_TRIES = 5
@@ -96,6 +97,13 @@ class GitHubForge:
         """See contract."""
         repository = await self._access.repository(task.repository.url)
         await asyncio.to_thread(_close, repository, pull_request.number, task.branch)
+
+    async def tell(self, task: Task, pull_request: PullRequest, standing: PullStanding) -> str:
+        """See contract."""
+        url = task.repository.url
+        repository = await self._access.repository(url)
+        ours = Conversation(repository, await asyncio.to_thread(self._access.login, url))
+        return await asyncio.to_thread(ours.tell, task, pull_request.number, standing)
 
     async def read_ci(self, task: Task, commit: str, *, logs: bool) -> CiReport:
         """See contract."""
