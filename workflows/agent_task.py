@@ -128,7 +128,10 @@ class AgentTask(ReviewDesk):
                 return await self._review()
             case Permit.MERGE:  # phase 3: policy approves and merges
                 self.approve_by_policy()
-                if await self._landing.merge(None):
+                not_passed = await self.board.why_ci_has_not_passed(lambda: self.is_decided)
+                if not_passed and not self.is_decided:
+                    self.reopen(Stage.APPROVED, f"policy does not merge it: {not_passed}")
+                elif not self.is_decided and await self._landing.merge(None):
                     return None
                 # What policy could not bring onto base, people decide about.
                 return await self._review()

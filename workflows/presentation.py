@@ -52,6 +52,8 @@ def details(status: TaskStatus) -> str:
     if status.patch is not None:
         patch = status.patch
         lines.append(f"Patch: {plural(patch.files, 'file')}, +{patch.added} −{patch.removed}, head `{patch.head[:12]}`")
+    if status.ci is not None and status.ci.told:
+        lines.append(f"CI: {as_code(status.ci.told)}")
     if status.evaluation is not None:
         lines.append(f"Evidence: {as_code(status.evaluation.summary)} (`{status.evaluation.evidence_hash[:12]}`)")
         lines += [

@@ -62,19 +62,29 @@ class ReviewDesk:
         self.approvals.tell()
         self.progress.enter(Stage.APPROVED, approved_by=(POLICY,))
 
+    @property
+    def is_decided(self) -> bool:
+        """Whether there is a decision that moves the task on, which nobody has carried out yet."""
+        return self._choice is not None
+
     async def next_choice(self) -> SignedDecision:
         """Wait for the next decision that moves the task on; approvals that expire meanwhile have to be given again."""
         while self._choice is None:
             known = self.approvals.given
             await self.board.show()
+            expiry, look = self.approvals.seconds_left(workflow.now()), self.board.seconds_left(workflow.now())
+            looks = look is not None and (expiry is None or look < expiry)
             try:
                 await workflow.wait_condition(
-                    lambda known=known: self._choice is not None or self.approvals.given != known,  # type: ignore[misc]
-                    timeout=self.approvals.seconds_left(workflow.now()),
-                    timeout_summary="approvals expire",
+                    lambda known=known: (  # type: ignore[misc]
+                        self._choice is not None or self.approvals.given != known or self.board.news
+                    ),
+                    timeout=look if looks else expiry,
+                    timeout_summary="look at CI again" if looks else "approvals expire",
                 )
             except TimeoutError:
-                self.reopen(Stage.REVIEW, self.approvals.drop_expired(workflow.now()))
+                if not looks:
+                    self.reopen(Stage.REVIEW, self.approvals.drop_expired(workflow.now()))
         return self._choice
 
     @property
@@ -149,6 +159,11 @@ class ReviewDesk:
     @answer.validator
     def _validate_answer(self, signed: SignedDecision) -> None:
         self._refuse_early(Action.ANSWER, signed)
+
+    @workflow.signal
+    def observed(self) -> None:
+        """Something happened about this task on its forge: look there again. It says nothing itself."""
+        self.board.news = True
 
     @workflow.signal
     def turn_came(self) -> None:

@@ -6,6 +6,7 @@ years later. The goal and the agent's words are untrusted, so they are shown in 
 
 from jinja2 import Environment, StrictUndefined
 
+from activities.forge.markdown import code, one_line, quoted
 from workflows.models.decision import SignedDecision
 from workflows.models.evidence import Evaluation, Evidence, Finding
 from workflows.models.gate import Verdict
@@ -30,7 +31,7 @@ def commit_message(task: Task, run: RunResult, context_hash: str) -> str:
         "Journeyman-Context": context_hash,
         "Requested-by": task.requester.id,
     }
-    return f"{_subject(task)}\n\n{_quoted(run.summary, _SUMMARY_CHARS)}\n\n{_trailers(trailers)}"
+    return f"{_subject(task)}\n\n{quoted(run.summary, _SUMMARY_CHARS)}\n\n{_trailers(trailers)}"
 
 
 def merge_message(
@@ -55,7 +56,7 @@ def merge_message(
 
 def revert_message(task: Task, merge_commit: str, by: str, why: str) -> str:
     """The message of a revert; the forge adds the trailer that names the merge."""
-    reason = _quoted(why, 1000) if why else "No reason was given."
+    reason = quoted(why, 1000) if why else "No reason was given."
     trailers = {"Journeyman-Task": task.id, "Reverted-by": by}
     head = f"Revert task {task.id}: {_subject(task)}\n\nThis reverts commit {merge_commit}."
     return f"{head}\n\n{reason}\n\n{_trailers(trailers)}"
@@ -74,10 +75,10 @@ def pull_body(task: Task, patch: Patch, evaluation: Evaluation, evidence: Eviden
         evaluation=evaluation,
         evidence=evidence,
         run=run,
-        goal=_quoted(task.goal, _GOAL_CHARS),
-        summary=_quoted(run.summary or "The agent gave no reasoning.", _SUMMARY_CHARS),
+        goal=quoted(task.goal, _GOAL_CHARS),
+        summary=quoted(run.summary or "The agent gave no reasoning.", _SUMMARY_CHARS),
         findings=evidence.findings[:_MOST_FINDINGS],
-        code=_code,
+        code=code,
         place=_place,
     )
 
@@ -89,19 +90,19 @@ def revert_title(task: Task) -> str:
 
 def revert_body(task: Task, merge_commit: str, conflict: RevertResult, told: tuple[str, ...]) -> str:
     """The text of that pull request: what is in the way, as its authors named it."""
-    paths = "\n".join(f"- {_code(path)}" for path in conflict.conflicts)
-    commits = "\n".join(f"- {_code(commit)}" for commit in conflict.commits_in_the_way) or "- none that git names"
+    paths = "\n".join(f"- {code(path)}" for path in conflict.conflicts)
+    commits = "\n".join(f"- {code(commit)}" for commit in conflict.commits_in_the_way) or "- none that git names"
     return (
-        f"## Taking back task {_code(task.id)}\n"
-        f"Merge {_code(merge_commit)} can't be taken back cleanly: {_code(conflict.detail)}.\n"
+        f"## Taking back task {code(task.id)}\n"
+        f"Merge {code(merge_commit)} can't be taken back cleanly: {code(conflict.detail)}.\n"
         "Resolve git's conflict markers on this branch and merge it, or revert the later commits first and ask again:\n"
         f"`journeyman revert {task.id}`.\n\n"
-        f"For {', '.join(_code(person) for person in told)}.\n\n"
+        f"For {', '.join(code(person) for person in told)}.\n\n"
         f"## Paths in conflict\n{paths}\n\n## Later commits in the way\n{commits}\n"
     )
 
 
-_BODY = Environment(autoescape=False, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined).from_string(  # noqa: S701  Markdown, and every untrusted value goes through _code or _quoted
+_BODY = Environment(autoescape=False, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined).from_string(  # noqa: S701  Markdown, and every untrusted value goes through code or quoted
     """## What was asked
 By {{ code(task.requester.id) }} ({{ task.task_type }}), task {{ code(task.id) }}:
 
@@ -162,34 +163,14 @@ Checks in {{ code(evidence.backend) }}{% if evidence.runtime %}, by {{ code(evid
 
 
 def _subject(task: Task) -> str:
-    line = " ".join(_plain(task.goal).split())
+    line = " ".join(one_line(task.goal).split())
     return line if len(line) <= _SUBJECT_CHARS else line[: _SUBJECT_CHARS - 1].rstrip() + "…"
-
-
-def _quoted(text: str, most: int) -> str:
-    """Untrusted text as a Markdown quote of plain lines; in a commit message it can't look like a trailer either."""
-    plain = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
-    lines = [line.rstrip() for line in plain[:most].splitlines()] or [""]
-    # An entity shows as @ but notifies nobody; links and images lose their brackets' meaning.
-    return "\n".join(
-        "> " + line.replace("<", "&lt;").replace("@", "&#64;").replace("](", "] (").replace("![", "! [")
-        for line in lines
-    )
-
-
-def _code(text: str) -> str:
-    line = " ".join(_plain(text).replace("`", "'").replace("|", "/").split())
-    return f"`{line[:300] or '-'}`"
 
 
 def _place(finding: Finding) -> str:
     where = f"{finding.path}:{finding.line}" if finding.line else finding.path
-    return _code(where) if where else ""
-
-
-def _plain(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
+    return code(where) if where else ""
 
 
 def _trailers(values: dict[str, str]) -> str:
-    return "\n".join(f"{name}: {' '.join(_plain(value).split()) or '-'}" for name, value in values.items()) + "\n"
+    return "\n".join(f"{name}: {' '.join(one_line(value).split()) or '-'}" for name, value in values.items()) + "\n"

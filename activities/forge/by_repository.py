@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from activities.decisions.refused import ActionRefused
 from activities.forge.contract import Forge
+from workflows.models.ci import CiReport
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
-from workflows.models.standing import GateCheck
+from workflows.models.standing import GateCheck, PullStanding
 from workflows.models.task import Task
 
 
@@ -42,6 +43,14 @@ class ForgeByRepository:
     async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
         """See contract."""
         return await self._of(task).revert(task, merge_commit, message)
+
+    async def tell(self, task: Task, pull_request: PullRequest, standing: PullStanding) -> str:
+        """See contract."""
+        return await self._of(task).tell(task, pull_request, standing)
+
+    async def read_ci(self, task: Task, commit: str, *, logs: bool) -> CiReport:
+        """See contract."""
+        return await self._of(task).read_ci(task, commit, logs=logs)
 
     async def show_gate(self, task: Task, check: GateCheck) -> str:
         """See contract."""

@@ -2,9 +2,10 @@
 
 from typing import Protocol
 
+from workflows.models.ci import CiReport
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
-from workflows.models.standing import GateCheck
+from workflows.models.standing import GateCheck, PullStanding
 from workflows.models.task import Task
 
 
@@ -38,6 +39,17 @@ class Forge(Protocol):
 
     async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
         """Put base back as if the merge had not happened, keeping later commits, or name what is in the way."""
+        ...
+
+    async def tell(self, task: Task, pull_request: PullRequest, standing: PullStanding) -> str:
+        """Show on an open pull request where it stands, each time in place of what was told before.
+
+        Returns why not all of it can be shown, for people; empty if it is.
+        """
+        ...
+
+    async def read_ci(self, task: Task, commit: str, *, logs: bool) -> CiReport:
+        """What CI there says of a commit; nothing where there is none. `logs`: with the end of failing jobs' logs."""
         ...
 
     async def show_gate(self, task: Task, check: GateCheck) -> str:

@@ -16,11 +16,12 @@ from activities.repository.git import Git, GitError
 from activities.repository.locking import lock_file
 from activities.repository.mirror import PROPOSED
 from activities.repository.patches import pack_of
+from workflows.models.ci import CiReport
 from workflows.models.intent import revert_branch
 from workflows.models.patch import Patch
 from workflows.models.plural import plural
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
-from workflows.models.standing import GateCheck
+from workflows.models.standing import GateCheck, PullStanding
 from workflows.models.task import Task
 
 FORGE = "local"
@@ -184,6 +185,14 @@ class LocalForge:
             return None
         url = f"local:{task.repository.url}#{pull.number}"
         return PullRequest(number=pull.number, url=url, head=branch, base=task.base, title=pull.title)
+
+    async def tell(self, task: Task, pull_request: PullRequest, standing: PullStanding) -> str:
+        """See contract. Whoever looks here asks this installation."""
+        return ""
+
+    async def read_ci(self, task: Task, commit: str, *, logs: bool) -> CiReport:
+        """See contract. Signals about base come by `journeyman signal`."""
+        return CiReport(commit=commit)
 
     async def show_gate(self, task: Task, check: GateCheck) -> str:
         """See contract. Nobody merges here but this installation, so nothing has to be shown to anybody else."""

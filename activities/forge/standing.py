@@ -15,14 +15,18 @@ from activities.decisions.refused import ActionRefused
 from activities.decisions.withdrawals import Withdrawals
 from activities.failures import step
 from activities.forge.contract import Forge
+from activities.forge.github.failed import GitHubUnavailable
+from activities.forge.standing_comment import standing_comment
 from activities.gate.gate import Gate
 from activities.policy.current import CurrentPolicy
 from activities.repository.mirror import Mirrors
+from workflows.models.ci import CiReport
 from workflows.models.decision import SignedDecision
 from workflows.models.gate import Permit, Verdict
 from workflows.models.halt import Work
 from workflows.models.intent import task_workflow_id
-from workflows.models.standing import GateCheck, GateState, Standing, StandingOrder
+from workflows.models.patch import Patch
+from workflows.models.standing import GateCheck, GateState, PullStanding, Standing, StandingOrder
 from workflows.models.task import Task
 
 _MOST_EARLIER = 20
@@ -64,14 +68,37 @@ class StandingActivities:
         await self._attested.confirm(task.id, order.patch)
         for head in await earlier_heads(self._attested, task, order.patch.head):
             await self._forge.withdraw_gate(task, head, SUPERSEDED)
+        check, *not_shown = await self._show(order, task)
+        ci = await self._ci(task, order.patch)
+        not_shown.append(await self._forge.tell(task, order.pull_request, await self._told(order, task, check, ci)))
+        return Standing(check=check, not_shown="; ".join(filter(None, not_shown)), ci=ci)
+
+    async def _show(self, order: StandingOrder, task: Task) -> tuple[GateCheck, str]:
+        """The gate's check, and why it can't be shown."""
         for _ in range(_MOST_TRIES):
             check = await self._check(order, task)
-            if not_shown := await self._forge.show_gate(task, check):
-                return Standing(not_shown=not_shown)
-            if check.state is not GateState.PASSED or await self._check(order, task) == check:
-                return Standing(check=check)
-        await self._forge.withdraw_gate(task, order.patch.head, "what holds of it changes while it is shown")
-        return Standing(not_shown="what holds of it changes while it is shown")
+            not_shown = await self._forge.show_gate(task, check)
+            if not_shown or check.state is not GateState.PASSED or await self._check(order, task) == check:
+                return check, not_shown
+        changing = "what holds of it changes while it is shown"
+        await self._forge.withdraw_gate(task, order.patch.head, changing)
+        return check.model_copy(update={"state": GateState.WAITING, "title": changing}), ""
+
+    async def _told(self, order: StandingOrder, task: Task, check: GateCheck, ci: CiReport | None) -> PullStanding:
+        owners = () if order.at_work else await self._gate.owners(task, order.patch)
+        return PullStanding(
+            draft=bool(order.at_work),
+            comment=standing_comment(task, check, ci),
+            labels=("journeyman", f"journeyman: {task.task_type}"),
+            reviewers=owners,
+        )
+
+    async def _ci(self, task: Task, patch: Patch) -> CiReport | None:
+        try:
+            return (await ci_of(self._forge, task, patch)).shortened()
+        except GitHubUnavailable:
+            # Asked again in a while; nobody waits for it here.
+            return None
 
     async def _check(self, order: StandingOrder, task: Task) -> GateCheck:
         head = order.patch.head
@@ -103,6 +130,15 @@ class StandingActivities:
         except ActionRefused as refused:
             return says(GateState.WAITING, _words(refused))
         return passed_check(task, order.approvals, judged, verdict)
+
+
+async def ci_of(forge: Forge, task: Task, patch: Patch) -> CiReport:
+    """What CI says of a patch's head, and whether there is any."""
+    report = await forge.read_ci(task, patch.head, logs=False)
+    if report.failed:
+        report = await forge.read_ci(task, patch.head, logs=True)
+    expected = bool(report.checks or (await forge.read_ci(task, patch.base_commit, logs=False)).checks)
+    return report.model_copy(update={"expected": expected})
 
 
 def passed_check(

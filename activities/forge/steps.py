@@ -25,7 +25,7 @@ from activities.forge.attribution import (
     revert_title,
 )
 from activities.forge.contract import Forge
-from activities.forge.standing import SUPERSEDED, earlier_heads, passed_check
+from activities.forge.standing import SUPERSEDED, ci_of, earlier_heads, passed_check
 from activities.gate.gate import Gate
 from activities.gate.watching import BaseWatch
 from activities.policy.current import CurrentPolicy
@@ -161,6 +161,8 @@ class ForgeActivities:
             # Who wants it afterwards says so again: it is not made behind everybody's back.
             await self._attested.add_used(task.id, UsedDecision(signature=order.merge.signature, why=detail))
             return MergeResult(outcome=MergeOutcome.REFUSED, detail=detail)
+        if order.merge is None and (not_passed := (await ci_of(self._forge, task, order.patch)).why_not_passed):
+            return MergeResult(outcome=MergeOutcome.REFUSED, detail=f"policy does not merge it: {not_passed}")
         merging = AttestedMerge(
             commit="",
             head=order.patch.head,
@@ -223,7 +225,7 @@ class ForgeActivities:
                 by, why = DRILL, "It was merged to try this."
             else:
                 task, merge, red = await self._watch.may_revert(order)
-                by, why = POLICY, f"{red.name} turned bad on {red.commit[:12]}: {red.detail}"
+                by, why = POLICY, f"{red.name} turned bad on {red.commit[:12]}: {_first_line(red.detail)}"
         except AnsweredAlready as answered:
             known = answered.used.revert
             return known or RevertResult(outcome=RevertOutcome.REFUSED, detail=str(answered))
@@ -269,3 +271,8 @@ class ForgeActivities:
         if pull is None:
             return conflict.model_copy(update={"told": told})
         return conflict.model_copy(update={"told": told, "pull_request": pull.url, "branch": pull.head})
+
+
+def _first_line(text: str) -> str:
+    """Without the log of a job that may follow."""
+    return text.split("\n", 1)[0]

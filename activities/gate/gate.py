@@ -62,6 +62,15 @@ class Gate:
         )
         return decide(facts, patch.head, judged.evidence_hash)
 
+    async def owners(self, task: Task, patch: Patch) -> tuple[str, ...]:
+        """Who owns what a patch changes, as base's CODEOWNERS names them; nobody where it can't be read."""
+        mirror = await self._mirrors.refresh(task.repository.url)
+        await self._patches.restore(mirror, patch)
+        changes = await self._reader.changes(mirror.vault, patch.base_commit, patch.head)
+        owned = await self._owned(mirror, patch.base_commit, tuple(change.path for change in changes))
+        names = (name for group in owned for name in group.names if name.startswith("@"))
+        return tuple(dict.fromkeys(names))
+
     async def _owned(self, mirror: Mirror, base: str, changed: tuple[str, ...]) -> tuple[OwnedPaths, ...]:
         for path in code_owners.FILES:
             text = await self._mirrors.read(mirror, base, path)

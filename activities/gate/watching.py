@@ -1,5 +1,6 @@
 """Watching base after a merge, by what is on record about its commits."""
 
+import logging
 from datetime import timedelta
 
 from temporalio import activity
@@ -9,14 +10,19 @@ from activities.decisions.attested import Attested, AttestedMerge
 from activities.decisions.observations import Observations, turned_red
 from activities.decisions.refused import ActionRefused
 from activities.failures import step
+from activities.forge.contract import Forge
 from activities.forge.revert_preview import RevertPreviews
-from activities.repository.git import Git
+from activities.gate.ci_observations import ci_observations
+from activities.repository.git import Git, RepositoryRefused
 from activities.repository.mirror import Mirrors
 from workflows.models.observation import Observation
 from workflows.models.steps import RevertOrder
 from workflows.models.task import Task
 from workflows.models.watch import BaseState, LookOrder
 
+_log = logging.getLogger(__name__)
+_MOST_ASKED = 5
+"""Of base's newest commits that the forge's CI is asked about, beside the merge and what it was made onto."""
 _MOST_COMMITS = 100
 """Of base since the merge that are looked at."""
 
@@ -25,8 +31,16 @@ class BaseWatch:
     """Says whether base has turned red by a merge."""
 
     def __init__(
-        self, git: Git, mirrors: Mirrors, observations: Observations, admissions: Admissions, attested: Attested
+        self,
+        git: Git,
+        mirrors: Mirrors,
+        observations: Observations,
+        admissions: Admissions,
+        attested: Attested,
+        forge: Forge,
     ) -> None:
+        """`forge`: whose CI is asked."""
+        self._forge = forge
         self._git = git
         self._mirrors = mirrors
         self._observations = observations
@@ -43,9 +57,10 @@ class BaseWatch:
             return BaseState()
         address = merge.repository
         before, commits = await self._commits(task, merge)
-        since = tuple([await self._observations.of(address, commit) for commit in commits])
+        asked = {before, merge.commit, *commits[-_MOST_ASKED:]}
+        since = tuple([await self._seen(task, address, commit, commit in asked) for commit in commits])
         until = merge.merged_at + timedelta(seconds=merge.watch_seconds)
-        red = turned_red(await self._observations.of(address, before), since, until)
+        red = turned_red(await self._seen(task, address, before, True), since, until)
         good = {seen.name for commit in since for seen in commit if seen.good}
         return BaseState(red=red, good=tuple(sorted(good))[:20])
 
@@ -61,6 +76,21 @@ class BaseWatch:
         if red is None:
             raise ActionRefused(f"refused: nothing on record says that base turned red by task {task.id}")
         return task, merge, red
+
+    async def _seen(self, task: Task, address: str, commit: str, ask: bool) -> tuple[Observation, ...]:
+        """What is on record about a commit, and what the forge's CI says of it now."""
+        on_record = await self._observations.of(address, commit)
+        if not (ask and task.repository.is_shared):
+            return on_record
+        try:
+            report = await self._forge.read_ci(task, commit, logs=False)
+            if report.failed:
+                report = await self._forge.read_ci(task, commit, logs=True)
+        except RepositoryRefused as refused:
+            # Not to be read here; what is reported by name still counts.
+            _log.warning("CI of %s is not read: %s", commit[:12], refused)
+            return on_record
+        return (*on_record, *ci_observations(report, address))
 
     async def _commits(self, task: Task, merge: AttestedMerge) -> tuple[str, list[str]]:
         """What it was merged onto; the merge and the commits of base's own line since, the oldest first."""

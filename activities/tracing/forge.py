@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from activities.forge.contract import Forge
 from activities.tracing.names import Attribute
 from activities.tracing.recorder import Recorder, current
+from workflows.models.ci import CiReport
 from workflows.models.patch import Patch
 from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
-from workflows.models.standing import GateCheck
+from workflows.models.standing import GateCheck, PullStanding
 from workflows.models.task import Task
 from workflows.models.trace import SpanKind
 
@@ -51,6 +52,16 @@ class TracedForge:
         """See contract."""
         with self._call(task, "propose revert"):
             return await self._forge.propose_revert(task, merge_commit, message, title, body)
+
+    async def tell(self, task: Task, pull_request: PullRequest, standing: PullStanding) -> str:
+        """See contract."""
+        with self._call(task, "tell"):
+            return await self._forge.tell(task, pull_request, standing)
+
+    async def read_ci(self, task: Task, commit: str, *, logs: bool) -> CiReport:
+        """See contract."""
+        with self._call(task, "read CI"):
+            return await self._forge.read_ci(task, commit, logs=logs)
 
     async def show_gate(self, task: Task, check: GateCheck) -> str:
         """See contract."""

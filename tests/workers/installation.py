@@ -76,7 +76,7 @@ class Terminal:
     def gateway(self, person: str) -> GatewayClient:
         return GatewayClient(self.settings.gateway_socket, person)
 
-    async def ask(self, repository: Path, agent: str, person: str = "ada", **more: object) -> str:
+    async def ask(self, repository: Path | str, agent: str, person: str = "ada", **more: object) -> str:
         values = {"goal": "mend add()", "repository": str(repository), "agent": agent}
         asked = NewTask.model_validate(values | more)
         return (await asyncio.to_thread(self.gateway(person).admit, asked)).task_id

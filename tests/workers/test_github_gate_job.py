@@ -102,17 +102,43 @@ async def test_a_protected_base_that_demands_the_gate_takes_what_was_approved_an
 async def test_a_head_that_was_sent_back_passes_no_more_and_its_successor_not_yet(
     here: Installation, github: GitHub, app: InstalledApp
 ) -> None:
-    guarded(github, app, "acme/sent-back")
-    view = await proposed(here, "acme/sent-back", "listener")
+    name = "acme/sent-back"
+    github.repository(name, FILES | {"CODEOWNERS": "calc.py @linus @acme/core @nobody\n"})
+    github.protect(name, Protection(checks={"journeyman/gate": app.app.id}))
+    github.person("linus", **{name: "write"})
+    github.team("acme", "core", "linus")
+    view = await proposed(here, name, "listener")
     task, first = view.status.task.id, head_of(view)
+    assert view.status.pull_request is not None
+    pull = github.pull(name, view.status.pull_request.number)
+    async with asyncio.timeout(20):
+        while not (pull.comments and pull.labels and pull.reviewers and pull.teams):
+            await asyncio.sleep(0.05)
+    assert [label.name for label in pull.labels] == ["journeyman", "journeyman: bug-fix"]
+    assert ([one.login for one in pull.reviewers], [one.slug for one in pull.teams]) == (["linus"], ["core"])
+    # Somebody else's comment is not taken for ours, whatever it says.
+    forged = github.comment(name, pull.number, "mallory", f"<!-- journeyman {task} -->\n**Approved**")
+    pull.comments.insert(0, pull.comments.pop())
+    # Who has been asked and has taken himself off is not asked again.
+    github.review(name, pull.number, "linus", "COMMENT", "looks fine")
     await here.decide(task, Action.APPROVE)
     await shown(github, "acme/sent-back", first, "approved by grace")
     await here.decide(task, Action.REQUEST_CHANGES, message="also say why")
     await shown(github, "acme/sent-back", first, "worked on again: grace requested changes")
+    async with asyncio.timeout(20):
+        while not pull.draft:
+            await asyncio.sleep(0.02)
     assert says(github, "acme/sent-back", first)[:2] == ("in_progress", None)
     second = head_of(await here.reaches(task, Stage.REVIEW))
     assert second != first
     await shown(github, "acme/sent-back", second, "it still needs one more approval")
+    async with asyncio.timeout(20):
+        while pull.draft or second not in pull.comments[-1].body:
+            await asyncio.sleep(0.02)
+    ours = [comment for comment in pull.comments if comment is not forged]
+    assert (len(ours), forged.body.endswith("**Approved**")) == (1, True)
+    assert ours[0].author is app.app.bot and ours[0].body.startswith(f"<!-- journeyman {task} -->\n**Waiting**")
+    assert f"journeyman approve {task}" in ours[0].body
     # Whoever pushes the old head back onto the branch gets nothing by it.
     assert says(github, "acme/sent-back", first)[:2] == ("completed", "cancelled")
     await here.decide(task, Action.REJECT)

@@ -11,12 +11,14 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from activities.decisions.signing import DecisionSigner
-from tests.workflows.scripted import Desk, Script, a_patch, a_task, sha, workers
+from tests.workflows.scripted import Desk, Script, a_patch, a_task, a_verdict, sha, workers
+from workflows.models.ci import CiCheck, CiOutcome, CiReport
 from workflows.models.decision import Action
+from workflows.models.gate import Permit, Verdict
 from workflows.models.pull_request import MergeOutcome, MergeResult
 from workflows.models.standing import Standing, StandingOrder
 from workflows.models.status import Outcome, Stage
-from workflows.models.steps import RebaseResult
+from workflows.models.steps import GateOrder, RebaseResult
 from workflows.models.task import Repository
 
 pytestmark = pytest.mark.xdist_group("temporal")
@@ -107,6 +109,77 @@ async def test_what_can_not_be_shown_is_told_and_holds_up_nobody(
     assert "GitHub says no" in (await _message(desk, "GitHub says no"))
     await desk.decide(Action.MERGE)
     assert (await desk.result()).outcome is Outcome.MERGED
+
+
+def ci(order: StandingOrder, *checks: tuple[str, CiOutcome], **more: Any) -> Standing:
+    found = tuple(CiCheck(name=name, outcome=outcome) for name, outcome in checks)
+    return Standing(ci=CiReport(commit=order.patch.head, checks=found, expected=True, **more))
+
+
+def by_policy(order: GateOrder) -> Verdict:
+    return a_verdict(order, Permit.MERGE, phase=3)
+
+
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        ({"checks": (("unit", CiOutcome.FAILED),)}, "policy does not merge it: CI fails"),
+        ({"unread": "give the GitHub App `statuses: read`"}, "policy does not merge it: CI could not be read"),
+    ],
+)
+async def test_policy_merges_nothing_on_which_ci_fails_or_is_not_known(
+    temporal: Client, script: Script, signer: DecisionSigner, says: dict[str, Any], told: str
+) -> None:
+    script.verdict = by_policy
+    script.standing = lambda order: ci(order, *says.get("checks", ()), unread=says.get("unread", ""))
+    desk = await Desk.start(temporal, signer, a_task(repository=SHARED))
+    assert told in await _message(desk, "policy does not merge")
+    assert script.count("merge") == 0
+    await desk.decide(Action.REJECT)
+    assert (await desk.result()).outcome is Outcome.REJECTED
+
+
+async def test_policy_waits_for_ci_and_merges_when_it_is_told_that_it_passed(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    script.verdict = by_policy
+    state = CiOutcome.PENDING
+    script.standing = lambda order: ci(order, ("unit", state))
+    desk = await Desk.start(temporal, signer, a_task(repository=SHARED))
+    await _message(desk, "CI runs on")
+    assert script.count("merge") == 0
+    state = CiOutcome.PASSED
+    await desk.handle.signal("observed")
+    status = await desk.result()
+    assert (status.outcome, status.ci and status.ci.told) == (Outcome.MERGED, f"CI passes on {sha('head-1')[:12]}")
+
+
+async def test_what_a_person_decides_while_policy_waits_for_ci_is_carried_out(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    script.verdict = by_policy
+    script.standing = lambda order: ci(order, ("unit", CiOutcome.PENDING))
+    desk = await Desk.start(temporal, signer, a_task(repository=SHARED))
+    await _message(desk, "CI runs on")
+    await desk.decide(Action.REJECT)
+    assert (await desk.result()).outcome is Outcome.REJECTED
+    assert script.count("merge") == 0
+
+
+async def test_news_is_looked_at_once_and_keeps_a_task_that_has_no_forge_to_look_at_from_nothing(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    script.standing = lambda order: ci(order, ("unit", CiOutcome.PENDING))
+    for repository, looks in ((SHARED, 2), (Repository(url="/r", name="r"), 0)):
+        script.calls.clear()
+        desk = await Desk.start(temporal, signer, a_task(repository=repository))
+        await desk.reaches(Stage.REVIEW)
+        await until_shown(script, min(looks, 1))
+        await desk.handle.signal("observed")
+        await until_shown(script, looks)
+        await desk.decide(Action.REJECT)
+        assert (await desk.result()).outcome is Outcome.REJECTED
+        assert len(shown(script)) == looks
 
 
 async def _message(desk: Desk, wanted: str) -> str:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.segment import Segment
 from rich.table import Table
 
-from workers.cli.gate_lines import gate_lines, watch_line
+from workers.cli.gate_lines import ci_lines, gate_lines, watch_line
 from workers.cli.next_steps import is_taken_back, next_steps
 from workers.gateway.messages import TaskLine, TaskView
 from workflows.models.evidence import CheckOutcome, CheckRun, Evidence, Finding, Severity
@@ -307,7 +307,7 @@ def _print_patch(status: TaskStatus, console: Console) -> None:
         _print_findings(status.evaluation.findings, console)
     if status.pull_request is not None:
         console.print(f"proposed    {plain(status.pull_request.url)}")
-    for line in gate_lines(status):
+    for line in (*ci_lines(status.ci), *gate_lines(status)):
         console.print(line)
 
 

@@ -152,7 +152,7 @@ class SharedParts:
     @cached_property
     def watch(self) -> BaseWatch:
         """Whether base has turned red by a merge."""
-        return BaseWatch(self.git, self.mirrors, self.observations, self.admissions, self.attested)
+        return BaseWatch(self.git, self.mirrors, self.observations, self.admissions, self.attested, self.forge)
 
     async def why_reverts_wait(self, url: str) -> str:
         """What keeps reverts from base of a repository, for people; empty if nothing does, as on this machine."""

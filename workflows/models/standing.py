@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from workflows.models.base import Model
+from workflows.models.ci import CiReport
 from workflows.models.decision import SignedDecision
 from workflows.models.evidence import Evaluation
 from workflows.models.patch import Patch
@@ -47,9 +48,23 @@ class StandingOrder(Model):
     """Why this head is worked on again, if it is; then nothing is approved."""
 
 
+class PullStanding(Model):
+    """What a pull request tells of itself beside its description."""
+
+    draft: bool
+    """Whether nobody needs to look at it yet."""
+    comment: str
+    """The one comment, Markdown."""
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    """Who owns what it changes, as CODEOWNERS names them: `@account`, `@organisation/team`, or an address."""
+
+
 class Standing(Model):
     """What came of showing it."""
 
     check: GateCheck | None = None
+    ci: CiReport | None = None
+    """What the forge's CI says of the head; None if that could not be asked."""
     not_shown: str = ""
     """Why the forge shows it not, or not all of it; for people."""

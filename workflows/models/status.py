@@ -4,6 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from workflows.models.base import Model
+from workflows.models.ci import CiReport
 from workflows.models.decision import SignedDecision
 from workflows.models.drill import DRILL
 from workflows.models.evidence import Evaluation
@@ -118,6 +119,8 @@ class TaskStatus(Model):
     """Until another patch was judged on base as it is now: the next round begins there."""
     evaluation: Evaluation | None = None
     pull_request: PullRequest | None = None
+    ci: CiReport | None = None
+    """What the forge's CI says of the head of the pull request, where there is one."""
     risk: Risk | None = None
     """Of this patch, explained line by line."""
     verdict: Verdict | None = None

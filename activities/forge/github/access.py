@@ -19,6 +19,7 @@ from github.Auth import AppAuth, AppInstallationAuth, Auth, Token
 from github.Repository import Repository as GitHubRepository
 
 from activities.egress.credentials import CredentialError, read_key
+from activities.forge.github.conditional import Conditional
 from activities.forge.github.errors import translated
 from activities.forge.github.failed import GitHubRefused, NotConfigured
 from activities.policy.github_table import GitHubTable
@@ -34,6 +35,7 @@ class _Installed:
     table: GitHubTable
     key: str
     clients: dict[str, github.Github] = field(default_factory=dict)
+    logins: dict[str, str] = field(default_factory=dict)
 
 
 class GitHubAccess:
@@ -43,6 +45,8 @@ class GitHubAccess:
         self._table = table
         self._installed: _Installed | None = None
         self._lock = threading.Lock()
+        self.known = Conditional()
+        """Answers that are asked for again and again."""
 
     @property
     def merge_method(self) -> str:
@@ -83,6 +87,20 @@ class GitHubAccess:
             "GIT_CONFIG_KEY_0": f"http.{url}.extraHeader",
             "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
         }
+
+    def login(self, url: str) -> str:
+        """The account as which a repository's GitHub is asked: an App's bot, or a token's user. Blocks."""
+        client, _ = self._client(url)
+        with self._lock:
+            logins = self._installed.logins if self._installed is not None else {}
+        if url not in logins:
+            if self.app_id is None:
+                with translated("reading whose token it is"):
+                    logins[url] = client.get_user().login
+            else:
+                with self.app() as integration, translated("reading the App"):
+                    logins[url] = f"{integration.get_app().slug}[bot]"
+        return logins[url]
 
     @contextlib.contextmanager
     def app(self) -> Iterator[github.GithubIntegration]:

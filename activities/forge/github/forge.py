@@ -10,21 +10,24 @@ from github.PullRequest import PullRequest as GitHubPull
 from github.Repository import Repository as GitHubRepository
 
 from activities.forge.github.access import GitHubAccess
+from activities.forge.github.ci import CiReader
 from activities.forge.github.errors import translated
 from activities.forge.github.failed import GitHubRefused
 from activities.forge.github.gate_check import GateChecks
 from activities.forge.github.pulls import GitHubPulls, as_model
 from activities.forge.github.remote import Protected, Remote
+from activities.forge.github.telling import Telling
 from activities.forge.local_repository import LocalRepository
 from activities.forge.taking_back import REVERTS, taken_back
 from activities.repository.git import Git
 from activities.repository.mirror import Mirror, Mirrors
 from activities.repository.patches import pack_of
+from workflows.models.ci import CiReport
 from workflows.models.intent import revert_branch
 from workflows.models.patch import Patch
 from workflows.models.plural import plural
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
-from workflows.models.standing import GateCheck
+from workflows.models.standing import GateCheck, PullStanding
 from workflows.models.task import Task
 
 _MOST_TRIES = 5
@@ -98,6 +101,19 @@ class GitHubForge:
         """See contract."""
         repository = await self._access.repository(task.repository.url)
         await asyncio.to_thread(_close, repository, pull_request.number, task.branch)
+
+    async def tell(self, task: Task, pull_request: PullRequest, standing: PullStanding) -> str:
+        """See contract."""
+        url = task.repository.url
+        repository = await self._access.repository(url)
+        ours = Telling(repository, await asyncio.to_thread(self._access.login, url))
+        return await asyncio.to_thread(ours.tell, task, pull_request.number, standing)
+
+    async def read_ci(self, task: Task, commit: str, *, logs: bool) -> CiReport:
+        """See contract."""
+        repository = await self._access.repository(task.repository.url)
+        reader = CiReader(repository, self._access.known, self._access.app_id)
+        return await asyncio.to_thread(reader.read, commit, logs=logs)
 
     async def show_gate(self, task: Task, check: GateCheck) -> str:
         """See contract."""

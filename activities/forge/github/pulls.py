@@ -65,6 +65,9 @@ class GitHubPulls:
                     raise
         if (pull.title, pull.body or "", pull.base.ref) != (title, body, base):
             pull.edit(title=title, body=body, base=base)
+        if pull.draft:
+            # It was worked on again, and is done: GitHub merges no drafts.
+            pull.mark_ready_for_review()
         return pull
 
     async def _do(self, purpose: str, ask: Callable[[], Answer]) -> Answer:

@@ -57,7 +57,9 @@ def _endpoint(route: Route, github: GitHub) -> Callable[[Request], Awaitable[Res
 
         async def act() -> Response:
             reply = await asyncio.to_thread(_answered, route, github, request, sent)
-            return _unless_known(request, _response(reply))
+            response = _unless_known(request, _response(reply))
+            github.not_modified += response.status_code == 304
+            return response
 
         return await troubled(github.faults, github.connections, route.operation, request, act)
 

@@ -151,6 +151,9 @@ def demand(call: Call, permission: str) -> None:
         raise Refused(401, "Requires authentication")
     if token.installation is not None:
         granted = token.permissions.get(name, "read" if name == "metadata" else "none")
+        if name == "issues" and _about_a_pull(call):
+            # What pull requests have of issues may be done by whoever may do either.
+            granted = max(granted, token.permissions.get("pull_requests", "none"), key=LEVELS.index)
         if LEVELS.index(granted) < LEVELS.index(needed):
             raise Refused(403, "Resource not accessible by integration")
         if needed != "read" and "repo" in call.parameters and not may_see(call.repository, token):
@@ -160,6 +163,14 @@ def demand(call: Call, permission: str) -> None:
         least = "read" if name in ("issues", "pull_requests") else needed
         if LEVELS.index(call.repository.level(token.account)) < LEVELS.index(least):
             raise Refused(403, "Must have push access to repository.")
+
+
+def _about_a_pull(call: Call) -> bool:
+    issues, comment = call.repository.issues, call.parameters.get("comment_id")
+    if comment is not None:
+        found = [one for one in issues.values() if any(str(said.id) == comment for said in one.comments)]
+        return any(isinstance(one, Pull) for one in found)
+    return isinstance(issues.get(int(call.parameters.get("issue_number", 0))), Pull)
 
 
 def paged(call: Call, items: Sequence[Any], wrap: Callable[[list[Any]], Any] = lambda page: page) -> Reply:

@@ -69,6 +69,13 @@ def _app(github: GitHub) -> FastAPI:
         await request.body()
         return await troubled(github.faults, github.connections, service, request, act)
 
+    async def log(request: Request) -> Response:
+        assert "authorization" not in request.headers, "a credential was taken along to another place"
+        wanted = int(request.path_params["job"])
+        found = [run.log for one in github.repositories.values() for run in one.checks if run.id == wanted]
+        return Response(found[0], media_type="text/plain")
+
+    app.add_route("/-/logs/{repository}/{job}", log, ["GET"])
     app.add_route("/api/graphql", graphql_query, ["POST"])
     app.add_route("/{owner}/{repo}/{path:path}", git, ["GET", "POST"])
     return app

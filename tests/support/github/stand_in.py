@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.support.github.accounts import App, Installation, Team, Token, now
 from tests.support.github.bare_repository import Author, BareRepository
-from tests.support.github.checks import set_check, start_check
+from tests.support.github.checks import set_check, set_status, start_check
 from tests.support.github.exchanges import Exchange
 from tests.support.github.faults import Connections, Fault, Faults, Trouble
 from tests.support.github.following import follow
@@ -55,6 +55,8 @@ class GitHub(State):
 
     exchanges: list[Exchange] = field(default_factory=list)
     """All that was asked of the REST API."""
+    not_modified: int = 0
+    """How often a caller was told that what he has is still the same."""
     faults: Faults = field(default_factory=Faults)
     connections: Connections = field(default_factory=Connections)
 
@@ -168,14 +170,21 @@ class GitHub(State):
             repository, pull = self.repositories[full_name.lower()], self.pull(full_name, number)
             submit_review(self, repository, pull, self.account(login), verdict, body or "As said in person.", commit)
 
-    def check(self, full_name: str, sha: str, name: str, conclusion: str | None = "success") -> CheckRun:
+    def check(self, full_name: str, sha: str, name: str, conclusion: str | None = "success", log: str = "") -> CheckRun:
         """A check of GitHub's own actions; without a conclusion it is still running."""
         with self.lock:
             repository = self.repositories[full_name.lower()]
             run = start_check(self, repository, self._actions(), sha, name)
+            run.log = log
             told = {"status": "in_progress"} if conclusion is None else {"conclusion": conclusion}
             set_check(self, repository, run, told)
         return run
+
+    def status(self, full_name: str, sha: str, context: str, state: str, description: str = "") -> None:
+        """A commit status that somebody's CI writes."""
+        with self.lock:
+            repository = self.repositories[full_name.lower()]
+            set_status(self, repository, self.account("ci"), sha, state, context, description or None)
 
     def workflow(
         self, full_name: str, name: str, conclusion: str = "failure", *, branch: str = "main", event: str = "push"

@@ -117,6 +117,8 @@ class CheckRun:
     external_id: str = ""
     details_url: str | None = None
     output: Json = field(default_factory=dict)
+    log: str = ""
+    """Of a job of GitHub's own actions: its check run has the same id."""
     started: datetime = field(default_factory=now)
     completed: datetime | None = None
 

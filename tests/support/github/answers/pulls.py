@@ -1,5 +1,7 @@
 """How pull requests and their reviews are told."""
 
+from urllib.parse import quote
+
 from tests.support.github.accounts import Account
 from tests.support.github.answers.commits import changed_files
 from tests.support.github.answers.people import team, time, time_or_none, user, user_or_none
@@ -11,7 +13,7 @@ def label(github: State, told: Repository, one: Label) -> Json:
     return {
         "id": one.id,
         "node_id": node_id("LA", one.id),
-        "url": f"{repository_url(github, told)}/labels/{one.name}",
+        "url": f"{repository_url(github, told)}/labels/{quote(one.name)}",
         "name": one.name,
         "color": one.color,
         "default": False,

@@ -75,6 +75,15 @@ def list_check_runs(call: Call) -> Reply:
     return paged(call, answered, lambda page: {"total_count": len(answered), "check_runs": page})
 
 
+@route("GET /repos/{owner}/{repo}/actions/jobs/{job_id}/logs", "actions:read")
+def get_job_log(call: Call) -> Reply:
+    """Where the log is, for a minute: without a credential, and away from the API."""
+    job = call.parameters["job_id"]
+    if not any(str(run.id) == job and run.log for run in call.repository.checks):
+        raise Refused(404, "Not Found")
+    return Reply(302, None, {"Location": f"{call.github.web}/-/logs/{call.repository.id}/{job}"})
+
+
 @route("GET /repos/{owner}/{repo}/commits/{ref}/check-suites", "checks:read")
 def list_check_suites(call: Call) -> Reply:
     sha = _commit(call, "ref")
