@@ -64,11 +64,15 @@ class Hooked:
         self.temporal = temporal
 
     async def carried_out(self, act: Callable[[], object]) -> list[DeliveryResult]:
-        """Do something on GitHub, and wait until something has come of each delivery that it made."""
+        """Do something on GitHub, and wait until something has come of each delivery that it made.
+
+        What the App itself does meanwhile, for other tasks, is told too, and is not among them.
+        """
         before = len(self.github.deliveries)
         await asyncio.to_thread(act)
         await asyncio.to_thread(self.github.wait_for_deliveries)
-        return [await self.result_of(one) for one in self.github.deliveries[before:]]
+        made = self.github.deliveries[before:]
+        return [await self.result_of(one) for one in made if one.payload["sender"]["login"] != self.app.app.bot.login]
 
     async def sent(self, event: str, payload: Mapping[str, object]) -> DeliveryResult:
         """Have something told that the stand-in can't do, and wait until something has come of it."""
