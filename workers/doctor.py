@@ -23,6 +23,7 @@ from activities.sandbox.contract import ImageRefused, SandboxSpec
 from activities.sandbox.host import HostSandboxes
 from activities.sandbox.launch import CONTAINER
 from activities.sandbox.stage import stage_runtime
+from activities.webhooks.signature import WebhookSecrets
 from workers.agent_checks import examine_agents
 from workers.embedded.programs import program
 from workers.findings import Finding
@@ -33,6 +34,7 @@ from workers.settings import Settings, StateUnusable
 from workflows.models.drill import DrillResult
 from workflows.models.halt import Reach, not_held
 from workflows.models.limits import Limits
+from workflows.models.plural import plural
 from workflows.models.policy import PolicyRefusal
 from workflows.models.run import RunEnd
 
@@ -58,7 +60,24 @@ async def examine(settings: Settings) -> list[Finding]:
         ("egress gateway", "make setup", _egress),
     )
     found = [await _look(name, mend, look, settings) for name, mend, look in looks]
-    return [*found, *await _agents(settings)]
+    return [*found, *await _webhooks(settings), *await _agents(settings)]
+
+
+async def _webhooks(settings: Settings) -> list[Finding]:
+    """Whether what GitHub tells can be taken in, where it is to be."""
+    try:
+        github = read_platform(settings.config_file).github
+    except PolicyRefusal:
+        return []
+    table = github.webhooks if github is not None else None
+    if table is None:
+        return []
+
+    async def look(_: Settings) -> str:
+        count = WebhookSecrets(lambda: table.secrets).check()
+        return f"the gateway listens for GitHub at {table.address}; {plural(count, 'secret')}"
+
+    return [await _look("webhooks", f"edit [github.webhooks] in {settings.config_file}", look, settings)]
 
 
 async def _agents(settings: Settings) -> list[Finding]:

@@ -74,6 +74,7 @@ class AgentTask(ReviewDesk):
             await self._close(failure)
             self.progress.end(Outcome.FAILED, failure)
         await self._record()
+        await self.telling.has_ended()
         if self.progress.status.outcome is Outcome.MERGED:
             await self._watch_base()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -117,14 +118,17 @@ class AgentTask(ReviewDesk):
         """By its phase, have policy let the patch land, or people. Returns what ends the review, or None if merged."""
         if self.progress.evaluation.blocked:
             self.open_review(Stage.GUIDANCE)
+            await self.telling.is_blocked()
             return await self._review()
         permits = await self._landing.judge()
         self.open_review(Stage.REVIEW, self.approvals.missing_beyond_one())
         match permits:
             case Permit.PERSON:  # phase 1: a person approves, and a person merges
+                await self.telling.is_proposed()
                 return await self._review()
             case Permit.APPROVE:  # phase 2: policy approves, and a person merges
                 self.approve_by_policy()
+                await self.telling.is_proposed()
                 return await self._review()
             case Permit.MERGE:  # phase 3: policy approves and merges
                 self.approve_by_policy()

@@ -24,6 +24,7 @@ from workflows.review_rules import (
 )
 from workflows.standing import StandingBoard
 from workflows.steps import PullRequestSteps, RecordSteps
+from workflows.telling import Telling
 
 _WAITS = frozenset({Stage.REVIEW, Stage.APPROVED})
 _JUDGES_IT = frozenset({Action.APPROVE, Action.REQUEST_CHANGES, Action.REJECT})
@@ -35,7 +36,8 @@ class ReviewDesk:
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
-        self.asking = Asking(progress)
+        self.telling = Telling(progress)
+        self.asking = Asking(progress, self.telling)
         self.turn = False
         """Whether this task's turn to merge has come."""
         self.approvals = Approvals(progress)

@@ -41,6 +41,7 @@ from workflows.models.steps import (
     RunOrder,
     StartupContext,
     Swept,
+    TellOrder,
 )
 from workflows.models.turn import TurnOrder, Turns
 from workflows.models.usage import Reserve, Reserved, Settle
@@ -106,10 +107,13 @@ class ForgeSteps(Protocol):
 
 
 class PullRequestSteps(Protocol):
-    """Find out what people did on the forge's own pages."""
+    """Find out what people did on the forge's own pages, and tell them there."""
 
     @activity.defn(name="look_at_pull_request")
     async def look_at_pull_request(self, order: LookAtPullRequest) -> PullRequestState: ...
+
+    @activity.defn(name="tell_where_asked")
+    async def tell_where_asked(self, order: TellOrder) -> Nothing: ...
 
 
 class GateSteps(Protocol):

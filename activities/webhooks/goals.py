@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from activities.agents.plain_text import plain
-from activities.forge.github.conversation import Remark
+from activities.forge.github.discussion import Remark
 from workflows.models.task import MAX_GOAL_CHARS
 
 _TITLE, _WORDS, _BODY, _REMARK = 300, 4000, 9000, 1500

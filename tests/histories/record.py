@@ -53,7 +53,7 @@ from workflows.models.delivery import (
 from workflows.models.drill import DRILL_WORKFLOW_ID, DrillOrder
 from workflows.models.evidence import Finding, Severity
 from workflows.models.gate import ApprovalNeeds, Permit
-from workflows.models.intent import revert_workflow_id, watch_workflow_id
+from workflows.models.intent import Intent, revert_workflow_id, watch_workflow_id
 from workflows.models.observation import Observation
 from workflows.models.packages import PackageChanges
 from workflows.models.patch import ExportResult
@@ -401,6 +401,19 @@ class Recorder:
                 while script.count("look_at_pull_request") < looks:
                     await asyncio.sleep(0.05)
 
+    async def told(self) -> None:
+        """Asked for on an issue, where its question, its finding and its end are told."""
+        script = Script()
+        script.findings = lambda order: (Finding(rule="checks-fail", severity=Severity.BLOCKER, message="red"),)
+        intent = Intent(key="github:acme/shop#7", requester=ALICE, link="https://github.com/acme/shop/issues/7")
+        task = a_task(intent=intent)
+        async with self.task("told", script, task=task, question="what do you mean?") as desk:
+            question = (await desk.reaches(Stage.QUESTION)).question
+            assert question is not None
+            await desk.decide(Action.ANSWER, ALICE, question=question.id, choice=Choice.CONTINUE)
+            await desk.reaches(Stage.GUIDANCE)
+            await desk.decide(Action.REJECT)
+
     async def delivered(self) -> None:
         """A delivery that waits once for its task."""
         script, digest = Script(), "d" * 64
@@ -473,6 +486,7 @@ PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.cancelled,
     Recorder.closed_by_people,
     Recorder.merged_by_people,
+    Recorder.told,
     Recorder.changes_requested,
     Recorder.shown,
     Recorder.disk_full,

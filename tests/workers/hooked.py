@@ -1,16 +1,19 @@
 """An installation that is told by webhook of what people do on a stand-in for GitHub."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 from temporalio.client import Client
 
 from activities.webhooks.stored import Deliveries
 from tests.support.github.conforming import conforming_github
 from tests.support.github.stand_in import GitHub, InstalledApp
 from tests.support.github.state import Delivery, Issue
+from tests.support.github.webhooks import signature
 from tests.workers.installation import FILES, Installation, installed
 from workers.embedded.temporal_server import free_port
 from workers.gateway.messages import TaskLine, TaskView
@@ -61,15 +64,36 @@ class Hooked:
         self.temporal = temporal
 
     async def carried_out(self, act: Callable[[], object]) -> list[DeliveryResult]:
-        """Do something on GitHub, and wait until something has come of each delivery that it made."""
+        """Do something on GitHub, and wait until something has come of each delivery that it made.
+
+        What the App itself does meanwhile, for other tasks, is told too, and is not among them.
+        """
         before = len(self.github.deliveries)
         await asyncio.to_thread(act)
         await asyncio.to_thread(self.github.wait_for_deliveries)
-        return [await self.result_of(one) for one in self.github.deliveries[before:]]
+        made = self.github.deliveries[before:]
+        return [await self.result_of(one) for one in made if one.payload["sender"]["login"] != self.app.app.bot.login]
+
+    async def sent(self, event: str, payload: Mapping[str, object]) -> DeliveryResult:
+        """Have something told that the stand-in can't do, and wait until something has come of it."""
+        body = json.dumps(payload).encode()
+        headers = {
+            "content-type": "application/json",
+            "x-github-event": event,
+            "x-github-delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+            "x-hub-signature-256": signature(SECRET, body),
+        }
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.post(self.app.app.hook_url, content=body, headers=headers)
+        assert answer.status_code == 202, answer.text
+        return await self._came_of(answer.json())
 
     async def result_of(self, delivery: Delivery) -> DeliveryResult:
-        told = delivery.told
-        assert delivery.status == "OK", (delivery.status, told)
+        """What came of one of GitHub's."""
+        assert delivery.status == "OK", (delivery.status, delivery.told)
+        return await self._came_of(delivery.told)
+
+    async def _came_of(self, told: Mapping[str, object]) -> DeliveryResult:
         if told["outcome"] == "ignored":
             return DeliveryResult(outcome=Taken.IGNORED, detail=str(told["detail"]))
         stored = Deliveries(self.here.parts.shared.objects)

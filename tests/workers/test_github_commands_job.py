@@ -118,8 +118,24 @@ async def test_base_that_turned_red_is_one_task_and_a_red_proposal_goes_back_onc
     assert [one.decision.person.id for one in status.decisions] == ["github-ci"]
     assert status.round == 2
     results = await at.carried_out(lambda: at.github.workflow(name, "tests", branch=branch, event="pull_request"))
-    assert not any(one.outcome is Taken.DONE for one in results)
+    assert "people decide" in "".join(one.detail for one in results)
     assert (await at.here.view(begun.task_id)).status.stage is Stage.REVIEW
+    line = await at.sent("pull_request_review_comment", on_a_line(at, name, begun.task_id, "grace", "/agent say why"))
+    assert line.outcome is Taken.DONE, line.detail
+    status = (await at.here.view(begun.task_id)).status
+    assert status.decisions[-1].decision.message == "About `calc.py:2`: say why"
+    await at.here.decide(begun.task_id, Action.CANCEL)
+
+
+def on_a_line(at: Hooked, name: str, task: str, login: str, body: str) -> dict[str, object]:
+    """A comment on a line of a task's pull request, as GitHub tells it."""
+    repository = at.github.repositories[name]
+    (pull,) = repository.pulls
+    shop = {"id": repository.id, "full_name": name, "default_branch": "main"}
+    comment = {"id": 1, "body": body, "path": "calc.py", "line": 2, "created_at": "2026-11-27T00:00:00Z"}
+    told = {"number": pull.number, "head": {"ref": f"journeyman/{task}", "sha": pull.head_sha, "repo": shop}}
+    sender = {"login": login, "id": at.github.account(login).id, "type": "User"}
+    return {"action": "created", "comment": comment, "pull_request": told, "repository": shop, "sender": sender}
 
 
 async def test_what_github_could_not_deliver_is_asked_for_again(at: Hooked) -> None:

@@ -1,5 +1,6 @@
 """GitHub begins tasks and tells of them by webhook: real deliveries by a stand-in, and everything else real."""
 
+import asyncio
 import functools
 import json
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ import pytest_asyncio
 from activities.webhooks.stored import Deliveries, digest_of
 from tests.support.github.webhooks import signature
 from tests.workers.hooked import SECRET, Hooked, hooked, said
+from tests.workers.terminal import typed
 from workflows import queues
 from workflows.github_delivery import GitHubDelivery
 from workflows.models.decision import Action
@@ -33,6 +35,8 @@ async def test_a_labelled_issue_becomes_one_task_of_whoever_labelled_it(at: Hook
     assert task == task_id(f"github:{name}#{issue.number}")
     view = await at.here.reaches(task, Stage.REVIEW, Stage.ENDED)
     assert view.status.pull_request is not None, view.status.message
+    healthy = (await typed(at.here.settings.state, "doctor")).out
+    assert "listens for GitHub" in healthy and "1 secret" in healthy
     assert view.status.task.requester.id == "ada"
     assert view.status.task.requester.account == "github:ada"
     assert view.status.task.intent.link == f"{at.github.web}/{name}/issues/{issue.number}"
@@ -42,6 +46,27 @@ async def test_a_labelled_issue_becomes_one_task_of_whoever_labelled_it(at: Hook
     assert (again.outcome, again.task_id) == (Taken.IGNORED, task)
     await at.here.decide(task, Action.REJECT)
     assert (await at.here.reaches(task, Stage.ENDED)).status.outcome is Outcome.REJECTED
+    async with asyncio.timeout(30):
+        while "**rejected**" not in said(issue)[-1]:
+            await asyncio.sleep(0.05)
+    assert [view.status.pull_request.url in text for text in said(issue)] == [False, True, False, True]
+
+
+async def test_what_a_vague_issue_means_is_asked_and_answered_there(at: Hooked) -> None:
+    name = at.shop("acme/vague")
+    issue = at.github.issue(name, "ada", "Fix it")
+    (begun,) = await at.carried_out(lambda: at.github.label(name, issue.number, "ada", "journeyman"))
+    await at.here.reaches(begun.task_id, Stage.QUESTION)
+    async with asyncio.timeout(30):
+        while not any("asks:" in text for text in said(issue)):
+            await asyncio.sleep(0.05)
+    answered, *_ = await at.carried_out(
+        lambda: at.github.comment(name, issue.number, "ada", "/agent add() in calc.py has to add")
+    )
+    assert answered.outcome is Taken.DONE, answered.detail
+    view = await at.here.reaches(begun.task_id, Stage.REVIEW, Stage.ENDED)
+    assert view.status.stage is Stage.REVIEW, view.status.message
+    await at.here.decide(begun.task_id, Action.CANCEL)
 
 
 async def test_a_review_on_github_is_the_approval_and_a_comment_has_it_merged(at: Hooked) -> None:

@@ -69,6 +69,7 @@ from workflows.models.steps import (
     RunOrder,
     StartupContext,
     Swept,
+    TellOrder,
 )
 from workflows.models.task import Repository, Task
 from workflows.models.turn import TurnOrder, Turns
@@ -140,6 +141,7 @@ class Script:
         self.standing: Callable[[StandingOrder], Standing] = lambda order: Standing()
         self.verdict: Callable[[GateOrder], Verdict] = a_verdict
         self.pull: Callable[[LookAtPullRequest], PullRequestState] = lambda order: PullRequestState(is_open=True)
+        self.told: Callable[[], None] = lambda: None
         self.taken: Callable[[DeliveryOrder], DeliveryResult] = lambda order: DeliveryResult(outcome=Taken.DONE)
         self.checkpoint: Checkpoint | None = None
         """On record of a run whose host was lost."""
@@ -307,6 +309,12 @@ class ScriptedSteps:
         self.s._note("look_at_pull_request", order)
         return self.s.pull(order)
 
+    @activity.defn(name="tell_where_asked")
+    async def tell_where_asked(self, order: TellOrder) -> Nothing:
+        self.s._note("tell_where_asked", order)
+        self.s.told()
+        return Nothing()
+
     @activity.defn(name="take_delivery")
     async def take_delivery(self, order: DeliveryOrder) -> DeliveryResult:
         self.s._note("take_delivery", order)
@@ -394,6 +402,7 @@ API_STEPS = (
     "merge",
     "close_pull_request",
     "look_at_pull_request",
+    "tell_where_asked",
     "revert",
     "propose_canary",
     "merge_canary",

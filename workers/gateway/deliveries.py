@@ -12,8 +12,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.failures import step
-from activities.forge.github.conversation import GitHubConversation
 from activities.forge.github.deliveries import AppDeliveries, to_ask_for
+from activities.forge.github.discussion import GitHubDiscussion
 from activities.forge.github.failed import GitHubRefused
 from activities.policy.github_table import GitHubTable
 from activities.policy.owners import OwnersFiles
@@ -56,7 +56,7 @@ class DeliveryActivities:
         commands: GitHubCommands,
         feedback: GitHubFeedback,
         ci: GitHubCi,
-        conversation: GitHubConversation,
+        discussion: GitHubDiscussion,
         app_deliveries: AppDeliveries,
     ) -> None:
         self._deliveries = deliveries
@@ -65,7 +65,7 @@ class DeliveryActivities:
         self._commands = commands
         self._feedback = feedback
         self._ci = ci
-        self._conversation = conversation
+        self._discussion = discussion
         self._app_deliveries = app_deliveries
 
     @activity.defn(name="take_delivery")
@@ -158,7 +158,7 @@ class DeliveryActivities:
             return result
         mark = at.digest[:24] if result.outcome is not Taken.WAITS else f"{at.digest[:24]}-waits"
         try:
-            await self._conversation.say(at.url, number, result.detail, mark)
+            await self._discussion.say(at.url, number, result.detail, mark)
         except GitHubRefused as unsaid:
             return result.model_copy(update={"detail": f"{result.detail} (this could not be said there: {unsaid})"})
         return result

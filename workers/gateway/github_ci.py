@@ -4,6 +4,7 @@ from temporalio.client import Client
 
 from activities.archive.contract import IntentIndex
 from activities.decisions.observations import Observations
+from activities.gate.ci_observations import signal_name
 from activities.policy.webhook_table import WebhookTable
 from activities.repository.git import Git
 from activities.repository.mirror import Mirrors
@@ -18,6 +19,7 @@ from workers.gateway.senders import CI
 from workers.gateway.tracing import Asked
 from workflows.models.decision import Action
 from workflows.models.delivery import DeliveryResult
+from workflows.models.intent import task_workflow_id
 from workflows.models.status import Stage
 from workflows.search_attributes import REPOSITORY
 
@@ -59,7 +61,7 @@ class GitHubCi:
         if not table.mend_base and not await self._is_worked_in(at.name):
             return ignored("nobody has asked for work in this repository")
         seen = NewObservation(
-            repository=at.url, commit=told.commit, name=told.job, good=told.good, link=told.link[:2000]
+            repository=at.url, commit=told.commit, name=signal_name(told.job), good=told.good, link=told.link[:2000]
         )
         watches = await self._observing.take(seen, CI)
         if told.good or not table.mend_base:
@@ -71,14 +73,18 @@ class GitHubCi:
         status = await self._tasks.status(told.task_id, at)
         if status is None or status.patch is None or status.patch.head != told.commit:
             return ignored("it is not about a commit that a task proposes now", told.task_id if status else "")
+        if status.stage is Stage.ENDED:
+            return ignored("the task has ended", told.task_id)
+        # It reads CI itself, and need not wait until it would look again.
+        await self._temporal.get_workflow_handle(task_workflow_id(told.task_id)).signal("observed")
         if told.good:
-            return ignored("it is good, and people decide", told.task_id)
+            return done("its task looks at CI", told.task_id)
         sent = sum(
             signed.decision.person.id == CI.id and signed.decision.action is Action.REQUEST_CHANGES
             for signed in status.decisions
         )
         if sent >= table.mend_proposals or status.stage not in _WAITS_FOR_PEOPLE:
-            return ignored("people decide what becomes of it", told.task_id)
+            return done("its task looks at CI, and people decide", told.task_id)
         message = (
             f"`{told.job}` fails on GitHub for commit {told.commit[:12]} of your patch: {told.link}. Find out why, and "
             "mend it."
@@ -100,7 +106,8 @@ class GitHubCi:
         if told.commit not in commits:
             return ignored("the commit is not among the newest of base")
         place = commits.index(told.commit)
-        history = [await self._seen(at.url, each, told.job) for each in reversed(commits[: place + _BEFORE])]
+        name = signal_name(told.job)
+        history = [await self._seen(at.url, each, name) for each in reversed(commits[: place + _BEFORE])]
         later = next((one for one in reversed(history[-place:] if place else []) if one.good is not None), None)
         if later is not None and later.good:
             return ignored("a later commit of base is good already")
@@ -118,8 +125,8 @@ class GitHubCi:
             return ignored("there is a task about this already", admitted.task_id)
         return done(f"task {admitted.task_id} is to mend it", admitted.task_id)
 
-    async def _seen(self, url: str, commit: str, job: str) -> Seen:
-        told = [seen.good for seen in await self._observations.of(url, commit) if seen.name == job]
+    async def _seen(self, url: str, commit: str, name: str) -> Seen:
+        told = [seen.good for seen in await self._observations.of(url, commit) if seen.name == name]
         return Seen(commit, told[-1] if told else None)
 
     async def _is_worked_in(self, name: str) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from activities.archive.contract import IntentIndex
-from activities.forge.github.conversation import GitHubConversation
+from activities.forge.github.discussion import GitHubDiscussion
 from activities.webhooks.commands import Verb
 from activities.webhooks.goals import issue_goal
 from activities.webhooks.meaning import Commanded, TaskWanted
@@ -46,14 +46,14 @@ class GitHubCommands:
         intents: IntentIndex,
         tasks: TasksThere,
         senders: Senders,
-        conversation: GitHubConversation,
+        discussion: GitHubDiscussion,
         feedback: GitHubFeedback,
     ) -> None:
         self._admission = admission
         self._intents = intents
         self._tasks = tasks
         self._senders = senders
-        self._conversation = conversation
+        self._discussion = discussion
         self._feedback = feedback
 
     async def wanted(self, told: TaskWanted, at: Delivered) -> DeliveryResult:
@@ -82,7 +82,7 @@ class GitHubCommands:
         return await self._ask(told.issue, asking, at)
 
     async def _on_pull(self, told: Commanded, person: Person, at: Delivered) -> DeliveryResult:
-        now = await self._conversation.pull(at.url, told.number)
+        now = await self._discussion.pull(at.url, told.number)
         if now.is_fork:
             return refused("this comes from a fork, and no agent works on what is there")
         branch = _TASK_BRANCH.fullmatch(now.branch)
@@ -108,7 +108,7 @@ class GitHubCommands:
 
     async def _ask(self, issue: Issue, asking: _Asking, at: Delivered) -> DeliveryResult:
         person = asking.person
-        remarks = await self._conversation.remarks(at.url, issue.number, asking.at, but=asking.comment_id)
+        remarks = await self._discussion.remarks(at.url, issue.number, asking.at, but=asking.comment_id)
         goal = issue_goal(issue.title, issue.body or "", asking.words, person.name or person.id, remarks)
         asked = NewTask(goal=goal, repository=at.url, key=_key(issue.number, at), again=asking.again)
         request = Asked("", "")

@@ -7,7 +7,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.archive.contract import TaskChains
 from activities.decisions.attested import EVIDENCE
-from activities.forge.github.conversation import GitHubConversation, ReviewNow
+from activities.forge.github.discussion import GitHubDiscussion, ReviewNow
 from activities.webhooks.meaning import PullChanged, Reviewed
 from workers.gateway.deciding import Deciding
 from workers.gateway.delivered import Delivered, TasksThere, done, ended, ignored, refused, waits
@@ -35,14 +35,14 @@ class GitHubFeedback:
         tasks: TasksThere,
         chains: TaskChains,
         senders: Senders,
-        conversation: GitHubConversation,
+        discussion: GitHubDiscussion,
     ) -> None:
         self._temporal = temporal
         self._deciding = deciding
         self._tasks = tasks
         self._chains = chains
         self._senders = senders
-        self._conversation = conversation
+        self._discussion = discussion
 
     async def tell(self, status: TaskStatus, words: str, person: Person, at: Delivered) -> DeliveryResult:
         """Send a task back to its agent with a person's words; while the agent is at work they wait."""
@@ -93,7 +93,7 @@ class GitHubFeedback:
         person = await self._senders.commanding(at.url, told.reviewer)
         theirs = [
             one
-            for one in await self._conversation.reviews(at.url, told.number)
+            for one in await self._discussion.reviews(at.url, told.number)
             if one.login.lower() == told.reviewer.login.lower() and one.state != "COMMENTED"
         ]
         newest = max(theirs, key=lambda one: one.id, default=None)
@@ -126,7 +126,7 @@ class GitHubFeedback:
                 f"this approval is about `{review.commit[:12]}`, and the task is at `{head[:12]}`: look at it again",
                 task,
             )
-        now = await self._conversation.pull(at.url, number)
+        now = await self._discussion.pull(at.url, number)
         if now.head != review.commit:
             return refused(
                 f"somebody pushed `{now.head[:12]}` to the branch, which was not judged: this approval does not count",

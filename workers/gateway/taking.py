@@ -13,8 +13,8 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.worker import Worker
 
-from activities.forge.github.conversation import GitHubConversation
 from activities.forge.github.deliveries import AppDeliveries
+from activities.forge.github.discussion import GitHubDiscussion
 from activities.forge.github.people import GitHubPeople
 from activities.webhooks.meaning import Terms
 from activities.webhooks.signature import WebhookSecrets
@@ -115,11 +115,11 @@ class _Begin:
 def _steps(
     client: Client, parts: SharedParts, gateway: Gateway, deliveries: Deliveries, secrets: WebhookSecrets
 ) -> Sequence[Callable[..., Any]]:
-    conversation = GitHubConversation(parts.github)
+    discussion = GitHubDiscussion(parts.github)
     senders = Senders(parts.owners, GitHubPeople(parts.github))
     tasks = TasksThere(gateway.reading, parts.admissions)
-    feedback = GitHubFeedback(client, gateway.deciding, tasks, parts.chains, senders, conversation)
-    commands = GitHubCommands(gateway.admission, parts.intents, tasks, senders, conversation, feedback)
+    feedback = GitHubFeedback(client, gateway.deciding, tasks, parts.chains, senders, discussion)
+    commands = GitHubCommands(gateway.admission, parts.intents, tasks, senders, discussion, feedback)
     ci = GitHubCi(
         client,
         gateway.admission,
@@ -132,7 +132,7 @@ def _steps(
         parts.mirrors,
     )
     steps = DeliveryActivities(
-        deliveries, secrets, parts.owners, commands, feedback, ci, conversation, AppDeliveries(parts.github)
+        deliveries, secrets, parts.owners, commands, feedback, ci, discussion, AppDeliveries(parts.github)
     )
     return [steps.take_delivery, steps.ask_for_deliveries]
 

@@ -83,6 +83,7 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         forge.close_pull_request,
         forge.revert,
         pulls.look_at_pull_request,
+        pulls.tell_where_asked,
         drill.propose_canary,
         drill.merge_canary,
         drill.finish_drill,

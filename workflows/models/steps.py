@@ -218,6 +218,15 @@ class ClosePullRequestOrder(Model):
     reason: str = ""
 
 
+class TellOrder(Model):
+    """Say something where a task was asked for."""
+
+    task: Task
+    mark: str
+    """By which it is said once."""
+    text: str
+
+
 class LookAtPullRequest(Model):
     """Look at the PR of a task that somebody changed on the forge."""
 

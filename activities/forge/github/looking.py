@@ -1,6 +1,8 @@
-"""Looking at a task's pull request after somebody changed it on GitHub."""
+"""What tasks see and say on GitHub's pages beside their pull request's own: what people did there, where they asked."""
 
 import asyncio
+import hashlib
+import re
 from datetime import UTC, datetime
 
 from github.PullRequest import PullRequest as GitHubPull
@@ -12,12 +14,16 @@ from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested, AttestedMerge
 from activities.failures import step
 from activities.forge.github.access import GitHubAccess
+from activities.forge.github.discussion import GitHubDiscussion
 from activities.forge.github.errors import translated
 from activities.policy.github_table import FORGE
 from workflows.models.intent import task_workflow_id
 from workflows.models.pull_request import PullRequestState
-from workflows.models.steps import LookAtPullRequest
+from workflows.models.steps import LookAtPullRequest, Nothing, TellOrder
 from workflows.models.task import Task
+
+_ISSUE = re.compile(r"github:[^#]+#(\d{1,10})")
+"""Key of an intent that is an issue."""
 
 
 class PullRequestActivities:
@@ -41,6 +47,17 @@ class PullRequestActivities:
         if seen.merge_commit:
             await self._put_on_record(task, seen, order.watch_seconds)
         return seen
+
+    @activity.defn(name="tell_where_asked")
+    @step
+    async def tell_where_asked(self, order: TellOrder) -> Nothing:
+        """Comment on the issue that the task is about, once for each mark."""
+        only_called_by(task_workflow_id(order.task.id))
+        task = await self._admissions.confirm(order.task)
+        if task.repository.forge == FORGE and (issue := _ISSUE.fullmatch(task.intent.key)):
+            mark = hashlib.sha256(order.mark.encode()).hexdigest()[:24]
+            await GitHubDiscussion(self._access).say(task.repository.url, int(issue[1]), order.text, mark)
+        return Nothing()
 
     async def _put_on_record(self, task: Task, seen: PullRequestState, watch_seconds: int) -> None:
         begun = await self._attested.merging(task.id, seen.head)

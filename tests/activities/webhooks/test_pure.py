@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from activities.forge.github.conversation import Remark
 from activities.forge.github.deliveries import Attempt, to_ask_for
+from activities.forge.github.discussion import Remark
 from activities.webhooks.goals import issue_goal
 from activities.webhooks.red_runs import Seen, red_run
 from activities.webhooks.signature import SecretUnusable, WebhookSecrets

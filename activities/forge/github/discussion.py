@@ -53,7 +53,7 @@ class PullNow:
     is_fork: bool
 
 
-class GitHubConversation:
+class GitHubDiscussion:
     """Reads and writes it; every method asks GitHub, and raises GitHubRefused or GitHubUnavailable."""
 
     def __init__(self, access: GitHubAccess) -> None:
