@@ -59,7 +59,9 @@ class LocalForge:
         url = f"local:{task.repository.url}#{pull.number}"
         return PullRequest(number=pull.number, url=url, head=task.branch, base=task.base, title=title)
 
-    async def merge(self, task: Task, pull_request: PullRequest, patch: Patch, message: str) -> MergeResult:
+    async def merge(
+        self, task: Task, pull_request: PullRequest, patch: Patch, message: str, *, was_enqueued: bool = False
+    ) -> MergeResult:
         """See contract. Looks first for the merge in base's history, where a crash may have left it."""
         async with self._alone(task) as (place, pulls):
             pull = pulls.of_branch(task.branch)
@@ -93,6 +95,9 @@ class LocalForge:
                 return MergeResult(outcome=MergeOutcome.BASE_MOVED, base_commit=await place.tip(task.base) or "")
             self._note_merge(pulls, pull, commit)
             return MergeResult(outcome=MergeOutcome.MERGED, commit=commit, base_commit=commit)
+
+    async def leave_queue(self, task: Task, pull_request: PullRequest) -> None:
+        """See contract. There is none."""
 
     async def find_merge(self, task: Task, patch: Patch) -> MergeResult | None:
         """See contract."""

@@ -133,6 +133,18 @@ class ForgeActivities:
     @step
     async def merge(self, order: MergeOrder) -> MergeResult:
         """Merge, if signatures and the record allow it; the last look before it happens is here."""
+        result = await (self._give_up(order) if order.leave_queue else self._merge(order))
+        if order.enqueued and result.outcome not in {MergeOutcome.MERGED, MergeOutcome.ENQUEUED}:
+            # It would be merged there, whatever was found here meanwhile.
+            await self._forge.leave_queue(await self._admissions.confirm(order.task), order.pull_request)
+        return result
+
+    async def _give_up(self, order: MergeOrder) -> MergeResult:
+        made = await self._made_before(await self._admissions.confirm(order.task), order.patch)
+        late = MergeResult(outcome=MergeOutcome.REFUSED, detail="its turn in the merge queue did not come in time")
+        return made or late
+
+    async def _merge(self, order: MergeOrder) -> MergeResult:
         try:
             task = await self._admissions.confirm(order.task)
             if (made := await self._made_before(task, order.patch)) is not None:
@@ -177,7 +189,7 @@ class ForgeActivities:
         # What base's protection may ask for. It was shown when it was approved, unless GitHub was away, or all halted.
         await self._forge.show_gate(task, passed_check(task, order.approvals, judged, verdict))
         message = merge_message(task, order.evaluation.evidence_hash, order.approvals, order.merge, verdict)
-        result = await self._forge.merge(task, order.pull_request, order.patch, message)
+        result = await self._forge.merge(task, order.pull_request, order.patch, message, was_enqueued=order.enqueued)
         if result.outcome is MergeOutcome.MERGED:
             await self._attested.add_merge(task.id, merging.model_copy(update={"commit": result.commit}))
         if result.outcome is MergeOutcome.REFUSED and order.merge is not None:
