@@ -28,6 +28,10 @@ class ForgeByRepository:
         """See contract."""
         return await self._of(task).merge(task, pull_request, patch, message, was_enqueued=was_enqueued)
 
+    async def annotate(self, task: Task, commits: tuple[str, ...], text: str) -> None:
+        """See contract."""
+        await self._of(task).annotate(task, commits, text)
+
     async def leave_queue(self, task: Task, pull_request: PullRequest) -> None:
         """See contract."""
         await self._of(task).leave_queue(task, pull_request)

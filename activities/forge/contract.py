@@ -26,6 +26,10 @@ class Forge(Protocol):
         """
         ...
 
+    async def annotate(self, task: Task, commits: tuple[str, ...], text: str) -> None:
+        """Have the repository's notes tell this about commits, where whoever has it reads it offline."""
+        ...
+
     async def leave_queue(self, task: Task, pull_request: PullRequest) -> None:
         """Have the forge's merge queue not merge it, if it waits there."""
         ...

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from activities.forge.local_repository import KEPT, DirtyWorkTree, LocalRepository
+from activities.forge.local_repository import KEPT, NOTES, DirtyWorkTree, LocalRepository
 from activities.forge.pulls import Pull, Pulls
 from activities.forge.taking_back import REVERTS, taken_back
 from activities.repository.git import Git
@@ -95,6 +95,11 @@ class LocalForge:
                 return MergeResult(outcome=MergeOutcome.BASE_MOVED, base_commit=await place.tip(task.base) or "")
             self._note_merge(pulls, pull, commit)
             return MergeResult(outcome=MergeOutcome.MERGED, commit=commit, base_commit=commit)
+
+    async def annotate(self, task: Task, commits: tuple[str, ...], text: str) -> None:
+        """See contract."""
+        async with self._alone(task) as (place, _):
+            await place.annotate(NOTES, commits, text)
 
     async def leave_queue(self, task: Task, pull_request: PullRequest) -> None:
         """See contract. There is none."""

@@ -33,6 +33,11 @@ class TracedForge:
         with self._call(task, "merge"):
             return await self._forge.merge(task, pull_request, patch, message, was_enqueued=was_enqueued)
 
+    async def annotate(self, task: Task, commits: tuple[str, ...], text: str) -> None:
+        """See contract."""
+        with self._call(task, "annotate"):
+            await self._forge.annotate(task, commits, text)
+
     async def leave_queue(self, task: Task, pull_request: PullRequest) -> None:
         """See contract."""
         with self._call(task, "leave queue"):

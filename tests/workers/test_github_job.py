@@ -40,7 +40,8 @@ async def here(place: Path, github: GitHub, app: InstalledApp) -> AsyncIterator[
     key = place / "app.pem"
     key.write_text(app.private_key)
     whose = f'app_id = {app.app.id}, private_key = "{key}"'
-    table = f'github = {{ web = "{github.web}", {whose}, merge_method = "squash" }}'
+    table = f'github = {{ web = "{github.web}", {whose}, merge_method = "squash" }}\n'
+    table += 'people.root = { os = "root", name = "Ada Lovelace", mail = "ada@example.com" }\n'
     async with installed(place, configuration=table) as one:
         yield one
 
@@ -82,6 +83,13 @@ async def test_a_task_lands_on_github_and_is_taken_back(here: Installation, gith
     assert body is not None
     assert "## The agent's reasoning" in body
     assert repository.git.branch("main") == view.status.merge_commit
+    # From a blamed line to the reasoning, without this installation.
+    log = git(repository.git.path, "log", "-1", "--format=%B", "--notes=refs/notes/journeyman", "main")
+    for trailer in (f"Journeyman-Task: {task}", "Journeyman-Agent: mender", "Approved-by: grace"):
+        assert trailer in log
+    assert "Co-authored-by: Ada Lovelace <ada@example.com>" in log
+    notes = git(repository.git.path, "notes", "--ref=journeyman", "show", view.status.merge_commit)
+    assert "## The agent's reasoning" in notes and "> add() subtracted; now it adds" in notes
     result = await here.revert(task)
     assert result.outcome is RevertOutcome.REVERTED
     assert "return a - b" in calc(github, SHOP)

@@ -14,6 +14,7 @@ from activities.forge.steps import ForgeActivities
 from activities.forge.turns import MergeTurnActivities
 from activities.gate.steps import GateActivities
 from activities.gate.watching import WatchActivities
+from activities.policy.people import co_author
 from workers.parts.halts import read_halts
 from workers.parts.shared import SharedParts
 
@@ -38,6 +39,7 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         whose_turn=turns.whose,
         halts=halts,
         drills=drills,
+        co_author=lambda person: co_author(shared.owners.platform(), person),
     )
     gate = GateActivities(shared.gate, shared.admissions, shared.authority, attested)
     standing = StandingActivities(

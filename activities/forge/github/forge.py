@@ -18,7 +18,7 @@ from activities.forge.github.gate_check import GateChecks
 from activities.forge.github.merging import Merging, Queue
 from activities.forge.github.pulls import GitHubPulls, as_model
 from activities.forge.github.remote import Protected, Remote
-from activities.forge.local_repository import LocalRepository
+from activities.forge.local_repository import NOTES, LocalRepository
 from activities.forge.taking_back import REVERTS, taken_back
 from activities.repository.git import Git
 from activities.repository.mirror import Mirror, Mirrors
@@ -110,6 +110,21 @@ class GitHubForge:
             await self.show_gate(task, GateCheck(head=queue.commit, state=GateState.PASSED, title=title))
         detail = f"it is number {queue.position} in the merge queue of {task.base}"
         return MergeResult(outcome=MergeOutcome.ENQUEUED, detail=detail)
+
+    async def annotate(self, task: Task, commits: tuple[str, ...], text: str) -> None:
+        """See contract. Others may push notes meanwhile, so each try begins with theirs."""
+        own = f"{NOTES}-{task.id}"
+        for _ in range(_MOST_TRIES):
+            mirror = await self._mirrors.refresh(task.repository.url)
+            place, known = LocalRepository(self._git, mirror.vault), await self._remote.at(mirror, NOTES)
+            if known:
+                await self._remote.fetch(mirror, NOTES, own)
+            try:
+                await place.annotate(own, commits, text)
+                if await self._remote.push_reference(mirror, own, NOTES, expected=known):
+                    return
+            finally:
+                await place.run("update-ref", "-d", own, purpose="tidying up")
 
     async def leave_queue(self, task: Task, pull_request: PullRequest) -> None:
         """See contract."""
