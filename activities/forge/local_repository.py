@@ -134,12 +134,10 @@ class LocalRepository:
         """Make a commit, on no branch yet. `when`, unix seconds, makes the same again the same commit."""
         identity = _identity(int(time.time()) if when is None else when)
         arguments = [argument for parent in parents for argument in ("-p", parent)]
+        # Not what is only tried; and another user, as whom git runs in his repository, can't read our key.
+        sign = when is None and self._owner == os.geteuid()
         written = await self.run(
-            "commit-tree",
-            tree,
-            *arguments,
-            "-F",
-            "-",
+            *self._git.commit_tree(tree, *arguments, "-F", "-", sign=sign),
             purpose="making a commit",
             stdin=message.encode(),
             environment=identity,
