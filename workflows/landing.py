@@ -29,7 +29,9 @@ Result = TypeVar("Result")
 _TRIES_IN_PARALLEL = 3
 """Merges that base may overtake before this task's merge, and with it all others of that base, wait for their turn."""
 _LONGEST_WAIT = timedelta(hours=6)
-"""For a turn; then the merge is tried without one."""
+"""For a turn; then the merge is tried without one, or put back to people where it is the forge's queue."""
+_QUEUE_LOOKS = timedelta(seconds=30)
+"""Between looks at the forge's merge queue; news of it does not wait for one."""
 
 
 class Landing:
@@ -125,10 +127,20 @@ class Landing:
         return False
 
     async def _try_to_merge(self, merge: SignedDecision | None) -> MergeResult:
-        """Once. What nobody waits for lasts out a halt; a person who wants it is told at once, and says so again."""
+        """Once, and through the forge's own merge queue if it has one."""
+        result, began = await self._ask_to_merge(merge), workflow.now()
+        while result.outcome is MergeOutcome.ENQUEUED:
+            self._progress.say(result.detail)
+            await self._desk.board.news_within(_QUEUE_LOOKS)
+            late = workflow.now() - began > _LONGEST_WAIT
+            result = await self._ask_to_merge(merge, enqueued=True, leave_queue=late)
+        return result
+
+    async def _ask_to_merge(self, merge: SignedDecision | None, **queue: bool) -> MergeResult:
+        """What nobody waits for lasts out a halt; a person who wants it is told at once, and says so again."""
         if merge is not None:
-            return await to_its_end(self._merge_once(merge))
-        return await unless_halted(self._progress, lambda: to_its_end(self._merge_once(None)))
+            return await to_its_end(self._merge_once(merge, **queue))
+        return await unless_halted(self._progress, lambda: to_its_end(self._merge_once(None, **queue)))
 
     async def _put_back(self, refused: str) -> None:
         """Leave it to people, who have to approve it too where policy has approved and does so no more."""
@@ -137,7 +149,7 @@ class Landing:
         else:
             self._desk.open_review(Stage.REVIEW, refused)
 
-    async def _merge_once(self, merge: SignedDecision | None) -> MergeResult:
+    async def _merge_once(self, merge: SignedDecision | None, **queue: bool) -> MergeResult:
         status = self._progress.status
         assert status.patch and status.evaluation and status.pull_request
         approvals = self._desk.approvals.given
@@ -152,6 +164,7 @@ class Landing:
                     approval=approvals[0] if approvals else None,
                     further_approvals=approvals[1:],
                     merge=merge,
+                    **queue,
                 ),
                 task_queue=queues.API,
                 start_to_close_timeout=timeouts.OUTWARD,

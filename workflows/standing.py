@@ -42,6 +42,12 @@ class StandingBoard:
         """Until CI of the head is looked at again; None if it is not, without news of it."""
         return max(0.0, (self._next_look - now).total_seconds()) if self._next_look is not None else None
 
+    async def news_within(self, pause: timedelta) -> None:
+        """Wait until something happened on the forge, or for so long."""
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self.news, timeout=pause, timeout_summary="news of the forge")
+        self.news = False
+
     async def why_ci_has_not_passed(self, decided: Callable[[], bool]) -> str:
         """Wait for the forge's CI, or until people have `decided` something.
 

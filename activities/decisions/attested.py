@@ -105,6 +105,20 @@ class Attested:
                 return run
         raise ActionRefused(f"refused: no worker has carried out run {run_id!r} of task {task_id}")
 
+    async def run_of(self, task_id: str, head: str) -> RunResult:
+        """The run that made a patch, also if it was laid onto another base since; else the last one.
+
+        Raises ActionRefused if there was none.
+        """
+        made = {one.patch.head: one for one in await self._record.read(task_id, PATCH, AttestedPatch)}
+        one = made.get(head)
+        while one is not None and not one.run_id:
+            one = made.get(one.rebased_from)
+        runs = await self.runs(task_id)
+        if not runs:
+            raise ActionRefused(f"refused: no worker has carried out a run of task {task_id}")
+        return next((run for run in runs if one is not None and run.run_id == one.run_id), runs[-1])
+
     async def runs(self, task_id: str) -> tuple[RunResult, ...]:
         """Every run of a task that has ended, in order."""
         return await self._record.read(task_id, RUN, RunResult)

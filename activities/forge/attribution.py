@@ -40,17 +40,26 @@ def merge_message(
     approvals: tuple[SignedDecision, ...],
     merge: SignedDecision | None,
     verdict: Verdict,
+    run: RunResult,
+    co_author: str,
 ) -> str:
-    """The message of the merge commit: who let it in, on what evidence."""
+    """The message of the merge commit: who let it in, on what evidence. It is all there is of a squash.
+
+    `co_author`: who asked, as `NAME <ADDRESS>`; empty if no address of theirs is known.
+    """
     policy = f"policy {verdict.policy_hash[:12]} in phase {verdict.phase}"
     trailers = {
         "Journeyman-Task": task.id,
+        "Journeyman-Agent": f"{run.agent} {run.agent_version}",
+        "Journeyman-Run": run.run_id,
         "Journeyman-Evidence": evidence_hash,
         "Journeyman-Risk": verdict.risk.tier,
         "Requested-by": task.requester.id,
         "Approved-by": ", ".join(signed.decision.person.id for signed in approvals) or policy,
         "Merged-by": merge.decision.person.id if merge is not None else policy,
     }
+    if co_author:
+        trailers["Co-authored-by"] = co_author
     return f"Merge task {task.id}: {_subject(task)}\n\n{_trailers(trailers)}"
 
 

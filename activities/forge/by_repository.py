@@ -22,9 +22,19 @@ class ForgeByRepository:
         """See contract."""
         return await self._of(task).propose(task, patch, bundle, title, body)
 
-    async def merge(self, task: Task, pull_request: PullRequest, patch: Patch, message: str) -> MergeResult:
+    async def merge(
+        self, task: Task, pull_request: PullRequest, patch: Patch, message: str, *, was_enqueued: bool = False
+    ) -> MergeResult:
         """See contract."""
-        return await self._of(task).merge(task, pull_request, patch, message)
+        return await self._of(task).merge(task, pull_request, patch, message, was_enqueued=was_enqueued)
+
+    async def annotate(self, task: Task, commits: tuple[str, ...], text: str) -> None:
+        """See contract."""
+        await self._of(task).annotate(task, commits, text)
+
+    async def leave_queue(self, task: Task, pull_request: PullRequest) -> None:
+        """See contract."""
+        await self._of(task).leave_queue(task, pull_request)
 
     async def find_merge(self, task: Task, patch: Patch) -> MergeResult | None:
         """See contract."""

@@ -16,8 +16,22 @@ class Forge(Protocol):
         """Push the patch's head to the task's branch, and create, adopt or update its PR."""
         ...
 
-    async def merge(self, task: Task, pull_request: PullRequest, patch: Patch, message: str) -> MergeResult:
-        """Merge exactly patch.head onto exactly patch.base_commit, or say why not."""
+    async def merge(
+        self, task: Task, pull_request: PullRequest, patch: Patch, message: str, *, was_enqueued: bool = False
+    ) -> MergeResult:
+        """Merge exactly patch.head onto exactly patch.base_commit, or say why not.
+
+        Where the forge merges by a queue of its own, that decides onto what; ENQUEUED until it has. `was_enqueued`: it
+        was there before, so that it is not put there again after it was put out.
+        """
+        ...
+
+    async def annotate(self, task: Task, commits: tuple[str, ...], text: str) -> None:
+        """Have the repository's notes tell this about commits, where whoever has it reads it offline."""
+        ...
+
+    async def leave_queue(self, task: Task, pull_request: PullRequest) -> None:
+        """Have the forge's merge queue not merge it, if it waits there."""
         ...
 
     async def find_merge(self, task: Task, patch: Patch) -> MergeResult | None:

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from activities.forge.local_repository import KEPT, DirtyWorkTree, LocalRepository
+from activities.forge.local_repository import KEPT, NOTES, DirtyWorkTree, LocalRepository
 from activities.forge.pulls import Pull, Pulls
 from activities.forge.taking_back import REVERTS, taken_back
 from activities.repository.git import Git, GitError
@@ -59,7 +59,9 @@ class LocalForge:
         url = f"local:{task.repository.url}#{pull.number}"
         return PullRequest(number=pull.number, url=url, head=task.branch, base=task.base, title=title)
 
-    async def merge(self, task: Task, pull_request: PullRequest, patch: Patch, message: str) -> MergeResult:
+    async def merge(
+        self, task: Task, pull_request: PullRequest, patch: Patch, message: str, *, was_enqueued: bool = False
+    ) -> MergeResult:
         """See contract. Looks first for the merge in base's history, where a crash may have left it."""
         async with self._alone(task) as (place, pulls):
             pull = pulls.of_branch(task.branch)
@@ -98,6 +100,14 @@ class LocalForge:
             self._note_merge(pulls, pull, commit)
             await self._clear(place, task, patch)
             return MergeResult(outcome=MergeOutcome.MERGED, commit=commit, base_commit=commit)
+
+    async def annotate(self, task: Task, commits: tuple[str, ...], text: str) -> None:
+        """See contract."""
+        async with self._alone(task) as (place, _):
+            await place.annotate(NOTES, commits, text)
+
+    async def leave_queue(self, task: Task, pull_request: PullRequest) -> None:
+        """See contract. There is none."""
 
     async def find_merge(self, task: Task, patch: Patch) -> MergeResult | None:
         """See contract."""

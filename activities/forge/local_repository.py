@@ -11,6 +11,8 @@ from activities.repository.ownership import git_directory, owner_of, refuse_part
 from activities.repository.patches import BOT_MAIL, BOT_NAME
 from workflows.models.patch import Patch
 
+NOTES = "refs/notes/journeyman"
+"""Notes about merges; see activities.forge.notes."""
 KEPT = "refs/journeyman/kept/"
 """Below it, by branch: commits that somebody pushed to a task's branch before it was moved or deleted."""
 _MOST_NAMED = 20
@@ -118,22 +120,24 @@ class LocalRepository:
         )
         return told.decode()
 
+    async def annotate(self, reference: str, commits: tuple[str, ...], text: str) -> None:
+        """Have notes of this name tell this about commits, in place of what they told before."""
+        for commit in commits:
+            await self.run(
+                *("notes", f"--ref={reference}", "add", "-f", "-F", "-", commit),
+                purpose="writing a note",
+                stdin=text.encode(),
+                environment=_identity(int(time.time())),
+            )
+
     async def commit(self, tree: str, parents: tuple[str, ...], message: str, *, when: int | None = None) -> str:
         """Make a commit, on no branch yet. `when`, unix seconds, makes the same again the same commit."""
-        identity: dict[str, str] = {}
-        for role in ("AUTHOR", "COMMITTER"):
-            identity |= {
-                f"GIT_{role}_NAME": BOT_NAME,
-                f"GIT_{role}_EMAIL": BOT_MAIL,
-                f"GIT_{role}_DATE": f"@{int(time.time()) if when is None else when} +0000",
-            }
+        identity = _identity(int(time.time()) if when is None else when)
         arguments = [argument for parent in parents for argument in ("-p", parent)]
+        # Not what is only tried; and another user, as whom git runs in his repository, can't read our key.
+        sign = when is None and self._owner == os.geteuid()
         written = await self.run(
-            "commit-tree",
-            tree,
-            *arguments,
-            "-F",
-            "-",
+            *self._git.commit_tree(tree, *arguments, "-F", "-", sign=sign),
             purpose="making a commit",
             stdin=message.encode(),
             environment=identity,
@@ -303,3 +307,15 @@ class LocalRepository:
 
     def _in(self, tree: Path) -> tuple[str, ...]:
         return ("--work-tree", str(tree), "-C", str(tree))
+
+
+def _identity(when: int) -> dict[str, str]:
+    """Who makes commits here, at a time in unix seconds."""
+    found: dict[str, str] = {}
+    for role in ("AUTHOR", "COMMITTER"):
+        found |= {
+            f"GIT_{role}_NAME": BOT_NAME,
+            f"GIT_{role}_EMAIL": BOT_MAIL,
+            f"GIT_{role}_DATE": f"@{when} +0000",
+        }
+    return found

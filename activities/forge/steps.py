@@ -25,6 +25,7 @@ from activities.forge.attribution import (
     revert_title,
 )
 from activities.forge.contract import Forge
+from activities.forge.notes import Notes
 from activities.forge.standing import SUPERSEDED, ci_of, earlier_heads, passed_check
 from activities.gate.gate import Gate
 from activities.gate.watching import BaseWatch
@@ -37,6 +38,7 @@ from workflows.models.evidence import Evidence
 from workflows.models.halt import Work
 from workflows.models.intent import task_workflow_id
 from workflows.models.patch import Patch
+from workflows.models.person import Person
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
 from workflows.models.status import POLICY
 from workflows.models.steps import (
@@ -52,6 +54,8 @@ from workflows.models.task import Task
 
 WhoseTurn = Callable[[Task], Awaitable[str]]
 """Id of the task that alone may merge onto this task's base now; empty if merges go in parallel."""
+CoAuthor = Callable[[Person], str]
+"""Somebody as `NAME <ADDRESS>`; empty if no address of theirs is known."""
 
 
 class ForgeActivities:
@@ -77,7 +81,9 @@ class ForgeActivities:
         whose_turn: WhoseTurn,
         halts: HaltRecord,
         drills: Drills,
+        co_author: CoAuthor,
     ) -> None:
+        self._co_author = co_author
         self._forge = forge
         self._admissions = admissions
         self._attested = attested
@@ -89,6 +95,7 @@ class ForgeActivities:
         self._gate = gate
         self._trust = trust
         self._watch = watch
+        self._notes = Notes(forge, attested, artifacts)
         self._whose_turn = whose_turn
         self._halts = halts
         self._drills = drills
@@ -133,6 +140,20 @@ class ForgeActivities:
     @step
     async def merge(self, order: MergeOrder) -> MergeResult:
         """Merge, if signatures and the record allow it; the last look before it happens is here."""
+        result = await (self._give_up(order) if order.leave_queue else self._merge(order))
+        if order.enqueued and result.outcome not in {MergeOutcome.MERGED, MergeOutcome.ENQUEUED}:
+            # It would be merged there, whatever was found here meanwhile.
+            await self._forge.leave_queue(await self._admissions.confirm(order.task), order.pull_request)
+        if result.outcome is MergeOutcome.MERGED:
+            await self._notes.write(await self._admissions.confirm(order.task), order, result.commit)
+        return result
+
+    async def _give_up(self, order: MergeOrder) -> MergeResult:
+        made = await self._made_before(await self._admissions.confirm(order.task), order.patch)
+        late = MergeResult(outcome=MergeOutcome.REFUSED, detail="its turn in the merge queue did not come in time")
+        return made or late
+
+    async def _merge(self, order: MergeOrder) -> MergeResult:
         try:
             task = await self._admissions.confirm(order.task)
             if (made := await self._made_before(task, order.patch)) is not None:
@@ -176,8 +197,16 @@ class ForgeActivities:
         await self._attested.add_merging(task.id, merging)
         # What base's protection may ask for. It was shown when it was approved, unless GitHub was away, or all halted.
         await self._forge.show_gate(task, passed_check(task, order.approvals, judged, verdict))
-        message = merge_message(task, order.evaluation.evidence_hash, order.approvals, order.merge, verdict)
-        result = await self._forge.merge(task, order.pull_request, order.patch, message)
+        message = merge_message(
+            task,
+            order.evaluation.evidence_hash,
+            order.approvals,
+            order.merge,
+            verdict,
+            await self._attested.run_of(task.id, order.patch.head),
+            self._co_author(task.requester),
+        )
+        result = await self._forge.merge(task, order.pull_request, order.patch, message, was_enqueued=order.enqueued)
         if result.outcome is MergeOutcome.MERGED:
             await self._attested.add_merge(task.id, merging.model_copy(update={"commit": result.commit}))
         if result.outcome is MergeOutcome.REFUSED and order.merge is not None:

@@ -4,6 +4,7 @@ Unknown keys are errors: a misspelt limit that is ignored is a limit that does n
 nothing; activities/policy/combine.py says what then holds.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ByteSize, Field, field_validator, model_validator
@@ -90,6 +91,8 @@ class PlatformPolicy(Document):
     gate: GateTable = GateTable()
     drill: DrillTable | None = None
     github: GitHubTable | None = None
+    signing_key: Path | None = None
+    """A file with an SSH private key (Ed25519, no passphrase) by which commits that are made here are signed."""
     feedback_rounds: int = Field(default=2, ge=0, le=10)
     """How often a failing evaluation goes back to the agent before a person is asked."""
     tool_calls: int = Field(default=40, gt=0)

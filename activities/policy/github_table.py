@@ -16,6 +16,7 @@ from workflows.models.task import GITHUB_SHORT, Repository
 FORGE = "github"
 """Name of this forge in tasks."""
 
+GITHUB_COM = "https://github.com"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 _ADDRESS = r"^https?://[^/?#@\s]+(/[^?#@\s]*[^/?#@\s])?$"
 
@@ -32,7 +33,7 @@ class RevertApp(Document):
 class GitHubTable(Document):
     """GitHub as a forge: `[github]`. Left out, there is none."""
 
-    web: Annotated[str, Field(pattern=_ADDRESS)] = "https://github.com"
+    web: Annotated[str, Field(pattern=_ADDRESS)] = GITHUB_COM
     """Where repositories are cloned from; a GitHub Enterprise server has its own."""
     api: Annotated[str, Field(pattern=rf"{_ADDRESS}|^$")] = ""
     """Where its REST interface is; left out, that of github.com, or `/api/v3` below `web`."""
@@ -72,7 +73,7 @@ class GitHubTable(Document):
         """The REST interface's address."""
         if self.api:
             return self.api
-        return "https://api.github.com" if self.web == "https://github.com" else f"{self.web}/api/v3"
+        return "https://api.github.com" if self.web == GITHUB_COM else f"{self.web}/api/v3"
 
 
 def github_repository(table: GitHubTable | None, asked: str) -> Repository | None:

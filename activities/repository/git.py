@@ -9,7 +9,7 @@ import contextlib
 import os
 import pwd
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -72,7 +72,9 @@ class RepositoryRefused(Exception):
 class Git:
     """The host's git with an environment of ours alone."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, signing_key: Callable[[], Path | None] = lambda: None) -> None:
+        """`signing_key`: of the commits that are made here, as the platform's owner has it now."""
+        self._signing_key = signing_key
         directory.mkdir(parents=True, exist_ok=True)
         self._configuration = directory / "gitconfig"
         draft = directory / f"gitconfig.{os.getpid()}"
@@ -103,6 +105,15 @@ class Git:
         if code not in accept:
             raise GitError(purpose, self._told(error), code)
         return out
+
+    def commit_tree(self, *arguments: str, sign: bool = True) -> tuple[str, ...]:
+        """The command that makes a commit, signed with the owner's key if there is one."""
+        key = self._signing_key() if sign else None
+        if key is None:
+            return ("commit-tree", *arguments)
+        # The program, too: a repository's own configuration names none.
+        by = ("-c", "gpg.format=ssh", "-c", "gpg.ssh.program=ssh-keygen", "-c", f"user.signingKey={key}")
+        return (*by, "commit-tree", "-S", *arguments)
 
     async def line(self, *arguments: str, purpose: str, git_dir: Path | None = None, uid: int | None = None) -> str:
         """The output of a command as one stripped line."""

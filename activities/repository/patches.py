@@ -98,7 +98,7 @@ class Patches:
         for role in ("AUTHOR", "COMMITTER"):
             identity |= {f"GIT_{role}_NAME": BOT_NAME, f"GIT_{role}_EMAIL": BOT_MAIL, f"GIT_{role}_DATE": stamp}
         written = await self._git.run(
-            *("commit-tree", tree, "-p", base, "-F", "-"),
+            *self._git.commit_tree(tree, "-p", base, "-F", "-"),
             purpose="committing the tree",
             git_dir=mirror.vault,
             stdin=message.encode(),

@@ -26,10 +26,22 @@ class TracedForge:
         with self._call(task, "propose"):
             return await self._forge.propose(task, patch, bundle, title, body)
 
-    async def merge(self, task: Task, pull_request: PullRequest, patch: Patch, message: str) -> MergeResult:
+    async def merge(
+        self, task: Task, pull_request: PullRequest, patch: Patch, message: str, *, was_enqueued: bool = False
+    ) -> MergeResult:
         """See contract."""
         with self._call(task, "merge"):
-            return await self._forge.merge(task, pull_request, patch, message)
+            return await self._forge.merge(task, pull_request, patch, message, was_enqueued=was_enqueued)
+
+    async def annotate(self, task: Task, commits: tuple[str, ...], text: str) -> None:
+        """See contract."""
+        with self._call(task, "annotate"):
+            await self._forge.annotate(task, commits, text)
+
+    async def leave_queue(self, task: Task, pull_request: PullRequest) -> None:
+        """See contract."""
+        with self._call(task, "leave queue"):
+            await self._forge.leave_queue(task, pull_request)
 
     async def find_merge(self, task: Task, patch: Patch) -> MergeResult | None:
         """See contract."""

@@ -197,8 +197,8 @@ class Recorder:
             await _merge(desk)
 
     async def shown(self) -> None:
-        """On a forge where others look: approved, taken back, sent back, approved again while base moves."""
-        script, moves = Script(), [MergeOutcome.BASE_MOVED, MergeOutcome.MERGED]
+        """On a forge where others look: approved, taken back, sent back, base moves, and a merge queue lands it."""
+        script, moves = Script(), [MergeOutcome.BASE_MOVED, MergeOutcome.ENQUEUED, MergeOutcome.MERGED]
         script.merged = lambda order: MergeResult(outcome=moves[script.count("merge") - 1], commit=sha("merge"))
         script.rebased = lambda order: RebaseResult(patch=a_patch("rebased", base="base-2"))
         shared = Repository(url="https://github.com/acme/shop", name="acme/shop", forge="github")
@@ -210,6 +210,9 @@ class Recorder:
             while (await desk.reaches(Stage.REVIEW)).round < 2:
                 await asyncio.sleep(0.02)
             await _merge(desk)
+            while script.count("merge") < 2:
+                await asyncio.sleep(0.02)
+            await desk.handle.signal("observed")
 
     async def disk_full(self) -> None:
         """Waits for room on a disk, and is merged."""

@@ -54,8 +54,10 @@ class DeadlyForge(LocalForge):
         await self._die("propose")
         raise AssertionError
 
-    async def merge(self, task: Task, pull_request: PullRequest, patch: Patch, message: str) -> MergeResult:
-        await super().merge(task, pull_request, patch, message)
+    async def merge(
+        self, task: Task, pull_request: PullRequest, patch: Patch, message: str, *, was_enqueued: bool = False
+    ) -> MergeResult:
+        await super().merge(task, pull_request, patch, message, was_enqueued=was_enqueued)
         await self._die("merge")
         raise AssertionError
 

@@ -1,5 +1,7 @@
 """The main job where the work lands on GitHub: real PyGithub and git against a stand-in, and everything else real."""
 
+import getpass
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -35,12 +37,22 @@ def app(github: GitHub) -> InstalledApp:
     return github.install("journeyman", account="acme", permissions=PERMISSIONS)
 
 
+@pytest.fixture(scope="module")
+def signing_key(place: Path) -> Path:
+    key = place / "sign"
+    subprocess.run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)), check=True)
+    return key
+
+
 @pytest_asyncio.fixture(scope="module")
-async def here(place: Path, github: GitHub, app: InstalledApp) -> AsyncIterator[Installation]:
+async def here(place: Path, github: GitHub, app: InstalledApp, signing_key: Path) -> AsyncIterator[Installation]:
     key = place / "app.pem"
     key.write_text(app.private_key)
     whose = f'app_id = {app.app.id}, private_key = "{key}"'
-    table = f'github = {{ web = "{github.web}", {whose}, merge_method = "squash" }}'
+    table = f'github = {{ web = "{github.web}", {whose}, merge_method = "squash" }}\n'
+    table += f'signing_key = "{signing_key}"\n'
+    who = getpass.getuser()
+    table += f'people.{who} = {{ os = "{who}", name = "Ada Lovelace", mail = "ada@example.com" }}\n'
     async with installed(place, configuration=table) as one:
         yield one
 
@@ -82,9 +94,19 @@ async def test_a_task_lands_on_github_and_is_taken_back(here: Installation, gith
     assert body is not None
     assert "## The agent's reasoning" in body
     assert repository.git.branch("main") == view.status.merge_commit
+    # From a blamed line to the reasoning, without this installation.
+    log = git(repository.git.path, "log", "-1", "--format=%B", "--notes=refs/notes/journeyman", "main")
+    for trailer in (f"Journeyman-Task: {task}", "Journeyman-Agent: mender", "Approved-by: grace"):
+        assert trailer in log
+    assert "Co-authored-by: Ada Lovelace <ada@example.com>" in log
+    notes = git(repository.git.path, "notes", "--ref=journeyman", "show", view.status.merge_commit)
+    assert "## The agent's reasoning" in notes and "> add() subtracted; now it adds" in notes
     result = await here.revert(task)
     assert result.outcome is RevertOutcome.REVERTED
     assert "return a - b" in calc(github, SHOP)
+    assert view.status.patch is not None
+    for commit in (view.status.patch.head, result.commit):
+        assert "SSH SIGNATURE" in git(repository.git.path, "cat-file", "commit", commit)
     assert (await here.revert(task)).outcome is RevertOutcome.ALREADY_REVERTED
 
 

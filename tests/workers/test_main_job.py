@@ -76,6 +76,8 @@ async def test_a_failing_test_is_mended_reviewed_merged_and_taken_back(here: Ins
     message = git(repository, "log", "-1", "--format=%B", "main")
     assert f"Journeyman-Task: {task}" in message
     assert "Approved-by: grace" in message
+    for commit in (view.status.merge_commit, view.status.patch.head if view.status.patch else ""):
+        assert "## The agent's reasoning" in git(repository, "notes", "--ref=journeyman", "show", commit)
     blamed = git(repository, "log", "-1", "--format=%B", view.status.patch.head if view.status.patch else "")
     assert f"Journeyman-Task: {task}" in blamed
     assert "> add() subtracted" in blamed

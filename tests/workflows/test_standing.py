@@ -182,6 +182,28 @@ async def test_news_is_looked_at_once_and_keeps_a_task_that_has_no_forge_to_look
         assert len(shown(script)) == looks
 
 
+async def test_a_merge_queue_is_waited_for_and_its_news_looked_at_at_once(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    moves = [MergeOutcome.ENQUEUED, MergeOutcome.ENQUEUED, MergeOutcome.MERGED]
+    script.merged = lambda order: MergeResult(
+        outcome=moves[script.count("merge") - 1], commit=sha("merge"), detail="it is number 1 in the merge queue"
+    )
+    desk = await Desk.start(temporal, signer, a_task(repository=SHARED))
+    await desk.reaches(Stage.REVIEW)
+    await desk.decide(Action.APPROVE)
+    await desk.decide(Action.MERGE)
+    for looked in (1, 2):
+        async with asyncio.timeout(20):
+            while script.count("merge") < looked:
+                await asyncio.sleep(0.02)
+        await _message(desk, "in the merge queue")
+        await desk.handle.signal("observed")
+    assert (await desk.result()).outcome is Outcome.MERGED
+    orders = [order for name, order in script.calls if name == "merge"]
+    assert [(order.enqueued, order.leave_queue) for order in orders] == [(False, False), (True, False), (True, False)]
+
+
 async def _message(desk: Desk, wanted: str) -> str:
     async with asyncio.timeout(20):
         while wanted not in (message := (await desk.status()).message):

@@ -15,6 +15,7 @@ from activities.forge.steps import ForgeActivities
 from activities.forge.turns import MergeTurnActivities
 from activities.gate.steps import GateActivities
 from activities.gate.watching import WatchActivities
+from activities.policy.people import co_author
 from workers.parts.halts import read_halts
 from workers.parts.shared import SharedParts
 
@@ -39,6 +40,7 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         whose_turn=turns.whose,
         halts=halts,
         drills=drills,
+        co_author=lambda person: co_author(shared.owners.platform(), person),
     )
     pulls = PullRequestActivities(shared.github, shared.admissions, attested)
     gate = GateActivities(shared.gate, shared.admissions, shared.authority, attested)

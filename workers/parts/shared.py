@@ -210,7 +210,7 @@ class SharedParts:
         host = settings.host_id()
         settings.close_files()
         layout = HostLayout(settings.hosts / host)
-        git = Git(state / "git")
+        git = Git(state / "git", lambda: owners.platform().signing_key)
         github, reverting = github_access(owners)
         mirrors = Mirrors(layout.mirrors, git, github.git_environment, GitHubFiles(github).read)
         objects = Objects.open(settings.archive_location)

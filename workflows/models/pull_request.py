@@ -23,6 +23,8 @@ class MergeOutcome(StrEnum):
     MERGED = "merged"
     BASE_MOVED = "base-moved"
     """Base is no longer what was evaluated; evaluate again."""
+    ENQUEUED = "enqueued"
+    """The forge's own merge queue has it, and merges it when its turn comes there."""
     QUEUED = "queued"
     """Merges of this base are taken one at a time now, and it is another task's turn."""
     REFUSED = "refused"

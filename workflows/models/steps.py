@@ -203,6 +203,10 @@ class MergeOrder(Model):
     """Of other persons, where more than one has to."""
     merge: SignedDecision | None = None
     """A person's; None if policy merges it."""
+    enqueued: bool = False
+    """Whether the forge's merge queue took it before: if it is there no more and not merged, it was put out."""
+    leave_queue: bool = False
+    """Wait no longer for that queue: take it out, and say so."""
 
     @property
     def approvals(self) -> tuple[SignedDecision, ...]:

@@ -14,10 +14,11 @@ from activities.forge.github.ci import CiReader
 from activities.forge.github.errors import translated
 from activities.forge.github.failed import GitHubRefused
 from activities.forge.github.gate_check import GateChecks
+from activities.forge.github.merging import Merging, Queue
 from activities.forge.github.pulls import GitHubPulls, as_model
 from activities.forge.github.remote import Protected, Remote
 from activities.forge.github.telling import Telling
-from activities.forge.local_repository import LocalRepository
+from activities.forge.local_repository import NOTES, LocalRepository
 from activities.forge.taking_back import REVERTS, taken_back
 from activities.repository.git import Git
 from activities.repository.mirror import Mirror, Mirrors
@@ -27,7 +28,7 @@ from workflows.models.intent import revert_branch
 from workflows.models.patch import Patch
 from workflows.models.plural import plural
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
-from workflows.models.standing import GateCheck, PullStanding
+from workflows.models.standing import GateCheck, GateState, PullStanding
 from workflows.models.task import Task
 
 _MOST_TRIES = 5
@@ -58,13 +59,15 @@ class GitHubForge:
         await self._remote.push(mirror, patch.head, task.branch, expected=None)
         return as_model(await pulls.ensure(branch=task.branch, head=patch.head, base=task.base, title=title, body=body))
 
-    async def merge(self, task: Task, pull_request: PullRequest, patch: Patch, message: str) -> MergeResult:
+    async def merge(
+        self, task: Task, pull_request: PullRequest, patch: Patch, message: str, *, was_enqueued: bool = False
+    ) -> MergeResult:
         """See contract. GitHub pins the head; that base is the one that was judged is looked at just before.
 
         A branch protection that wants branches to be up to date has GitHub itself refuse what slips in between.
         """
         repository = await self._access.repository(task.repository.url)
-        pulls = GitHubPulls(repository)
+        pulls, merging = GitHubPulls(repository), Merging(repository, self._access.merge_method)
         pull = await pulls.of_number(pull_request.number)
         if pull.merged:
             return await self._merged(task, pull, patch)
@@ -76,18 +79,62 @@ class GitHubForge:
         if pull.base.ref != task.base:
             detail = f"the pull request leads to {pull.base.ref} now, and was judged for {task.base}: change it back"
             return MergeResult(outcome=MergeOutcome.REFUSED, detail=detail)
+        queue = await asyncio.to_thread(merging.queue, task.base, pull.number)
+        if queue.has_it:
+            return await self._waits(task, queue)
+        if was_enqueued:
+            pull = await pulls.of_number(pull_request.number)
+            if pull.merged:
+                return await self._merged(task, pull, patch)
+            put_out = GitHubRefused(_UNPROCESSABLE, f"the merge queue of {task.base} put it out without merging it")
+            detail = await asyncio.to_thread(merging.statement, pull, put_out)
+            return MergeResult(outcome=MergeOutcome.REFUSED, detail=detail)
         mirror = await self._mirrors.refresh(task.repository.url)
         tip = await self._mirrors.resolve(mirror, task.base)
         if tip != patch.base_commit:
             return MergeResult(outcome=MergeOutcome.BASE_MOVED, base_commit=tip)
         try:
-            await asyncio.to_thread(self._merge, repository, pull, patch.head, message)
+            if queue.exists:
+                await asyncio.to_thread(merging.enqueue, pull, patch.head)
+                return await self._waits(task, await asyncio.to_thread(merging.queue, task.base, pull.number))
+            await asyncio.to_thread(merging.merge, pull, patch.head, message)
         except GitHubRefused as refused:
             # That base moved, protection tells in other words, such as that checks are expected.
             now = await self._mirrors.resolve(await self._mirrors.refresh(task.repository.url), task.base)
-            outcome = MergeOutcome.REFUSED if now == tip else MergeOutcome.BASE_MOVED
-            return MergeResult(outcome=outcome, base_commit=now, detail=str(refused))
+            if now != tip:
+                return MergeResult(outcome=MergeOutcome.BASE_MOVED, base_commit=now, detail=str(refused))
+            detail = await asyncio.to_thread(merging.statement, pull, refused)
+            return MergeResult(outcome=MergeOutcome.REFUSED, base_commit=now, detail=detail)
         return await self._merged(task, await pulls.of_number(pull_request.number), patch)
+
+    async def _waits(self, task: Task, queue: Queue) -> MergeResult:
+        """In base's merge queue, whose checks run on a commit of its own: what was approved is shown there, too."""
+        if queue.commit:
+            title = "approved, and checked together with what is before it in the merge queue"
+            await self.show_gate(task, GateCheck(head=queue.commit, state=GateState.PASSED, title=title))
+        detail = f"it is number {queue.position} in the merge queue of {task.base}"
+        return MergeResult(outcome=MergeOutcome.ENQUEUED, detail=detail)
+
+    async def annotate(self, task: Task, commits: tuple[str, ...], text: str) -> None:
+        """See contract. Others may push notes meanwhile, so each try begins with theirs."""
+        own = f"{NOTES}-{task.id}"
+        for _ in range(_MOST_TRIES):
+            mirror = await self._mirrors.refresh(task.repository.url)
+            place, known = LocalRepository(self._git, mirror.vault), await self._remote.at(mirror, NOTES)
+            if known:
+                await self._remote.fetch(mirror, NOTES, own)
+            try:
+                await place.annotate(own, commits, text)
+                if await self._remote.push_reference(mirror, own, NOTES, expected=known):
+                    return
+            finally:
+                await place.run("update-ref", "-d", own, purpose="tidying up")
+
+    async def leave_queue(self, task: Task, pull_request: PullRequest) -> None:
+        """See contract."""
+        repository = await self._access.repository(task.repository.url)
+        pull = await GitHubPulls(repository).of_number(pull_request.number)
+        await asyncio.to_thread(Merging(repository, self._access.merge_method).leave_queue, pull)
 
     async def find_merge(self, task: Task, patch: Patch) -> MergeResult | None:
         """See contract."""
@@ -180,22 +227,14 @@ class GitHubForge:
         message = told.decode(errors="replace")
         title, _, body = message.partition("\n")
         repository = await self._access.repository(task.repository.url)
-        pulls = GitHubPulls(repository)
+        pulls, merging = GitHubPulls(repository), Merging(repository, self._access.merge_method)
         pull = await pulls.ensure(branch=branch, head=commit, base=task.base, title=title, body=body.strip())
         try:
-            merged = await asyncio.to_thread(self._merge, repository, pull, commit, message)
+            merged = await asyncio.to_thread(merging.merge, pull, commit, message)
         except GitHubRefused as refused:
             detail = f"base is protected, so it waits for a person as a pull request: {refused}; {protected}"
             return RevertResult(outcome=RevertOutcome.PROPOSED, detail=detail, pull_request=pull.html_url)
         return RevertResult(outcome=RevertOutcome.REVERTED, commit=merged, pull_request=pull.html_url)
-
-    def _merge(self, repository: GitHubRepository, pull: GitHubPull, head: str, message: str) -> str:
-        """The commit that a merge of exactly this head made. Raises GitHubRefused with what is missing."""
-        title, _, body = message.partition("\n")
-        with translated(f"merging pull request {pull.number}"):
-            method = _method(repository, self._access.merge_method)
-            status = pull.merge(commit_title=title, commit_message=body.strip(), merge_method=method, sha=head)
-        return status.sha
 
     async def _merged(self, task: Task, pull: GitHubPull, patch: Patch) -> MergeResult:
         """What there is on base, seen by git: GitHub's record alone does not say onto what it was merged."""
@@ -209,16 +248,6 @@ class GitHubForge:
         if onto != patch.base_commit:
             detail = f"base moved in the same moment: it was judged on {patch.base_commit[:12]}, and is on {onto[:12]}"
         return MergeResult(outcome=MergeOutcome.MERGED, commit=commit, base_commit=commit, detail=detail)
-
-
-def _method(repository: GitHubRepository, wanted: str) -> str:
-    allowed = {
-        "merge": repository.allow_merge_commit,
-        "squash": repository.allow_squash_merge,
-        "rebase": repository.allow_rebase_merge,
-    }
-    # Who may not read the repository's settings is told nothing of them: then GitHub itself refuses.
-    return next((method for method in (wanted, *allowed) if allowed[method]), wanted)
 
 
 def _close(repository: GitHubRepository, number: int, branch: str) -> None:

@@ -28,13 +28,35 @@ class Remote:
 
         Raises Protected, or GitError if trying again may help.
         """
-        reference = f"refs/heads/{branch}"
+        return await self.push_reference(mirror, commit, f"refs/heads/{branch}", expected=expected)
+
+    async def at(self, mirror: Mirror, reference: str) -> str:
+        """Where a reference is there; empty if it is not."""
+        told = await self._git.run(
+            *("ls-remote", "--", mirror.url, reference),
+            purpose=f"looking for {reference}",
+            git_dir=mirror.vault,
+            environment=await self._environment(mirror.url),
+        )
+        return next((line.split()[0] for line in told.decode().splitlines() if line.endswith(f"\t{reference}")), "")
+
+    async def fetch(self, mirror: Mirror, reference: str, to: str) -> None:
+        """Have one of its references in the vault, under another name. Raises GitError."""
+        await self._git.run(
+            *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", mirror.url, f"+{reference}:{to}"),
+            purpose=f"fetching {reference}",
+            git_dir=mirror.vault,
+            environment=await self._environment(mirror.url),
+        )
+
+    async def push_reference(self, mirror: Mirror, commit: str, reference: str, *, expected: str | None) -> bool:
+        """The same for any reference, by its whole name."""
         lease = () if expected is None else (f"--force-with-lease={reference}:{expected}",)
         force = "+" if expected is None else ""
         try:
             await self._git.run(
                 *("push", "--porcelain", "--no-verify", *lease, "--", mirror.url, f"{force}{commit}:{reference}"),
-                purpose=f"pushing {branch}",
+                purpose=f"pushing {reference}",
                 git_dir=mirror.vault,
                 environment=await self._environment(mirror.url),
             )

@@ -85,6 +85,7 @@ class _Root:
             "repository": self._repository,
             "revertPullRequest": self._mutation(self._revert),
             "enqueuePullRequest": self._mutation(self._enqueue),
+            "dequeuePullRequest": self._dequeue,
             "markPullRequestReadyForReview": self._mutation(self._ready),
             "convertPullRequestToDraft": self._mutation(self._to_draft),
         }
@@ -139,6 +140,14 @@ class _Root:
     def _enqueue(self, repository: Repository, pull: Pull, asked: Json) -> Json:
         enqueue(self.github, repository, pull, self.token.account, asked.get("expectedHeadOid"))
         return {"mergeQueueEntry": told.queue_entry(self.github, repository, pull)}
+
+    def _dequeue(self, info: object, input: Json) -> Json:
+        repository, pull = self._pull(input["id"])
+        entry = told.queue_entry(self.github, repository, pull) if pull.queued is not None else None
+        if pull.queued is not None:
+            pull.queued = None
+            announce_pull(self.github, repository, pull, "dequeued", self.token.account, {"reason": "MANUAL"})
+        return {"clientMutationId": input.get("clientMutationId"), "mergeQueueEntry": entry}
 
     def _ready(self, repository: Repository, pull: Pull, asked: Json) -> Json:
         return self._set_draft(repository, pull, False)

@@ -57,6 +57,11 @@ def repository(github: State, told: Repository) -> Json:
         found = told.issues.get(number)
         return pull(github, told, found) if isinstance(found, Pull) else None
 
+    def merge_queue(info: object, branch: str | None = None) -> Json | None:
+        rules = told.protections.get(branch or told.default_branch)
+        has_one = rules is not None and rules.queue
+        return {"__typename": "MergeQueue", "id": node_id("MQ", told.id)} if has_one else None
+
     return {
         "__typename": "Repository",
         "id": node_id("R", told.id),
@@ -65,6 +70,7 @@ def repository(github: State, told: Repository) -> Json:
         "url": f"{github.web}/{told.full_name}",
         "isPrivate": told.private,
         "pullRequest": pull_request,
+        "mergeQueue": merge_queue,
     }
 
 
