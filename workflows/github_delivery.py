@@ -9,7 +9,7 @@ from workflows.models.delivery import DeliveryOrder, DeliveryResult, Taken
 from workflows.presentation import as_code
 from workflows.steps import DeliverySteps
 
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=10)
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=10)
 
 
 @workflow.defn(name="GitHubDelivery")

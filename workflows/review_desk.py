@@ -176,6 +176,8 @@ class ReviewDesk:
     async def pull_request_changed(self) -> None:
         """Somebody closed, merged, pushed to or redirected the pull request: the forge is asked what is so."""
         # A merge of this task's own closes it, too, and puts more on record than looking at it could.
+        if self.progress.status.stage is Stage.MERGE:
+            self.board.news = True
         await workflow.wait_condition(lambda: self.progress.status.stage is not Stage.MERGE)
         before = self.progress.status
         if before.pull_request is None or not self._may_be_settled():

@@ -31,7 +31,7 @@ class WebhookTable(Document):
     """Whether a workflow of GitHub's that turns red on the default branch becomes a task."""
     mend_proposals: int = Field(default=0, ge=0, le=10)
     """How often a task whose pull request turns red in GitHub's CI is sent back to its agent by itself."""
-    wait_hours: float = Field(default=24, gt=0, le=24 * 14)
+    wait_hours: float = Field(default=24, gt=0, le=24 * 7)
     """How long words for an agent that is at work are kept until it can take them."""
     sweep_minutes: float = Field(default=5, gt=0, le=24 * 60)
     """How often GitHub is asked for deliveries that failed, to ask for them again; only for an App. Counts from the

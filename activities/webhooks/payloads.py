@@ -31,7 +31,7 @@ class Repository(Part):
     """Where it happened."""
 
     id: int
-    full_name: str = Field(max_length=200)
+    full_name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,60}/[A-Za-z0-9._-]{1,100}$")
     default_branch: str = Field(default="", max_length=300)
 
 

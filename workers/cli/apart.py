@@ -87,7 +87,10 @@ def gateway() -> None:
                 taking_webhooks(client, shared, gateway),
             ):
                 with asked_to_end() as asked:
-                    out().print(f"gateway serves {settings.gateway_socket}", markup=False)
+                    github = shared.owners.platform().github
+                    webhooks = github.webhooks if github is not None else None
+                    told = f", and GitHub at {webhooks.address}" if webhooks is not None else ""
+                    out().print(f"gateway serves {settings.gateway_socket}{told}", markup=False)
                     await asked.wait()
         finally:
             await shared.close()

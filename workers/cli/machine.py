@@ -49,6 +49,8 @@ def up() -> None:
                 f"State        {escape(str(settings.state))}  (log: {escape(str(log.relative_to(settings.state)))})"
             )
             console.print(f"Temporal UI  http://127.0.0.1:{settings.temporal_ui_port}")
+            if platform.github is not None and platform.github.webhooks is not None:
+                console.print(f"GitHub       tells it at http://{platform.github.webhooks.address}/webhooks/github")
             if platform.profile == "local":
                 console.print("Profile      local: whoever is this OS user is trusted, and may act under any name")
             if platform.agents:

@@ -102,6 +102,7 @@ def test_what_is_done_about(event: str, body: dict[str, Any], kind: type) -> Non
         ("installation_repositories", {}, "nothing is done about"),
         ("issues", {"action": "labeled"}, "names no repository"),
         ("issues", labelled() | {"issue": "x"}, "not as GitHub describes it"),
+        ("issues", labelled() | {"repository": SHOP | {"full_name": "acme/../../x?"}}, "not as GitHub describes it"),
     ],
 )
 def test_what_is_passed_over_says_why(event: str, body: dict[str, Any], reason: str) -> None:
