@@ -23,6 +23,7 @@ from activities.sandbox.contract import ImageRefused, SandboxSpec
 from activities.sandbox.host import HostSandboxes
 from activities.sandbox.launch import CONTAINER
 from activities.sandbox.stage import stage_runtime
+from activities.webhooks.signature import WebhookSecrets
 from workers.agent_checks import examine_agents
 from workers.embedded.programs import program
 from workers.findings import Finding
@@ -31,14 +32,16 @@ from workers.parts.halts import read_halts
 from workers.sandboxes import configured_backend, configured_sizing
 from workers.settings import Settings, StateUnusable
 from workflows.models.drill import DrillResult
-from workflows.models.halt import Reach
+from workflows.models.halt import Reach, not_held
 from workflows.models.limits import Limits
+from workflows.models.plural import plural
 from workflows.models.policy import PolicyRefusal
 from workflows.models.run import RunEnd
 
 _LEAST_GIT = (2, 38)
 """`git merge-tree --write-tree` came with 2.38."""
 _MISSED_DRILLS = 3
+_MOST_TOLD = 3
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -57,7 +60,24 @@ async def examine(settings: Settings) -> list[Finding]:
         ("egress gateway", "make setup", _egress),
     )
     found = [await _look(name, mend, look, settings) for name, mend, look in looks]
-    return [*found, *await _agents(settings)]
+    return [*found, *await _webhooks(settings), *await _agents(settings)]
+
+
+async def _webhooks(settings: Settings) -> list[Finding]:
+    """Whether what GitHub tells can be taken in, where it is to be."""
+    try:
+        github = read_platform(settings.config_file).github
+    except PolicyRefusal:
+        return []
+    table = github.webhooks if github is not None else None
+    if table is None:
+        return []
+
+    async def look(_: Settings) -> str:
+        count = WebhookSecrets(lambda: table.secrets).check()
+        return f"the gateway listens for GitHub at {table.address}; {plural(count, 'secret')}"
+
+    return [await _look("webhooks", f"edit [github.webhooks] in {settings.config_file}", look, settings)]
 
 
 async def _agents(settings: Settings) -> list[Finding]:
@@ -134,6 +154,11 @@ async def _halts(settings: Settings) -> str:
     halts = await record.standing()
     if stopped := [halt.told for halt in halts if halt.scope.reach is Reach.ALL]:
         raise RuntimeError(stopped[0])
+    if lost := await record.unconfirmed():
+        told = "; ".join(not_held(halt.scope, f"{halt.person.id}: {halt.reason}") for halt in lost[:_MOST_TOLD])
+        raise _Missing(
+            told, f"journeyman halt {lost[0].scope.option} -m WHY   # then `resume` it if it should not hold"
+        )
     return "; ".join(halt.told for halt in halts) or "nothing is halted"
 
 

@@ -9,6 +9,8 @@ import sys
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from temporalio.exceptions import ApplicationError
+
 from workers.settings import Settings
 
 _FILE_BYTES = 10 * 1024 * 1024
@@ -32,6 +34,18 @@ class _OneLine(logging.Formatter):
         return f"{self.formatTime(record, '%H:%M:%S')} {record.levelname.lower()} {shown}"
 
 
+class _Whole(logging.Formatter):
+    """Everything, but no stack trace of a step or an update that ended with words for people: they say it all."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, ApplicationError) and error.non_retryable:
+            bare = logging.makeLogRecord(record.__dict__ | {"exc_info": None, "exc_text": None})
+            bare.msg, bare.args = f"{record.getMessage()}: {error.type}: {error.message}", ()
+            return super().format(bare)
+        return super().format(record)
+
+
 def _is_news(record: logging.LogRecord) -> bool:
     """Whether asyncio says more than that a process which was ended just then had been waited for by `kill` itself."""
     return not str(record.msg).startswith("Unknown child process pid")
@@ -43,7 +57,7 @@ def log_to(settings: Settings, name: str, *, terminal: int = logging.WARNING) ->
     folder.mkdir(exist_ok=True, mode=0o700)
     path = folder / f"{name}.log"
     file = RotatingFileHandler(path, maxBytes=_FILE_BYTES, backupCount=_KEPT_FILES, encoding="utf-8")
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    file.setFormatter(_Whole("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     shown = logging.StreamHandler(sys.stderr)
     shown.setLevel(terminal)
     shown.setFormatter(_OneLine())

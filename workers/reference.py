@@ -17,6 +17,8 @@ from workers.settings import Settings
 from workers.worker import WORKFLOWS
 from workflows import search_attributes
 from workflows.agent_task import AgentTask
+from workflows.delivery_sweep import DeliverySweep
+from workflows.github_delivery import GitHubDelivery
 from workflows.host_sweep import HostSweep
 from workflows.merge_turns import MergeTurns
 from workflows.merge_watch import MergeWatch
@@ -34,6 +36,8 @@ _WORKFLOW_IDS: dict[type, str] = {
     MergeTurns: "merge-turns/<hash>",
     TeamBudget: "budget/<team>",
     HostSweep: "sweep/<host>…",
+    GitHubDelivery: "delivery/<sha256>",
+    DeliverySweep: "delivery-sweep…",
 }
 """Where dots follow, a schedule of that name adds the time."""
 _SEARCH_ATTRIBUTES = {

@@ -17,9 +17,11 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.policy.drill_table import DrillTable
 from workflows import queues
+from workflows.delivery_sweep import DeliverySweep
 from workflows.host_sweep import HostSweep
+from workflows.models.delivery import DELIVERY_SWEEP_ID
 from workflows.models.drill import DRILL_WORKFLOW_ID, DrillOrder
-from workflows.models.steps import SweepOrder
+from workflows.models.steps import Nothing, SweepOrder
 from workflows.revert_drill import RevertDrill
 
 
@@ -40,8 +42,23 @@ async def schedule_drill(client: Client, table: DrillTable | None) -> None:
         )
         await _keep(client, DRILL_WORKFLOW_ID, drill, timedelta(hours=table.every_hours))
         return
+    await _drop(client, DRILL_WORKFLOW_ID)
+
+
+async def schedule_delivery_sweep(client: Client, every_minutes: float | None) -> None:
+    """Have GitHub asked for deliveries that failed; None where there is nothing to ask. Raises RPCError."""
+    if every_minutes is None:
+        await _drop(client, DELIVERY_SWEEP_ID)
+        return
+    sweep = ScheduleActionStartWorkflow(
+        DeliverySweep.run, Nothing(), id=DELIVERY_SWEEP_ID, task_queue=queues.ORCHESTRATE
+    )
+    await _keep(client, DELIVERY_SWEEP_ID, sweep, timedelta(minutes=every_minutes))
+
+
+async def _drop(client: Client, identity: str) -> None:
     try:
-        await client.get_schedule_handle(DRILL_WORKFLOW_ID).delete()
+        await client.get_schedule_handle(identity).delete()
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise

@@ -26,6 +26,8 @@ from workers.sweeping import sweep
 from workers.unfinished import Unfinished
 from workflows import queues
 from workflows.agent_task import AgentTask
+from workflows.delivery_sweep import DeliverySweep
+from workflows.github_delivery import GitHubDelivery
 from workflows.host_sweep import HostSweep
 from workflows.merge_turns import MergeTurns
 from workflows.merge_watch import MergeWatch
@@ -42,7 +44,17 @@ LEASE_CHECK_SECONDS = 5.0
 GATEWAY_CHECK_SECONDS = 2.0
 SWEEP_SECONDS = 60.0
 GIVE_BACK_SECONDS = 5.0
-WORKFLOWS = (AgentTask, RevertMerge, RevertDrill, MergeWatch, MergeTurns, TeamBudget, HostSweep)
+WORKFLOWS = (
+    AgentTask,
+    RevertMerge,
+    RevertDrill,
+    MergeWatch,
+    MergeTurns,
+    TeamBudget,
+    HostSweep,
+    GitHubDelivery,
+    DeliverySweep,
+)
 RUNNER = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules("workflows"))
 """Workflow code is one and the same for every task: importing it anew for each took more than half of a workflow's
 time. That it is deterministic is what tests look at, which do import it anew, with the clock and chance closed.

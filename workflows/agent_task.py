@@ -24,6 +24,7 @@ from workflows.merge_watch import MergeWatch
 from workflows.models.decision import Action, SignedDecision
 from workflows.models.gate import Permit
 from workflows.models.intent import watch_workflow_id
+from workflows.models.pull_request import PullRequestState
 from workflows.models.question import GOAL, Choice, QuestionKind
 from workflows.models.status import Outcome, Stage, TaskOrder, TaskStatus
 from workflows.models.steps import ClosePullRequestOrder, RecordOrder
@@ -53,9 +54,11 @@ class AgentTask(ReviewDesk):
         """Carry out the task; the result is its final status, whatever the outcome."""
         carrying, failure = asyncio.ensure_future(self._carry_out()), ""
         try:
-            await workflow.wait_condition(lambda: carrying.done() or self.cancellation is not None)
+            await workflow.wait_condition(lambda: carrying.done() or self._ended_by_people)
             if self.cancellation is not None and not carrying.done():
                 await self._abandon(carrying, f"cancelled by {self.cancellation.decision.said_by}")
+            elif self.settled is not None and not carrying.done():
+                await self._settle(carrying, self.settled)
             await carrying
         except asyncio.CancelledError:
             if self.progress.status.outcome is None:
@@ -71,6 +74,7 @@ class AgentTask(ReviewDesk):
             await self._close(failure)
             self.progress.end(Outcome.FAILED, failure)
         await self._record()
+        await self.telling.has_ended()
         if self.progress.status.outcome is Outcome.MERGED:
             await self._watch_base()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -114,14 +118,17 @@ class AgentTask(ReviewDesk):
         """By its phase, have policy let the patch land, or people. Returns what ends the review, or None if merged."""
         if self.progress.evaluation.blocked:
             self.open_review(Stage.GUIDANCE)
+            await self.telling.is_blocked()
             return await self._review()
         permits = await self._landing.judge()
         self.open_review(Stage.REVIEW, self.approvals.missing_beyond_one())
         match permits:
             case Permit.PERSON:  # phase 1: a person approves, and a person merges
+                await self.telling.is_proposed()
                 return await self._review()
             case Permit.APPROVE:  # phase 2: policy approves, and a person merges
                 self.approve_by_policy()
+                await self.telling.is_proposed()
                 return await self._review()
             case Permit.MERGE:  # phase 3: policy approves and merges
                 self.approve_by_policy()
@@ -151,7 +158,8 @@ class AgentTask(ReviewDesk):
             task=status.task,
             merge_commit=status.merge_commit,
             seconds=seconds,
-            by_policy=not any(signed.decision.action is Action.MERGE for signed in status.decisions),
+            by_policy=not status.merged_outside
+            and not any(signed.decision.action is Action.MERGE for signed in status.decisions),
         )
         try:
             await workflow.start_child_workflow(
@@ -178,6 +186,22 @@ class AgentTask(ReviewDesk):
         await self._close(reason)
         kept = self.progress.status.patch not in (None, before)
         self.progress.end(Outcome.CANCELLED, f"{reason}; {_KEPT}" if kept else reason)
+
+    @property
+    def _ended_by_people(self) -> bool:
+        return self.cancellation is not None or self.settled is not None
+
+    async def _settle(self, carrying: "asyncio.Future[None]", seen: PullRequestState) -> None:
+        """End as people have ended it on the forge's own page."""
+        by = f" by {seen.by}" if seen.by else ""
+        if not seen.merge_commit:
+            await self._abandon(carrying, f"the pull request was closed{by}")
+            return
+        carrying.cancel()
+        with contextlib.suppress(asyncio.CancelledError, ActivityError, ApplicationError):
+            await carrying
+        merged = f"merged as {seen.merge_commit[:12]}{by} on the forge's own page, whatever was asked for here"
+        self.progress.end(Outcome.MERGED, merged, merge_commit=seen.merge_commit, merged_outside=True)
 
     async def _close(self, reason: str) -> None:
         """Close the pull request, if there is one. A task ends also when its repository is gone meanwhile."""

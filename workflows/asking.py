@@ -9,13 +9,15 @@ from workflows.models.decision import SignedDecision
 from workflows.models.question import WORK, Choice, Question, QuestionKind
 from workflows.models.status import Stage
 from workflows.progress import Progress
+from workflows.telling import Telling
 
 
 class Asking:
     """The questions of one task, one at a time."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, telling: Telling) -> None:
         self._progress = progress
+        self._telling = telling
         self._count = 0
         self._answer: SignedDecision | None = None
 
@@ -51,6 +53,7 @@ class Asking:
         )
         before = self._progress.status.stage
         self._progress.enter(Stage.QUESTION, message=text, question=question)
+        await self._telling.asks(question)
         # Nothing may be done on the way out of here: a task that is dropped from memory while it asks leaves it, too.
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(

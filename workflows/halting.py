@@ -45,4 +45,7 @@ async def unless_halted(progress: Progress, step: Callable[[], Awaitable[Result]
                 progress.say("")
             return result
         await workflow.sleep(pause, summary="halted")
+        if progress.status.message == told:
+            # What is tried now may take an hour, and whether it is still halted the step says.
+            progress.say("")
         pause = min(2 * pause, longest)

@@ -6,6 +6,8 @@ ORCHESTRATE = "journeyman-orchestrate"
 """Workflows: light, many at once."""
 API = "journeyman-api"
 """Forge, chat, tracker, archive: waits on other people's servers."""
+GATEWAY = "journeyman-gateway"
+"""What takes the gateway's key: it is served by gateways that take webhooks, and by no worker."""
 SANDBOX = "journeyman-sandbox"
 """Placements: taken by a host only while it has a free place."""
 

@@ -3,20 +3,30 @@
 import asyncio
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows import queues, timeouts
 from workflows.approvals import Approvals
 from workflows.asking import Asking
+from workflows.failures import message_of
 from workflows.models.decision import Action, DecisionReceipt, SignedDecision
+from workflows.models.pull_request import PullRequestState
 from workflows.models.status import POLICY, Stage, TaskStatus
-from workflows.models.steps import DecisionOrder
+from workflows.models.steps import DecisionOrder, LookAtPullRequest
 from workflows.models.trace import StepPlace
 from workflows.progress import Progress
-from workflows.review_rules import authority_refusal, room_refusal, spending_refusal, state_refusal
+from workflows.review_rules import (
+    authority_refusal,
+    changed_refusal,
+    room_refusal,
+    spending_refusal,
+    state_refusal,
+)
 from workflows.standing import StandingBoard
-from workflows.steps import RecordSteps
+from workflows.steps import PullRequestSteps, RecordSteps
+from workflows.telling import Telling
 
+_WAITS = frozenset({Stage.REVIEW, Stage.APPROVED})
 _JUDGES_IT = frozenset({Action.APPROVE, Action.REQUEST_CHANGES, Action.REJECT})
 """By these a person says what they think of the patch: what policy thinks is told after that, and not before."""
 
@@ -26,12 +36,15 @@ class ReviewDesk:
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
-        self.asking = Asking(progress)
+        self.telling = Telling(progress)
+        self.asking = Asking(progress, self.telling)
         self.turn = False
         """Whether this task's turn to merge has come."""
         self.approvals = Approvals(progress)
         self.board = StandingBoard(progress, self.approvals)
         self.cancellation: SignedDecision | None = None
+        self.settled: PullRequestState | None = None
+        """The pull request, where people have closed or merged it on the forge's own page."""
         self._choice: SignedDecision | None = None
         # Two persons may decide at once; the second must be judged by what the first one left.
         self._deciding = asyncio.Lock()
@@ -158,6 +171,44 @@ class ReviewDesk:
     def turn_came(self) -> None:
         """Sent by the queue of merges onto this base: no other task merges there now."""
         self.turn = True
+
+    @workflow.signal
+    async def pull_request_changed(self) -> None:
+        """Somebody closed, merged, pushed to or redirected the pull request: the forge is asked what is so."""
+        # A merge of this task's own closes it, too, and puts more on record than looking at it could.
+        await workflow.wait_condition(lambda: self.progress.status.stage is not Stage.MERGE)
+        before = self.progress.status
+        if before.pull_request is None or not self._may_be_settled():
+            return
+        try:
+            seen = await workflow.execute_activity_method(
+                PullRequestSteps.look_at_pull_request,
+                LookAtPullRequest(
+                    task=before.task,
+                    pull_request=before.pull_request,
+                    watch_seconds=self.progress.policy.gate.watch_seconds,
+                ),
+                task_queue=queues.API,
+                start_to_close_timeout=timeouts.QUICK,
+                retry_policy=timeouts.PATIENT,
+                summary="look at the pull request",
+            )
+        except ActivityError as error:
+            self.progress.say(f"the pull request was changed, and can't be looked at: {message_of(error)}")
+            return
+        now = self.progress.status
+        if not self._may_be_settled():
+            return
+        if not seen.is_open:
+            self.settled = seen
+        elif now.stage in _WAITS and now.patch == before.patch and (reason := changed_refusal(seen, now)):
+            # What people approved is not what is there now.
+            self.open_review(Stage.REVIEW, reason)
+
+    def _may_be_settled(self) -> bool:
+        """Whether the task goes on, and is not about to end by itself, which closes its pull request."""
+        going = self.progress.status.stage not in {Stage.RECORD, Stage.ENDED} and self.progress.status.outcome is None
+        return going and self.cancellation is None and self.settled is None
 
     def _refuse_early(self, action: Action, signed: SignedDecision) -> None:
         """Refuse before anything enters history; the handler asks the same again when it is its turn."""

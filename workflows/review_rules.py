@@ -4,6 +4,7 @@ from datetime import datetime
 
 from workflows.models.decision import Action, Decision
 from workflows.models.policy import TaskPolicy
+from workflows.models.pull_request import PullRequestState
 from workflows.models.question import ALLOWS, Choice, QuestionKind
 from workflows.models.status import Stage, TaskStatus
 from workflows.models.task import Task
@@ -84,6 +85,18 @@ def stage_refusal(action: Action, status: TaskStatus) -> str:
     return f"refused: can't {action} while the task is at stage {status.stage}{_next_step(status)}"
 
 
+def changed_refusal(seen: PullRequestState, status: TaskStatus) -> str:
+    """Why what was approved does not count for an open pull request as it is now, or an empty string."""
+    if status.patch is not None and seen.head != status.patch.head:
+        return (
+            f"somebody pushed {seen.head[:12]} to the branch, which was not judged: what was approved no longer "
+            "counts; request changes, and the next round replaces it, or take it off the branch"
+        )
+    if seen.base != status.task.base:
+        return f"the pull request leads to {seen.base} now, and was judged for {status.task.base}: change it back"
+    return ""
+
+
 def room_refusal(decision: Decision, status: TaskStatus) -> str:
     """Why a task carries no more of what people decide and say, or an empty string.
 
@@ -152,7 +165,8 @@ def _next_step(status: TaskStatus) -> str:
     if status.stage is Stage.ENDED:
         return f", it ended as {status.outcome}"
     if status.stage is Stage.REVIEW:
-        return "; approve it first"
+        approved = f"approved by {', '.join(status.approved_by)}; {status.message}" if status.message else ""
+        return f"; {approved if status.approved_by and approved else 'approve it first'}"
     if status.waits_for:
         return f"; it waits for {status.waits_for}"
     return "; wait until it asks for a decision"
@@ -174,7 +188,7 @@ def approval_carries_over(
     Rule from the design: byte-identical patch, unchanged policy, no new finding, and the team allows it.
     """
     if not policy.carry_over:
-        return "the team's policy asks for a new approval whenever base moves"
+        return "policy (`carry_over` = false) asks for a new approval whenever base moves"
     if not same_patch:
         return "the patch is not byte-identical on the new base"
     if new_policy_hash != policy.hash:

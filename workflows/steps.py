@@ -7,12 +7,13 @@ from typing import Protocol
 
 from temporalio import activity
 
+from workflows.models.delivery import DeliveryOrder, DeliveryResult, SweptDeliveries
 from workflows.models.drill import CanaryOrder, CanaryProposal, DrillResult
 from workflows.models.evidence import Evaluation
 from workflows.models.gate import Verdict
 from workflows.models.packages import PackageChanges
 from workflows.models.patch import ExportResult
-from workflows.models.pull_request import MergeResult, PullRequest, RevertResult
+from workflows.models.pull_request import MergeResult, PullRequest, PullRequestState, RevertResult
 from workflows.models.run import RunResult
 from workflows.models.standing import Standing, StandingOrder
 from workflows.models.steps import (
@@ -24,6 +25,7 @@ from workflows.models.steps import (
     EvaluateOrder,
     ExportOrder,
     GateOrder,
+    LookAtPullRequest,
     MergeOrder,
     Nothing,
     PackagesOrder,
@@ -39,6 +41,7 @@ from workflows.models.steps import (
     RunOrder,
     StartupContext,
     Swept,
+    TellOrder,
 )
 from workflows.models.turn import TurnOrder, Turns
 from workflows.models.usage import Reserve, Reserved, Settle
@@ -103,6 +106,16 @@ class ForgeSteps(Protocol):
     async def revert(self, order: RevertOrder) -> RevertResult: ...
 
 
+class PullRequestSteps(Protocol):
+    """Find out what people did on the forge's own pages, and tell them there."""
+
+    @activity.defn(name="look_at_pull_request")
+    async def look_at_pull_request(self, order: LookAtPullRequest) -> PullRequestState: ...
+
+    @activity.defn(name="tell_where_asked")
+    async def tell_where_asked(self, order: TellOrder) -> Nothing: ...
+
+
 class GateSteps(Protocol):
     """Decide by policy."""
 
@@ -155,6 +168,16 @@ class BudgetSteps(Protocol):
 
     @activity.defn(name="settle_budget")
     async def settle_budget(self, order: Settle) -> Nothing: ...
+
+
+class DeliverySteps(Protocol):
+    """Carry out what a forge told by webhook, in the gateway: they sign for the persons that the forge vouches for."""
+
+    @activity.defn(name="take_delivery")
+    async def take_delivery(self, order: DeliveryOrder) -> DeliveryResult: ...
+
+    @activity.defn(name="ask_for_deliveries")
+    async def ask_for_deliveries(self, order: Nothing) -> SweptDeliveries: ...
 
 
 class RecordSteps(Protocol):

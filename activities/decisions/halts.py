@@ -72,6 +72,26 @@ class HaltRecord:
         """The halts that nobody has lifted. Raises HaltsUnreadable."""
         return standing(await self.entries())
 
+    async def unconfirmed(self) -> tuple[HaltEntry, ...]:
+        """Halts that would stand if a gateway that is known here had signed them: they hold nothing.
+
+        So it is with all of them once the gateway's key was replaced. Those are left out of whose scope something was
+        halted or resumed since, with a key that counts. Raises HaltsUnreadable.
+        """
+        counted = await self.entries()
+        try:
+            async with asyncio.timeout(_READ_SECONDS):
+                others = await self._record.unconfirmed(_CHAIN, KIND, HaltEntry)
+        except (ArchiveError, BaseError, OSError, TimeoutError) as error:
+            raise HaltsUnreadable(_unreadable(_said(error))) from error
+        known = {entry.id for entry in counted}
+        last = {entry.scope.told: entry.at for entry in sorted(counted, key=lambda entry: entry.at)}
+        return tuple(
+            halt
+            for halt in standing((*others, *counted))
+            if halt.id not in known and not (halt.scope.told in last and last[halt.scope.told] >= halt.at)
+        )
+
     async def add(self, entry: HaltEntry) -> None:
         """Put a halt or a resume on record, once. Raises HaltsUnreadable where the record is broken."""
         await self.entries()

@@ -7,6 +7,7 @@ over the task, the kind and the statement: none of it can be used for another ta
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -71,6 +72,15 @@ class SignedRecord:
         """Every statement of a kind whose signature holds, in order; others are nobody's word and left out."""
         stated = (self.stated(task_id, entry, kind, model) for entry in await self._chains.entries(task_id))
         return tuple(one for one in stated if one is not None)
+
+    async def unconfirmed(self, task_id: str, kind: str, model: type[Statement]) -> tuple[Statement, ...]:
+        """Statements of a kind whose signature does not hold: nobody's word, to be told of and never to act by."""
+        found = []
+        for entry in await self._chains.entries(task_id):
+            if entry.kind == kind and self._verified(task_id, kind, entry.data) is None:
+                with suppress(ValidationError):
+                    found.append(model.model_validate(_Signed.model_validate(entry.data).statement))
+        return tuple(found)
 
     def stated(self, task_id: str, entry: ChainEntry, kind: str, model: type[Statement]) -> Statement | None:
         """What one entry of a task's chain states, if it is of this kind and its signature holds for this task."""

@@ -12,6 +12,10 @@ from workflows.models.run import RunEnd
 _LAST_LINES = 30
 _LAST_CHARACTERS = 4000
 _MOST_NAMED = 20
+_SAYS_WHAT = (
+    "What is set up says [setup] in .journeyman/team.toml on the base branch, else it is what lock files there pin by "
+    "hash; `commands = []` in that table sets up nothing."
+)
 
 
 def failure(status: RunStatus, output: bytes, records: Sequence[EgressRecord], reach: Reach, setup: Setup) -> str:
@@ -27,6 +31,7 @@ def failure(status: RunStatus, output: bytes, records: Sequence[EgressRecord], r
     told = [
         f"setting up the environment failed: {how}.",
         *hints,
+        _SAYS_WHAT,
         "The end of its output:",
         last or "(it printed nothing)",
     ]

@@ -14,7 +14,7 @@ from workflows.models.policy import RegistryReach, Setup
 
 _WHOLE = (
     '. Or let the set-up fetch any package: `registry = "whole"` below [setup] in .journeyman/team.toml on the base '
-    "branch, where security.toml does not forbid it"
+    "branch, where security.toml does not forbid it. `commands = []` there sets up nothing"
 )
 
 

@@ -7,6 +7,7 @@ from activities.evaluation import paths
 from activities.evaluation.judged import Judged
 from activities.evaluation.paths import shown
 from workflows.models.evidence import Finding, Severity
+from workflows.models.plural import plural
 
 BULK_LINES = 300
 """Added to generated files together."""
@@ -39,7 +40,8 @@ def generated_bulk(judged: Judged) -> Iterator[Finding]:
     lines = sum(added[path] for path in generated)
     total = sum(size[path] for path in generated)
     if lines > BULK_LINES or total > BULK_BYTES:
-        message = f"{lines} lines in {len(generated)} files are generated or vendored: nobody will read them"
+        where = plural(len(generated), "file")
+        message = f"{plural(lines, 'line')} in {where} are generated or vendored: nobody will read them"
         yield Finding(rule="generated-bulk", severity=Severity.PERSON, message=message, path=shown(generated[0]))
     for path, characters in long.items():
         if path not in generated and characters > 2 * LONG_LINE and not paths.matches(path, _TEXT):

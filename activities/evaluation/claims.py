@@ -14,6 +14,7 @@ from activities.evaluation.judged import Judged
 from activities.evaluation.outcome_findings import turned
 from activities.evaluation.quoting import without_secrets
 from workflows.models.evidence import Claim, ClaimHolds
+from workflows.models.plural import plural
 
 _MOST_CHARS = 16_000
 _MOST_SENTENCES = 400
@@ -105,7 +106,7 @@ def _tests_pass(judged: Judged) -> tuple[ClaimHolds, str]:
         return ClaimHolds.UNCHECKED, "no check was run"
     if failed := [outcome.name for outcome in outcomes if not outcome.passed]:
         return ClaimHolds.CONTRADICTED, f"with the patch these checks fail: {', '.join(failed)}"
-    names = ", ".join(f"{each.name} ({each.tests} tests)" if each.tests else each.name for each in outcomes)
+    names = ", ".join(f"{each.name} ({plural(each.tests, 'test')})" if each.tests else each.name for each in outcomes)
     return ClaimHolds.SUPPORTED, f"checks on the patch: {names}"
 
 

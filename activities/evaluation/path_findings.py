@@ -23,6 +23,10 @@ _KINDS = (
     ("migration-changed", paths.MIGRATIONS, "changes how data is stored, which taking the patch back does not undo"),
     ("dependencies-changed", paths.MANIFESTS, "may change dependencies or how they are built"),
 )
+_NEVER_TRIED = (
+    "; base has no set-up, so nothing installed it here; if it pins by hash, later tasks install it unless [setup] in "
+    "team.toml says otherwise"
+)
 
 
 def scope(judged: Judged) -> Iterator[Finding]:
@@ -89,7 +93,8 @@ def sensitive_paths(judged: Judged) -> Iterator[Finding]:
     for change in judged.changes:
         for rule, patterns, why in _KINDS:
             if paths.matches(change.path, patterns):
-                yield _about(change, rule, Severity.PERSON, why)
+                first = rule == "lock-file-changed" and change.is_added and not judged.policy.setup.commands
+                yield _about(change, rule, Severity.PERSON, f"{why}{_NEVER_TRIED if first else ''}")
         if change.path in judged.policy.setup.lock_files and not paths.matches(change.path, paths.LOCK_FILES):
             yield _about(change, "lock-file-changed", Severity.PERSON, "changes which third-party code is installed")
 

@@ -14,6 +14,7 @@ from activities.evaluation.changes import PatchLine
 from activities.evaluation.judged import Judged
 from activities.evaluation.paths import shown
 from workflows.models.evidence import Finding, Severity
+from workflows.models.plural import plural
 
 _SCRIPT = (".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs")
 _JVM = (".java", ".kt", ".kts", ".scala", ".groovy")
@@ -59,7 +60,8 @@ def removed_tests(judged: Judged) -> Iterator[Finding]:
     gone = Counter(_found(_TESTS, judged.removed_lines)) - Counter(_found(_TESTS, judged.added_lines))
     if gone:
         names = ", ".join(shown(name)[:80] for name in list(gone)[:_NAMED])
-        message = f"{gone.total()} tests are removed or renamed, and no report says what became of them: {names}"
+        what = f"{plural(gone.total(), 'test')} {'is' if gone.total() == 1 else 'are'} removed or renamed"
+        message = f"{what}, and no report says what became of them: {names}"
         yield Finding(rule="tests-removed", severity=Severity.PERSON, message=message)
 
 

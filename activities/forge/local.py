@@ -1,8 +1,8 @@
 """The local forge: a git repository on this machine; records of its pull requests are the installation's.
 
 Git runs as the repository's owner, with the repository's hooks off. Where the base branch is checked out, its work
-tree is updated if it is clean, as `receive.denyCurrentBranch=updateInstead` does; the owner's own filters then see the
-merged files, as they would after a `git pull`.
+tree is updated as `git pull` does it, unless that would lose what nobody has committed. The owner's own filters see
+the merged files then.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from pathlib import Path
 from activities.forge.local_repository import KEPT, NOTES, DirtyWorkTree, LocalRepository
 from activities.forge.pulls import Pull, Pulls
 from activities.forge.taking_back import REVERTS, taken_back
-from activities.repository.git import Git
+from activities.repository.git import Git, GitError
 from activities.repository.locking import lock_file
 from activities.repository.mirror import PROPOSED
 from activities.repository.patches import pack_of
@@ -81,7 +81,11 @@ class LocalForge:
                 return MergeResult(
                     outcome=MergeOutcome.REFUSED,
                     base_commit=tip,
-                    detail=f"{task.branch} is not at the approved {patch.head[:12]}: somebody pushed to it",
+                    detail=(
+                        f"{task.branch} is not at the approved {patch.head[:12]}: somebody pushed to it; put it back "
+                        f"(git branch -f {task.branch} {patch.head[:12]}), or `journeyman request-changes {task.id} "
+                        "-m TEXT`: the next round replaces it, and keeps what was pushed"
+                    ),
                 )
             if tip != patch.base_commit:
                 return MergeResult(outcome=MergeOutcome.BASE_MOVED, base_commit=tip)
@@ -94,6 +98,7 @@ class LocalForge:
             if not moved:
                 return MergeResult(outcome=MergeOutcome.BASE_MOVED, base_commit=await place.tip(task.base) or "")
             self._note_merge(pulls, pull, commit)
+            await self._clear(place, task, patch)
             return MergeResult(outcome=MergeOutcome.MERGED, commit=commit, base_commit=commit)
 
     async def annotate(self, task: Task, commits: tuple[str, ...], text: str) -> None:
@@ -116,6 +121,7 @@ class LocalForge:
             return None
         await place.catch_up_work_tree(task.base, f"{done}^1", done)
         self._note_merge(pulls, pulls.of_branch(task.branch), done)
+        await self._clear(place, task, patch)
         return MergeResult(outcome=MergeOutcome.MERGED, commit=done, base_commit=tip or "")
 
     async def close(self, task: Task, pull_request: PullRequest, reason: str) -> None:
@@ -208,6 +214,12 @@ class LocalForge:
     def pulls(self, url: str) -> list[Pull]:
         """Every pull request of a repository."""
         return self._pulls_of(LocalRepository(self._git, Path(url))).all()
+
+    async def _clear(self, place: LocalRepository, task: Task, patch: Patch) -> None:
+        """Delete the branch of a task that was merged; what somebody pushed to it is kept."""
+        # Who pushes to it in this moment keeps it.
+        with contextlib.suppress(GitError):
+            await place.move_own(task.branch, {patch.head})
 
     def _note_merge(self, pulls: Pulls, pull: Pull | None, commit: str) -> None:
         if pull is not None and pull.state != "merged":

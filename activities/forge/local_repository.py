@@ -220,18 +220,37 @@ class LocalRepository:
         tree = await self._checked_out(branch)
         if tree is None or await self.tip(branch) != new:
             return
-        stale = await self._git.exit_code(
-            *self._in(tree),
-            "diff-index",
-            "--cached",
-            "--quiet",
-            old,
-            git_dir=await self._index_of(tree),
-            uid=self._owner,
-        )
-        if stale == 0:
+        # What is staged of other files is the owner's, and stays.
+        brought = await self.changed(old, new)
+        staged = await self._names("diff-index", "--cached", "--no-renames", old, directory=await self._index_of(tree))
+        if not brought & staged:
             with contextlib.suppress(GitError):
                 await self._update(tree, old, new)
+
+    async def changed(self, old: str, new: str) -> frozenset[bytes]:
+        """Paths that differ between two commits."""
+        return await self._names("diff-tree", "-r", "--no-renames", old, new, directory=self.git_directory)
+
+    async def uncommitted(self, branch: str) -> frozenset[bytes]:
+        """Paths whose changes nobody has committed where a branch is checked out; empty where it is not."""
+        tree = await self._checked_out(branch)
+        if tree is None:
+            return frozenset()
+        diff = ("diff", "--no-renames", "--no-ext-diff", "--no-textconv", branch)
+        return await self._names(*self._in(tree), *diff, directory=await self._index_of(tree))
+
+    async def _names(self, *diff: str, directory: Path) -> frozenset[bytes]:
+        told = await self._git.run(
+            *diff,
+            "--name-only",
+            "-z",
+            purpose="comparing trees",
+            git_dir=directory,
+            uid=self._owner,
+            # Who looks is in nobody's way who works there.
+            environment={"GIT_OPTIONAL_LOCKS": "0"},
+        )
+        return frozenset(name for name in told.split(b"\0") if name)
 
     async def _checked_out(self, branch: str) -> Path | None:
         listed = (await self.run("worktree", "list", "--porcelain", "-z", purpose="looking for work trees")).split(
@@ -248,21 +267,28 @@ class LocalRepository:
         return None
 
     async def _refuse_dirty(self, tree: Path, old: str, new: str) -> None:
+        """As `git pull` does: changes to other files than those that come are nobody's matter."""
+        directory = await self._refreshed(tree)
+        try:
+            await self._git.run(
+                *(*self._in(tree), "read-tree", "-n", "-m", "-u", old, new),
+                purpose="trying to update the work tree",
+                git_dir=directory,
+                uid=self._owner,
+            )
+        except GitError as error:
+            raise DirtyWorkTree(
+                f"the base branch is checked out in {tree} with changes that would be lost ({error.said[-300:]}): "
+                "commit, stash or move them, then try again"
+            ) from error
+
+    async def _refreshed(self, tree: Path) -> Path:
+        """The git directory of a work tree, with what its index knows of files brought up to date."""
         directory = await self._index_of(tree)
         await self._git.exit_code(
             *self._in(tree), "update-index", "-q", "--refresh", git_dir=directory, uid=self._owner
         )
-        dirty = await self._git.exit_code(
-            *self._in(tree), "diff-index", "--quiet", old, git_dir=directory, uid=self._owner
-        )
-        lost = dirty or await self._git.exit_code(
-            *self._in(tree), "read-tree", "-n", "-m", "-u", old, new, git_dir=directory, uid=self._owner
-        )
-        if lost:
-            raise DirtyWorkTree(
-                f"the base branch is checked out in {tree} with changes that would be lost: "
-                "commit, stash or move them, then try again"
-            )
+        return directory
 
     async def _update(self, tree: Path, old: str, new: str) -> None:
         await self._git.run(

@@ -7,6 +7,7 @@ changes that are later commits, so it is tried on base as it is when somebody lo
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from activities.decisions.attested import AttestedMerge
 from activities.forge.local_repository import LocalRepository
@@ -17,6 +18,7 @@ from workflows.models.pull_request import RevertOutlook, RevertPreview
 
 _PATIENCE = 30.0
 """Seconds for all that are tried together; a look at a task does not wait for a slow forge."""
+_MOST_NAMED = 3
 _WHEN = 0
 """Of the commits that are made to try it: the same again is the same object, so looking often fills no disk."""
 
@@ -50,19 +52,25 @@ class RevertPreviews:
         try:
             mirror = await self._mirrors.refresh(url)
             tip = await self._mirrors.resolve(mirror, branch)
+            worked_on = await self._worked_on(url, branch)
         except RepositoryRefused as refused:
             return RevertPreview(outlook=RevertOutlook.GONE, detail=str(refused))
         except (GitError, OSError) as error:
             return RevertPreview(outlook=RevertOutlook.UNKNOWN, detail=str(error))
         # What is made to try it is for the host alone, as whatever is in a vault.
-        return _Base(LocalRepository(self._git, mirror.vault), tip)
+        return _Base(LocalRepository(self._git, mirror.vault), tip, worked_on)
+
+    async def _worked_on(self, url: str, branch: str) -> frozenset[bytes]:
+        """Of a repository on this machine: what nobody has committed yet where the branch is checked out."""
+        return await LocalRepository(self._git, Path(url)).uncommitted(branch) if url.startswith("/") else frozenset()
 
 
 class _Base:
     """A base branch, as it would be after the reverts that were tried."""
 
-    def __init__(self, place: LocalRepository, tip: str) -> None:
+    def __init__(self, place: LocalRepository, tip: str, worked_on: frozenset[bytes]) -> None:
         self._place = place
+        self._worked_on = worked_on
         self._tip = tip
         self._tried = tip
 
@@ -85,7 +93,16 @@ class _Base:
                     conflicts=conflicts,
                     commits_in_the_way=await place.commits_touching(merge.commit, tip, conflicts),
                 )
-            self._tried = await place.commit(tree, (self._tried,), "Try it\n", when=_WHEN)
+            before, self._tried = self._tried, await place.commit(tree, (self._tried,), "Try it\n", when=_WHEN)
+            in_the_way = self._worked_on & await place.changed(before, self._tried) if self._worked_on else frozenset()
         except GitError as error:
             return RevertPreview(outlook=RevertOutlook.UNKNOWN, base_commit=tip, detail=str(error))
-        return RevertPreview(outlook=RevertOutlook.CLEAN, base_commit=tip)
+        return RevertPreview(outlook=RevertOutlook.CLEAN, base_commit=tip, detail=_to_commit(in_the_way, merge.base))
+
+
+def _to_commit(paths: frozenset[bytes], base: str) -> str:
+    """What has to be done first where somebody works on these paths; nothing if nobody does."""
+    if not paths:
+        return ""
+    named = ", ".join(path.decode("utf-8", "backslashreplace") for path in sorted(paths)[:_MOST_NAMED])
+    return f"commit or stash first what somebody changed where {base} is checked out: {named}"

@@ -48,7 +48,11 @@ def decide(facts: GateFacts, head: str, evidence_hash: str) -> Verdict:
 def _against_approving(facts: GateFacts, risk: Risk, phase: int) -> Iterator[str]:
     rules, kind = facts.policy.gate, facts.task.task_type
     if phase < 2:
-        limit = "policy allows no more here" if rules.phase < 2 else f"{kind} tasks have earned no more here"
+        limit = (
+            "policy allows no more here (`phase` below [gate]; `journeyman trust --repo` names the file)"
+            if rules.phase < 2
+            else f"{kind} tasks have earned no more here"
+        )
         yield f"phase 1: {limit}, so a person approves and a person merges"
     if risk.tier is not RiskTier.LOW:
         yield f"its risk is {risk.tier}, and policy approves only what is low"

@@ -51,6 +51,10 @@ class HostHalts:
         await self._hold(lambda work: any(halt.scope.covers(work) for halt in halts), why)
         return self._held
 
+    async def unconfirmed(self) -> tuple[HaltEntry, ...]:
+        """Halts that hold nothing, since no key that counts here signed them. Raises HaltsUnreadable."""
+        return await self._record.unconfirmed()
+
     def why_not(self, work: Work) -> str:
         """Why this work may not go on now; empty if it may."""
         return self._unknown or covering(self._halts, work)

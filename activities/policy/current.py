@@ -1,9 +1,9 @@
 """The policy of a task as the three owners' files say now: for whoever prepares it, and for whoever merges it."""
 
-from activities.policy.combine import combine
 from activities.policy.detect import detect
 from activities.policy.owners import OwnersFiles
-from activities.policy.reading import TEAM_FILE, read_team
+from activities.policy.reading import TEAM_FILE
+from activities.policy.team_file import combined
 from activities.repository.mirror import Mirror, Mirrors
 from workflows.models.policy import TaskPolicy
 from workflows.models.task import Task
@@ -37,5 +37,5 @@ class CurrentPolicy:
             for path in wanted:
                 data = await self._mirrors.read(mirror, base, path)
                 contents[path] = data[:_READ_BYTES] if data is not None else None
-        team = read_team(await self._mirrors.read(mirror, base, TEAM_FILE))
-        return combine(self._owners.platform(), self._owners.security(), team, detected, task)
+        team = await self._mirrors.read(mirror, base, TEAM_FILE)
+        return combined(self._owners.platform(), self._owners.security(), team, detected, task)

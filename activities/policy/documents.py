@@ -42,6 +42,8 @@ class PersonEntry(Document):
     """Linear user id."""
     github: str = ""
     """GitHub login."""
+    github_id: int = Field(default=0, ge=0)
+    """Number of that account; stated, whoever takes over the login after it was given up is somebody else."""
     mail: str = ""
     """Address, as in commits."""
     name: str = ""
@@ -130,7 +132,7 @@ class PlatformPolicy(Document):
         for system in ("os", "slack", "linear", "github", "mail"):
             taken: dict[str, str] = {}
             for person, entry in self.people.items():
-                account = getattr(entry, system)
+                account = getattr(entry, system).lower() if system == "github" else getattr(entry, system)
                 other = taken.setdefault(account, person) if account else person
                 if other != person:
                     raise ValueError(f"people.{other} and people.{person} share the {system} account {account!r}")

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from activities.policy.agent_tables import KeySource
 from activities.policy.document import Document
+from activities.policy.webhook_table import WebhookTable
 from workflows.models.policy import PolicyRefusal
 from workflows.models.task import GITHUB_SHORT, Repository
 
@@ -46,6 +47,7 @@ class GitHubTable(Document):
     """The App that pushes reverts onto base; left out, the one that does everything else."""
     merge_method: Literal["merge", "squash", "rebase"] = "merge"
     """How pull requests are merged; one that the repository allows is taken if it does not allow this."""
+    webhooks: WebhookTable | None = None
 
     @model_validator(mode="after")
     def _either_app_or_token(self) -> "GitHubTable":

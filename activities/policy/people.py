@@ -14,7 +14,9 @@ System = Literal["os", "slack", "linear", "github", "mail"]
 def find_person(platform: PlatformPolicy, system: System, account: str) -> Person | None:
     """Who has this account; None if the directory does not name it."""
     for person, entry in platform.people.items():
-        if account and getattr(entry, system) == account:
+        known = getattr(entry, system)
+        # GitHub tells no capitals apart.
+        if account and (known == account or (system == "github" and known.lower() == account.lower())):
             return Person(id=person, account=f"{system}:{account}", name=entry.name or person)
     return None
 

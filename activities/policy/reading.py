@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from activities.policy.document import Document
 from activities.policy.documents import PlatformPolicy, SecurityPolicy, TeamPolicy
+from activities.policy.lines import line_of
 from workflows.models.policy import PolicyRefusal
 
 MAX_BYTES = 256 * 1024
@@ -76,7 +77,8 @@ def read_document(document: type[Read], data: bytes, name: str) -> Read:
     try:
         return document.model_validate(content)
     except ValidationError as error:
-        problems = [_problem(document, dict(found)) for found in error.errors(include_url=False)[:10]]
+        text = data.decode()
+        problems = [_located(document, dict(found), text) for found in error.errors(include_url=False)[:10]]
         raise PolicyRefusal(f"{name}: " + "; ".join(problems)) from error
 
 
@@ -84,6 +86,11 @@ def _syntax(message: str, data: bytes) -> str:
     place = _PLACE.search(message)
     line = place.group(1) if place and place.group(1) else str(data.count(b"\n") + 1)
     return f"line {line}: {_PLACE.sub('', message).strip()}"
+
+
+def _located(document: type[BaseModel], found: dict[str, Any], text: str) -> str:
+    line = line_of(text, _dotted(tuple(found["loc"])))
+    return f"line {line}: {_problem(document, found)}" if line else _problem(document, found)
 
 
 def _problem(document: type[BaseModel], found: dict[str, Any]) -> str:

@@ -25,10 +25,16 @@ _MOST_BRANCHES_NAMED = 8
 
 
 Credentials = Callable[[str], Awaitable[Mapping[str, str]]]
+Ahead = Callable[[str, str, str], Awaitable[bytes | None]]
+"""Reads a file by a repository's address, a branch and a path; None if there is none, or it can't tell."""
 
 
 async def _none(_: str) -> Mapping[str, str]:
     return {}
+
+
+async def _nothing(_: str, __: str, ___: str) -> bytes | None:
+    return None
 
 
 class Mirror:
@@ -48,9 +54,14 @@ class Mirror:
 class Mirrors:
     """All repositories on this host."""
 
-    def __init__(self, directory: Path, git: Git, credentials: Credentials = _none) -> None:
-        """`credentials`: variables by which git may read an address; asked for each time."""
+    def __init__(
+        self, directory: Path, git: Git, credentials: Credentials = _none, elsewhere: Ahead = _nothing
+    ) -> None:
+        """`credentials`: variables by which git may read an address; asked for each time. `elsewhere`: reads single
+        files of repositories that are not on this machine.
+        """
         self._credentials = credentials
+        self._elsewhere = elsewhere
         directory.mkdir(parents=True, exist_ok=True, mode=0o711)
         self._directory = directory
         self._git = git
@@ -148,13 +159,13 @@ class Mirrors:
         return wanted or default
 
     async def read_ahead(self, url: str, branch: str, path: str) -> bytes | None:
-        """A file on a branch of a repository of this machine, without a mirror; None if there is none, or elsewhere.
+        """A file on a branch, without a mirror; None if there is none, or it is not known how to read it there.
 
-        Raises RepositoryRefused.
+        Raises RepositoryRefused, and whatever a forge's own reader raises.
         """
         local = Path(url)
         if not local.is_dir():
-            return None
+            return await self._elsewhere(url, branch, path)
         owner = owner_of(local)
         await refuse_partial(self._git, local, owner)
         return await self._read(git_directory(local), f"refs/heads/{branch}", path, owner)

@@ -35,6 +35,7 @@ from tests.benchmarks import (
     sandbox_start,
     script,
     throughput,
+    webhooks,
 )
 from tests.benchmarks.figures import Figure
 
@@ -56,6 +57,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "revert": revert.measure,
     "parked": parked.measure,
     "burst": burst.measure,
+    "webhooks": webhooks.measure,
 }
 
 

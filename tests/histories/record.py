@@ -36,14 +36,24 @@ from tests.workflows.scripted import (
 from workers.embedded.programs import program
 from workers.temporal import DATA_CONVERTER
 from workflows import queues, search_attributes
+from workflows.agent_task import AgentTask
+from workflows.delivery_sweep import DeliverySweep
+from workflows.github_delivery import GitHubDelivery
 from workflows.host_sweep import HostSweep
 from workflows.merge_watch import MergeWatch
 from workflows.models.checkpoint import Checkpoint
 from workflows.models.decision import Action, Decision
+from workflows.models.delivery import (
+    DELIVERY_SWEEP_ID,
+    DeliveryOrder,
+    DeliveryResult,
+    Taken,
+    delivery_workflow_id,
+)
 from workflows.models.drill import DRILL_WORKFLOW_ID, DrillOrder
 from workflows.models.evidence import Finding, Severity
 from workflows.models.gate import ApprovalNeeds, Permit
-from workflows.models.intent import revert_workflow_id, watch_workflow_id
+from workflows.models.intent import Intent, revert_workflow_id, watch_workflow_id
 from workflows.models.observation import Observation
 from workflows.models.packages import PackageChanges
 from workflows.models.patch import ExportResult
@@ -51,6 +61,7 @@ from workflows.models.policy import Setup, TaskPolicy
 from workflows.models.pull_request import (
     MergeOutcome,
     MergeResult,
+    PullRequestState,
     RevertOutcome,
     RevertOutlook,
     RevertPreview,
@@ -59,7 +70,7 @@ from workflows.models.pull_request import (
 from workflows.models.question import Choice
 from workflows.models.run import HangKind, RunEnd, RunResult
 from workflows.models.status import RevertRequest, Stage
-from workflows.models.steps import RebaseResult, RunOrder, SweepOrder
+from workflows.models.steps import Nothing, RebaseResult, RunOrder, SweepOrder
 from workflows.models.task import Repository
 from workflows.models.turn import turns_workflow_id
 from workflows.models.usage import Budget, Metered, team_budget_workflow_id
@@ -68,6 +79,8 @@ from workflows.revert_drill import RevertDrill
 from workflows.revert_merge import RevertMerge
 
 HERE = Path(__file__).parent
+DELIVERED = HERE / "github_delivery" / "delivered.json"
+ASKED_AGAIN = HERE / "delivery_sweep" / "asked-again.json"
 SWEPT = HERE / "host_sweep" / "swept.json"
 WATCHED = HERE / "merge_watch" / "watched.json"
 PREPARED = HERE / "merge_watch" / "prepared.json"
@@ -365,6 +378,69 @@ class Recorder:
             await watch.result()
             await _write(watch, PREPARED)
 
+    async def closed_by_people(self) -> None:
+        """On the forge's own page, while the patch waits for review."""
+        script = Script()
+        script.pull = lambda order: PullRequestState(is_open=False, by="eve")
+        async with self.task("closed-by-people", script) as desk:
+            await desk.reaches(Stage.REVIEW)
+            await desk.handle.signal(AgentTask.pull_request_changed)
+
+    async def merged_by_people(self) -> None:
+        """On the forge's own page, after somebody had pushed to the branch."""
+        script = Script()
+        states = iter(
+            (
+                PullRequestState(is_open=True, head=sha("pushed"), base="main"),
+                PullRequestState(is_open=False, head=sha("pushed"), base="main", merge_commit=sha("merge"), by="eve"),
+            )
+        )
+        script.pull = lambda order: next(states)
+        async with self.task("merged-by-people", script) as desk:
+            await desk.reaches(Stage.REVIEW)
+            await desk.decide(Action.APPROVE)
+            for looks in (1, 2):
+                await desk.handle.signal(AgentTask.pull_request_changed)
+                while script.count("look_at_pull_request") < looks:
+                    await asyncio.sleep(0.05)
+
+    async def told(self) -> None:
+        """Asked for on an issue, where its question, its finding and its end are told."""
+        script = Script()
+        script.findings = lambda order: (Finding(rule="checks-fail", severity=Severity.BLOCKER, message="red"),)
+        intent = Intent(key="github:acme/shop#7", requester=ALICE, link="https://github.com/acme/shop/issues/7")
+        task = a_task(intent=intent)
+        async with self.task("told", script, task=task, question="what do you mean?") as desk:
+            question = (await desk.reaches(Stage.QUESTION)).question
+            assert question is not None
+            await desk.decide(Action.ANSWER, ALICE, question=question.id, choice=Choice.CONTINUE)
+            await desk.reaches(Stage.GUIDANCE)
+            await desk.decide(Action.REJECT)
+
+    async def delivered(self) -> None:
+        """A delivery that waits once for its task."""
+        script, digest = Script(), "d" * 64
+        results = iter((DeliveryResult(outcome=Taken.WAITS, wait_seconds=60), DeliveryResult(outcome=Taken.DONE)))
+        script.taken = lambda order: next(results)
+        async with workers(self._client, script):
+            handle = await self._client.start_workflow(
+                GitHubDelivery.run,
+                DeliveryOrder(digest=digest),
+                id=delivery_workflow_id(digest),
+                task_queue=queues.ORCHESTRATE,
+            )
+            await handle.result()
+            await _write(handle, DELIVERED)
+
+    async def asked_again(self) -> None:
+        """One look for deliveries that failed."""
+        async with workers(self._client, Script()):
+            handle = await self._client.start_workflow(
+                DeliverySweep.run, Nothing(), id=DELIVERY_SWEEP_ID, task_queue=queues.ORCHESTRATE
+            )
+            await handle.result()
+            await _write(handle, ASKED_AGAIN)
+
     async def reverted(self) -> None:
         """One merge, taken back."""
         now, task = datetime.now(UTC), a_task()
@@ -411,6 +487,9 @@ PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.approved_by_two,
     Recorder.rejected,
     Recorder.cancelled,
+    Recorder.closed_by_people,
+    Recorder.merged_by_people,
+    Recorder.told,
     Recorder.changes_requested,
     Recorder.shown,
     Recorder.disk_full,
@@ -429,6 +508,8 @@ PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.swept,
     Recorder.watched,
     Recorder.prepared,
+    Recorder.delivered,
+    Recorder.asked_again,
 )
 
 

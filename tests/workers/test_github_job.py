@@ -12,7 +12,7 @@ from tests.support.github.conforming import conforming_github
 from tests.support.github.faults import Trouble
 from tests.support.github.protection import Protection
 from tests.support.github.stand_in import GitHub, InstalledApp
-from tests.support.repositories import git
+from tests.support.repositories import commit_to_bare, git
 from tests.workers.installation import FILES, Installation, installed
 from tests.workers.on_github import PERMISSIONS
 from tests.workers.terminal import typed
@@ -195,3 +195,19 @@ async def test_a_task_is_shown_while_github_is_away(here: Installation, github: 
     finally:
         github.faults.coming.clear()
     assert shown.code == 0, shown.error
+
+
+async def test_a_repository_s_own_file_counts_as_soon_as_a_task_is_asked_for(
+    here: Installation, github: GitHub
+) -> None:
+    team = "[task_types.typo]\nmax_changed_lines = 9\n"
+    github.repository("acme/ruled", FILES | {".journeyman/team.toml": team})
+    named = ("--repo", "github:acme/ruled")
+    trusted = await typed(here.settings.state, "trust", *named)
+    assert any(line.startswith("typo ") for line in trusted.out.splitlines()), trusted.error
+    elsewhere = await typed(here.settings.state, "trust", "--repo", f"github:{SHOP}")
+    assert elsewhere.code == 0 and "typo " not in elsewhere.out, elsewhere.error
+    path = github.repositories["acme/ruled"].git.path
+    commit_to_bare(path, {".journeyman/team.toml": "allow_self_approval = true\n"})
+    refused = await typed(here.settings.state, "run", "mend add()", *named, "--agent", "mender")
+    assert (refused.code, ".journeyman/team.toml, line 1: `allow_self_approval`" in refused.error) == (2, True)

@@ -41,7 +41,8 @@ async def test_an_agent_counts_as_soon_as_it_is_written_and_no_mistake_fills_the
     terminal = running.printed.decode()
     assert "Traceback" not in terminal
     assert "prepare: " in terminal
-    assert "Traceback" in (state / "logs" / "up.log").read_text()
+    written = (state / "logs" / "up.log").read_text()
+    assert "exit code 7" in written and "Traceback" not in written
     assert left_of(state) == []
 
 
@@ -78,16 +79,21 @@ async def test_what_can_t_come_to_anything_is_refused_at_once(here: Installation
 
     assert "agent 'nobody' is not in journeyman.toml" in (await refused("--agent", "nobody")).error
     assert "task type 'bug' is not known" in (await refused("--type", "bug")).error
+    commit_files(Path(repository), {".journeyman/team.toml": "# ours\nallow_self_approval = true\n"})
+    loosened = await refused()
+    assert ".journeyman/team.toml, line 2: `allow_self_approval` = true loosens" in loosened.error
     assert "no branch 'mian'; it has main" in (await refused("--base", "mian")).error
     assert await asyncio.to_thread(here.gateway("ada").tasks) == []
 
 
 async def test_a_known_key_with_another_goal_is_no_silent_success(here: Installation, state: Path) -> None:
-    repository = str(make_repository(state / "till", FILES))
+    files = FILES | {".journeyman/team.toml": "max_changed_lines = 99999\n"}
+    repository = str(make_repository(state / "till", files))
     task = await here.ask(state / "till", "waiter", key="linear:ENG-1")
     same = await typed(state, *ASK, "--repo", repository, "--agent", "waiter", "--key", "linear:ENG-1")
     assert same.code == 0, same.error
     assert task in same.out
+    assert "`max_changed_lines` = 99999 (line 1) of no effect" in same.out
     other = await typed(
         state, "run", "mend double()", "--repo", repository, "--agent", "waiter", "--key", "linear:ENG-1"
     )

@@ -12,7 +12,7 @@ import pytest_asyncio
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from tests.support.repositories import git, make_repository
+from tests.support.repositories import commit_files, git, make_repository
 from tests.workers.installation import FILES, Installation, installed
 from tests.workers.terminal import typed
 from workers.cli.client import CommandFailed
@@ -143,6 +143,14 @@ async def test_who_is_not_named_promotes_nothing_and_no_phase_is_skipped(here: I
         here.settings.state, "promote", "test-fix", "--repo", str(repository), "-m", "more", "--as", "grace"
     )
     assert "in phase 3, and it is the last" in last.error
+
+
+async def test_who_promotes_is_told_which_file_allows_less(here: Installation, tmp_path: Path) -> None:
+    repository = a_repository(tmp_path)
+    commit_files(repository, {".journeyman/team.toml": f"{TEAM}\n[gate]\nphase = 1\n"})
+    assert ".journeyman/team.toml allows phase 1 at most, and that counts" in await promote(here, repository)
+    trusted = (await typed(here.settings.state, "trust", "--repo", str(repository))).out
+    assert ".journeyman/team.toml: no more than phase 1 counts here" in trusted
     down = await typed(here.settings.state, "demote", "test-fix", "--repo", str(repository), "-m", "odd", "--as", "ada")
     assert down.out == "test-fix tasks are in phase 1 now\n"
 

@@ -106,7 +106,7 @@ async def split(
         parts = await asyncio.to_thread(lambda: HostParts.load(SharedParts.load(settings)))
         machine = Machine(settings, JOURNEYMAN_CAPACITY=str(capacity))
         try:
-            async with serving(gateway_of(client, parts.shared, temporal_ui=""), settings.gateway_socket):
+            async with serving(gateway_of(client, parts.shared, temporal_ui="").app, settings.gateway_socket):
                 yield Installation(settings, parts, agents), machine
         finally:
             if machine.worker is not None and machine.worker.returncode is None:

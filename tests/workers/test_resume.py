@@ -73,7 +73,7 @@ async def two_hosts(state: Path, configuration: str = "") -> AsyncIterator[tuple
         parts = await asyncio.to_thread(lambda: HostParts.load(SharedParts.load(settings)))
         machines = [Machine(settings, JOURNEYMAN_HOST=name, **more) for name in ("first", "second")]
         try:
-            async with serving(gateway_of(client, parts.shared, temporal_ui=""), settings.gateway_socket):
+            async with serving(gateway_of(client, parts.shared, temporal_ui="").app, settings.gateway_socket):
                 yield Installation(settings, parts, agents), machines[0], machines[1]
         finally:
             for machine in machines:

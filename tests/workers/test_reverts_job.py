@@ -110,6 +110,10 @@ async def test_an_incident_s_tasks_are_taken_back_together_the_newest_first_and_
     assert again.code == 0, again.error
     assert [(one["task_id"], one["result"]["outcome"]) for one in json.loads(again.out)] == [(tasks[1], "reverted")]
     assert (await here.view(other)).reverts == ()
+    nobodys = await typed(state, *where, "--where", "merged-by=policy", "--yes", "--as", "grace")
+    assert (nobodys.code, "so nothing was taken back" in nobodys.error) == (1, True)
+    people_s = await typed(state, *where, "--where", "merged-by=person")
+    assert [line.split()[0] for line in people_s.out.splitlines()[1:]] == list(reversed(tasks))
 
 
 @pytest.mark.parametrize(
@@ -117,8 +121,9 @@ async def test_an_incident_s_tasks_are_taken_back_together_the_newest_first_and_
     [
         ("agnet=mender", "--where takes KEY=VALUE with one of agent, "),
         ("agent=", "--where takes KEY=VALUE"),
-        ("since=2026-01-01T00:00", "--where since: "),
-        ("since=yesterday", "--where since: "),
+        ("since=2026-01-01T00:00", "--where since takes a time with its zone, such as"),
+        ("since=yesterday", "--where since takes a time with its zone, such as"),
+        ("merged-by=grace", "--where merged-by takes `policy` or `person`"),
     ],
 )
 async def test_a_mistake_in_where_takes_back_nothing(here: Installation, stated: str, said: str) -> None:

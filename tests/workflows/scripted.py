@@ -24,6 +24,7 @@ from workflows.agent_task import AgentTask
 from workflows.models.artifact import ArtifactRef
 from workflows.models.checkpoint import Checkpoint
 from workflows.models.decision import Action, Decision, DecisionReceipt, SignedDecision
+from workflows.models.delivery import DeliveryOrder, DeliveryResult, SweptDeliveries, Taken
 from workflows.models.drill import CanaryOrder, CanaryProposal, DrillResult
 from workflows.models.evidence import CheckRun, Evaluation, Finding, Severity
 from workflows.models.gate import Permit, Risk, RiskTier, Verdict
@@ -32,7 +33,14 @@ from workflows.models.packages import PackageChanges
 from workflows.models.patch import ExportResult, Patch
 from workflows.models.person import Person
 from workflows.models.policy import TaskPolicy
-from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
+from workflows.models.pull_request import (
+    MergeOutcome,
+    MergeResult,
+    PullRequest,
+    PullRequestState,
+    RevertOutcome,
+    RevertResult,
+)
 from workflows.models.run import Placement, RunEnd, RunResult
 from workflows.models.standing import Standing, StandingOrder
 from workflows.models.status import Stage, TaskOrder, TaskStatus
@@ -45,6 +53,7 @@ from workflows.models.steps import (
     EvaluateOrder,
     ExportOrder,
     GateOrder,
+    LookAtPullRequest,
     MergeOrder,
     Nothing,
     PackagesOrder,
@@ -60,6 +69,7 @@ from workflows.models.steps import (
     RunOrder,
     StartupContext,
     Swept,
+    TellOrder,
 )
 from workflows.models.task import Repository, Task
 from workflows.models.turn import TurnOrder, Turns
@@ -130,6 +140,9 @@ class Script:
         self.base: Callable[[LookOrder], BaseState] = lambda order: BaseState()
         self.standing: Callable[[StandingOrder], Standing] = lambda order: Standing()
         self.verdict: Callable[[GateOrder], Verdict] = a_verdict
+        self.pull: Callable[[LookAtPullRequest], PullRequestState] = lambda order: PullRequestState(is_open=True)
+        self.told: Callable[[], None] = lambda: None
+        self.taken: Callable[[DeliveryOrder], DeliveryResult] = lambda order: DeliveryResult(outcome=Taken.DONE)
         self.checkpoint: Checkpoint | None = None
         """On record of a run whose host was lost."""
         self.prepare_error: str = ""
@@ -291,6 +304,27 @@ class ScriptedSteps:
         self.s._note("close_pull_request", order)
         return Nothing()
 
+    @activity.defn(name="look_at_pull_request")
+    async def look_at_pull_request(self, order: LookAtPullRequest) -> PullRequestState:
+        self.s._note("look_at_pull_request", order)
+        return self.s.pull(order)
+
+    @activity.defn(name="tell_where_asked")
+    async def tell_where_asked(self, order: TellOrder) -> Nothing:
+        self.s._note("tell_where_asked", order)
+        self.s.told()
+        return Nothing()
+
+    @activity.defn(name="take_delivery")
+    async def take_delivery(self, order: DeliveryOrder) -> DeliveryResult:
+        self.s._note("take_delivery", order)
+        return self.s.taken(order)
+
+    @activity.defn(name="ask_for_deliveries")
+    async def ask_for_deliveries(self, order: Nothing) -> SweptDeliveries:
+        self.s._note("ask_for_deliveries", order)
+        return SweptDeliveries(failed=2, asked_again=1)
+
     @activity.defn(name="revert")
     async def revert(self, order: RevertOrder) -> RevertResult:
         self.s._note("revert", order)
@@ -367,6 +401,8 @@ API_STEPS = (
     "rebase",
     "merge",
     "close_pull_request",
+    "look_at_pull_request",
+    "tell_where_asked",
     "revert",
     "propose_canary",
     "merge_canary",
@@ -374,6 +410,7 @@ API_STEPS = (
     "verify_decision",
     "record",
 )
+GATEWAY_STEPS = ("take_delivery", "ask_for_deliveries")
 SHARING_STEPS = ("take_turn", "give_turn_back", "reserve_budget", "settle_budget")
 
 
@@ -402,6 +439,7 @@ async def working(client: Client, script: Script, runner: WorkflowRunner = STRIC
     async with (
         Worker(client, task_queue=queues.ORCHESTRATE, workflows=WORKFLOWS, workflow_runner=runner),
         Worker(client, task_queue=queues.API, activities=steps.all(*API_STEPS, *SHARING_STEPS)),
+        Worker(client, task_queue=queues.GATEWAY, activities=steps.all(*GATEWAY_STEPS)),
         Worker(client, task_queue=queues.SANDBOX, activities=steps.all("prepare")),
         Worker(client, task_queue=host.queue, activities=steps.all(*HOST_STEPS), max_heartbeat_throttle_interval=BEAT),
     ):

@@ -31,10 +31,13 @@ def test_there_is_a_history_of_every_path() -> None:
         "swept": "host_sweep",
         "watched": "merge_watch",
         "prepared": "merge_watch",
+        "delivered": "github_delivery",
+        "asked-again": "delivery_sweep",
     }
     wanted = {f"{others.get(name, 'agent_task')}/{name}.json" for name in taken}
     # What tasks share has a history of its own beside that of a task which used it.
     wanted |= {"team_budget/day-counted.json", "merge_turns/turn-taken.json"}
     every = {"AgentTask", "RevertMerge", "TeamBudget", "MergeTurns", "HostSweep", "MergeWatch", "RevertDrill"}
+    every |= {"GitHubDelivery", "DeliverySweep"}
     assert {workflow.__name__ for workflow in WORKFLOWS} == every
     assert wanted == stored

@@ -8,6 +8,7 @@ import pytest
 
 from activities.archive.steps import RecordActivities
 from activities.budget import BudgetActivities
+from activities.forge.github.looking import PullRequestActivities
 from activities.forge.standing import StandingActivities
 from activities.forge.steps import ForgeActivities
 from activities.forge.turns import MergeTurnActivities
@@ -18,6 +19,7 @@ from activities.host.exporting import ExportingActivities
 from activities.host.judging import JudgingActivities
 from activities.host.lifetimes import LifetimeActivities
 from activities.host.running import RunningActivities
+from workers.gateway.deliveries import DeliveryActivities
 from workflows import steps
 
 INTERFACES = (
@@ -26,6 +28,8 @@ INTERFACES = (
     steps.ControlSteps,
     steps.ForgeSteps,
     steps.StandingSteps,
+    steps.PullRequestSteps,
+    steps.DeliverySteps,
     steps.TurnSteps,
     steps.BudgetSteps,
     steps.RecordSteps,
@@ -40,6 +44,8 @@ IMPLEMENTATIONS = (
     Attending,
     ForgeActivities,
     StandingActivities,
+    PullRequestActivities,
+    DeliveryActivities,
     MergeTurnActivities,
     BudgetActivities,
     RecordActivities,

@@ -67,6 +67,7 @@ def gateway() -> None:
     """Run the gateway on its unix socket until it is asked to end. It finds Temporal as `worker` does."""
     from workers.gateway.assembly import gateway_of, members_of  # noqa: PLC0415
     from workers.gateway.server import serving  # noqa: PLC0415
+    from workers.gateway.taking import taking_webhooks  # noqa: PLC0415
     from workers.namespace import check  # noqa: PLC0415
     from workers.parts.shared import SharedParts  # noqa: PLC0415
     from workers.temporal import connect_as_configured  # noqa: PLC0415
@@ -79,9 +80,12 @@ def gateway() -> None:
         client = await connect_as_configured(settings)
         await check(client)
         await shared.probe()
-        app = gateway_of(client, shared, temporal_ui=settings.temporal_ui_pages(client.namespace))
+        gateway = gateway_of(client, shared, temporal_ui=settings.temporal_ui_pages(client.namespace))
         try:
-            async with serving(app, settings.gateway_socket, members_of(shared)):
+            async with (
+                serving(gateway.app, settings.gateway_socket, members_of(shared)),
+                taking_webhooks(client, shared, gateway),
+            ):
                 with asked_to_end() as asked:
                     out().print(f"gateway serves {settings.gateway_socket}", markup=False)
                     await asked.wait()

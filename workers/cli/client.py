@@ -11,7 +11,6 @@ import httpx
 from pydantic import TypeAdapter
 
 from activities.decisions.host_answers import HostAnswer
-from activities.decisions.trust import Trust
 from activities.egress.contract import EgressRecord
 from activities.socket_paths import below, open_directory
 from workers.gateway.messages import (
@@ -28,6 +27,7 @@ from workers.gateway.messages import (
     OutputPart,
     TaskLine,
     TaskView,
+    TrustLine,
     Where,
 )
 from workflows.models.decision import DecisionReceipt
@@ -166,13 +166,13 @@ class GatewayClient:
         """Let it go on; returns the halts that are lifted."""
         return self._ask(list[HaltLine], "POST", "/halts/resume", asked)
 
-    def trust(self, repository: str) -> list[Trust]:
+    def trust(self, repository: str) -> list[TrustLine]:
         """What each kind of task has earned in a repository."""
-        return self._ask(list[Trust], "GET", f"/trust?repository={quote(repository, safe='')}")
+        return self._ask(list[TrustLine], "GET", f"/trust?repository={quote(repository, safe='')}")
 
-    def change_trust(self, asked: ChangeTrust) -> Trust:
+    def change_trust(self, asked: ChangeTrust) -> TrustLine:
         """Promote or demote one kind of task."""
-        return self._ask(Trust, "POST", "/trust", asked)
+        return self._ask(TrustLine, "POST", "/trust", asked)
 
     def observe(self, asked: NewObservation) -> Observed:
         """Report a named signal about a commit of a base branch."""

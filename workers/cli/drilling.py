@@ -30,5 +30,7 @@ def drill(*, last: Annotated[bool, Flag] = False, as_: As = "", json: Json = Fal
             commit = f", taken back by {result.revert.commit[:12]}" if result.revert.commit else ""
             out().print(f"merged {result.merge_commit[:12]} in {plain(result.repository)}{plain(commit)}")
         out().print(plain(result.told))
+    if not result.kept and not result.merge_commit:
+        raise CommandFailed("nothing was tried, so it is not known whether the promise holds")
     if not result.kept:
         raise CommandFailed("the promise to take a merge back within two minutes did not hold")

@@ -19,7 +19,7 @@ from workers.gateway.halting import Halting
 from workers.gateway.messages import HaltLine, NewHalt
 from workers.gateway.refusals import Invalid, Refused
 from workers.settings import Settings, load_settings
-from workflows.models.halt import HaltScope, Reach
+from workflows.models.halt import HaltScope, Reach, not_held
 from workflows.models.person import Person
 from workflows.models.plural import plural
 from workflows.models.policy import PolicyRefusal
@@ -81,11 +81,15 @@ def halts(*, past: Annotated[bool, Flag] = False, json: Json = False) -> None:
     past
         Those too that were lifted, with who did.
     """
-    found, _ = _carry_out("", lambda client: client.halts(), lambda halting, _: halting.lines(), applies=False)
+    found, _ = _carry_out("", lambda client: client.halts(), lambda halting, _: halting.all_lines(), applies=False)
     lines = [line for line in found if past or line.resumed_at is None]
+    for line in lines if not json else ():
+        if line.unconfirmed:
+            tell(_not_held(line))
     if json:
         print_json(lines)
         return
+    lines = [line for line in lines if not line.unconfirmed]
     if not lines:
         out().print("Nothing is halted." if not past else "Nothing was ever halted.")
         return
@@ -107,8 +111,14 @@ def tell_halts(client: GatewayClient) -> None:
         tell(str(unknown))
         return
     for line in lines:
-        if line.resumed_at is None:
+        if line.unconfirmed:
+            tell(_not_held(line))
+        elif line.resumed_at is None:
             tell(f"halted ({line.scope.told}) by {line.halted_by}: {line.reason}")
+
+
+def _not_held(line: HaltLine) -> str:
+    return not_held(line.scope, f"{line.halted_by}, {line.halted_at:%Y-%m-%d %H:%M:%S} UTC: {line.reason}")
 
 
 def _scope(command: str, repo: str, team: str, all_: bool) -> HaltScope:

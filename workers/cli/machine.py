@@ -1,6 +1,7 @@
 """Commands about this machine and this installation: start it, check it, bring a repository to it."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -8,10 +9,11 @@ from rich.markup import escape
 
 from workers.cli.client import CommandFailed
 from workers.cli.options import Flag, Json
-from workers.cli.printing import out
+from workers.cli.printing import out, plain
 from workers.cli.serving import asked_to_end, run_to_its_end
 from workers.logs import log_to
 from workers.settings import load_settings
+from workflows.models.halt import not_held
 from workflows.models.plural import plural
 
 AGENT_EXAMPLE = """
@@ -32,6 +34,7 @@ def up() -> None:
     supervisors for a while, and are found again.
     """
     # Loaded here, so that commands which only ask the gateway stay quick.
+    from activities.decisions.halts import HaltsUnreadable  # noqa: PLC0415
     from workers.embedded.stack import stack  # noqa: PLC0415
 
     settings = load_settings()
@@ -57,6 +60,10 @@ def up() -> None:
                 console.print(
                     f"{AGENT_EXAMPLE}\nIt counts at once; docs/quickstart.md tells what each line means.", markup=False
                 )
+            with suppress(HaltsUnreadable):
+                for halt in await parts.halts.unconfirmed():
+                    told = not_held(halt.scope, f"{halt.person.id}: {halt.reason}")
+                    console.print(f"[yellow]Warning[/yellow]      {plain(told)}")
             with asked_to_end() as asked:
                 console.print("Ctrl-C stops it")
                 await asked.wait()

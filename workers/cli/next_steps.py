@@ -18,12 +18,14 @@ def next_steps(view: TaskView) -> tuple[tuple[str, str], ...]:
     look = (f"journeyman evidence {task}", "what was found out"), (f"journeyman diff {task}", "the patch")
     again = (f"journeyman request-changes {task} -m 'TEXT'", "back to the agent with your words")
     reject = (f"journeyman reject {task}", "end it without merging")
+    if view.closed:
+        return look if status.evaluation is not None else ()
+    withdraw = (f"journeyman withdraw {task}", "take your approval back")
+    given = (withdraw,) if any(person != "policy" for person in status.approved_by) else ()
     match status.stage:
         case Stage.REVIEW:
-            return *look, (f"journeyman approve {task}", "merging is a second decision"), again, reject
+            return *look, (f"journeyman approve {task}", "merging is a second decision"), again, *given, reject
         case Stage.APPROVED:
-            withdraw = (f"journeyman withdraw {task}", "take your approval back")
-            given = (withdraw,) if any(person != "policy" for person in status.approved_by) else ()
             return (f"journeyman merge {task}", "land it on base"), again, *given, reject
         case Stage.GUIDANCE:
             return *look, (f"journeyman evidence {task} --output", "what checks printed"), again, reject

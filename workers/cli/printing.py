@@ -140,6 +140,8 @@ def _print_standing(view: TaskView, console: Console, *, message: bool) -> None:
     )
     if view.halted:
         console.print(f"[bold]halted[/bold]      {plain(view.halted)}")
+    if view.closed:
+        console.print(f"[bold]closed[/bold]      {plain(view.closed)}")
     if view.silent:
         console.print(f"[bold]silent[/bold]      {plain(view.silent)}")
     if status.message and message and status.message != view.halted:
@@ -177,7 +179,7 @@ def _print_landing(view: TaskView, console: Console) -> None:
 def outlook_line(preview: RevertPreview) -> str:
     """What taking a merge back would come to now, in one line."""
     if preview.outlook is RevertOutlook.CLEAN:
-        return "would be clean"
+        return f"would be clean; {preview.detail}" if preview.detail else "would be clean"
     if preview.outlook is RevertOutlook.CONFLICT:
         commits = ", ".join(preview.commits_in_the_way[:3]) or "base as it is"
         return f"conflicts in {', '.join(preview.conflicts[:3])} with {commits}"

@@ -14,6 +14,9 @@ from workflows.models.base import Model
 from workflows.models.decision import Action
 from workflows.models.pull_request import RevertOutcome, RevertOutlook, RevertResult
 
+_A_TIME = "a time with its zone, such as 2026-11-26T18:00Z"
+_TAKES = {"since": _A_TIME, "until": _A_TIME, "merged_by": "`policy` or `person`"}
+
 
 class Reverted(Model):
     """What came of one task of several."""
@@ -41,8 +44,8 @@ def revert(
     ----------
     where
         Instead of a task, which merged ones, as KEY=VALUE: agent, agent-version, type, repository, team, requester,
-        approver, since, until (times such as 2026-11-26T18:00Z). May be repeated; all have to fit. They are listed, the
-        newest first, with what taking them back in this order would come to.
+        approver, merged-by (policy or person), since, until (times such as 2026-11-26T18:00Z). May be repeated; all
+        have to fit. They are listed, the newest first, with what taking them back in this order would come to.
     yes
         With --where: take all of them back, in this order. Typed again, it goes on with those that are not back.
     """
@@ -56,6 +59,10 @@ def revert(
         _revert_one(client, task, message, json=json)
         return
     lines = client.merged(_where(where))
+    if yes and not lines:
+        raise CommandFailed(
+            f"no merged task is like that, so nothing was taken back: --where {' --where '.join(where)}"
+        )
     if yes:
         _revert_all(client, lines, message, json=json)
     else:
@@ -126,5 +133,8 @@ def _where(stated: list[str]) -> Where:
     try:
         return Where.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise CommandFailed(f"--where {first['loc'][0]}: {first['msg']}", code=2) from error
+        key = str(error.errors()[0]["loc"][0])
+        takes = _TAKES.get(key, "a shorter one")
+        raise CommandFailed(
+            f"--where {key.replace('_', '-')} takes {takes}, not {values[key][:80]!r}", code=2
+        ) from error

@@ -5,10 +5,9 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.table import Table
 
-from activities.decisions.trust import Trust
 from workers.cli.options import As, Json, Message, address_of, gateway
 from workers.cli.printing import out, plain, print_json
-from workers.gateway.messages import ChangeTrust
+from workers.gateway.messages import ChangeTrust, TrustLine
 from workflows.models.decision import Action
 
 Repository = Annotated[str, Parameter(help="Path of the git repository, as it was given to `journeyman run`.")]
@@ -33,6 +32,9 @@ def trust(*, repo: Repository, json: Json = False) -> None:
             plain(one.task_type), str(one.phase), when, plain(last.by if last else "-"), plain(last.why if last else "")
         )
     out().print(table)
+    if found and found[0].capped_by:
+        named = " and ".join(found[0].capped_by)
+        out().print(plain(f"{named}: no more than phase {found[0].most} counts here, whatever was earned"))
 
 
 def promote(
@@ -62,5 +64,10 @@ def demote(
     _tell(gateway(as_).change_trust(asked), json=json)
 
 
-def _tell(now: Trust, *, json: bool) -> None:
-    print_json(now) if json else out().print(f"{plain(now.task_type)} tasks are in phase {now.phase} now")
+def _tell(now: TrustLine, *, json: bool) -> None:
+    if json:
+        print_json(now)
+        return
+    capped = f"; {' and '.join(now.capped_by)} allows phase {now.most} at most, and that counts"
+    told = f"{now.task_type} tasks are in phase {now.phase} now{capped if now.in_force < now.phase else ''}"
+    out().print(plain(told))

@@ -10,6 +10,7 @@ from temporalio.worker import Interceptor
 from workers.embedded.temporal_server import temporal_server
 from workers.gateway.assembly import gateway_of, members_of
 from workers.gateway.server import serving
+from workers.gateway.taking import taking_webhooks
 from workers.parts.host import HostParts
 from workers.parts.shared import SharedParts
 from workers.settings import Settings
@@ -52,11 +53,12 @@ async def stack(
             shared = host.shared
             await shared.probe()
             ui = f"http://127.0.0.1:{settings.temporal_ui_port}/namespaces/{settings.temporal_namespace}"
-            app = gateway_of(client, shared, temporal_ui=ui)
+            gateway = gateway_of(client, shared, temporal_ui=ui)
             try:
                 async with (
                     working(client, shared, host, interceptors=interceptors),
-                    serving(app, settings.gateway_socket, members_of(shared)),
+                    serving(gateway.app, settings.gateway_socket, members_of(shared)),
+                    taking_webhooks(client, shared, gateway),
                 ):
                     yield host
             finally:

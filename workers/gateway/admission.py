@@ -15,11 +15,12 @@ from activities.gate.specification import question
 from activities.host.room import DiskFull, Room
 from activities.policy.agents import choose_agent
 from activities.policy.budgets import answer_seconds
-from activities.policy.combine import task_type_table
+from activities.policy.detect import Detected
 from activities.policy.documents import TeamPolicy
 from activities.policy.github_table import github_repository
 from activities.policy.owners import OwnersFiles
 from activities.policy.reading import TEAM_FILE, read_team
+from activities.policy.team_file import combined, numbers_without_effect
 from activities.redaction.redactor import Redactor
 from activities.repository.git import GitError, RepositoryRefused
 from activities.repository.mirror import Mirrors
@@ -66,10 +67,14 @@ class Admission:
         self._room = room
         self._halting = halting
 
-    async def admit(self, asked: NewTask, requester: Person, request: Asked) -> Admitted:
+    async def admit(
+        self, asked: NewTask, requester: Person, request: Asked, *, link: str = "", is_adopted: bool = False
+    ) -> Admitted:
         """Start the intent's workflow once, however often it is asked for.
 
         What can't come to anything is refused here: a task that fails at its first step would tell it too late.
+        `link`: where it was asked. `is_adopted`: what was asked for under its key before is what is meant, whatever the
+        words are now.
         """
         security = self._owners.security()
         if security.invoke and requester.id not in security.invoke:
@@ -80,8 +85,8 @@ class Admission:
         try:
             choose_agent(self._owners.platform(), security, asked.agent)
             base = await self._mirrors.branch(repository.url, asked.base)
-            team = read_team(await self._mirrors.read_ahead(repository.url, base, TEAM_FILE))
-            task_type_table(team or TeamPolicy(), asked.task_type)
+            data = await self._mirrors.read_ahead(repository.url, base, TEAM_FILE)
+            team, told = read_team(data), self._of_no_effect(data, asked, requester, repository, base)
         except (PolicyRefusal, RepositoryRefused, GitError) as error:
             raise Invalid(str(error)) from error
         asked, taken_out = _without_secrets(asked)
@@ -100,7 +105,7 @@ class Admission:
         place = await self._traces.begin(record.task_id, request)
         task = Task(
             id=record.task_id,
-            intent=Intent(key=record.key, requester=requester, attempt=record.attempt),
+            intent=Intent(key=record.key, requester=requester, attempt=record.attempt, link=link),
             repository=repository,
             base=base,
             goal=asked.goal,
@@ -111,11 +116,32 @@ class Admission:
             trace=place.traceparent,
         )
         on_record = await self._on_record(task)
-        refuse_another(on_record, task)
+        if not is_adopted:
+            refuse_another(on_record, task)
         budgets = (self._owners.platform().budget, security.budget, (team or TeamPolicy()).budget)
         admitted = await self._start_once(on_record, answer_seconds(*budgets))
         self._traces.admitted(task.id, place, request, requester.id, new=admitted.new)
-        return admitted.model_copy(update={"message": "; ".join(filter(None, (admitted.message, taken_out)))})
+        return admitted.model_copy(update={"message": "; ".join(filter(None, (admitted.message, taken_out, told)))})
+
+    def _of_no_effect(
+        self, data: bytes | None, asked: NewTask, requester: Person, repository: Repository, base: str
+    ) -> str:
+        """What the team's file says in vain. Raises PolicyRefusal if it says what it may not."""
+        draft = Task(
+            id="draft",
+            intent=Intent(key="draft", requester=requester),
+            repository=repository,
+            base=base,
+            goal=asked.goal,
+            task_type=asked.task_type,
+            agent=asked.agent,
+        )
+        platform, security = self._owners.platform(), self._owners.security()
+        combined(platform, security, data, Detected(), draft)
+        vain = numbers_without_effect(platform, security, data, draft)
+        if not vain:
+            return ""
+        return f"{TEAM_FILE}: {', '.join(vain)} of no effect, since another owner's file or a default is stricter"
 
     def _refuse_full(self) -> None:
         try:

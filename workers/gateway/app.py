@@ -12,7 +12,6 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.archive.objects import ArchiveError, ArtifactRemoved
 from activities.decisions.host_answers import HostAnswer
 from activities.decisions.refused import ActionRefused
-from activities.decisions.trust import Trust
 from activities.egress.contract import EgressRecord
 from activities.forge.github.failed import GitHubRefused, GitHubUnavailable
 from activities.policy.owners import OwnersFiles, PolicyFileBroken
@@ -37,6 +36,7 @@ from workers.gateway.messages import (
     OutputPart,
     TaskLine,
     TaskView,
+    TrustLine,
     Where,
 )
 from workers.gateway.observing import Observing
@@ -189,7 +189,7 @@ def gateway_app(
 
     @app.get("/halts")
     async def halts() -> list[HaltLine]:
-        return await halting.lines()
+        return await halting.all_lines()
 
     @app.post("/halts")
     async def halt(asked: NewHalt, who: Person = person) -> HaltLine:
@@ -200,11 +200,11 @@ def gateway_app(
         return await halting.resume(asked, who)
 
     @app.get("/trust")
-    async def trust(repository: str) -> list[Trust]:
+    async def trust(repository: str) -> list[TrustLine]:
         return await trusting.of(address(repository))
 
     @app.post("/trust")
-    async def change_trust(asked: ChangeTrust, who: Person = person) -> Trust:
+    async def change_trust(asked: ChangeTrust, who: Person = person) -> TrustLine:
         return await trusting.change(_at(asked, address), who)
 
     @app.post("/observations")

@@ -1,5 +1,7 @@
 """Putting the gateway together from the parts of this installation."""
 
+from dataclasses import dataclass
+
 from fastapi import FastAPI
 from temporalio.client import Client
 
@@ -24,6 +26,17 @@ from workers.parts.halts import kept_halts
 from workers.parts.shared import SharedParts
 
 
+@dataclass(frozen=True)
+class Gateway:
+    """The application for people's commands, and what else does as they would."""
+
+    app: FastAPI
+    admission: Admission
+    deciding: Deciding
+    observing: Observing
+    reading: Reading
+
+
 class GroupRefused(Exception):
     """A group may reach the gateway although everybody there could act under any name."""
 
@@ -39,8 +52,8 @@ def members_of(parts: SharedParts) -> str:
     return group
 
 
-def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastAPI:
-    """The gateway's application on these parts, with its signing key: made the first time, and nobody else's."""
+def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> Gateway:
+    """The gateway on these parts, with its signing key: made the first time, and nobody else's."""
     keys = parts.settings.keys
     signer = DecisionSigner.load(keys) if keys else DecisionSigner.load_or_create(parts.settings.keys_location)
     previews = RevertPreviews(parts.git, parts.mirrors)
@@ -51,6 +64,7 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
         parts.artifacts,
         parts.tombstones,
         forgotten,
+        parts.admissions,
         parts.attested,
         parts.ends(client),
         previews,
@@ -74,10 +88,10 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
     deciding = Deciding(
         client, signer, reading, parts.admissions, parts.attested, parts.withdrawals, parts.host_answers
     )
-    trusting = Trusting(parts.trust, parts.mirrors, signer, parts.why_reverts_wait)
+    trusting = Trusting(parts.trust, parts.mirrors, parts.owners, signer, parts.why_reverts_wait)
     incidents = Incidents(parts.chains, parts.admissions, parts.attested, previews)
     observing = Observing(client, signer, parts.observations, parts.git, parts.mirrors)
-    return gateway_app(
+    app = gateway_app(
         admission,
         deciding,
         trusting,
@@ -91,3 +105,4 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> FastA
         identify_by_socket(parts.owners),
         lambda asked: address(parts.owners.platform().github, asked),
     )
+    return Gateway(app, admission, deciding, observing, reading)

@@ -60,8 +60,11 @@ class Deciding:
         self._withdrawals = withdrawals
         self._answers = answers
 
-    async def decide(self, task_id: str, asked: NewDecision, person: Person) -> DecisionReceipt:
-        """Deliver a decision; a refusal comes back in the task's own words."""
+    async def decide(self, task_id: str, asked: NewDecision, person: Person, *, once: str = "") -> DecisionReceipt:
+        """Deliver a decision; a refusal comes back in the task's own words.
+
+        `once`: by which the same decision is known if it is delivered again, and taken once.
+        """
         if asked.action not in _UPDATES:
             raise Invalid(f"{asked.action} has an address of its own")
         if asked.action is Action.REQUEST_CHANGES and not asked.message.strip():
@@ -72,7 +75,7 @@ class Deciding:
         handle = self._temporal.get_workflow_handle(task_workflow_id(task_id))
         try:
             receipt: DecisionReceipt = await handle.execute_update(
-                _UPDATES[asked.action], signed, result_type=DecisionReceipt
+                _UPDATES[asked.action], signed, id=once or None, result_type=DecisionReceipt
             )
         except WorkflowUpdateFailedError as error:
             cause = error.cause

@@ -58,6 +58,18 @@ class Halting:
         lines = [_line(halt, resumes.get(halt.id)) for halt in halts.values()]
         return sorted(lines, key=lambda line: line.halted_at, reverse=True)
 
+    async def unconfirmed(self) -> list[HaltLine]:
+        """Halts that hold nothing, since no key that is known here signed them."""
+        try:
+            found = await self._record.unconfirmed()
+        except HaltsUnreadable as error:
+            raise Unavailable(f"it is not known what is halted: {error}") from error
+        return [_line(halt, None).model_copy(update={"unconfirmed": True}) for halt in found]
+
+    async def all_lines(self) -> list[HaltLine]:
+        """Every halt there ever was, and those that hold nothing."""
+        return [*await self.unconfirmed(), *await self.lines()]
+
     async def why_not(self, work: Work) -> str:
         """Why this work is stopped; empty if it is not. Raises Unavailable where that is not known."""
         return covering(standing(await self._entries()), work)

@@ -34,7 +34,7 @@ class Incidents:
         if where == Where():
             raise Invalid(
                 "say which merged tasks: agent, agent-version, type, repository, team, requester, approver, "
-                "since or until"
+                "merged-by, since or until"
             )
         found: list[tuple[Task, AttestedMerge, RunResult | None]] = []
         for task_id in await self._chains.task_ids():
@@ -73,6 +73,7 @@ class Incidents:
             (where.repository.rstrip("/"), {merge.repository.rstrip("/"), task.repository.name}),
             (where.requester, {task.requester.id}),
             (where.approver, set(merge.approved_by)),
+            (where.merged_by, {"policy" if merge.by_policy else "person"}),
         )
         if not all(not value or value in known for value, known in stated):
             return False

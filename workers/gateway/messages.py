@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field
 
 from activities.archive.contract import Tombstone
+from activities.decisions.trust import Trust
 from workflows.models.base import Model
 from workflows.models.decision import Action
+from workflows.models.gate import LAST_PHASE
 from workflows.models.halt import HaltScope
 from workflows.models.packages import MOST_PACKAGES
 from workflows.models.pull_request import RevertPreview, RevertResult
@@ -85,6 +87,8 @@ class TaskView(Model):
     """What there was of it in the archive and was removed on purpose."""
     halted: str = ""
     """Why its work stands still, if it does; not once it has ended."""
+    closed: str = ""
+    """Where `outlook` was asked for: why nobody can decide about it any more, or take its merge back."""
     silent: str = ""
     """Where `outlook` was asked for: since when its host does not answer, and when it counts as gone."""
 
@@ -102,6 +106,8 @@ class Where(Model):
     """As its budgets are counted: what team.toml says, else the repository's name."""
     requester: str = Field(default="", max_length=100)
     approver: str = Field(default="", max_length=100)
+    merged_by: Literal["", "policy", "person"] = ""
+    """Whether policy merged it, or a person."""
     since: AwareDatetime | None = None
     """Merged then or later."""
     until: AwareDatetime | None = None
@@ -171,6 +177,8 @@ class HaltLine(Model):
     resumed_by: str = ""
     resumed_at: datetime | None = None
     resume_reason: str = ""
+    unconfirmed: bool = False
+    """No key that is known here signed it, so it holds nothing: whether it should is for people to say."""
 
 
 class ChangeTrust(Model):
@@ -182,6 +190,20 @@ class ChangeTrust(Model):
     phase: int = Field(default=0, ge=0, le=3)
     """Of a demotion: the phase after it; 0 is the lowest."""
     message: str = Field(default="", max_length=20_000)
+
+
+class TrustLine(Trust):
+    """What one kind of task has earned, and what policy files allow of it."""
+
+    most: int = LAST_PHASE
+    """The most that any kind of task may have there, whatever it has earned."""
+    capped_by: tuple[str, ...] = ()
+    """The files that say so."""
+
+    @property
+    def in_force(self) -> int:
+        """The phase that counts."""
+        return min(self.phase, self.most)
 
 
 class NewObservation(Model):

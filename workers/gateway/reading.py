@@ -18,7 +18,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.archive.contract import ArtifactStore, TaskChains, Tombstone, Tombstones
 from activities.archive.ended import ForgottenTasks
 from activities.archive.kinds import references_of
-from activities.decisions.attested import Attested
+from activities.decisions.admissions import Admissions
+from activities.decisions.attested import Attested, AttestedMerge
+from activities.decisions.refused import ActionRefused
 from activities.forge.revert_preview import RevertPreviews
 from workers.ends import Ends
 from workers.gateway.messages import TaskLine, TaskView
@@ -28,7 +30,7 @@ from workflows.models.artifact import ArtifactRef
 from workflows.models.evidence import Evidence
 from workflows.models.intent import task_workflow_id
 from workflows.models.pull_request import RevertPreview, RevertResult
-from workflows.models.status import WAITS_FOR, Stage, TaskStatus
+from workflows.models.status import WAITS_FOR, Outcome, Stage, TaskStatus
 from workflows.models.trace import trace_of
 from workflows.models.watch import WatchResult
 from workflows.presentation import GOAL_MEMO
@@ -53,6 +55,7 @@ class Reading:
         artifacts: ArtifactStore,
         tombstones: Tombstones,
         forgotten: ForgottenTasks,
+        admissions: Admissions,
         attested: Attested,
         ends: Ends,
         previews: RevertPreviews,
@@ -63,6 +66,7 @@ class Reading:
         self._artifacts = artifacts
         self._tombstones = tombstones
         self._forgotten = forgotten
+        self._admissions = admissions
         self._attested = attested
         self._ends = ends
         self._previews = previews
@@ -112,15 +116,31 @@ class Reading:
 
     async def with_outlook(self, view: TaskView) -> TaskView:
         """The same, with what taking its merge back would come to on base as it is now, or that its host is silent."""
+        task_id = view.status.task.id
+        merge = None if view.live else await self._attested.merge(task_id)
+        closed = await self._why_closed(view.status, merge)
         if view.live:
-            handle = self._temporal.get_workflow_handle(task_workflow_id(view.status.task.id))
-            return view.model_copy(update={"silent": await silence(handle, view.status)})
-        merge = await self._attested.merge(view.status.task.id)
-        if merge is None:
-            return view
+            handle = self._temporal.get_workflow_handle(task_workflow_id(task_id))
+            return view.model_copy(update={"closed": closed, "silent": await silence(handle, view.status)})
+        if merge is None or closed:
+            return view.model_copy(update={"closed": closed})
         (outlook,) = await self._previews.of([merge])
         recorded = None if outlook.was_tried else await self._outlook(view.status.task.id)
         return view.model_copy(update={"outlook": outlook, "outlook_recorded": recorded})
+
+    async def _why_closed(self, status: TaskStatus, merge: AttestedMerge | None) -> str:
+        """Why nobody can decide about a task any more, as after a key was replaced; empty if somebody can."""
+        merged = status.outcome is Outcome.MERGED
+        if status.outcome is not None and not merged:
+            return ""
+        try:
+            await self._admissions.of(status.task.id)
+            why = "no worker's key that counts here signed its merge" if merged and merge is None else ""
+        except ActionRefused as refused:
+            why = str(refused).removeprefix("refused: ")
+        if why and merged:
+            return f"Journeyman can't take it back: {why}; `git revert -m 1 {status.merge_commit[:12]}` by hand can"
+        return f"nobody can decide about it: {why}; terminate it in Temporal's UI and ask for it anew" if why else ""
 
     async def recorded(self, task_id: str) -> TaskStatus | None:
         """The final status on record, or None while the task is open."""

@@ -54,15 +54,15 @@ async def serving(app: FastAPI, path: Path, group: str = "") -> AsyncIterator[No
 
 
 @contextlib.asynccontextmanager
-async def serving_on_port(app: FastAPI, port: int) -> AsyncIterator[None]:
-    """Serve the application on 127.0.0.1 until the block ends. Raises GatewayTaken."""
-    listener = socket.socket()
+async def serving_on_port(app: FastAPI, port: int, address: str = "127.0.0.1") -> AsyncIterator[None]:
+    """Serve the application on a port until the block ends. Raises GatewayTaken."""
+    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((address, port))
     except OSError as error:
         listener.close()
-        raise GatewayTaken(f"port {port} on 127.0.0.1 can't be had ({error.strerror}): choose another") from error
+        raise GatewayTaken(f"port {port} on {address} can't be had ({error.strerror}): choose another") from error
     server, running = _serve(app, listener, "auto")
     await _begun(server, running)
     try:

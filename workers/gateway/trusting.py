@@ -7,12 +7,14 @@ from activities.decisions.signing import DecisionSigner
 from activities.decisions.trust import Trust, TrustRecords
 from activities.forge.github.failed import GitHubRefused, GitHubUnavailable
 from activities.policy.combine import TASK_TYPES
+from activities.policy.documents import TeamPolicy
+from activities.policy.owners import OwnersFiles
 from activities.policy.reading import TEAM_FILE, read_team
 from activities.redaction.redactor import Redactor
 from activities.repository.git import GitError, RepositoryRefused
 from activities.repository.mirror import Mirrors
 from workers.gateway.deciding import VALID_FOR
-from workers.gateway.messages import ChangeTrust
+from workers.gateway.messages import ChangeTrust, TrustLine
 from workers.gateway.refusals import Forbidden, Invalid, Unavailable
 from workflows.models.decision import Action, Decision
 from workflows.models.gate import FIRST_PHASE, LAST_PHASE
@@ -29,6 +31,7 @@ class Trusting:
         self,
         trust: TrustRecords,
         mirrors: Mirrors,
+        owners: OwnersFiles,
         signer: DecisionSigner,
         why_reverts_wait: Callable[[str], Awaitable[str]],
     ) -> None:
@@ -36,15 +39,18 @@ class Trusting:
         self._why_reverts_wait = why_reverts_wait
         self._trust = trust
         self._mirrors = mirrors
+        self._owners = owners
         self._signer = signer
 
-    async def of(self, repository: str) -> list[Trust]:
+    async def of(self, repository: str) -> list[TrustLine]:
         """Every kind of task that can be asked for in a repository."""
-        return [await self._trust.of(repository, task_type) for task_type in await self._task_types(repository)]
+        team = await self._team(repository)
+        return [self._line(await self._trust.of(repository, kind), team) for kind in _task_types(team)]
 
-    async def change(self, asked: ChangeTrust, person: Person) -> Trust:
+    async def change(self, asked: ChangeTrust, person: Person) -> TrustLine:
         """Promote by one phase, or demote."""
-        if asked.task_type not in await self._task_types(asked.repository):
+        team = await self._team(asked.repository)
+        if asked.task_type not in _task_types(team):
             raise Invalid(f"task type {asked.task_type!r} is not known in {asked.repository}")
         if not asked.message.strip():
             raise Invalid("say why: -m TEXT")
@@ -69,7 +75,7 @@ class Trusting:
         if asked.action is Action.PROMOTE and decision.phase == LAST_PHASE:
             await self._refuse_without_reverts(asked.repository)
         await self._trust.keep(self._signer.sign(decision))
-        return await self._trust.of(asked.repository, asked.task_type)
+        return self._line(await self._trust.of(asked.repository, asked.task_type), team)
 
     async def _refuse_without_reverts(self, repository: str) -> None:
         """Who lets policy merge promises that what it merged can be taken back within two minutes."""
@@ -83,10 +89,25 @@ class Trusting:
                 "`journeyman github check --repo ...` says how to mend it"
             )
 
-    async def _task_types(self, repository: str) -> list[str]:
+    async def _team(self, repository: str) -> TeamPolicy:
         try:
             branch = await self._mirrors.branch(repository)
             team = read_team(await self._mirrors.read_ahead(repository, branch, TEAM_FILE))
         except (PolicyRefusal, RepositoryRefused, GitError) as error:
             raise Invalid(str(error)) from error
-        return sorted({*TASK_TYPES, *(team.task_types if team is not None else ())})
+        return team or TeamPolicy()
+
+    def _line(self, trust: Trust, team: TeamPolicy) -> TrustLine:
+        tables = {
+            self._owners.platform_file.name: self._owners.platform().gate,
+            self._owners.security_file.name: self._owners.security().gate,
+            TEAM_FILE: team.gate,
+        }
+        stated = {name: table.phase for name, table in tables.items() if table.phase is not None}
+        most = min([LAST_PHASE, *stated.values()])
+        by = tuple(name for name, phase in stated.items() if phase == most < LAST_PHASE)
+        return TrustLine(**trust.model_dump(), most=most, capped_by=by)
+
+
+def _task_types(team: TeamPolicy) -> list[str]:
+    return sorted({*TASK_TYPES, *team.task_types})

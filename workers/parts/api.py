@@ -8,6 +8,7 @@ from temporalio.client import Client
 from activities.archive.steps import RecordActivities
 from activities.budget import BudgetActivities
 from activities.forge.drill import DrillActivities
+from activities.forge.github.looking import PullRequestActivities
 from activities.forge.revert_preview import RevertPreviews
 from activities.forge.standing import StandingActivities
 from activities.forge.steps import ForgeActivities
@@ -41,6 +42,7 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         drills=drills,
         co_author=lambda person: co_author(shared.owners.platform(), person),
     )
+    pulls = PullRequestActivities(shared.github, shared.admissions, attested)
     gate = GateActivities(shared.gate, shared.admissions, shared.authority, attested)
     standing = StandingActivities(
         shared.forge,
@@ -82,6 +84,8 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         forge.merge,
         forge.close_pull_request,
         forge.revert,
+        pulls.look_at_pull_request,
+        pulls.tell_where_asked,
         drill.propose_canary,
         drill.merge_canary,
         drill.finish_drill,

@@ -35,6 +35,7 @@ from activities.decisions.withdrawals import Withdrawals
 from activities.forge.by_repository import ForgeByRepository
 from activities.forge.contract import Forge
 from activities.forge.github.access import GitHubAccess
+from activities.forge.github.files import GitHubFiles
 from activities.forge.github.forge import GitHubForge
 from activities.forge.github.reverts import Reverts
 from activities.forge.local import FORGE as LOCAL
@@ -211,7 +212,7 @@ class SharedParts:
         layout = HostLayout(settings.hosts / host)
         git = Git(state / "git", lambda: owners.platform().signing_key)
         github, reverting = github_access(owners)
-        mirrors = Mirrors(layout.mirrors, git, github.git_environment)
+        mirrors = Mirrors(layout.mirrors, git, github.git_environment, GitHubFiles(github).read)
         objects = Objects.open(settings.archive_location)
         workers = TrustedKeys.of_role(settings.keys_location, WORKER)
         gateways = TrustedKeys.of_role(settings.keys_location, GATEWAY)

@@ -100,6 +100,14 @@ class HaltEntry(Model):
         )
 
 
+def not_held(scope: HaltScope, said: str) -> str:
+    """For people, of a halt that no known key signed. `said`: whose it is and why, by its own account."""
+    return (
+        f"NOT halted ({scope.told}): no gateway key that counts here signed this halt, as after "
+        f"the key was replaced ({said}); if it should hold: journeyman halt {scope.option} -m WHY"
+    )
+
+
 def standing(entries: tuple[HaltEntry, ...]) -> tuple[HaltEntry, ...]:
     """The halts that nobody has lifted, in order; whatever order the entries came in, and however often each."""
     lifted = {halt for entry in entries if entry.action is HaltAction.RESUME for halt in entry.lifts}

@@ -109,3 +109,17 @@ class RevertResult(Model):
     """Of a conflict: ids of the persons it is for: who asked for the task, who approved it, who may review there."""
     seconds: float = 0
     """From the decision to base restored."""
+
+
+class PullRequestState(Model):
+    """A pull request as the forge has it now, whoever changed it."""
+
+    is_open: bool
+    head: str = ""
+    """The commit it brings."""
+    base: str = ""
+    """The branch it would be merged into."""
+    merge_commit: str = ""
+    """On base, if it was merged."""
+    by: str = ""
+    """The account that merged or closed it, if the forge tells."""

@@ -132,6 +132,8 @@ class TaskStatus(Model):
     spans: tuple[StageSpan, ...] = ()
     outcome: Outcome | None = None
     merge_commit: str = ""
+    merged_outside: bool = False
+    """Whether somebody merged it on the forge's own page, past the approvals that were asked for here."""
 
     @property
     def work(self) -> Work:

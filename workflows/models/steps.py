@@ -222,6 +222,24 @@ class ClosePullRequestOrder(Model):
     reason: str = ""
 
 
+class TellOrder(Model):
+    """Say something where a task was asked for."""
+
+    task: Task
+    mark: str
+    """By which it is said once."""
+    text: str
+
+
+class LookAtPullRequest(Model):
+    """Look at the PR of a task that somebody changed on the forge."""
+
+    task: Task
+    pull_request: PullRequest
+    watch_seconds: int = 0
+    """For how long base is watched if it was merged."""
+
+
 class RevertOrder(Model):
     """Take a merged task back."""
 

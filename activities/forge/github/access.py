@@ -54,6 +54,11 @@ class GitHubAccess:
         table = self._table()
         return table.merge_method if table is not None else "merge"
 
+    def serves(self, url: str) -> bool:
+        """Whether an address is that of a repository of this GitHub."""
+        table = self._table()
+        return table is not None and url.startswith(f"{table.web}/")
+
     @property
     def app_id(self) -> int | None:
         """Of the App as which GitHub is asked; None where it is a user's token."""

@@ -28,7 +28,15 @@ WANTED = {
     "administration": "branch protection is not known beside its checks",
 }
 """Permissions to read, and what is not done without each."""
-EVENTS = ("check_suite", "issue_comment", "issues", "pull_request", "pull_request_review", "push")
+EVENTS = (
+    "check_suite",
+    "issue_comment",
+    "issues",
+    "pull_request",
+    "pull_request_review",
+    "pull_request_review_comment",
+    "workflow_run",
+)
 """What the App has to be told by webhook."""
 _HOOK = "/app/hook/config"
 _NOT_FOUND = 404

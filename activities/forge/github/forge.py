@@ -11,13 +11,13 @@ from github.Repository import Repository as GitHubRepository
 
 from activities.forge.github.access import GitHubAccess
 from activities.forge.github.ci import CiReader
-from activities.forge.github.conversation import Conversation
 from activities.forge.github.errors import translated
 from activities.forge.github.failed import GitHubRefused
 from activities.forge.github.gate_check import GateChecks
 from activities.forge.github.merging import Merging, Queue
 from activities.forge.github.pulls import GitHubPulls, as_model
 from activities.forge.github.remote import Protected, Remote
+from activities.forge.github.telling import Telling
 from activities.forge.local_repository import NOTES, LocalRepository
 from activities.forge.taking_back import REVERTS, taken_back
 from activities.repository.git import Git
@@ -26,6 +26,7 @@ from activities.repository.patches import pack_of
 from workflows.models.ci import CiReport
 from workflows.models.intent import revert_branch
 from workflows.models.patch import Patch
+from workflows.models.plural import plural
 from workflows.models.pull_request import MergeOutcome, MergeResult, PullRequest, RevertOutcome, RevertResult
 from workflows.models.standing import GateCheck, GateState, PullStanding
 from workflows.models.task import Task
@@ -75,6 +76,9 @@ class GitHubForge:
         if pull.head.sha != patch.head:
             moved = f"{task.branch} is not at the approved {patch.head[:12]}: somebody pushed to it"
             return MergeResult(outcome=MergeOutcome.REFUSED, detail=moved)
+        if pull.base.ref != task.base:
+            detail = f"the pull request leads to {pull.base.ref} now, and was judged for {task.base}: change it back"
+            return MergeResult(outcome=MergeOutcome.REFUSED, detail=detail)
         queue = await asyncio.to_thread(merging.queue, task.base, pull.number)
         if queue.has_it:
             return await self._waits(task, queue)
@@ -149,7 +153,7 @@ class GitHubForge:
         """See contract."""
         url = task.repository.url
         repository = await self._access.repository(url)
-        ours = Conversation(repository, await asyncio.to_thread(self._access.login, url))
+        ours = Telling(repository, await asyncio.to_thread(self._access.login, url))
         return await asyncio.to_thread(ours.tell, task, pull_request.number, standing)
 
     async def read_ci(self, task: Task, commit: str, *, logs: bool) -> CiReport:
@@ -184,7 +188,8 @@ class GitHubForge:
             tree, conflicts = await place.undo(merge_commit, tip)
             if conflicts:
                 later = await place.commits_touching(merge_commit, tip, conflicts)
-                detail = f"{len(conflicts)} files were changed again since: revert the later commits first"
+                what = f"{plural(len(conflicts), 'file')} {'was' if len(conflicts) == 1 else 'were'} changed again"
+                detail = f"{what} since: revert the later commits first"
                 if done is not None:
                     detail = done.what_to_do(task.base)
                 return RevertResult(

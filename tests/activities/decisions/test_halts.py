@@ -149,3 +149,22 @@ async def test_an_archive_that_is_away_is_told_apart_from_one_without_halts(benc
     folder.unlink()
     (bench.place / "away").rename(folder)
     assert [halt.id for halt in await reader.standing()] == ["00000001"]
+
+
+async def test_halts_are_told_of_that_hold_nothing_once_the_key_was_replaced_until_somebody_says_again(
+    bench: Bench,
+) -> None:
+    await bench.gateway.add(entry(1))
+    await bench.gateway.add(entry(2))
+    await bench.gateway.add(entry(3, HaltAction.RESUME, entry(1).id))
+    assert await bench.reader().unconfirmed() == ()
+    bench.key = SigningKey.load_or_create(bench.place / "new keys", "gateway")
+    assert await bench.standing() == []
+    # What had been lifted is over, whoever lifted it.
+    assert [halt.id for halt in await bench.reader().unconfirmed()] == [entry(2).id]
+    gateway = bench.reader(bench.key)
+    await gateway.add(entry(4).model_copy(update={"scope": HaltScope(reach=Reach.ALL)}))
+    assert [halt.id for halt in await bench.reader().unconfirmed()] == [entry(2).id]
+    await gateway.add(entry(5))
+    assert await bench.reader().unconfirmed() == ()
+    assert await bench.standing() == [entry(4).id, entry(5).id]

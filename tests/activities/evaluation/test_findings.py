@@ -108,6 +108,16 @@ def test_files_with_effects_beyond_the_code_need_a_person(path: str, rule: str) 
     assert (rule, Severity.PERSON) in rules(judged(changes=(change(path),), policy=policy))
 
 
+def test_who_looks_at_a_first_lock_file_is_told_that_nothing_has_tried_it() -> None:
+    def told(setup: Setup, **how: str) -> str:
+        found = find(judged(changes=(change("requirements.txt", **how),), policy={"setup": setup}))
+        return next(one.message for one in found if one.rule == "lock-file-changed")
+
+    assert "nothing installed it here" in told(Setup(), old_mode=ABSENT)
+    assert "nothing installed it here" not in told(Setup())
+    assert "nothing installed it here" not in told(Setup(commands=("true",)), old_mode=ABSENT)
+
+
 @pytest.mark.parametrize("path", ["iniconfig.py", "random.py", "packaging/__init__.py", "json.so"])
 def test_a_new_module_that_python_would_load_in_the_place_of_its_own_needs_a_person(path: str) -> None:
     added = change(path).model_copy(update={"old_mode": ABSENT})

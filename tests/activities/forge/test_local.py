@@ -245,6 +245,20 @@ async def test_what_a_person_pushed_to_a_task_s_branch_outlives_the_next_round_a
     assert git(bench.url, "log", "-1", "--format=%s", fixed) == "What the agent missed"
 
 
+async def test_a_merged_task_s_branch_is_gone_and_what_somebody_pushed_to_it_is_kept(bench: Bench) -> None:
+    task, patch = bench.task(), await bench.patch({"calc.py": MENDED})
+    pull = await bench.propose(task, patch)
+    merged = await bench.forge.merge(task, pull, patch, "Merge it\n")
+    assert merged.outcome is MergeOutcome.MERGED
+    assert git(bench.url, "branch", "--list", task.branch) == ""
+    # Somebody who did not know pushes again, and the step is delivered again.
+    git(bench.url, "branch", task.branch, patch.head)
+    late = commit_to_bare(bench.url, {"calc.py": "x = 3\n"}, "Late", branch=task.branch)
+    assert await bench.forge.merge(task, pull, patch, "Merge it\n") == merged
+    assert git(bench.url, "branch", "--list", task.branch) == ""
+    assert git(bench.url, "for-each-ref", "--format=%(objectname)", "refs/journeyman/kept") == late
+
+
 async def test_a_clean_checkout_of_base_is_updated_with_the_merge_and_the_revert(state: Path) -> None:
     bench = Bench(state, make_repository(state / "shop"))
     merged = await bench.merge(bench.task(), await bench.patch({"calc.py": MENDED, "new.py": "x\n"}))
@@ -273,20 +287,46 @@ async def test_a_checkout_with_changes_of_a_person_is_refused_and_keeps_them(sta
     result = await bench.merge(bench.task(), patch)
     assert result.outcome is MergeOutcome.REFUSED
     assert "commit, stash or move" in result.detail
+    assert mine.name in result.detail
     assert mine.read_text() == "my own work\n"
     assert bench.tip() == patch.base_commit
 
 
+async def test_work_on_other_files_is_in_no_merge_s_and_no_revert_s_way_and_stays(state: Path) -> None:
+    bench = Bench(state, make_repository(state / "shop", {"calc.py": "x = 1\n", "mine.py": "x = 1\n", "too.py": "y\n"}))
+    patch = await bench.patch({"calc.py": MENDED, "new.py": "x\n"})
+
+    def works() -> None:
+        (bench.url / "mine.py").write_text("my own work\n")
+        (bench.url / "too.py").write_text("staged\n")
+        git(bench.url, "add", "too.py")
+        (bench.url / "loose.py").write_text("not even added\n")
+
+    works()
+    before = git(bench.url, "status", "--porcelain")
+    merged = await bench.merge(bench.task(), patch)
+    assert merged.outcome is MergeOutcome.MERGED, merged.detail
+    assert ((bench.url / "calc.py").read_text(), git(bench.url, "status", "--porcelain")) == (MENDED, before)
+    reverted = await bench.forge.revert(bench.task(), merged.commit, "back\n")
+    assert reverted.outcome is RevertOutcome.REVERTED, reverted.detail
+    assert not (bench.url / "new.py").exists()
+    assert git(bench.url, "status", "--porcelain") == before
+    assert (bench.url / "mine.py").read_text() == "my own work\n"
+
+
 async def test_an_update_that_died_half_way_is_finished_by_the_retry(state: Path) -> None:
-    bench = Bench(state, make_repository(state / "shop"))
+    bench = Bench(state, make_repository(state / "shop", {"calc.py": "x = 1\n", "too.py": "y\n"}))
     patch, task = await bench.patch({"calc.py": MENDED}), bench.task()
     pull = await bench.propose(task, patch)
     tree = git(bench.url, "rev-parse", f"{patch.head}^{{tree}}")
     merge = git(bench.url, "commit-tree", tree, "-p", patch.base_commit, "-p", patch.head, "-m", "Merge it")
     git(bench.url, "update-ref", "refs/heads/main", merge)
+    (bench.url / "too.py").write_text("staged\n")
+    git(bench.url, "add", "too.py")
     result = await bench.forge.merge(task, pull, patch, "Merge it\n")
     assert (result.outcome, result.commit) == (MergeOutcome.MERGED, merge)
     assert (bench.url / "calc.py").read_text() == MENDED
+    assert git(bench.url, "status", "--porcelain") == "M  too.py"
 
 
 async def test_the_repositorys_hooks_do_not_run(state: Path) -> None:

@@ -51,6 +51,18 @@ async def test_several_are_tried_in_order_so_that_the_newest_first_are_clean(ben
     assert await outlooks(bench, older, newer) == [RevertOutlook.CONFLICT, RevertOutlook.CLEAN]
 
 
+async def test_work_that_nobody_has_committed_is_told_of_where_a_revert_would_lose_it(state: Path) -> None:
+    bench = Bench(state, make_repository(state / "shop", {"calc.py": "x = 1\n", "mine.py": "x = 1\n"}))
+    merge = await merged(bench, MENDED, "t1")
+    (bench.url / "mine.py").write_text("my own work\n")
+    (preview,) = await RevertPreviews(bench.git, bench.mirrors).of([merge])
+    assert (preview.outlook, preview.detail) == (RevertOutlook.CLEAN, "")
+    (bench.url / "calc.py").write_text("my own work\n")
+    (preview,) = await RevertPreviews(bench.git, bench.mirrors).of([merge])
+    assert (preview.outlook, "calc.py" in preview.detail) == (RevertOutlook.CLEAN, True)
+    assert (await bench.forge.revert(bench.task(), merge.commit, "back\n")).outcome is RevertOutcome.REFUSED
+
+
 async def test_trying_changes_no_repository_and_looking_again_leaves_nothing_more(bench: Bench) -> None:
     merge = await merged(bench, MENDED, "t1")
     before = git(bench.url, "for-each-ref"), git(bench.url, "count-objects")

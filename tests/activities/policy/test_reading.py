@@ -119,3 +119,10 @@ def test_what_can_not_hold_is_refused_with_its_reason(
 ) -> None:
     with pytest.raises(PolicyRefusal, match=reason):
         read_document(kind, text.encode(), "file.toml")
+
+
+def test_a_mistake_is_told_with_its_line() -> None:
+    with pytest.raises(PolicyRefusal) as refused:
+        read_team(b"# ours\n[limits.run]\nwall_seconds = -1\n[gate]\nphase = 1\nphases = 3\n")
+    assert "line 3: `limits.run.wall_seconds`" in str(refused.value)
+    assert "line 6: `gate.phases` is not a key" in str(refused.value)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tests.support.github.accounts import Account, now
 from tests.support.github.answers import issues as told
+from tests.support.github.answers.pulls import label as told_label
 from tests.support.github.state import Comment, Issue, Label, Pull, Repository, State
 from tests.support.github.webhooks import announce, announce_pull
 
@@ -49,6 +50,18 @@ def labelled(github: State, repository: Repository, issue: Issue | None, names: 
     if issue is not None:
         issue.labels += [label for label in found if label not in issue.labels]
     return found
+
+
+def label_issue(github: State, repository: Repository, issue: Issue, name: str, by: Account) -> None:
+    """Put one label on an issue, and tell of it."""
+    (label,) = labelled(github, repository, issue, [name])
+    issue.updated = now()
+    body = {
+        "action": "labeled",
+        "issue": told.issue(github, repository, issue),
+        "label": told_label(github, repository, label),
+    }
+    announce(github, repository, "issues", body, by)
 
 
 def _announce(github: State, repository: Repository, issue: Issue, action: str, by: Account) -> None:

@@ -1,9 +1,11 @@
 """GitHub's published descriptions of its APIs, from npm by a lock with hashes: installed once on a machine."""
 
 import hashlib
+import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -36,6 +38,14 @@ def rest_description() -> Path:
 def graphql_schema() -> Path:
     """The GraphQL API's, in its own language. Raises Unreachable."""
     return _installed() / "node_modules/@octokit/graphql-schema/schema.graphql"
+
+
+def webhook_examples() -> list[tuple[str, dict[str, Any]]]:
+    """Real payloads of webhooks that GitHub sent, each with its event's name. Raises Unreachable."""
+    listed = json.loads(
+        (_installed() / "node_modules/@octokit/webhooks-examples/api.github.com/index.json").read_text()
+    )
+    return [(event["name"], example) for event in listed for example in event["examples"]]
 
 
 def _installed() -> Path:

@@ -42,14 +42,26 @@ def submit_review(
     made = Review(github.new_id(), by, _STATES[verdict], body, commit or pull.head_sha)
     pull.reviews.append(made)
     pull.reviewers = [person for person in pull.reviewers if person is not by]
+    _announce(github, repository, pull, made, "submitted", by)
+    return made
+
+
+def dismiss_review(github: State, repository: Repository, pull: Pull, dismissed: Review, by: Account) -> None:
+    """Have a review count no more. Raises Refused, in GitHub's words."""
+    if dismissed.state == "COMMENTED":
+        raise Refused(422, "Unprocessable Entity", ["Can not dismiss a commented pull request review"])
+    dismissed.state = "DISMISSED"
+    _announce(github, repository, pull, dismissed, "dismissed", by)
+
+
+def _announce(github: State, repository: Repository, pull: Pull, made: Review, action: str, by: Account) -> None:
     told = told_review(github, repository, pull, made)
     event = {
-        "action": "submitted",
+        "action": action,
         "review": {**told, "state": made.state.lower()},
         "pull_request": simple_pull(github, repository, pull),
     }
     announce(github, repository, "pull_request_review", event, by)
-    return made
 
 
 def request_reviews(github: State, repository: Repository, pull: Pull, logins: list[str], teams: list[str]) -> None:

@@ -16,11 +16,12 @@ from tests.support.github.exchanges import Exchange
 from tests.support.github.faults import Connections, Fault, Faults, Trouble
 from tests.support.github.following import follow
 from tests.support.github.git_http import UPDATE_HOOK
-from tests.support.github.issues import add_comment, open_issue
+from tests.support.github.issues import add_comment, label_issue, open_issue, set_state
 from tests.support.github.merge_queue import land_next
 from tests.support.github.protection import Protection
+from tests.support.github.pull_requests import merge_pull
 from tests.support.github.ref_change import changes
-from tests.support.github.reviews import Verdict, submit_review
+from tests.support.github.reviews import Verdict, dismiss_review, submit_review
 from tests.support.github.state import CheckRun, Comment, Issue, Pull, Repository, State
 from tests.support.github.workflows import finish_workflow
 
@@ -155,11 +156,19 @@ class GitHub(State):
     def protect(self, full_name: str, protection: Protection, branch: str = "main") -> None:
         self.repositories[full_name.lower()].protections[branch] = protection
 
-    def review(self, full_name: str, number: int, login: str, verdict: Verdict = "APPROVE", body: str = "") -> None:
-        """Review a pull request as a person."""
+    def review(
+        self,
+        full_name: str,
+        number: int,
+        login: str,
+        verdict: Verdict = "APPROVE",
+        body: str = "",
+        commit: str | None = None,
+    ) -> None:
+        """Review a pull request as a person; its newest commit, or the one that their page showed."""
         with self.lock:
             repository, pull = self.repositories[full_name.lower()], self.pull(full_name, number)
-            submit_review(self, repository, pull, self.account(login), verdict, body or "As said in person.")
+            submit_review(self, repository, pull, self.account(login), verdict, body or "As said in person.", commit)
 
     def check(self, full_name: str, sha: str, name: str, conclusion: str | None = "success", log: str = "") -> CheckRun:
         """A check of GitHub's own actions; without a conclusion it is still running."""
@@ -200,6 +209,31 @@ class GitHub(State):
             return open_issue(
                 self, self.repositories[full_name.lower()], self.account(login), title, body or None, labels
             )
+
+    def label(self, full_name: str, number: int, login: str, name: str) -> None:
+        """Put a label on an issue as a person."""
+        with self.lock:
+            repository = self.repositories[full_name.lower()]
+            label_issue(self, repository, repository.issues[number], name, self.account(login))
+
+    def dismiss(self, full_name: str, number: int, reviewer: str, login: str) -> None:
+        """Dismiss the newest review of somebody's, as a person who may."""
+        with self.lock:
+            repository, pull = self.repositories[full_name.lower()], self.pull(full_name, number)
+            review = next(one for one in reversed(pull.reviews) if one.author is self.account(reviewer))
+            dismiss_review(self, repository, pull, review, self.account(login))
+
+    def close(self, full_name: str, number: int, login: str) -> None:
+        """Close an issue or a pull request as a person."""
+        with self.lock:
+            repository = self.repositories[full_name.lower()]
+            set_state(self, repository, repository.issues[number], "closed", self.account(login))
+
+    def merge(self, full_name: str, number: int, login: str) -> str:
+        """Merge a pull request as a person, on GitHub's page."""
+        with self.lock:
+            repository, pull = self.repositories[full_name.lower()], self.pull(full_name, number)
+            return merge_pull(self, repository, pull, self.account(login))
 
     def team(self, organization: str, slug: str, *logins: str) -> Team:
         made = Team(self.new_id(), self.account(organization, "Organization"), slug, dict.fromkeys(logins, "member"))

@@ -1,6 +1,7 @@
 """What the stand-in remembers: accounts, apps, tokens, and repositories with all that hangs on them."""
 
 import itertools
+import json
 import queue
 import threading
 from dataclasses import dataclass, field
@@ -215,6 +216,12 @@ class Delivery:
     """Seconds."""
     headers: dict[str, str] = field(default_factory=dict)
     answered: str = ""
+
+    @property
+    def told(self) -> Json:
+        """What it was answered, as JSON."""
+        told: Json = json.loads(self.answered or "{}")
+        return told
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from tests.support.github.answers.people import team, user
 from tests.support.github.answers.pulls import review, simple_pull
-from tests.support.github.reviews import request_reviews, submit_review
+from tests.support.github.reviews import dismiss_review, request_reviews, submit_review
 from tests.support.github.routing import Call, Refused, Reply, paged, route
 from tests.support.github.state import Review
 
@@ -41,11 +41,9 @@ def get_review(call: Call) -> Reply:
 
 
 @route("PUT /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/dismissals", "pull_requests:write")
-def dismiss_review(call: Call) -> Reply:
+def dismiss(call: Call) -> Reply:
     dismissed = _review(call)
-    if dismissed.state == "COMMENTED":
-        raise Refused(422, "Unprocessable Entity", ["Can not dismiss a commented pull request review"])
-    dismissed.state = "DISMISSED"
+    dismiss_review(call.github, call.repository, call.pull, dismissed, call.account)
     return Reply(200, review(call.github, call.repository, call.pull, dismissed))
 
 

@@ -21,7 +21,7 @@ _LONGEST_BODY, _LONGEST_LABEL = 60_000, 50
 _FORBIDDEN, _UNPROCESSABLE, _BAD_REQUEST = 403, 422, 400
 
 
-class Conversation:
+class Telling:
     """Of one repository, as one account. Every method blocks."""
 
     def __init__(self, repository: GitHubRepository, login: str) -> None:

@@ -1,0 +1,120 @@
+"""What is said on GitHub's pages: comments, reviews, and answers of our own, each given once."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import TypeVar
+
+from github.IssueComment import IssueComment
+from github.Repository import Repository as GitHubRepository
+
+from activities.forge.github.access import GitHubAccess
+from activities.forge.github.errors import translated
+
+Answer = TypeVar("Answer")
+_MOST_COMMENTS = 100
+_MOST_REVIEWS = 300
+_LONGEST = 60_000
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One comment of somebody's."""
+
+    login: str
+    is_bot: bool
+    text: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class ReviewNow:
+    """A review as it counts now."""
+
+    id: int
+    login: str
+    state: str
+    """`APPROVED`, `CHANGES_REQUESTED`, `COMMENTED` or `DISMISSED`."""
+    commit: str
+    """That was reviewed."""
+    words: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class PullNow:
+    """A pull request as it is now."""
+
+    head: str
+    """Commit."""
+    branch: str
+    is_fork: bool
+
+
+class GitHubDiscussion:
+    """Reads and writes it; every method asks GitHub, and raises GitHubRefused or GitHubUnavailable."""
+
+    def __init__(self, access: GitHubAccess) -> None:
+        self._access = access
+
+    async def remarks(self, url: str, number: int, until: datetime, but: int = 0) -> list[Remark]:
+        """The comments below an issue that were there at a moment, the oldest first. `but`: id of one to leave out."""
+
+        def ask(repository: GitHubRepository) -> list[Remark]:
+            listed = islice(repository.get_issue(number).get_comments(), _MOST_COMMENTS)
+            found = [
+                Remark(one.user.login, one.user.type != "User", one.body or "", one.created_at)
+                for one in listed
+                if one.user is not None and one.id != but
+            ]
+            return [one for one in found if one.created_at <= until]
+
+        return await self._do(url, f"reading what was said about issue {number}", ask)
+
+    async def reviews(self, url: str, number: int) -> list[ReviewNow]:
+        """Those of a pull request, the oldest first."""
+
+        def ask(repository: GitHubRepository) -> list[ReviewNow]:
+            listed = islice(repository.get_pull(number).get_reviews(), _MOST_REVIEWS)
+            return [
+                ReviewNow(one.id, one.user.login, one.state, one.commit_id or "", one.body or "", one.submitted_at)
+                for one in listed
+                if one.user is not None and one.submitted_at is not None
+            ]
+
+        return await self._do(url, f"reading the reviews of pull request {number}", ask)
+
+    async def pull(self, url: str, number: int) -> PullNow:
+        """Of a number."""
+
+        def ask(repository: GitHubRepository) -> PullNow:
+            pull = repository.get_pull(number)
+            source = pull.head.repo
+            return PullNow(pull.head.sha, pull.head.ref, source is None or source.id != repository.id)
+
+        return await self._do(url, f"reading pull request {number}", ask)
+
+    async def say(self, url: str, number: int, text: str, mark: str) -> None:
+        """Comment on an issue or a pull request, once for each mark."""
+        hidden = f"<!-- journeyman {mark} -->"
+
+        def ask(repository: GitHubRepository) -> None:
+            issue = repository.get_issue(number)
+            # Newest first can't be asked for; of a long conversation the last page is where the answer would be.
+            newest: Iterable[IssueComment] = islice(issue.get_comments().reversed, _MOST_COMMENTS)
+            if any(hidden in (one.body or "") for one in newest):
+                return
+            issue.create_comment(f"{text[:_LONGEST]}\n\n{hidden}")
+
+        await self._do(url, f"answering at {number}", ask)
+
+    async def _do(self, url: str, purpose: str, ask: Callable[[GitHubRepository], Answer]) -> Answer:
+        repository = await self._access.repository(url)
+
+        def asked() -> Answer:
+            with translated(purpose):
+                return ask(repository)
+
+        return await asyncio.to_thread(asked)

@@ -1,0 +1,84 @@
+"""The team's file held against the other two: what it may not say is refused with the line, what is in vain is told."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from activities.policy.combine import combine
+from activities.policy.detect import Detected
+from activities.policy.documents import PlatformPolicy, SecurityPolicy, TeamPolicy
+from activities.policy.lines import line_of
+from activities.policy.reading import TEAM_FILE, read_team
+from workflows.models.policy import PolicyRefusal, TaskPolicy
+from workflows.models.task import Task
+
+_NAMED = re.compile(rf"^{re.escape(TEAM_FILE)}: `([^`]+)`")
+_STEP = 0.001
+"""By how much a fraction is changed to see whether it counts."""
+
+
+def combined(
+    platform: PlatformPolicy, security: SecurityPolicy, data: bytes | None, detected: Detected, task: Task
+) -> TaskPolicy:
+    """A task's policy with the team's file as its bytes, None if base has none. Raises PolicyRefusal."""
+    team = read_team(data)
+    try:
+        return combine(platform, security, team, detected, task)
+    except PolicyRefusal as refusal:
+        raise PolicyRefusal(_with_line(str(refusal), data)) from refusal
+
+
+def numbers_without_effect(
+    platform: PlatformPolicy, security: SecurityPolicy, data: bytes | None, task: Task
+) -> tuple[str, ...]:
+    """Numbers in the team's file that are looser than what another file says, so that they count for nothing.
+
+    Each as `key = value (line N)`. The file is one that `combined` takes.
+    """
+    team = read_team(data)
+    if team is None or data is None:
+        return ()
+
+    def hash_with(path: tuple[str, ...], value: float | None) -> str:
+        changed = team.model_dump(mode="json", exclude_unset=True)
+        _put(changed, path, value)
+        try:
+            return combine(platform, security, TeamPolicy.model_validate(changed), Detected(), task).hash
+        except (PolicyRefusal, ValidationError):
+            return ""
+
+    as_it_is = combine(platform, security, team, Detected(), task).hash
+    found = []
+    for path, value in _numbers(team.model_dump(mode="json", exclude_unset=True)):
+        less, more = (value - 1, value + 1) if isinstance(value, int) else (value * (1 - _STEP), value * (1 + _STEP))
+        # What is exactly as strict as the others counts: it holds when they are loosened.
+        if {hash_with(path, other) for other in (less, more, None)} - {""} == {as_it_is}:
+            line = line_of(data.decode(), ".".join(path)) or 0
+            found.append((line, f"`{'.'.join(path)}` = {value:g}" + (f" (line {line})" if line else "")))
+    return tuple(told for _, told in sorted(found))
+
+
+def _with_line(refusal: str, data: bytes | None) -> str:
+    named = _NAMED.match(refusal)
+    line = line_of(data.decode(), named.group(1)) if named and data is not None else None
+    return refusal.replace(TEAM_FILE, f"{TEAM_FILE}, line {line}", 1) if line else refusal
+
+
+def _numbers(content: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], int | float]]:
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from _numbers(value, (*path, key))
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield (*path, key), value
+
+
+def _put(content: dict[str, Any], path: tuple[str, ...], value: float | None) -> None:
+    *tables, key = path
+    for table in tables:
+        content = content[table]
+    if value is None:
+        del content[key]
+    else:
+        content[key] = value

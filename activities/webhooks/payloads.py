@@ -1,0 +1,126 @@
+"""The parts of GitHub's payloads that mean something here; the rest is not looked at.
+
+https://docs.github.com/en/webhooks/webhook-events-and-payloads
+"""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Part(BaseModel):
+    """A part of a payload: what is not named here is passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class User(Part):
+    """An account."""
+
+    login: str = Field(min_length=1, max_length=100)
+    id: int = 0
+    type: str = "User"
+
+    @property
+    def is_bot(self) -> bool:
+        """Whether no person acts by it."""
+        return self.type != "User" or self.login.endswith("[bot]")
+
+
+class Repository(Part):
+    """Where it happened."""
+
+    id: int
+    full_name: str = Field(max_length=200)
+    default_branch: str = Field(default="", max_length=300)
+
+
+class Label(Part):
+    """Of an issue."""
+
+    name: str
+
+
+class Issue(Part):
+    """An issue, or what a pull request has of one."""
+
+    number: int = Field(gt=0)
+    title: str = ""
+    body: str | None = None
+    html_url: str = ""
+    state: str = "open"
+    updated_at: datetime | None = None
+    pull_request: dict[str, object] | None = None
+
+
+class Comment(Part):
+    """On an issue, or on a line of a pull request."""
+
+    id: int
+    body: str | None = None
+    html_url: str = ""
+    created_at: datetime | None = None
+    path: str = ""
+    line: int | None = None
+
+
+class PullBranch(Part):
+    """A side of a pull request; its repository is gone if it was a fork that was deleted."""
+
+    ref: str = Field(max_length=300)
+    sha: str = ""
+    repo: Repository | None = None
+
+
+class Pull(Part):
+    """A pull request."""
+
+    number: int = Field(gt=0)
+    head: PullBranch
+    merged: bool = False
+
+
+class Review(Part):
+    """Of a pull request."""
+
+    id: int
+    user: User | None = None
+    state: str
+
+
+class Run(Part):
+    """A run of a workflow of GitHub's, or a suite of an app's checks."""
+
+    name: str | None = None
+    head_branch: str | None = None
+    head_sha: str = Field(pattern=r"^[0-9a-f]{40,64}$")
+    event: str = ""
+    conclusion: str | None = None
+    html_url: str = ""
+    head_repository: Repository | None = None
+    app: "App | None" = None
+
+
+class App(Part):
+    """Whose checks a suite is of."""
+
+    slug: str | None = None
+    name: str = ""
+
+
+class Payload(Part):
+    """A delivery's body, of any event."""
+
+    action: str = ""
+    repository: Repository | None = None
+    sender: User | None = None
+    issue: Issue | None = None
+    label: Label | None = None
+    assignee: User | None = None
+    comment: Comment | None = None
+    pull_request: Pull | None = None
+    review: Review | None = None
+    workflow_run: Run | None = None
+    check_suite: Run | None = None
+    changes: dict[str, object] = {}
+    """Of what was edited: what it was before."""

@@ -1,0 +1,119 @@
+"""Deliveries on record: written before they are acknowledged, and marked when something came of them.
+
+`pending/` is what GitHub was told is taken, whatever dies next; it goes when it is carried out. `done/` is the record
+against doing it twice, for as long as there is an archive: Temporal forgets. It holds none of the words, and no person.
+"""
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from activities.archive.objects import ArchiveError, Objects
+from workflows.models.base import Model
+from workflows.models.delivery import DeliveryResult
+
+_FOLDER = "deliveries"
+
+
+class StoredDelivery(Model):
+    """One delivery as it came in."""
+
+    schema_version: int = 1
+    event: str
+    guid: str
+    """As GitHub's list of deliveries has it."""
+    signature: str
+    body_base64: str
+    received_at: datetime
+
+    @property
+    def body(self) -> bytes:
+        """As it was signed."""
+        return base64.b64decode(self.body_base64)
+
+
+class DoneDelivery(Model):
+    """What came of one."""
+
+    schema_version: int = 1
+    event: str
+    guid: str
+    received_at: datetime
+    done_at: datetime
+    result: DeliveryResult
+
+
+def digest_of(body: bytes) -> str:
+    """By what a delivery is known: only its body is signed."""
+    return hashlib.sha256(body).hexdigest()
+
+
+class Deliveries:
+    """Those of this installation, in its archive."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    async def keep(self, event: str, guid: str, signature: str, body: bytes) -> bool:
+        """Put one on record; False if it is there already, or was carried out before."""
+        digest = digest_of(body)
+        if await self._objects.read(_done(digest)) is not None:
+            return False
+        stored = StoredDelivery(
+            event=event,
+            guid=guid,
+            signature=signature,
+            body_base64=base64.b64encode(body).decode(),
+            received_at=datetime.now(UTC),
+        )
+        return await self._objects.create(_pending(digest), stored.model_dump_json().encode())
+
+    async def pending(self) -> list[str]:
+        """The digests of all that nothing has come of yet."""
+        return [name.rpartition("/")[2].removesuffix(".json") for name in await self._objects.names(_pending_folder())]
+
+    async def read(self, digest: str) -> StoredDelivery | None:
+        """One that nothing has come of yet. Raises ArchiveError for one that was damaged."""
+        raw = await self._objects.read(_pending(digest))
+        if raw is None:
+            return None
+        try:
+            stored = StoredDelivery.model_validate_json(raw)
+            intact = digest_of(stored.body) == digest
+        except (ValidationError, ValueError):
+            intact = False
+        if not intact:
+            raise ArchiveError(f"the delivery {digest} was changed in the archive: ask GitHub for it again")
+        return stored
+
+    async def done(self, digest: str) -> DoneDelivery | None:
+        """What came of one that is over."""
+        raw = await self._objects.read(_done(digest))
+        return DoneDelivery.model_validate_json(raw) if raw is not None else None
+
+    async def finish(self, digest: str, stored: StoredDelivery, result: DeliveryResult) -> None:
+        """Put on record what came of one, and then keep its words no longer."""
+        done = DoneDelivery(
+            event=stored.event,
+            guid=stored.guid,
+            received_at=stored.received_at,
+            done_at=datetime.now(UTC),
+            # Why, names people; Temporal keeps it for as long as it keeps the workflow.
+            result=result.model_copy(update={"detail": ""}),
+        )
+        await self._objects.create(_done(digest), done.model_dump_json().encode())
+        await self._objects.remove(_pending(digest))
+
+
+def _pending_folder() -> str:
+    return f"{_FOLDER}/pending"
+
+
+def _pending(digest: str) -> str:
+    return f"{_pending_folder()}/{digest}.json"
+
+
+def _done(digest: str) -> str:
+    return f"{_FOLDER}/done/{digest[:2]}/{digest}.json"

@@ -1,0 +1,183 @@
+"""GitHub begins tasks and tells of them by webhook: real deliveries by a stand-in, and everything else real."""
+
+import asyncio
+import functools
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from activities.webhooks.stored import Deliveries, digest_of
+from tests.support.github.webhooks import signature
+from tests.workers.hooked import SECRET, Hooked, hooked, said
+from tests.workers.terminal import typed
+from workflows import queues
+from workflows.github_delivery import GitHubDelivery
+from workflows.models.decision import Action
+from workflows.models.delivery import DeliveryOrder, DeliveryResult, Taken, delivery_workflow_id
+from workflows.models.intent import task_id
+from workflows.models.status import Outcome, Stage
+
+pytestmark = pytest.mark.xdist_group("webhooks")
+
+
+@pytest_asyncio.fixture(scope="module")
+async def at(place: Path) -> AsyncIterator[Hooked]:
+    async with hooked(place) as both:
+        yield both
+
+
+async def test_a_labelled_issue_becomes_one_task_of_whoever_labelled_it(at: Hooked) -> None:
+    name = "acme/labelled"
+    issue, task = await at.asked(name)
+    assert task == task_id(f"github:{name}#{issue.number}")
+    view = await at.here.reaches(task, Stage.REVIEW, Stage.ENDED)
+    assert view.status.pull_request is not None, view.status.message
+    healthy = (await typed(at.here.settings.state, "doctor")).out
+    assert "listens for GitHub" in healthy and "1 secret" in healthy
+    assert view.status.task.requester.id == "ada"
+    assert view.status.task.requester.account == "github:ada"
+    assert view.status.task.intent.link == f"{at.github.web}/{name}/issues/{issue.number}"
+    assert "should return 5" in view.status.task.goal
+    assert any(task in text for text in said(issue))
+    (again,) = await at.carried_out(lambda: at.github.label(name, issue.number, "grace", "Journeyman"))
+    assert (again.outcome, again.task_id) == (Taken.IGNORED, task)
+    await at.here.decide(task, Action.REJECT)
+    assert (await at.here.reaches(task, Stage.ENDED)).status.outcome is Outcome.REJECTED
+    async with asyncio.timeout(30):
+        while "**rejected**" not in said(issue)[-1]:
+            await asyncio.sleep(0.05)
+    assert [view.status.pull_request.url in text for text in said(issue)] == [False, True, False, True]
+
+
+async def test_what_a_vague_issue_means_is_asked_and_answered_there(at: Hooked) -> None:
+    name = at.shop("acme/vague")
+    issue = at.github.issue(name, "ada", "Fix it")
+    (begun,) = await at.carried_out(lambda: at.github.label(name, issue.number, "ada", "journeyman"))
+    await at.here.reaches(begun.task_id, Stage.QUESTION)
+    async with asyncio.timeout(30):
+        while not any("asks:" in text for text in said(issue)):
+            await asyncio.sleep(0.05)
+    answered, *_ = await at.carried_out(
+        lambda: at.github.comment(name, issue.number, "ada", "/agent add() in calc.py has to add")
+    )
+    assert answered.outcome is Taken.DONE, answered.detail
+    view = await at.here.reaches(begun.task_id, Stage.REVIEW, Stage.ENDED)
+    assert view.status.stage is Stage.REVIEW, view.status.message
+    await at.here.decide(begun.task_id, Action.CANCEL)
+
+
+async def test_a_review_on_github_is_the_approval_and_a_comment_has_it_merged(at: Hooked) -> None:
+    name = "acme/reviewed"
+    _, task, view, number = await at.proposed(name)
+    (own,) = await at.carried_out(lambda: at.github.review(name, number, "ada"))
+    assert own.outcome is Taken.REFUSED and "another person" in own.detail
+    assert own.detail in "\n".join(said(at.github.pull(name, number)))
+    (stranger,) = await at.carried_out(lambda: at.github.review(name, number, "nobody"))
+    assert stranger.outcome is Taken.REFUSED and "no person is known" in stranger.detail
+    (reader,) = await at.carried_out(lambda: at.github.review(name, number, "mallory"))
+    assert reader.outcome is Taken.REFUSED and "no write access" in reader.detail
+    assert (await at.here.view(task)).status.stage is Stage.REVIEW
+
+    def both() -> None:
+        at.github.review(name, number, "grace")
+        at.github.review(name, number, "linus")
+
+    results = await at.carried_out(both)
+    assert Taken.DONE in {one.outcome for one in results}
+    assert {one.outcome for one in results} <= {Taken.DONE, Taken.IGNORED, Taken.REFUSED}
+    status = (await at.here.reaches(task, Stage.APPROVED)).status
+    assert len(status.approved_by) == 1
+    (decision,) = [signed.decision for signed in status.decisions]
+    assert view.status.patch is not None
+    assert decision.head == view.status.patch.head
+    assert decision.person.account in {"github:grace", "github:linus"}
+    (dismissed,) = await at.carried_out(lambda: at.github.dismiss(name, number, status.approved_by[0], "ada"))
+    assert dismissed.outcome is Taken.DONE
+    assert (await at.here.view(task)).status.approved_by == ()
+    await at.carried_out(lambda: at.github.review(name, number, "linus"))
+    assert (await at.here.view(task)).status.approved_by == ("linus",)
+    results = await at.carried_out(lambda: at.github.comment(name, number, "grace", "/agent merge"))
+    assert results[0].outcome is Taken.DONE, results[0].detail
+    assert (await at.here.reaches(task, Stage.ENDED)).status.outcome is Outcome.MERGED
+
+
+async def test_an_approval_of_another_commit_counts_nothing_whichever_comes_first(at: Hooked) -> None:
+    name = "acme/pushed"
+    _, task, view, number = await at.proposed(name)
+    assert view.status.patch is not None
+    judged, branch = view.status.patch.head, f"journeyman/{task}"
+
+    def approve_and_push() -> None:
+        at.github.review(name, number, "grace")
+        at.github.commit(name, branch, {"calc.py": "# mine\n"}, login="grace")
+
+    await at.carried_out(approve_and_push)
+    status = (await at.here.view(task)).status
+    assert (status.stage, status.approved_by) == (Stage.REVIEW, ())
+    assert "was not judged" in status.message or not status.decisions
+    for seen in (judged, None):
+        (again,) = await at.carried_out(functools.partial(at.github.review, name, number, "linus", commit=seen))
+        assert again.outcome is Taken.REFUSED
+        assert "does not count" in again.detail or "look at it again" in again.detail
+    assert (await at.here.view(task)).status.approved_by == ()
+
+    def in_the_wrong_order() -> None:
+        at.github.hold_deliveries()
+        at.github.review(name, number, "grace", "REQUEST_CHANGES", "Please keep it short.")
+        at.github.dismiss(name, number, "grace", "ada")
+        at.github.release_deliveries(newest_first=True)
+
+    (late, later) = await at.carried_out(in_the_wrong_order)
+    assert {late.outcome, later.outcome} == {Taken.IGNORED}
+    await at.carried_out(lambda: at.github.review(name, number, "grace", "REQUEST_CHANGES", "Please keep it short."))
+    rounds = (await at.here.reaches(task, Stage.RUN, Stage.EXPORT, Stage.EVALUATE, Stage.REVIEW)).status
+    assert rounds.decisions[-1].decision.message == "Please keep it short."
+    await at.here.reaches(task, Stage.REVIEW)
+    assert at.github.repositories[name].git.branch(branch) != judged
+    (closed, *_) = await at.carried_out(lambda: at.github.close(name, number, "mallory"))
+    assert closed.outcome is Taken.DONE
+    ended = (await at.here.reaches(task, Stage.ENDED)).status
+    assert ended.outcome is Outcome.CANCELLED
+    assert "was closed" in ended.message
+
+
+async def test_what_a_person_merges_on_github_ends_the_task_and_can_be_taken_back(at: Hooked) -> None:
+    name = "acme/merged"
+    _, task, _, number = await at.proposed(name)
+    await at.carried_out(lambda: at.github.merge(name, number, "grace"))
+    status = (await at.here.reaches(task, Stage.ENDED)).status
+    assert (status.outcome, status.merged_outside) == (Outcome.MERGED, True)
+    assert "by grace" in status.message
+    assert status.merge_commit == at.github.repositories[name].git.branch("main")
+    assert (await at.here.revert(task, person="ada")).outcome.is_back
+
+
+async def test_nobody_has_a_delivery_carried_out_that_github_did_not_sign(at: Hooked) -> None:
+    """Whoever writes to the archive and reaches Temporal's port has everything but the secret."""
+    name = "acme/forged"
+    _, task, view, number = await at.proposed(name)
+    assert view.status.patch is not None
+    shop = {"id": at.github.repositories[name].id, "full_name": name}
+    review = {"id": 1, "user": {"login": "grace"}, "state": "approved", "commit_id": view.status.patch.head}
+    pull = {"number": number, "head": {"ref": f"journeyman/{task}", "repo": shop}}
+    told = {"action": "submitted", "review": review, "pull_request": pull, "repository": shop, "sender": {"login": "x"}}
+    stored, body = Deliveries(at.here.parts.shared.objects), json.dumps(told).encode()
+
+    async def carried_out(secret: str, body: bytes) -> DeliveryResult:
+        await stored.keep("pull_request_review", "a-guid-of-theirs", signature(secret, body), body)
+        return await at.temporal.execute_workflow(
+            GitHubDelivery.run,
+            DeliveryOrder(digest=digest_of(body)),
+            id=delivery_workflow_id(digest_of(body)),
+            task_queue=queues.ORCHESTRATE,
+        )
+
+    forged = await carried_out("not the webhook's secret", body)
+    assert (forged.outcome, "signature" in forged.detail) == (Taken.REFUSED, True)
+    # Also with the secret nobody approves for somebody else: GitHub knows of no such review.
+    leaked = await carried_out(SECRET, body + b" ")
+    assert (leaked.outcome, "a later review" in leaked.detail) == (Taken.IGNORED, True)
+    assert (await at.here.view(task)).status.approved_by == ()

@@ -1,0 +1,143 @@
+"""What people do to a pull request on the forge's own page: its task ends, or asks again, as what is so demands."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+
+from activities.decisions.signing import DecisionSigner
+from tests.workflows.scripted import Desk, Script, sha, workers
+from workflows.agent_task import AgentTask
+from workflows.models.decision import Action
+from workflows.models.policy import TaskPolicy
+from workflows.models.pull_request import PullRequestState
+from workflows.models.status import Outcome, Stage
+
+pytestmark = pytest.mark.xdist_group("temporal")
+CLOSED = PullRequestState(is_open=False, by="eve")
+MERGED = PullRequestState(is_open=False, head=sha("theirs"), merge_commit=sha("their merge"), by="eve")
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> DecisionSigner:
+    return DecisionSigner.load_or_create(tmp_path)
+
+
+@pytest_asyncio.fixture
+async def script(temporal: Client) -> AsyncIterator[Script]:
+    script = Script()
+    async with workers(temporal, script):
+        yield script
+
+
+async def changed(desk: Desk) -> None:
+    await desk.handle.signal(AgentTask.pull_request_changed)
+
+
+async def looked(script: Script, times: int) -> None:
+    async with asyncio.timeout(30):
+        while script.count("look_at_pull_request") < times:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_closed_pull_request_ends_its_task_also_while_its_agent_is_at_work_again(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    desk = await Desk.start(temporal, signer)
+    await desk.reaches(Stage.REVIEW)
+    script.holds_run.clear()
+    await desk.decide(Action.REQUEST_CHANGES, message="shorter")
+    await desk.reaches(Stage.RUN)
+    script.pull = lambda order: CLOSED
+    await changed(desk)
+    status = await desk.result()
+    assert (status.outcome, status.message.partition(";")[0]) == (
+        Outcome.CANCELLED,
+        "the pull request was closed by eve",
+    )
+    assert script.count("merge") == 0
+
+
+async def test_a_merge_by_people_is_told_as_that_and_base_is_watched_for_people(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    desk = await Desk.start(temporal, signer)
+    await desk.reaches(Stage.REVIEW)
+    script.pull = lambda order: MERGED
+    await changed(desk)
+    status = await desk.result()
+    assert (status.outcome, status.merge_commit, status.merged_outside) == (Outcome.MERGED, sha("their merge"), True)
+    assert script.count("merge") == 0
+    assert script.count("close_pull_request") == 0
+
+
+async def test_what_was_approved_counts_no_more_once_something_else_is_there(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    desk = await Desk.start(temporal, signer)
+    head = sha("patch")
+    for seen, reason in (
+        (PullRequestState(is_open=True, head=sha("theirs"), base="main"), "was not judged"),
+        (PullRequestState(is_open=True, head="", base="release"), "leads to release"),
+    ):
+        await desk.reaches(Stage.REVIEW)
+        await desk.decide(Action.APPROVE)
+        before = await desk.reaches(Stage.APPROVED)
+        assert before.patch is not None
+        head = before.patch.head
+        script.pull = lambda order, seen=seen, head=head: seen.model_copy(update={"head": seen.head or head})  # type: ignore[misc]
+        await changed(desk)
+        status = await desk.reaches(Stage.REVIEW)
+        assert reason in status.message
+        assert status.approved_by == ()
+    script.pull = lambda order: PullRequestState(is_open=True, head=head, base="main")
+    await desk.decide(Action.APPROVE)
+    looks = script.count("look_at_pull_request")
+    await changed(desk)
+    await looked(script, looks + 1)
+    assert (await desk.status()).stage is Stage.APPROVED
+    await desk.decide(Action.MERGE)
+    assert (await desk.result()).outcome is Outcome.MERGED
+
+
+async def test_a_task_s_own_merge_and_its_own_end_are_no_news_to_it(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    script.pull = lambda order: MERGED
+    desk = await Desk.start(temporal, signer)
+    await desk.reaches(Stage.REVIEW)
+    await desk.decide(Action.APPROVE)
+    script.holds_merge.clear()
+    await desk.decide(Action.MERGE)
+    await script.entered_merge.wait()
+    await changed(desk)
+    await desk.status()
+    script.holds_merge.set()
+    status = await desk.result()
+    assert (status.outcome, status.merged_outside) == (Outcome.MERGED, False)
+    assert script.count("look_at_pull_request") == 0
+    script.pull = lambda order: CLOSED
+    rejected = await Desk.start(temporal, signer)
+    await rejected.reaches(Stage.REVIEW)
+    await rejected.decide(Action.REJECT)
+    await changed(rejected)
+    assert (await rejected.result()).outcome is Outcome.REJECTED
+
+
+async def test_a_policy_s_watch_takes_back_nothing_that_people_merged(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    script.policy = TaskPolicy.model_validate(
+        script.policy.model_dump() | {"gate": {**script.policy.gate.model_dump(), "watch_seconds": 1}}
+    )
+    script.pull = lambda order: MERGED
+    desk = await Desk.start(temporal, signer)
+    await desk.reaches(Stage.REVIEW)
+    await changed(desk)
+    await desk.result()
+    watch = temporal.get_workflow_handle(f"watch/{desk.task.id}")
+    order = (await watch.fetch_history()).events[0].workflow_execution_started_event_attributes.input.payloads[0].data
+    assert b'"by_policy":false' in order

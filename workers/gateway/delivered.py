@@ -1,0 +1,84 @@
+"""What carrying out a delivery has to hand, and the words with which it is answered."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from activities.decisions.admissions import Admissions
+from activities.decisions.refused import ActionRefused
+from workers.gateway.reading import Reading
+from workers.gateway.refusals import NotFound, Refused
+from workflows.models.delivery import DeliveryResult, Taken
+from workflows.models.status import Outcome, TaskStatus
+from workflows.presentation import as_code
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """One delivery that is carried out now."""
+
+    digest: str
+    url: str
+    """Of its repository, as tasks have it."""
+    name: str
+    """Of its repository, in lower case."""
+    received_at: datetime
+    is_last: bool
+    """Whether it is not tried again later."""
+    wait_hours: float
+
+
+class NotYet(ConnectionError):
+    """Something does not answer now; the step is tried again."""
+
+
+class TasksThere:
+    """Tasks as they stand, for what is told about them."""
+
+    def __init__(self, reading: Reading, admissions: Admissions) -> None:
+        self._reading = reading
+        self._admissions = admissions
+
+    async def status(self, task_id: str, at: Delivered) -> TaskStatus | None:
+        """Of a task of this repository; None if there is none. Raises NotYet where no worker answers."""
+        try:
+            if (await self._admissions.of(task_id)).repository.url != at.url:
+                return None
+        except ActionRefused:
+            return None
+        try:
+            return (await self._reading.view(task_id)).status
+        except NotFound:
+            return None
+        except Refused as error:
+            raise NotYet(str(error)) from error
+
+    async def of_pull(self, task_id: str, number: int, at: Delivered) -> TaskStatus | None:
+        """The same, if this is its pull request: anybody who may push can give a branch a task's name."""
+        status = await self.status(task_id, at)
+        pull = status.pull_request if status is not None else None
+        return status if pull is not None and pull.number == number else None
+
+
+def done(detail: str, task_id: str = "") -> DeliveryResult:
+    """What was wanted is done."""
+    return DeliveryResult(outcome=Taken.DONE, detail=detail, task_id=task_id)
+
+
+def refused(detail: str, task_id: str = "") -> DeliveryResult:
+    """It is not done, for a reason that is told."""
+    return DeliveryResult(outcome=Taken.REFUSED, detail=detail, task_id=task_id)
+
+
+def ignored(detail: str, task_id: str = "") -> DeliveryResult:
+    """There was nothing to do, or not any more."""
+    return DeliveryResult(outcome=Taken.IGNORED, detail=detail, task_id=task_id)
+
+
+def waits(detail: str, at: Delivered, task_id: str) -> DeliveryResult:
+    """It is tried again later."""
+    return DeliveryResult(outcome=Taken.WAITS, detail=detail, task_id=task_id, wait_seconds=at.wait_hours * 3600)
+
+
+def ended(task_id: str, outcome: Outcome | None) -> str:
+    """That a task has ended, and what can be done."""
+    return f"task {as_code(task_id)} has ended as {outcome}; `/agent again` below the issue makes another attempt"

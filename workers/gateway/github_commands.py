@@ -1,0 +1,127 @@
+"""Issues that become tasks, and commands in comments."""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from activities.archive.contract import IntentIndex
+from activities.forge.github.discussion import GitHubDiscussion
+from activities.webhooks.commands import Verb
+from activities.webhooks.goals import issue_goal
+from activities.webhooks.meaning import Commanded, TaskWanted
+from activities.webhooks.payloads import Issue
+from workers.gateway.admission import Admission
+from workers.gateway.delivered import Delivered, TasksThere, done, ended, ignored, refused
+from workers.gateway.github_feedback import GitHubFeedback
+from workers.gateway.messages import NewTask
+from workers.gateway.senders import Senders
+from workers.gateway.tracing import Asked
+from workflows.models.delivery import DeliveryResult
+from workflows.models.person import Person
+from workflows.models.status import Stage, TaskStatus
+from workflows.presentation import as_code
+
+_TASK_BRANCH = re.compile(r"journeyman/([a-z2-7]{10})")
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """Who asks for a task, when, and how."""
+
+    person: Person
+    at: datetime
+    words: str = ""
+    comment_id: int = 0
+    """Of the command, which is not told twice."""
+    again: bool = False
+
+
+class GitHubCommands:
+    """Asks for tasks as whoever commanded it, and passes on what is about a task that there is."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        intents: IntentIndex,
+        tasks: TasksThere,
+        senders: Senders,
+        discussion: GitHubDiscussion,
+        feedback: GitHubFeedback,
+    ) -> None:
+        self._admission = admission
+        self._intents = intents
+        self._tasks = tasks
+        self._senders = senders
+        self._discussion = discussion
+        self._feedback = feedback
+
+    async def wanted(self, told: TaskWanted, at: Delivered) -> DeliveryResult:
+        """An issue was labelled or assigned."""
+        person = await self._senders.commanding(at.url, told.by)
+        asking = _Asking(person, told.issue.updated_at or at.received_at)
+        return await self._ask(told.issue, asking, at)
+
+    async def commanded(self, told: Commanded, at: Delivered) -> DeliveryResult:
+        """Somebody wrote a command."""
+        person = await self._senders.commanding(at.url, told.by)
+        if told.on_pull:
+            return await self._on_pull(told, person, at)
+        assert told.issue is not None, "what is not about a pull request is about an issue"
+        known = await self._of_issue(told.number, at)
+        wanted = told.command
+        asking = _Asking(person, told.at or at.received_at, wanted.words, told.comment_id, wanted.verb is Verb.AGAIN)
+        if asking.again:
+            return await self._ask(told.issue, asking, at)
+        if known is not None and wanted.verb is Verb.CANCEL:
+            return await self._feedback.cancel(known, person, at)
+        if wanted.verb is not Verb.TELL:
+            return refused(f"there is nothing to {wanted.verb} here: write it below the task's pull request")
+        if known is not None and (wanted.words.strip() or known.stage is Stage.ENDED):
+            return await self._feedback.tell(known, wanted.words, person, at)
+        return await self._ask(told.issue, asking, at)
+
+    async def _on_pull(self, told: Commanded, person: Person, at: Delivered) -> DeliveryResult:
+        now = await self._discussion.pull(at.url, told.number)
+        if now.is_fork:
+            return refused("this comes from a fork, and no agent works on what is there")
+        branch = _TASK_BRANCH.fullmatch(now.branch)
+        status = await self._tasks.of_pull(branch[1], told.number, at) if branch is not None else None
+        if status is None:
+            return refused("this is not the pull request of a task: agents are commanded there, and below issues")
+        carry_out: dict[Verb, Callable[[TaskStatus, Person, Delivered], Awaitable[DeliveryResult]]] = {
+            Verb.CANCEL: self._feedback.cancel,
+            Verb.MERGE: self._feedback.merge,
+        }
+        if told.command.verb in carry_out:
+            return await carry_out[told.command.verb](status, person, at)
+        if told.command.verb is Verb.AGAIN:
+            return refused("another attempt is asked for where the task was: below the issue")
+        words = told.command.words
+        if told.place and words.strip():
+            words = f"About {as_code(told.place, 300)}: {words}"
+        return await self._feedback.tell(status, words, person, at)
+
+    async def _of_issue(self, number: int, at: Delivered) -> TaskStatus | None:
+        known = await self._intents.find(_key(number, at))
+        return await self._tasks.status(known.task_id, at) if known is not None else None
+
+    async def _ask(self, issue: Issue, asking: _Asking, at: Delivered) -> DeliveryResult:
+        person = asking.person
+        remarks = await self._discussion.remarks(at.url, issue.number, asking.at, but=asking.comment_id)
+        goal = issue_goal(issue.title, issue.body or "", asking.words, person.name or person.id, remarks)
+        asked = NewTask(goal=goal, repository=at.url, key=_key(issue.number, at), again=asking.again)
+        request = Asked("", "")
+        # Tried again after its answer was lost, it finds its own words on record, which may be others by now.
+        admitted = await self._admission.admit(asked, person, request, link=issue.html_url[:2000], is_adopted=True)
+        task = admitted.task_id
+        if admitted.new:
+            return done(f"task {as_code(task)} begins: `journeyman show {task}` tells where it stands", task)
+        status = await self._tasks.status(task, at)
+        if status is not None and status.stage is Stage.ENDED:
+            return refused(ended(task, status.outcome), task)
+        return ignored(f"task {as_code(task)} is about this already", task)
+
+
+def _key(number: int, at: Delivered) -> str:
+    return f"github:{at.name}#{number}"

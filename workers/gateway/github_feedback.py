@@ -1,0 +1,174 @@
+"""What people say of a task on GitHub: feedback, reviews, an end, and that its pull request is not as it was."""
+
+from datetime import datetime
+
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.archive.contract import TaskChains
+from activities.decisions.attested import EVIDENCE
+from activities.forge.github.discussion import GitHubDiscussion, ReviewNow
+from activities.webhooks.meaning import PullChanged, Reviewed
+from workers.gateway.deciding import Deciding
+from workers.gateway.delivered import Delivered, TasksThere, done, ended, ignored, refused, waits
+from workers.gateway.messages import NewDecision
+from workers.gateway.refusals import Refused
+from workers.gateway.senders import Senders
+from workflows.models.decision import Action
+from workflows.models.delivery import DeliveryResult
+from workflows.models.intent import task_workflow_id
+from workflows.models.person import Person
+from workflows.models.question import Choice, QuestionKind
+from workflows.models.status import Stage, TaskStatus
+
+_TAKES_WORDS = frozenset({Stage.REVIEW, Stage.APPROVED, Stage.GUIDANCE})
+_MOST_SAID = 15_000
+
+
+class GitHubFeedback:
+    """Turns it into decisions, signed as any other: the gateway knows the person by GitHub's word."""
+
+    def __init__(
+        self,
+        temporal: Client,
+        deciding: Deciding,
+        tasks: TasksThere,
+        chains: TaskChains,
+        senders: Senders,
+        discussion: GitHubDiscussion,
+    ) -> None:
+        self._temporal = temporal
+        self._deciding = deciding
+        self._tasks = tasks
+        self._chains = chains
+        self._senders = senders
+        self._discussion = discussion
+
+    async def tell(self, status: TaskStatus, words: str, person: Person, at: Delivered) -> DeliveryResult:
+        """Send a task back to its agent with a person's words; while the agent is at work they wait."""
+        task, question = status.task.id, status.question
+        if status.stage is Stage.ENDED:
+            return refused(ended(task, status.outcome), task)
+        if not words.strip():
+            return refused(f"say what task {task} should change: `/agent WORDS`", task)
+        if status.stage is Stage.QUESTION and question and question.kind is QuestionKind.SPECIFICATION:
+            answer = NewDecision(
+                action=Action.ANSWER, question=question.id, choice=Choice.CONTINUE, message=words[:_MOST_SAID]
+            )
+            await self._deciding.decide(task, answer, person, once=at.digest)
+            return done("its agent begins with that", task)
+        if status.stage not in _TAKES_WORDS:
+            if at.is_last:
+                return refused(f"task {task} was at stage {status.stage} all the time, and could not be told", task)
+            return waits(f"task {task} is at stage {status.stage}: it is told once its patch is there", at, task)
+        asked = NewDecision(action=Action.REQUEST_CHANGES, head=_head(status), message=words[:_MOST_SAID])
+        await self._deciding.decide(task, asked, person, once=at.digest)
+        return done("it goes back to its agent with that", task)
+
+    async def cancel(self, status: TaskStatus, person: Person, at: Delivered) -> DeliveryResult:
+        """Stop a task."""
+        task = status.task.id
+        if status.stage is Stage.ENDED:
+            return ignored(f"task {task} has ended as {status.outcome} already", task)
+        asked = NewDecision(action=Action.CANCEL, message="on GitHub")
+        await self._deciding.decide(task, asked, person, once=at.digest)
+        return done("it is stopped", task)
+
+    async def merge(self, status: TaskStatus, person: Person, at: Delivered) -> DeliveryResult:
+        """Merge what was approved, as it was approved."""
+        task = status.task.id
+        asked = NewDecision(action=Action.MERGE, head=_head(status), evidence_hash=_evidence(status))
+        await self._deciding.decide(task, asked, person, once=at.digest)
+        return done("it is being merged", task)
+
+    async def reviewed(self, told: Reviewed, at: Delivered) -> DeliveryResult:
+        """A review is a decision about the commit that was reviewed, and only while GitHub still counts it."""
+        status = await self._tasks.of_pull(told.task_id, told.number, at)
+        if status is None:
+            return ignored("it is not the pull request of a task")
+        if status.stage is Stage.ENDED:
+            return ignored(f"the task has ended as {status.outcome}", told.task_id)
+        if told.state == "dismissed":
+            return await self._dismissed(told, status, at)
+        person = await self._senders.commanding(at.url, told.reviewer)
+        theirs = [
+            one
+            for one in await self._discussion.reviews(at.url, told.number)
+            if one.login.lower() == told.reviewer.login.lower() and one.state != "COMMENTED"
+        ]
+        newest = max(theirs, key=lambda one: one.id, default=None)
+        if newest is None or (newest.id, newest.state.lower()) != (told.review_id, told.state):
+            return ignored("a later review of theirs counts, or this one was dismissed", told.task_id)
+        if told.state == "approved":
+            return await self._approved(told.number, newest, status, person, at)
+        words = newest.words.strip() or "Changes are asked for: see the comments on the pull request's lines."
+        return await self.tell(status, words, person, at)
+
+    async def changed(self, told: PullChanged, at: Delivered) -> DeliveryResult:
+        """The task's workflow looks itself: what a delivery says may be old by now."""
+        status = await self._tasks.of_pull(told.task_id, told.number, at)
+        if status is None:
+            return ignored("it is not the pull request of a task")
+        try:
+            await self._temporal.get_workflow_handle(task_workflow_id(told.task_id)).signal("pull_request_changed")
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return ignored("the task has ended", told.task_id)
+        return done("its task looks at the pull request", told.task_id)
+
+    async def _approved(
+        self, number: int, review: ReviewNow, status: TaskStatus, person: Person, at: Delivered
+    ) -> DeliveryResult:
+        task, head = status.task.id, _head(status)
+        if review.commit != head:
+            return refused(
+                f"this approval is about `{review.commit[:12]}`, and the task is at `{head[:12]}`: look at it again",
+                task,
+            )
+        now = await self._discussion.pull(at.url, number)
+        if now.head != review.commit:
+            return refused(
+                f"somebody pushed `{now.head[:12]}` to the branch, which was not judged: this approval does not count",
+                task,
+            )
+        if status.stage is Stage.APPROVED:
+            return ignored("it is approved already", task)
+        if await self._is_newer(status, review.at):
+            return refused("it was judged again after this review: look at the evidence, and review again", task)
+        asked = NewDecision(
+            action=Action.APPROVE,
+            head=review.commit,
+            evidence_hash=_evidence(status),
+            message=review.words[:_MOST_SAID],
+        )
+        receipt = await self._deciding.decide(task, asked, person, once=at.digest)
+        return done(f"the approval counts; the task is at stage {receipt.stage}", task)
+
+    async def _is_newer(self, status: TaskStatus, reviewed: datetime) -> bool:
+        """Whether the evidence came on record after a moment: whoever reviewed then has not seen it."""
+        wanted = _evidence(status)
+        for entry in await self._chains.entries(status.task.id):
+            if entry.kind == EVIDENCE and entry.entry_id.startswith(f"{EVIDENCE}-{wanted}"):
+                return datetime.fromisoformat(entry.recorded_at) > reviewed
+        return False
+
+    async def _dismissed(self, told: Reviewed, status: TaskStatus, at: Delivered) -> DeliveryResult:
+        """It takes an approval away, so whoever may dismiss a review on GitHub may do that."""
+        person = self._senders.person(told.reviewer)
+        if person is None or person.id not in status.approved_by:
+            return ignored("there is no approval of theirs to take back", told.task_id)
+        asked = NewDecision(action=Action.WITHDRAW, message="the review was dismissed on GitHub")
+        try:
+            await self._deciding.decide(told.task_id, asked, person, once=at.digest)
+        except Refused as error:
+            return refused(str(error), told.task_id)
+        return done("the approval is taken back", told.task_id)
+
+
+def _head(status: TaskStatus) -> str:
+    return status.patch.head if status.patch is not None else ""
+
+
+def _evidence(status: TaskStatus) -> str:
+    return status.evaluation.evidence_hash if status.evaluation is not None else ""

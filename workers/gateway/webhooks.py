@@ -1,0 +1,172 @@
+"""Where GitHub tells what happened: one address, open to the network, that takes signed deliveries and nothing else.
+
+What is acknowledged is on record before. Nothing is done about it here, and nobody is asked anything, so that an answer
+never waits for GitHub or for Temporal.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from obstore.exceptions import BaseError
+from pydantic import BaseModel
+from pydantic_core import from_json
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+
+from activities.policy.owners import PolicyFileBroken
+from activities.webhooks.meaning import Ignored, Terms, meaning
+from activities.webhooks.signature import SecretUnusable, WebhookSecrets
+from activities.webhooks.stored import Deliveries, digest_of
+
+MOST_BYTES = 25 * 1024 * 1024
+"""GitHub sends no more."""
+MOST_BYTES_AT_ONCE = 8 * MOST_BYTES
+"""Of all bodies that are being taken in: whoever is not GitHub is found out only at the end of one."""
+BODY_SECONDS = 10.0
+"""In which a body has to come: GitHub itself waits no longer for its answer."""
+_GUID = re.compile(r"[0-9A-Za-z-]{8,64}")
+_EVENT = re.compile(r"[a-z0-9_]{1,64}")
+_log = logging.getLogger(__name__)
+
+
+class Acknowledged(BaseModel):
+    """What GitHub's page of the delivery shows."""
+
+    outcome: str
+    """`taken`, `known` or `ignored`."""
+    detail: str
+    delivery: str = ""
+    """Its digest, which is in the id of its workflow."""
+
+
+class _InFlight:
+    """How many bytes are being taken in."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    @contextmanager
+    def taking(self) -> Iterator[Callable[[int], None]]:
+        taken = 0
+
+        def take(size: int) -> None:
+            nonlocal taken
+            if size > self._left:
+                raise HTTPException(503, "too many large deliveries at once: ask for this one again later")
+            self._left -= size
+            taken += size
+
+        try:
+            yield take
+        finally:
+            self._left += taken
+
+
+def webhook_app(
+    secrets: WebhookSecrets,
+    deliveries: Deliveries,
+    terms: Callable[[], Terms],
+    taken: Callable[[str], None],
+    *,
+    bytes_at_once: int = MOST_BYTES_AT_ONCE,
+    body_seconds: float = BODY_SECONDS,
+) -> FastAPI:
+    """Build the application. `taken` is told the digest of what was put on record, and must not wait."""
+    app = FastAPI(title="Journeyman webhooks", docs_url=None, redoc_url=None, openapi_url=None)
+    in_flight = _InFlight(bytes_at_once)
+
+    @app.post("/webhooks/github")
+    async def github(request: Request) -> JSONResponse:
+        event, guid, signature = _headers(request)
+        with in_flight.taking() as take:
+            body = await _body(request, take, body_seconds)
+            return await _take(event, guid, signature, body)
+
+    async def _take(event: str, guid: str, signature: str, body: bytes) -> JSONResponse:
+        if not secrets.hold(signature, body):
+            _log.warning("a delivery to the webhook was refused: its signature does not fit (%d bytes)", len(body))
+            raise HTTPException(
+                401, "the signature fits none of the secrets of [github.webhooks]: is it the one on the App's page?"
+            )
+        if event == "ping":
+            return _say("ignored", "this is the right address, and the secret fits")
+        found = meaning(event, _parsed(body), terms())
+        if isinstance(found, Ignored):
+            return _say("ignored", found.reason)
+        new = await deliveries.keep(event, guid, signature, body)
+        digest = digest_of(body)
+        taken(digest)
+        return _say("taken" if new else "known", "it is on record" if new else "it was taken before", digest)
+
+    _answer_errors(app)
+    return app
+
+
+def _headers(request: Request) -> tuple[str, str, str]:
+    """Event, delivery and signature; what lacks one of them is not read any further."""
+    signature = request.headers.get("x-hub-signature-256", "")
+    if not signature:
+        raise HTTPException(401, "no X-Hub-Signature-256: give the webhook a secret on the App's page")
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise HTTPException(415, "set the webhook's content type to application/json")
+    event, guid = request.headers.get("x-github-event", ""), request.headers.get("x-github-delivery", "")
+    if not _EVENT.fullmatch(event) or not _GUID.fullmatch(guid):
+        raise HTTPException(400, "X-GitHub-Event or X-GitHub-Delivery is missing, or is none")
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > MOST_BYTES:
+        raise HTTPException(413, f"a delivery has at most {MOST_BYTES // 1024**2} MiB")
+    return event, guid, signature
+
+
+async def _body(request: Request, take: Callable[[int], None], seconds: float) -> bytes:
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(seconds):
+            async for part in request.stream():
+                take(len(part))
+                size += len(part)
+                if size > MOST_BYTES:
+                    raise HTTPException(413, f"a delivery has at most {MOST_BYTES // 1024**2} MiB")
+                parts.append(part)
+    except TimeoutError as error:
+        raise HTTPException(408, f"the body did not come within {seconds:g} s") from error
+    except ClientDisconnect as error:
+        raise HTTPException(400, "the body ended early") from error
+    return b"".join(parts)
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        found = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise HTTPException(400, f"the body is no JSON: {str(error)[:100]}") from error
+    if not isinstance(found, dict):
+        raise HTTPException(400, "the body is no JSON object")
+    return found
+
+
+def _say(outcome: str, detail: str, delivery: str = "") -> JSONResponse:
+    told = Acknowledged(outcome=outcome, detail=detail, delivery=delivery)
+    return JSONResponse(told.model_dump(), status_code=202)
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """What is not taken in says why, to whoever may know; GitHub lists it as failed, and it is asked for again."""
+
+    @app.exception_handler(SecretUnusable)
+    @app.exception_handler(PolicyFileBroken)
+    async def misconfigured(_: Request, error: Exception) -> JSONResponse:
+        _log.error("a delivery could not be taken in: %s", error)
+        return JSONResponse({"detail": "the gateway's configuration is broken: its log says how"}, status_code=503)
+
+    @app.exception_handler(BaseError)
+    @app.exception_handler(OSError)
+    async def not_kept(_: Request, error: Exception) -> JSONResponse:
+        _log.error("a delivery could not be put on record: %s", error)
+        return JSONResponse({"detail": "it could not be put on record: ask for it again later"}, status_code=503)
