@@ -13,11 +13,14 @@ from pathlib import Path
 
 from activities.archive.objects import Objects
 from activities.archive.schema import ArchiveTooNew, ArchiveTooOld, readable_version
+from activities.decisions.keys import TrustedKeys
 from activities.egress.contract import EgressRules
 from activities.egress.gateway import EnvoyGateway
 from activities.host.layout import HostLayout
 from activities.host.room import Room
-from activities.policy.reading import read_platform, read_security
+from activities.policy.owner_signature import OWNER, OwnersSignatures
+from activities.policy.owners import OwnersFiles
+from activities.policy.reading import read_platform
 from activities.sandbox.backend import Backend, ProbeFailed
 from activities.sandbox.contract import ImageRefused, SandboxSpec
 from activities.sandbox.host import HostSandboxes
@@ -140,7 +143,11 @@ async def _archive(settings: Settings) -> str:
 async def _policy(settings: Settings) -> str:
     settings.refuse_missing_files()
     platform = read_platform(settings.config_file)
-    read_security(settings.security_file)
+    OwnersFiles.at(
+        settings.config_file,
+        settings.security_file,
+        OwnersSignatures(TrustedKeys.of_role(settings.keys_location, OWNER)),
+    ).security()
     if not platform.agents:
         return f"no agent is configured yet: add [agents.NAME] to {settings.config_file}, as docs/quickstart.md shows"
     return f"profile {platform.profile}, agents {', '.join(sorted(platform.agents))}"

@@ -88,6 +88,21 @@ class Ends:
         self._recorder.record_once(f"task-{task_id}", task_spans(ended))
         return ended
 
+    async def as_left(self, task_id: str, why: str) -> TaskStatus:
+        """How a task looks whose workflow has ended and of which nothing may be put on record. Raises RPCError."""
+        handle = self._client.get_workflow_handle(task_workflow_id(task_id))
+        last: TaskStatus = await handle.query("status", result_type=TaskStatus)
+        outcome, reason = await _reason(handle)
+        return last.model_copy(
+            update={
+                "stage": Stage.ENDED,
+                "outcome": outcome,
+                "message": f"{reason}; this is not on record: {why}",
+                "waits_for": "",
+                "question": None,
+            }
+        )
+
     async def _ended(self, task: Task, handle: WorkflowHandle[object, object]) -> TaskStatus:
         outcome, why = await _reason(handle)
         last = await self._last_status(task, handle)

@@ -144,7 +144,10 @@ class Landing:
 
     async def _put_back(self, refused: str) -> None:
         """Leave it to people, who have to approve it too where policy has approved and does so no more."""
-        if self._desk.approvals.given or (await self.judge()).rank >= Permit.APPROVE.rank:
+        if self._desk.approvals.given:
+            self._desk.reopen(Stage.APPROVED, refused)
+        elif (await self.judge()).rank >= Permit.APPROVE.rank:
+            self._desk.approvals.tell()
             self._desk.reopen(Stage.APPROVED, refused)
         else:
             self._desk.open_review(Stage.REVIEW, refused)

@@ -113,7 +113,7 @@ class DecisionVerifier:
             self._keys.verify(key_id, signature, content)
         except UnknownKey as error:
             raise SignatureRefused(
-                "refused: signed by an unknown gateway; decide through this installation's gateway"
+                "refused: signed by an unknown gateway, or by this one before its key was replaced"
             ) from error
         except Untrusted as error:
             raise SignatureRefused(f"refused: the signature does not fit {what}") from error

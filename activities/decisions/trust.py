@@ -34,6 +34,8 @@ class Demotion(Model):
     task_id: str
     why: str
     at: datetime
+    asked: str = ""
+    """By what it was asked for, such as a decision's signature: asked again later, it counts again."""
 
 
 class TrustChange(Model):
@@ -91,7 +93,7 @@ class TrustRecords:
             if found is None or (found.repository, found.task_type) != (repository, task_type):
                 continue
             # Once: what was signed before a demotion, and copied to behind it, gives nothing back.
-            once = found.task_id if isinstance(found, Demotion) else f"{entry.data['signature']}"
+            once = f"{found.task_id}/{found.asked}" if isinstance(found, Demotion) else f"{entry.data['signature']}"
             if once in heard:
                 continue
             heard.add(once)
@@ -127,9 +129,10 @@ class TrustRecords:
         )
 
     async def demote(self, demotion: Demotion) -> None:
-        """Take trust away because of what came of a task, once for each task."""
+        """Take trust away because of what came of a task, once for each time that it was asked for."""
         name = _name(demotion.repository, demotion.task_type)
-        await self._attesting.append(name, f"{DEMOTION}-{demotion.task_id}", DEMOTION, demotion)
+        asked = hashlib.sha256(demotion.asked.encode()).hexdigest()[:16]
+        await self._attesting.append(name, f"{DEMOTION}-{demotion.task_id}-{asked}", DEMOTION, demotion)
 
     def _decision(self, entry: ChainEntry) -> Decision | None:
         if entry.kind != DECISION:

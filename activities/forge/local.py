@@ -11,7 +11,7 @@ from pathlib import Path
 
 from activities.forge.local_repository import KEPT, NOTES, DirtyWorkTree, LocalRepository
 from activities.forge.pulls import Pull, Pulls
-from activities.forge.taking_back import REVERTS, taken_back
+from activities.forge.taking_back import NOTHING_LEFT, REVERTS, taken_back
 from activities.repository.git import Git, GitError
 from activities.repository.locking import lock_file
 from activities.repository.mirror import PROPOSED
@@ -146,8 +146,10 @@ class LocalForge:
                 if done is not None and not done.unresolved:
                     await place.catch_up_work_tree(task.base, f"{done.commit}^1", done.commit)
                     self._note_merge(pulls, conflicting, done.commit)
-                    return RevertResult(outcome=RevertOutcome.ALREADY_REVERTED, commit=done.commit)
+                    return RevertResult(outcome=RevertOutcome.ALREADY_REVERTED, commit=done.commit, detail=done.told)
                 tree, conflicts = await place.undo(merge_commit, tip)
+                if not conflicts and tree == await place.tree_of(tip):
+                    return RevertResult(outcome=RevertOutcome.ALREADY_REVERTED, detail=NOTHING_LEFT)
                 if conflicts:
                     later = await place.commits_touching(merge_commit, tip, conflicts)
                     detail = (

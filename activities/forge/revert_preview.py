@@ -11,7 +11,7 @@ from pathlib import Path
 
 from activities.decisions.attested import AttestedMerge
 from activities.forge.local_repository import LocalRepository
-from activities.forge.taking_back import taken_back
+from activities.forge.taking_back import NOTHING_LEFT, taken_back
 from activities.repository.git import Git, GitError, RepositoryRefused
 from activities.repository.mirror import Mirrors
 from workflows.models.pull_request import RevertOutlook, RevertPreview
@@ -83,7 +83,8 @@ class _Base:
                 return RevertPreview(outlook=RevertOutlook.GONE, base_commit=tip, detail=detail)
             done = await taken_back(place, merge.commit, tip)
             if done is not None and not done.unresolved:
-                return RevertPreview(outlook=RevertOutlook.TAKEN_BACK, base_commit=tip, detail=f"by {done.commit[:12]}")
+                detail = f"by {done.commit[:12]}" + (f"; {done.told}" if done.told else "")
+                return RevertPreview(outlook=RevertOutlook.TAKEN_BACK, base_commit=tip, detail=detail)
             tree, conflicts = await place.undo(merge.commit, self._tried)
             if conflicts:
                 return RevertPreview(
@@ -93,6 +94,8 @@ class _Base:
                     conflicts=conflicts,
                     commits_in_the_way=await place.commits_touching(merge.commit, tip, conflicts),
                 )
+            if tree == await place.tree_of(self._tried):
+                return RevertPreview(outlook=RevertOutlook.TAKEN_BACK, base_commit=tip, detail=NOTHING_LEFT)
             before, self._tried = self._tried, await place.commit(tree, (self._tried,), "Try it\n", when=_WHEN)
             in_the_way = self._worked_on & await place.changed(before, self._tried) if self._worked_on else frozenset()
         except GitError as error:

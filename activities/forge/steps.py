@@ -270,6 +270,7 @@ class ForgeActivities:
                     task_id=task.id,
                     why=demotion,
                     at=datetime.now(UTC),
+                    asked=order.signed.signature if order.signed is not None else POLICY,
                 )
             )
         message = revert_message(task, merge.commit, by, why)

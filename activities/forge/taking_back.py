@@ -15,6 +15,7 @@ from activities.forge.local_repository import LocalRepository
 
 REVERTS = "Journeyman-Reverts"
 """Trailer of a revert commit: the merge that it takes back."""
+NOTHING_LEFT = "base has nothing of it any more, though no commit says that it took it back"
 _MARKER = r"^([<]{7,}|[|]{7,}|[=]{7,}|[>]{7,})([[:space:]]|$)"
 """As git's `diff --check` knows them; longer ones by the attribute conflict-marker-size."""
 _MOST_PATHS = 1000
@@ -31,6 +32,15 @@ class TakenBack:
     commit: str
     unresolved: tuple[str, ...] = ()
     """Paths that have its conflict markers on base; the merge is not taken back while there are any."""
+    again: tuple[str, ...] = ()
+    """Later commits that brought the same change by themselves, each as `sha author: subject`."""
+
+    @property
+    def told(self) -> str:
+        """Of one that took the merge back: what else there is to know."""
+        if not self.again:
+            return ""
+        return f"base has the same change from later work, which is taken back by itself: {'; '.join(self.again[:3])}"
 
     def what_to_do(self, base: str) -> str:
         """Of one that left markers."""
@@ -47,20 +57,41 @@ async def taken_back(place: LocalRepository, merge_commit: str, tip: str) -> Tak
     for commit, parent in await _claims(place, merge_commit, tip):
         # Of a second try on top of markers, the first one's are no part of what was there before.
         before = before or parent
-        left = TakenBack(commit, await _unresolved(place, merge_commit, commit, before, tip))
-        done = done if left.unresolved else left
-    if done is not None:
-        return done if await _is_still_back(place, merge_commit, tip) else None
-    return left
+        unresolved = await _unresolved(place, merge_commit, commit, before, tip)
+        if not unresolved and not await _is_back(place, merge_commit, commit):
+            # Anybody may write a trailer.
+            continue
+        left = TakenBack(commit, unresolved)
+        done = done if unresolved else left
+    if done is None:
+        return left
+    if await _is_back(place, merge_commit, tip):
+        return done
+    if await _is_named_later(place, done.commit, tip):
+        # Whoever took the revert back named it, as git and GitHub do.
+        return None
+    return TakenBack(done.commit, again=await _brought_again(place, merge_commit, done.commit, tip))
 
 
-async def _is_still_back(place: LocalRepository, merge_commit: str, tip: str) -> bool:
-    """Whether base has nothing of the merge: a revert may itself be reverted, and anybody may write a trailer.
-
-    Where later work is in the way of telling, the trailer counts.
-    """
+async def _is_back(place: LocalRepository, merge_commit: str, tip: str) -> bool:
+    """Whether a history has nothing of the merge. Where later work is in the way of telling, the trailer counts."""
     tree, conflicts = await place.undo(merge_commit, tip)
     return bool(conflicts) or tree == await place.tree_of(tip)
+
+
+async def _is_named_later(place: LocalRepository, commit: str, tip: str) -> bool:
+    named = await place.run(
+        *("log", "--max-count=1", "--format=%H", "--fixed-strings", f"--grep={commit}", f"{commit}..{tip}"),
+        purpose="looking for who took the revert back",
+    )
+    return bool(named.strip())
+
+
+async def _brought_again(place: LocalRepository, merge_commit: str, since: str, tip: str) -> tuple[str, ...]:
+    tree, _ = await place.undo(merge_commit, tip)
+    paths = await place.changed(tree, tip)
+    names = tuple(path.decode("utf-8", "surrogateescape") for path in sorted(paths)[:_MOST_NAMED])
+    return await place.commits_touching(since, tip, names)
 
 
 async def _claims(place: LocalRepository, merge_commit: str, tip: str) -> list[tuple[str, str]]:

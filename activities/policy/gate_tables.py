@@ -3,6 +3,7 @@
 A tier can only be raised by the files that come after the platform's; more approvals and a lower phase are stricter.
 """
 
+from itertools import pairwise
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -60,7 +61,8 @@ class GateTightening(Document):
     risk: tuple[RiskEntry, ...] = ()
     """Lines of the risk table, beside the built-in ones and those of the other files."""
     approvals: Approvals = {}
-    """How many persons have to approve a patch of a tier, such as `high = 2`; the most that any file states counts."""
+    """How many persons have to approve a patch of a tier, such as `high = 2`; the most that any file states counts,
+    and a higher tier takes no fewer than a lower one."""
     code_owners: bool | None = None
     """Whether owners of the changed paths by base's CODEOWNERS have to approve; it holds if any file says `true`."""
     most_lines: int | None = Field(default=None, ge=0)
@@ -87,6 +89,9 @@ def combined_gate(profile: str, platform: GateTable, security: GateTightening, t
     for table in (security, team):
         for tier, count in table.approvals.items():
             approvals[tier] = max(approvals[tier], count)
+    # A higher tier never takes fewer persons than a lower one.
+    for lower, higher in pairwise(RiskTier):
+        approvals[higher] = max(approvals[lower], approvals[higher])
     return GateRules(
         phase=_least(LAST_PHASE, *(table.phase for table in tables)),
         task_types=platform.task_types,

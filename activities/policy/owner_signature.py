@@ -54,12 +54,19 @@ class OwnersSignatures:
     def __init__(self, owners: TrustedKeys) -> None:
         self._owners = owners
 
+    def refuse_missing(self, path: Path) -> None:
+        """Raises PolicyRefusal for a file that is not there although its owner is known: its rules would be gone."""
+        if self._owners.any() and not path.exists():
+            raise PolicyRefusal(
+                f"{path}: is not there, and a security owner is known here: put it back, with {signature_file(path)}"
+            )
+
     def refuse_unsigned(self, path: Path, data: bytes) -> None:
         """Raises PolicyRefusal, which names the line that differs. Nothing is asked where no owner's key is known."""
         if not self._owners.any():
             return
         place = signature_file(path)
-        how = f"have its owner look at it and sign it: journeyman sign {path}"
+        how = f"have its owner look at it and sign it: journeyman sign {path} --keys DIRECTORY"
         try:
             signed = OwnerSignature.model_validate_json(place.read_bytes())
             self._owners.verify(signed.key_id, signed.signature, _PREFIX + signed.text.encode())

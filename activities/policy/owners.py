@@ -49,6 +49,7 @@ class OwnersFiles:
         try:
             if self.signatures is None:
                 return read_security(self.security_file)
+            self.signatures.refuse_missing(self.security_file)
             return read_security(self.security_file, self.signatures.refuse_unsigned)
         except PolicyRefusal as refusal:
             raise PolicyFileBroken(f"{refusal} (nothing has to be restarted once that is mended)") from refusal

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from workers.cli.client import CommandFailed
 from workers.cli.serving import asked_to_end, run_to_its_end
-from workers.cli.terminal import out
+from workers.cli.terminal import out, tell
 from workers.logs import log_to
 from workers.settings import load_settings
 
@@ -174,7 +174,11 @@ def sign(file: Path, /, *, keys: Path) -> None:
         raise CommandFailed(str(error)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise CommandFailed(f"{file} can't be signed: {error}") from error
-    out().print(f"signed: {place}\nyour public key: {keys / f'{OWNER}.pub'}", markup=False)
+    public, known = keys / f"{OWNER}.pub", load_settings().keys_location / f"{OWNER}s"
+    out().print(f"signed: {place}\nyour public key: {public}", markup=False)
+    if not any(each.read_bytes() == public.read_bytes() for each in known.glob("*.pub")):
+        tell("it is not known here yet, so signatures are not asked for; this makes it known:")
+        tell(f"  mkdir -p {known} && cp {public} {known}/NAME.pub")
 
 
 def payload_key(name: str, /) -> None:

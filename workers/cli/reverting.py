@@ -75,7 +75,10 @@ def _revert_one(client: GatewayClient, task: str, message: str, *, json: bool) -
     if json:
         print_json(result)
     elif result.outcome.is_back:
-        out().print(f"{result.outcome} by {plain(result.commit)} in {result.seconds:.1f} s")
+        by = f" by {plain(result.commit)}" if result.commit else ""
+        out().print(f"{result.outcome}{by} in {result.seconds:.1f} s")
+        if result.detail:
+            out().print(plain(result.detail))
     if not result.outcome.is_back:
         in_the_way = "".join(f"\n  {line}" for line in (*result.conflicts, *result.commits_in_the_way))
         branch = f", on branch {result.branch}" if result.branch else ""
@@ -86,9 +89,10 @@ def _revert_one(client: GatewayClient, task: str, message: str, *, json: bool) -
 
 def _revert_all(client: GatewayClient, lines: list[MergedLine], message: str, *, json: bool) -> None:
     """One after the other, the newest first; one that fails does not keep the others from being taken back."""
-    done, failed = [], 0
+    done, failed, before = [], 0, 0
     for line in lines:
         if line.preview.outlook is RevertOutlook.TAKEN_BACK:
+            before += 1
             continue
         try:
             result = client.revert(line.task_id, NewDecision(action=Action.REVERT, message=message))
@@ -96,15 +100,16 @@ def _revert_all(client: GatewayClient, lines: list[MergedLine], message: str, *,
             result = RevertResult(outcome=RevertOutcome.REFUSED, detail=str(error))
         done.append(Reverted(task_id=line.task_id, result=result))
         failed += not result.outcome.is_back
+        before += result.outcome is RevertOutcome.ALREADY_REVERTED
         if not json:
             about = result.commit or f"{result.detail} {result.pull_request}"
             out().print(f"{plain(line.task_id)}  {result.outcome}  {plain(about)}  {result.seconds:.1f} s")
     if json:
         print_json(done)
     else:
-        tell(f"{len(done) - failed} taken back, {len(lines) - len(done)} were already, {failed} not")
+        tell(f"{len(lines) - before - failed} taken back, {before} were already, {failed} not")
     if failed:
-        raise CommandFailed(f"{failed} of {len(done)} could not be taken back; the same command tries those again")
+        raise CommandFailed(f"{failed} of {len(lines)} could not be taken back; the same command tries those again")
 
 
 def _preview(lines: list[MergedLine]) -> None:

@@ -22,7 +22,7 @@ from workflows.models.intent import revert_workflow_id, task_workflow_id
 from workflows.models.person import Person
 from workflows.models.policy import TaskPolicy
 from workflows.models.pull_request import RevertResult
-from workflows.models.status import RevertRequest
+from workflows.models.status import Outcome, RevertRequest
 from workflows.review_rules import stage_refusal
 
 VALID_FOR = timedelta(days=1)
@@ -134,6 +134,11 @@ class Deciding:
         merge = await self._attested.merge(task_id)
         if merge is None:
             status = (await self._reading.view(task_id)).status
+            if status.outcome is Outcome.MERGED:
+                raise Refused(
+                    f"refused: no worker whose key counts here signed the merge of task {task_id}, as after that key "
+                    f"was replaced; `git revert -m 1 {status.merge_commit[:12]}` by hand takes it back"
+                )
             stands = f"it ended as {status.outcome}" if status.outcome else f"it is at stage {status.stage}"
             raise Refused(f"refused: task {task_id} has no merge to take back; {stands}")
         return merge
@@ -147,6 +152,11 @@ class Deciding:
         if not recorded or (recorded[-1].head, recorded[-1].evidence_hash) != (asked.head, asked.evidence_hash):
             if reason := stage_refusal(asked.action, (await self._reading.view(task_id)).status):
                 raise Refused(reason)
+            if not recorded:
+                raise Refused(
+                    f"refused: there is no evidence about task {task_id} by a worker whose key counts here, as after "
+                    "that key was replaced; request changes, so that it is judged again"
+                )
             raise Refused(
                 f"refused: {asked.head[:12] or 'no commit'} with this evidence is not what was judged last for task "
                 f"{task_id}; look at it again"

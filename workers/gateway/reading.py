@@ -109,7 +109,15 @@ class Reading:
             return TaskView(status=await self._live(task_id), live=True, temporal_ui=self._ui(task_id))
         except WorkflowQueryRejectedError as error:
             # Its workflow has ended, and did not say how.
-            ended = await self._ends.record(task_id) or await self.recorded(task_id)
+            try:
+                ended = await self._ends.record(task_id) or await self.recorded(task_id)
+            except ActionRefused as refused:
+                # Nothing is put on record for what no gateway of this installation admitted; it can be looked at.
+                return TaskView(
+                    status=await self._ends.as_left(task_id, str(refused).removeprefix("refused: ")),
+                    live=False,
+                    temporal_ui=self._ui(task_id),
+                )
             if ended is None:
                 raise NotFound(f"task {task_id} has ended, and it is not known how") from error
             return TaskView(status=ended, live=False, temporal_ui=self._ui(task_id))

@@ -98,12 +98,13 @@ class ApprovalNeeds(Model):
         """What is still needed beside approvals by these persons, for people; empty if nothing is."""
         wanting = [group for group in self.owned if not persons & set(group.persons)]
         missing = [
-            f"one of {', '.join(group.persons) or 'nobody who is known here'} ({' '.join(group.names)} own "
+            f"one of {', '.join(group.persons) or 'nobody of [people]'} ({' '.join(group.names)} own "
             f"{', '.join(group.paths)})"
             for group in wanting
         ]
-        more = self.count - len(persons)
-        if more > max(0, len(wanting)):
+        # Each of these is one of the persons who are wanted.
+        more = self.count - len(persons) - len(wanting)
+        if more > 0:
             missing.append(f"{more} more approvals" if more > 1 else "one more approval")
         return " and ".join(missing)
 

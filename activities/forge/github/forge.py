@@ -19,7 +19,7 @@ from activities.forge.github.pulls import GitHubPulls, as_model
 from activities.forge.github.remote import Protected, Remote
 from activities.forge.github.telling import Telling
 from activities.forge.local_repository import NOTES, LocalRepository
-from activities.forge.taking_back import REVERTS, taken_back
+from activities.forge.taking_back import NOTHING_LEFT, REVERTS, taken_back
 from activities.repository.git import Git
 from activities.repository.mirror import Mirror, Mirrors
 from activities.repository.patches import pack_of
@@ -184,8 +184,10 @@ class GitHubForge:
                 return RevertResult(outcome=RevertOutcome.REFUSED, detail=detail)
             done = await taken_back(place, merge_commit, tip)
             if done is not None and not done.unresolved:
-                return RevertResult(outcome=RevertOutcome.ALREADY_REVERTED, commit=done.commit)
+                return RevertResult(outcome=RevertOutcome.ALREADY_REVERTED, commit=done.commit, detail=done.told)
             tree, conflicts = await place.undo(merge_commit, tip)
+            if not conflicts and tree == await place.tree_of(tip):
+                return RevertResult(outcome=RevertOutcome.ALREADY_REVERTED, detail=NOTHING_LEFT)
             if conflicts:
                 later = await place.commits_touching(merge_commit, tip, conflicts)
                 what = f"{plural(len(conflicts), 'file')} {'was' if len(conflicts) == 1 else 'were'} changed again"

@@ -1,5 +1,6 @@
 """What earns trust, what takes it away, and what is nobody's word."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,9 @@ async def test_an_outcome_takes_all_trust_away_once(ledger: Ledger) -> None:
     await ledger.records.demote(ledger.demotion())
     trust = await ledger.records.of("/r", "docs")
     assert (trust.phase, trust.epoch) == (2, 4)
+    # A revert that conflicted, and is asked for again by somebody later.
+    await ledger.records.demote(ledger.demotion().model_copy(update={"asked": "another signature"}))
+    assert await ledger.phase() == 1
 
 
 async def test_anybody_may_take_trust_away(ledger: Ledger) -> None:
@@ -139,7 +143,8 @@ async def test_a_demotion_is_not_lost_to_an_entry_that_somebody_put_in_its_place
 ) -> None:
     await ledger.keep(ledger.say(Action.PROMOTE, 2))
     (name,) = await ledger.chains.task_ids()
-    await ledger.chains.append(name, "demotion-t1", kind, {"statement": {}, "key_id": "x", "signature": "x"})
+    entry = f"demotion-t1-{hashlib.sha256(b'').hexdigest()[:16]}"
+    await ledger.chains.append(name, entry, kind, {"statement": {}, "key_id": "x", "signature": "x"})
     await ledger.records.demote(ledger.demotion())
     assert await ledger.phase() == 1
     # Told again, it is the same one.

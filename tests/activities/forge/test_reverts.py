@@ -185,6 +185,27 @@ async def test_a_merge_that_somebody_brought_back_after_its_revert_can_be_taken_
     assert (await bench.forge.revert(task, merged.commit, "back\n")).commit == again.commit
 
 
+async def test_a_revert_that_is_asked_for_again_leaves_the_same_change_of_another_task(bench: Bench) -> None:
+    first, second = bench.task(), bench.task("t2")
+    merged = await bench.merge(first, await bench.patch({"calc.py": MENDED}))
+    back = await bench.forge.revert(first, merged.commit, "back\n")
+    other = await bench.merge(second, await bench.patch({"calc.py": MENDED}, "t2"))
+    again = await bench.forge.revert(first, merged.commit, "back\n")
+    assert (again.outcome, again.commit) == (RevertOutcome.ALREADY_REVERTED, back.commit)
+    assert "later work" in again.detail
+    assert on(bench, "main") == MENDED.strip()
+    assert (await bench.forge.revert(second, other.commit, "back\n")).outcome is RevertOutcome.REVERTED
+    assert on(bench, "main") != MENDED.strip()
+
+
+async def test_what_somebody_took_back_by_hand_is_not_taken_back_by_an_empty_commit(bench: Bench) -> None:
+    task, before = bench.task(), bench.read()
+    merged = await bench.merge(task, await bench.patch({"calc.py": MENDED}))
+    by_hand = commit_to_bare(bench.url, {"calc.py": before}, "It was wrong")
+    result = await bench.forge.revert(task, merged.commit, "back\n")
+    assert (result.outcome, bench.tip()) == (RevertOutcome.ALREADY_REVERTED, by_hand)
+
+
 async def test_a_trailer_that_somebody_wrote_does_not_pass_for_a_revert(bench: Bench) -> None:
     task = bench.task()
     merged = await bench.merge(task, await bench.patch({"calc.py": MENDED}))

@@ -35,7 +35,7 @@ async def test_the_last_line_that_fits_counts_and_one_without_names_is_nobody_s(
 async def test_each_group_of_owners_has_to_be_heard() -> None:
     needs = ApprovalNeeds(owned=await owned(FILE, ("a.py", "pay/a.py", "pay/x.sql"), PEOPLE))
     missing = needs.missing(frozenset({"ada"}))
-    assert missing == "one of nobody who is known here (@nobody own pay/x.sql)"
+    assert missing == "one of nobody of [people] (@nobody own pay/x.sql)"
     assert "@acme/pay" in needs.missing(frozenset({"linus"}))
 
 

@@ -78,3 +78,15 @@ def test_a_stranger_s_signature_and_a_broken_one_count_for_nothing(owned: Owned,
     signed = sign(owned.security, owned.mine)
     signed.write_text(signed.read_text().replace("500", "900"))
     assert "is no signature of a known owner" in owned.refusal()
+
+
+def test_a_signed_file_that_is_taken_away_takes_no_rule_along(owned: Owned) -> None:
+    assert owned.refusal() == ""
+    owned.trust()
+    sign(owned.security, owned.mine)
+    assert owned.refusal() == ""
+    for path in (owned.security, signature_file(owned.security)):
+        path.unlink()
+    # Also for a process that starts only now.
+    owned.files = OwnersFiles.at(owned.files.platform_file, owned.security, owned.files.signatures)
+    assert "a security owner is known here: put it back" in owned.refusal()

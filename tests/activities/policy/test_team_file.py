@@ -68,5 +68,6 @@ approvals = { high = 1, medium = 3 }
         "`limits.run.wall_seconds` = 99999 (line 8)",
         "`budget.task_usd` = 20 (line 12)",
         "`gate.most_files` = 50 (line 16)",
+        "`gate.approvals.high` = 1 (line 18)",
     )
     assert numbers_without_effect(platform(), SECURITY, None, task()) == ()
