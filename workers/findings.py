@@ -5,7 +5,7 @@ import sys
 
 from pydantic import BaseModel
 
-from workers.cli.printing import out, plain
+from workers.cli.terminal import out, plain
 
 
 class Finding(BaseModel):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from temporalio.service import RPCError
+from temporalio.testing import ActivityEnvironment
 
 from tests.support.github.conforming import conforming_github
 from tests.support.github.protection import Protection
@@ -17,10 +18,13 @@ from tests.workers.installation import FILES, Installation
 from tests.workers.on_github import REVERTER, installed_on_github, proposed
 from tests.workers.terminal import typed
 from workers.gateway.messages import TaskView
+from workers.parts.api import api_steps
 from workers.temporal import connect
 from workflows.models.decision import Action
 from workflows.models.intent import task_workflow_id, watch_workflow_id
+from workflows.models.pull_request import MergeOutcome, MergeResult
 from workflows.models.status import Outcome, Stage
+from workflows.models.steps import MergeOrder
 from workflows.models.watch import WatchOutcome
 
 pytestmark = pytest.mark.xdist_group("github-ci")
@@ -55,6 +59,20 @@ async def until_says(here: Installation, task: str, words: str) -> TaskView:
     return view
 
 
+async def merge_by_policy(here: Installation, view: TaskView) -> MergeResult:
+    """As whoever reaches Temporal could have a worker try it, without waiting for anything."""
+    status = view.status
+    assert status.pull_request and status.patch and status.evaluation
+    order = MergeOrder(
+        task=status.task, pull_request=status.pull_request, patch=status.patch, evaluation=status.evaluation
+    )
+    client = await connect(here.settings.temporal_address, here.settings.temporal_namespace)
+    merge = next(one for one in api_steps(client, here.parts.shared) if one.__name__ == "merge")
+    result = await ActivityEnvironment().run(merge, order)
+    assert isinstance(result, MergeResult) and result.outcome is MergeOutcome.REFUSED
+    return result
+
+
 async def test_policy_waits_for_ci_and_takes_back_what_turns_base_red_by_it(here: Installation, github: GitHub) -> None:
     github.protect(SHOP, Protection(ruleset=True, bypass={REVERTER}))
     base = github.repositories[SHOP].git.branch("main")
@@ -66,6 +84,7 @@ async def test_policy_waits_for_ci_and_takes_back_what_turns_base_red_by_it(here
     task = await here.ask(f"{github.web}/{SHOP}", "mender", task_type="test-fix", acceptance=("5",))
     view = await until_says(here, task, "CI has not begun on")
     assert view.status.patch is not None and view.status.stage is Stage.APPROVED
+    assert "CI has not begun on" in (await merge_by_policy(here, view)).detail
     github.check(SHOP, view.status.patch.head, "unit", "success")
     await told(here, task_workflow_id(task))
     view = await here.reaches(task, Stage.ENDED)

@@ -10,7 +10,8 @@ import pytest
 
 from tests.workers.terminal import environment, typed
 from workers.cli.main import call
-from workers.cli.printing import Terminal, print_json, print_tasks, tell
+from workers.cli.printing import print_tasks
+from workers.cli.terminal import Terminal, print_json, tell
 from workers.gateway.messages import TaskLine
 from workflows.models.plural import plural
 from workflows.models.pull_request import RevertOutcome, RevertResult

@@ -8,7 +8,7 @@ from cyclopts import App, Group, Parameter
 from rich.table import Table
 
 from workers.cli.client import CommandFailed
-from workers.cli.printing import out, plain, print_json, tell
+from workers.cli.terminal import out, plain, print_json, tell
 from workers.settings import load_settings
 from workflows.models.policy import PolicyRefusal
 

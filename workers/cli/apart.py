@@ -10,8 +10,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from workers.cli.client import CommandFailed
-from workers.cli.printing import out
 from workers.cli.serving import asked_to_end, run_to_its_end
+from workers.cli.terminal import out
 from workers.logs import log_to
 from workers.settings import load_settings
 

@@ -8,7 +8,8 @@ from cyclopts import Parameter
 from workers.cli.client import CommandFailed
 from workers.cli.halting import tell_halts
 from workers.cli.options import As, Flag, Json, address_of, gateway
-from workers.cli.printing import out, plain, print_json, print_tasks, print_view
+from workers.cli.printing import print_tasks, print_view
+from workers.cli.terminal import out, plain, print_json
 from workers.cli.waiting import NEEDS_YOU, wait_for
 from workers.gateway.messages import NewTask, TaskLine, TaskView
 from workflows.models.status import Outcome, Stage

@@ -6,7 +6,7 @@ from cyclopts import Parameter
 
 from workers.cli.client import CommandFailed
 from workers.cli.options import As, Json, Message, TaskId, gateway
-from workers.cli.printing import out, plain, print_json
+from workers.cli.terminal import out, plain, print_json
 from workers.cli.waiting import wait_for
 from workers.gateway.messages import NewDecision
 from workflows.models.decision import Action, DecisionReceipt

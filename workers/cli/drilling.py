@@ -4,7 +4,7 @@ from typing import Annotated
 
 from workers.cli.client import CommandFailed
 from workers.cli.options import As, Flag, Json, gateway
-from workers.cli.printing import out, plain, print_json
+from workers.cli.terminal import out, plain, print_json
 
 
 def drill(*, last: Annotated[bool, Flag] = False, as_: As = "", json: Json = False) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from activities.egress.contract import EgressRecord
-from workers.cli.printing import out, plain
+from workers.cli.terminal import out, plain
 from workflows.models.plural import plural
 
 

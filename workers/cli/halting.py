@@ -14,7 +14,7 @@ from activities.decisions.halts import HaltsUnreadable
 from activities.policy.owners import PolicyFileBroken
 from workers.cli.client import CommandFailed, GatewayClient, NoAnswer
 from workers.cli.options import As, Flag, Json, address_of, gateway
-from workers.cli.printing import out, plain, print_json, tell
+from workers.cli.terminal import out, plain, print_json, tell
 from workers.gateway.halting import Halting
 from workers.gateway.messages import HaltLine, NewHalt
 from workers.gateway.refusals import Invalid, Refused

@@ -4,7 +4,7 @@ from rich.table import Table
 
 from workers.cli.client import CommandFailed
 from workers.cli.options import As, Json, Message, address_of, gateway
-from workers.cli.printing import out, plain, print_json
+from workers.cli.terminal import out, plain, print_json
 from workers.gateway.messages import ForgetHost
 
 

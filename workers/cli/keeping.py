@@ -7,8 +7,8 @@ from typing import Annotated
 
 from workers.cli.client import CommandFailed
 from workers.cli.options import Flag, Message
-from workers.cli.printing import out
 from workers.cli.serving import run_to_its_end
+from workers.cli.terminal import out
 from workers.settings import load_settings
 from workflows.models.plural import plural
 

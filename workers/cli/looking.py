@@ -11,19 +11,12 @@ from cyclopts import Parameter
 from activities.archive.kinds import Kind
 from workers.cli.client import CommandFailed
 from workers.cli.egress_lines import print_egress
+from workers.cli.evidence_lines import print_check_output, print_evidence
 from workers.cli.options import Flag, Json, TaskId, gateway
 from workers.cli.pager import show_diff
-from workers.cli.printing import (
-    out,
-    plain,
-    print_check_output,
-    print_evidence,
-    print_json,
-    print_view,
-    safe_block,
-    tell,
-)
+from workers.cli.printing import print_view
 from workers.cli.sarif import sarif as as_sarif
+from workers.cli.terminal import out, plain, print_json, safe_block, tell
 from workers.cli.timeline import print_timeline
 from workers.cli.transcript_lines import transcript_lines
 

@@ -9,8 +9,8 @@ from rich.markup import escape
 
 from workers.cli.client import CommandFailed
 from workers.cli.options import Flag, Json
-from workers.cli.printing import out, plain
 from workers.cli.serving import asked_to_end, run_to_its_end
+from workers.cli.terminal import out, plain
 from workers.logs import log_to
 from workers.settings import load_settings
 from workflows.models.halt import not_held

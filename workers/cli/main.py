@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from workers.cli import commands
 from workers.cli.client import CommandFailed
-from workers.cli.printing import Terminal, tell
+from workers.cli.terminal import Terminal, tell
 from workers.settings import SettingsInvalid, StateUnusable
 
 _HELP = """Run coding agents for a team: sandboxed, judged, approved, merged, and taken back if need be.

@@ -1,77 +1,21 @@
-"""How things look in a terminal. Nothing is printed that could move its cursor, change its title or hide text."""
+"""Tasks as lines for a terminal."""
 
-import os
-import sys
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import TextIO
 
-from pydantic import BaseModel
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console
 from rich.markup import escape
-from rich.segment import Segment
 from rich.table import Table
 
+from workers.cli.evidence_lines import made_by, print_findings
 from workers.cli.gate_lines import ci_lines, gate_lines, watch_line
 from workers.cli.next_steps import is_taken_back, next_steps
+from workers.cli.terminal import out, plain
 from workers.gateway.messages import TaskLine, TaskView
-from workflows.models.evidence import CheckOutcome, CheckRun, Evidence, Finding, Severity
 from workflows.models.plural import plural
 from workflows.models.pull_request import RevertOutlook, RevertPreview
 from workflows.models.question import Choice, QuestionKind
 from workflows.models.status import StageSpan, TaskStatus
 from workflows.models.usage import USD, Metered
-
-_PIPE_COLUMNS = 500
-_COLOURS = {Severity.BLOCKER: "red", Severity.PERSON: "yellow", Severity.NOTE: "dim"}
-
-
-def visible(text: str) -> str:
-    """Text with its lines kept, and everything else that a terminal would act on spelled out."""
-    return "".join(c if c.isprintable() or c in "\n\t" else _spelled(c) for c in text)
-
-
-class Terminal(Console):
-    """A console that makes visible whatever it is given; what acts on the terminal are its own colours alone."""
-
-    def __init__(self, file: TextIO) -> None:
-        # Into a pipe a row is a line, however long, for whoever searches it.
-        width = None if file.isatty() or "COLUMNS" in os.environ else _PIPE_COLUMNS
-        super().__init__(file=file, highlight=False, soft_wrap=True, width=width)
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
-        """Called by rich for everything that is printed."""
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=visible(segment.text))
-
-
-def out() -> Terminal:
-    """Standard output, for what was asked for."""
-    return Terminal(sys.stdout)
-
-
-def tell(text: str) -> None:
-    """A line on standard error, for what is said besides."""
-    sys.stderr.write(f"{visible(text)}\n")
-
-
-def plain(text: str, limit: int = 500) -> str:
-    """Untrusted text as one line that can neither move the cursor nor use markup."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return escape(line if len(line) <= limit else line[: limit - 1] + "…")
-
-
-def safe_block(data: bytes) -> str:
-    """Untrusted output with its lines kept and every other control character made visible."""
-    return visible(data.decode("utf-8", errors="replace").replace("\r", ""))
-
-
-def print_json(value: BaseModel | Iterable[BaseModel]) -> None:
-    """One JSON document on standard output."""
-    if isinstance(value, BaseModel):
-        sys.stdout.write(value.model_dump_json(indent=2, ensure_ascii=True) + "\n")
-    else:
-        sys.stdout.write("[" + ",\n ".join(item.model_dump_json(ensure_ascii=True) for item in value) + "]\n")
 
 
 def print_tasks(lines: list[TaskLine]) -> None:
@@ -186,11 +130,6 @@ def outlook_line(preview: RevertPreview) -> str:
     return f"{preview.outlook}: {preview.detail}"
 
 
-def made_by(backend: str, runtime: str) -> str:
-    """`container, by runc of Podman 4.3.1`."""
-    return f"{backend}, by {runtime}" if runtime else backend
-
-
 def usage_line(used: Metered) -> str:
     """What was used of model providers, in one line."""
     roughly = " (partly estimated)" if used.estimated else ""
@@ -207,71 +146,6 @@ def print_spans(spans: tuple[StageSpan, ...]) -> None:
         seconds = ((span.ended or datetime.now(UTC)) - span.started).total_seconds()
         totals[span.stage] = totals.get(span.stage, 0) + seconds
     out().print("stages      " + ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in totals.items()))
-
-
-def print_evidence(evidence: Evidence) -> None:
-    """What was found out, the worst first."""
-    console = out()
-    console.print(
-        f"evidence for {plain(evidence.head[:12])} on {plain(evidence.base_commit[:12])}  "
-        f"(hash {evidence.digest()[:16]})"
-    )
-    for name, run in (("base", evidence.base), ("guarded", evidence.guarded), ("patched", evidence.patched)):
-        console.print(f"  {name:8} {_checks(run)}")
-    if evidence.turned:
-        console.print(f"  [green]turned[/green]   {plain(', '.join(evidence.turned), 300)}")
-    _print_depth(evidence, console)
-    for claim in evidence.claims:
-        console.print(f"  claim    {claim.holds}: {plain(claim.said, 120)!r} ({plain(claim.shown_by, 200)})")
-    _print_findings(evidence.findings, console)
-    if evidence.egress_refused:
-        console.print(f"  refused hosts: {plain(', '.join(evidence.egress_refused))}  (journeyman egress --refused)")
-    if evidence.egress_allowed:
-        console.print(f"  hosts beyond the policy's list: {plain(', '.join(evidence.egress_allowed))}")
-    if evidence.packages:
-        console.print(f"  packages of its own lock files: {plain(', '.join(evidence.packages), 2000)}")
-    if evidence.hangs:
-        console.print(f"  hung     {plain(', '.join(evidence.hangs))}")
-    if evidence.backend:
-        console.print(f"  sandbox  {plain(made_by(evidence.backend, evidence.runtime))}")
-    grades = ", ".join(f"{name} {grade}" for name, grade in evidence.grades.model_dump().items())
-    console.print(f"  limits   {grades}")
-
-
-def _print_depth(evidence: Evidence, console: Console) -> None:
-    """What further runs of the checks showed."""
-    for name, runs in (("base", evidence.base_again), ("patched", evidence.patched_again)):
-        for run in runs:
-            console.print(f"  {name:8} again: {_checks(run)}")
-    if evidence.flaky:
-        console.print(f"  [yellow]flaky[/yellow]    {plain(', '.join(evidence.flaky), 300)}")
-    coverage, mutation = evidence.coverage, evidence.mutation
-    if coverage is not None:
-        measured = f"{coverage.run} of {plural(coverage.statements, 'changed statement')} run by the checks"
-        console.print(f"  changed  {plain(coverage.unknown) if coverage.unknown else measured}")
-    if mutation is not None and (mutation.tried or mutation.stopped):
-        stopped = f"; {plain(mutation.stopped)}" if mutation.stopped else ""
-        console.print(
-            f"  faults   {mutation.noticed} of {mutation.tried} noticed, in {plural(mutation.lines, 'line')}{stopped}"
-        )
-
-
-def print_check_output(outcome: CheckOutcome, on: str, output: bytes) -> None:
-    """What one check printed, below a line that says how it ended."""
-    ended = f"exit code {outcome.exit_code}" if outcome.exit_code is not None else str(outcome.end)
-    out().print(f"[bold]check {plain(outcome.name, 80)} on {on}: {ended}[/bold]")
-    sys.stdout.write(safe_block(output) if output else "(it printed nothing)\n")
-
-
-def _print_findings(findings: tuple[Finding, ...], console: Console) -> None:
-    order = list(Severity)
-    for finding in sorted(findings, key=lambda finding: order.index(finding.severity)):
-        colour = _COLOURS[finding.severity]
-        where = f" {plain(finding.path, 100)}" if finding.path else ""
-        where += f":{finding.line}" if finding.line else ""
-        console.print(
-            f"  [{colour}]{finding.severity:8}[/{colour}] {plain(finding.rule)}{where}: {plain(finding.message, 300)}"
-        )
 
 
 _UNANSWERED = {
@@ -304,27 +178,11 @@ def _print_patch(status: TaskStatus, console: Console) -> None:
     if status.evaluation is not None:
         blocked = " [red](blocked)[/red]" if status.evaluation.blocked else ""
         console.print(f"evidence    {plain(status.evaluation.summary)}{blocked}")
-        _print_findings(status.evaluation.findings, console)
+        print_findings(status.evaluation.findings, console)
     if status.pull_request is not None:
         console.print(f"proposed    {plain(status.pull_request.url)}")
     for line in (*ci_lines(status.ci), *gate_lines(status)):
         console.print(line)
-
-
-def _checks(run: CheckRun) -> str:
-    if not run.outcomes:
-        return "no checks"
-    parts = []
-    for outcome in run.outcomes:
-        state = (
-            "[green]passed[/green]"
-            if outcome.passed
-            else f"[red]{'failed' if outcome.exit_code else outcome.end}[/red]"
-        )
-        tests = f", {plural(outcome.tests, 'test')}" if outcome.tests else ""
-        failed = f", failed: {plain(', '.join(outcome.failed), 200)}" if outcome.failed else ""
-        parts.append(f"{plain(outcome.name, 40)} {state} in {outcome.seconds:.1f} s{tests}{failed}")
-    return "; ".join(parts)
 
 
 def _age(started: datetime | None) -> str:
@@ -335,8 +193,3 @@ def _age(started: datetime | None) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def _spelled(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

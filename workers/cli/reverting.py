@@ -8,7 +8,8 @@ from rich.table import Table
 
 from workers.cli.client import CommandFailed, GatewayClient
 from workers.cli.options import As, Flag, Json, Message, gateway
-from workers.cli.printing import out, outlook_line, plain, print_json, tell
+from workers.cli.printing import outlook_line
+from workers.cli.terminal import out, plain, print_json, tell
 from workers.gateway.messages import MergedLine, NewDecision, Where
 from workflows.models.base import Model
 from workflows.models.decision import Action

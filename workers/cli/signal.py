@@ -5,7 +5,7 @@ from typing import Literal
 
 from workers.cli.client import CommandFailed
 from workers.cli.options import As, Json, Message, address_of, gateway
-from workers.cli.printing import out, plain, print_json
+from workers.cli.terminal import out, plain, print_json
 from workers.gateway.messages import NewObservation
 from workflows.models.plural import plural
 

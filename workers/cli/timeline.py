@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from workers.cli.printing import out, plain
+from workers.cli.terminal import out, plain
 from workflows.models.plural import plural
 from workflows.models.trace import Span
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from workers.cli.printing import safe_block
+from workers.cli.terminal import safe_block
 from workflows.models.transcript import EventKind, TranscriptEvent
 
 _RESULT_LINES = 12

@@ -6,7 +6,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from workers.cli.options import As, Json, Message, address_of, gateway
-from workers.cli.printing import out, plain, print_json
+from workers.cli.terminal import out, plain, print_json
 from workers.gateway.messages import ChangeTrust, TrustLine
 from workflows.models.decision import Action
 

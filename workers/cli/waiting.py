@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from workers.cli.client import CommandFailed, GatewayClient, NoAnswer
-from workers.cli.printing import tell
+from workers.cli.terminal import tell
 from workers.gateway.messages import TaskView
 from workflows.models.status import Stage, StageSpan, TaskStatus
 

@@ -16,7 +16,8 @@ from typing import TypeVar
 from rich.console import Console
 
 from workers.cli.client import CommandFailed, GatewayClient
-from workers.cli.printing import Terminal, plain, print_evidence, safe_block
+from workers.cli.evidence_lines import print_evidence
+from workers.cli.terminal import Terminal, plain, safe_block
 from workers.cli.waiting import stage_lines
 from workers.embedded import demo_agent
 from workers.embedded.demo_repository import GOAL, create_demo_repository

@@ -164,13 +164,15 @@ class GitHubForge:
 
     async def show_gate(self, task: Task, check: GateCheck) -> str:
         """See contract."""
-        gate = GateChecks(await self._access.repository(task.repository.url), self._access.app_id, task.id)
-        return await asyncio.to_thread(gate.show, check)
+        return await asyncio.to_thread((await self._gate(task)).show, check)
 
     async def withdraw_gate(self, task: Task, head: str, why: str) -> None:
         """See contract."""
-        gate = GateChecks(await self._access.repository(task.repository.url), self._access.app_id, task.id)
-        await asyncio.to_thread(gate.withdraw, head, why)
+        await asyncio.to_thread((await self._gate(task)).withdraw, head, why)
+
+    async def _gate(self, task: Task) -> GateChecks:
+        repository = await self._access.repository(task.repository.url)
+        return GateChecks(repository, self._access.known, self._access.app_id, task.id)
 
     async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
         """See contract. Straight onto base where this App may; else by a pull request, merged if GitHub lets it."""

@@ -7,9 +7,9 @@ check too, so whatever is not approved is never concluded by either.
 from typing import Any
 
 from github.CheckRun import CheckRun
-from github.Commit import Commit
 from github.Repository import Repository as GitHubRepository
 
+from activities.forge.github.conditional import Conditional
 from activities.forge.github.errors import translated
 from activities.forge.github.failed import GitHubRefused
 from workflows.models.standing import GateCheck, GateState
@@ -26,9 +26,10 @@ NO_APP = "GitHub takes check runs of Apps alone, and [github] in journeyman.toml
 class GateChecks:
     """The check runs of that name of one App in one repository; every method asks GitHub."""
 
-    def __init__(self, repository: GitHubRepository, app_id: int | None, about: str) -> None:
+    def __init__(self, repository: GitHubRepository, known: Conditional, app_id: int | None, about: str) -> None:
         """`app_id`: None where no App asks. `about`: the task's id, kept beside the check run."""
         self._repository = repository
+        self._known = known
         self._app_id = app_id
         self._about = about
 
@@ -76,11 +77,11 @@ class GateChecks:
 
     def _newest(self, head: str) -> CheckRun | None:
         """The one that counts: GitHub lists the latest of each App by name."""
-        url = f"{self._repository.url}/commits/{head}"
-        commit = Commit(self._repository.requester.withLazy(True), url=url)
-        for run in commit.get_check_runs(check_name=NAME):
-            if run.app.id == self._app_id:
-                return run
+        requester = self._repository.requester
+        url = f"{self._repository.url}/commits/{head}/check-runs"
+        for told in self._known.get(requester, url, check_name=NAME, per_page=100)["check_runs"]:
+            if told["app"]["id"] == self._app_id:
+                return CheckRun(requester, {}, told, completed=True)
         return None
 
 
