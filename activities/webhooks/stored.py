@@ -6,6 +6,7 @@ against doing it twice, for as long as there is an archive: Temporal forgets. It
 
 import base64
 import hashlib
+import re
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
@@ -15,6 +16,11 @@ from workflows.models.base import Model
 from workflows.models.delivery import DeliveryResult
 
 _FOLDER = "deliveries"
+_PENDING = re.compile(rf"{_FOLDER}/pending/([0-9a-f]{{64}})\.json")
+
+
+class DeliveryDamaged(ArchiveError):
+    """What is on record is not what GitHub sent; the message says what to do."""
 
 
 class StoredDelivery(Model):
@@ -72,10 +78,11 @@ class Deliveries:
 
     async def pending(self) -> list[str]:
         """The digests of all that nothing has come of yet."""
-        return [name.rpartition("/")[2].removesuffix(".json") for name in await self._objects.names(_pending_folder())]
+        named = (_PENDING.fullmatch(name) for name in await self._objects.names(_pending_folder()))
+        return [found[1] for found in named if found is not None]
 
     async def read(self, digest: str) -> StoredDelivery | None:
-        """One that nothing has come of yet. Raises ArchiveError for one that was damaged."""
+        """One that nothing has come of yet. Raises DeliveryDamaged."""
         raw = await self._objects.read(_pending(digest))
         if raw is None:
             return None
@@ -85,13 +92,17 @@ class Deliveries:
         except (ValidationError, ValueError):
             intact = False
         if not intact:
-            raise ArchiveError(f"the delivery {digest} was changed in the archive: ask GitHub for it again")
+            raise DeliveryDamaged(f"the delivery {digest} was changed in the archive: have GitHub send it again")
         return stored
 
     async def done(self, digest: str) -> DoneDelivery | None:
         """What came of one that is over."""
         raw = await self._objects.read(_done(digest))
         return DoneDelivery.model_validate_json(raw) if raw is not None else None
+
+    async def discard(self, digest: str) -> None:
+        """Drop one that was damaged, so that GitHub can send it again."""
+        await self._objects.remove(_pending(digest))
 
     async def finish(self, digest: str, stored: StoredDelivery, result: DeliveryResult) -> None:
         """Put on record what came of one, and then keep its words no longer."""

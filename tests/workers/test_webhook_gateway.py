@@ -14,7 +14,7 @@ import pytest_asyncio
 from activities.archive.objects import Objects
 from activities.webhooks.meaning import Terms
 from activities.webhooks.signature import WebhookSecrets
-from activities.webhooks.stored import Deliveries, digest_of
+from activities.webhooks.stored import Deliveries, DeliveryDamaged, digest_of
 from tests.support.github.published import need_descriptions, webhook_examples
 from tests.support.github.webhooks import signature
 from workers.embedded.temporal_server import free_port
@@ -131,6 +131,20 @@ async def test_a_delivery_is_known_again_whatever_its_headers_say_now(here: List
     assert await here.deliveries.pending() == []
     # Of what was said nothing is kept once it is carried out.
     assert not any(b"mend it" in path.read_bytes() for path in here.archive.rglob("*") if path.is_file())
+
+
+async def test_what_was_damaged_on_record_is_no_delivery_and_can_be_had_again(here: Listening) -> None:
+    await here.post(BODY)
+    (file,) = [path for path in here.archive.rglob("*.json") if "pending" in str(path)]
+    file.with_name("what-is-none.json").write_text("{}")
+    assert await here.deliveries.pending() == [digest_of(BODY)]
+    whole = file.read_text()
+    for broken in (whole[:-20], whole.replace('"body_base64":"', '"body_base64":"AAAA')):
+        file.write_text(broken)
+        with pytest.raises(DeliveryDamaged, match="send it again"):
+            await here.deliveries.read(digest_of(BODY))
+    await here.deliveries.discard(digest_of(BODY))
+    assert (await here.post(BODY)).json()["outcome"] == "taken"
 
 
 async def test_a_body_that_does_not_come_holds_nobody_up(here: Listening) -> None:

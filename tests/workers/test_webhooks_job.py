@@ -180,4 +180,9 @@ async def test_nobody_has_a_delivery_carried_out_that_github_did_not_sign(at: Ho
     # Also with the secret nobody approves for somebody else: GitHub knows of no such review.
     leaked = await carried_out(SECRET, body + b" ")
     assert (leaked.outcome, "a later review" in leaked.detail) == (Taken.IGNORED, True)
+    nothing = DeliveryOrder(digest=digest_of(b"never told"))
+    unknown = await at.temporal.execute_workflow(
+        GitHubDelivery.run, nothing, id=delivery_workflow_id(nothing.digest), task_queue=queues.ORCHESTRATE
+    )
+    assert (unknown.outcome, "no such delivery" in unknown.detail) == (Taken.REFUSED, True)
     assert (await at.here.view(task)).status.approved_by == ()

@@ -30,7 +30,7 @@ from activities.webhooks.meaning import (
     meaning,
 )
 from activities.webhooks.signature import WebhookSecrets
-from activities.webhooks.stored import Deliveries, StoredDelivery
+from activities.webhooks.stored import Deliveries, DeliveryDamaged, StoredDelivery
 from workers.gateway.delivered import Delivered, NotYet, ignored, refused
 from workers.gateway.github_ci import GitHubCi
 from workers.gateway.github_commands import GitHubCommands
@@ -72,7 +72,12 @@ class DeliveryActivities:
     @step
     async def take_delivery(self, order: DeliveryOrder) -> DeliveryResult:
         """Carry out one, and answer where it was said; once something came of it, its words are kept no longer."""
-        stored = await self._deliveries.read(order.digest)
+        try:
+            stored = await self._deliveries.read(order.digest)
+        except DeliveryDamaged as damaged:
+            await self._deliveries.discard(order.digest)
+            _log.error("%s", damaged)
+            return refused(str(damaged))
         if stored is None:
             known = await self._deliveries.done(order.digest)
             return known.result if known is not None else refused("there is no such delivery on record")

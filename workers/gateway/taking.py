@@ -36,8 +36,8 @@ from workflows import queues
 from workflows.models.delivery import DeliveryOrder, delivery_workflow_id
 
 _AT_ONCE = 4
-"""Deliveries that are carried out by one gateway at the same time: fewer than the threads in which it waits for
-GitHub, so that people's commands go on while GitHub is slow."""
+"""Deliveries that one gateway carries out at the same time: fewer than the threads in which it waits for GitHub, so
+that people's commands go on while GitHub is slow."""
 _LOOK_SECONDS = 10.0
 """Between looks for deliveries on record that no workflow carries out: one that was killed in between left them."""
 _GRACE = timedelta(seconds=5)
@@ -96,7 +96,7 @@ class _Begin:
                 _log.info("delivery %s begins later: %s", digest, error)
 
     async def all(self) -> None:
-        """Begin whatever is on record, and was not begun or came to nothing."""
+        """Begin whatever is on record, and was not begun or came to nothing. Raises RPCError where Temporal is away."""
         for digest in await self._deliveries.pending():
             await self._begin(digest)
 
