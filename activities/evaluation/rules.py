@@ -27,7 +27,9 @@ RULES: dict[str, Rule] = {
     "check-never-found": Rule(BLOCKER, "A check's command is not there, on base neither.", "Mend checks or set-up."),
     "pre-existing-failures": Rule(NOTE, "A check fails, in tests that fail on base too."),
     "nothing-to-turn": Rule(PERSON, "Of a test-fix task: every check passes on base."),
-    "nothing-turned": Rule(BLOCKER, "Something fails on base, and nothing of it passes with the patch."),
+    "nothing-turned": Rule(
+        BLOCKER, "What fails on base fails with the patch, too. For a person where the task is to mend nothing."
+    ),
     "passes-only-with-its-own-tests": Rule(PERSON, "A check fails with base's tests and passes with the patch's."),
     "no-test-report": Rule(PERSON, "A check left no usable JUnit report, so its tests can't be compared."),
     # Tests

@@ -30,10 +30,10 @@ def combined(
         raise PolicyRefusal(_with_line(str(refusal), data)) from refusal
 
 
-def numbers_without_effect(
+def without_effect(
     platform: PlatformPolicy, security: SecurityPolicy, data: bytes | None, task: Task
 ) -> tuple[str, ...]:
-    """Numbers in the team's file that are looser than what another file says, so that they count for nothing.
+    """Numbers, and the profile, in the team's file that are looser than another file's, so that they count for nothing.
 
     Each as `key = value (line N)`. The file is one that `combined` takes.
     """
@@ -49,8 +49,11 @@ def numbers_without_effect(
         except (PolicyRefusal, ValidationError):
             return ""
 
-    as_it_is = combine(platform, security, team, Detected(), task).hash
-    found = []
+    policy = combine(platform, security, team, Detected(), task)
+    as_it_is, found = policy.hash, list[tuple[int, str]]()
+    if (profile := team.egress.profile) is not None and profile.rank > policy.egress_profile.rank:
+        line = line_of(data.decode(), "egress.profile") or 0
+        found.append((line, f'`egress.profile` = "{profile}" (line {line})'))
     for path, value in _numbers(team.model_dump(mode="json", exclude_unset=True)):
         less, more = (value - 1, value + 1) if isinstance(value, int) else (value * (1 - _STEP), value * (1 + _STEP))
         # What is exactly as strict as the others counts: it holds when they are loosened.

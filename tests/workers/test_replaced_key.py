@@ -8,7 +8,9 @@ from tests.support.repositories import make_repository
 from tests.workers.installation import FILES, Terminal, configure
 from tests.workers.terminal import typed, up
 from workers.settings import Settings
+from workers.temporal import connect
 from workflows.models.decision import Action
+from workflows.models.intent import task_workflow_id
 from workflows.models.status import Stage
 
 pytestmark = pytest.mark.xdist_group("replaced-key")
@@ -46,3 +48,16 @@ async def test_whoever_replaces_the_gateways_key_is_told_what_holds_no_more(stat
         assert "journeyman approve" not in shown
         assert (await typed(state, "halt", "--all", "-m", "the key leaked")).code == 0
         assert "NOT halted" not in (await typed(state, "halts")).error
+        # As incident.md says of tasks that nobody can decide about any more.
+        client = await connect(running.temporal_address, "default")
+        await client.get_workflow_handle(task_workflow_id(waits)).terminate(reason="the key leaked")
+        ended = await typed(state, "show", waits)
+        assert "its workflow was terminated in Temporal: the key leaked" in ended.out, ended.error
+        assert "return a + b" in (await typed(state, "diff", waits)).out
+        # Whoever changed security's file stops nobody from stopping all.
+        (state / "keys" / "security-owners").mkdir()
+        (state / "keys" / "security-owners" / "grace.pub").write_bytes((state / "keys" / "gateway.pub").read_bytes())
+        assert "put it back" in (await typed(state, "doctor")).out
+        assert (await typed(state, "halt", "--all", "-m", "somebody was here")).code == 0
+        refused = await typed(state, "resume", "--all", "-m", "all is well")
+        assert (refused.code, "put it back" in refused.error) == (1, True)

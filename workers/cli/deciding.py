@@ -33,7 +33,7 @@ def request_changes(task: TaskId, /, *, message: Message = "", as_: As = "", jso
     """Send the agent back to work with your words (-m)."""
     receipt = _decide(Action.REQUEST_CHANGES, task, message, as_)
     print_json(receipt) if json else out().print(
-        f"{plain(receipt.message)}\nthe agent works on it: journeyman logs {plain(receipt.task_id)} -f"
+        f"{plain(receipt.message)}\nit goes back to the agent: journeyman logs {plain(receipt.task_id)} -f"
     )
 
 

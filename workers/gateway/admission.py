@@ -20,7 +20,7 @@ from activities.policy.documents import TeamPolicy
 from activities.policy.github_table import github_repository
 from activities.policy.owners import OwnersFiles
 from activities.policy.reading import TEAM_FILE, read_team
-from activities.policy.team_file import combined, numbers_without_effect
+from activities.policy.team_file import combined, without_effect
 from activities.redaction.redactor import Redactor
 from activities.repository.git import GitError, RepositoryRefused
 from activities.repository.mirror import Mirrors
@@ -138,7 +138,7 @@ class Admission:
         )
         platform, security = self._owners.platform(), self._owners.security()
         combined(platform, security, data, Detected(), draft)
-        vain = numbers_without_effect(platform, security, data, draft)
+        vain = without_effect(platform, security, data, draft)
         if not vain:
             return ""
         return f"{TEAM_FILE}: {', '.join(vain)} of no effect, since another owner's file or a default is stricter"

@@ -5,7 +5,7 @@ import pytest
 from activities.policy.detect import Detected
 from activities.policy.documents import SecurityPolicy
 from activities.policy.lines import line_of
-from activities.policy.team_file import combined, numbers_without_effect
+from activities.policy.team_file import combined, without_effect
 from tests.activities.policy.test_combine import platform, task
 from workflows.models.policy import PolicyRefusal
 
@@ -61,7 +61,7 @@ most_files = 50
 watch_seconds = 3600
 approvals = { high = 1, medium = 3 }
 """
-    found = numbers_without_effect(platform(tool_calls=40), SECURITY, text.encode(), task())
+    found = without_effect(platform(tool_calls=40), SECURITY, text.encode(), task())
     assert found == (
         "`max_changed_lines` = 5000 (line 2)",
         "`repeats` = 0 (line 5)",
@@ -70,4 +70,8 @@ approvals = { high = 1, medium = 3 }
         "`gate.most_files` = 50 (line 16)",
         "`gate.approvals.high` = 1 (line 18)",
     )
-    assert numbers_without_effect(platform(), SECURITY, None, task()) == ()
+    assert without_effect(platform(), SECURITY, None, task()) == ()
+    narrow = SecurityPolicy.model_validate({"egress": {"profile": "model-only"}})
+    listed = b'[egress]\nprofile = "listed"\n'
+    assert without_effect(platform(), narrow, listed, task()) == ('`egress.profile` = "listed" (line 2)',)
+    assert without_effect(platform(), SECURITY, listed, task()) == ()
