@@ -77,7 +77,8 @@ class Settings(BaseSettings):
     """OS group whose members may reach the gateway, each as the person that `[people]` says; only with
     `profile = "team"`. Left out, only the gateway's own OS user may."""
     temporal_ui: str = ""
-    """Address of the Temporal UI for a `gateway` that was started apart, such as `https://temporal.example.com`."""
+    """Address of the Temporal UI for a `gateway` that was started apart, such as `https://temporal.example.com`; of
+    workers it is the one to which pull requests link."""
     host: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$")
     """Id of this host; default: made once and kept in the state directory. No two may have the same one, as a cloned
     disk gives them: each would get steps of the other's tasks, and refuse them."""

@@ -76,8 +76,10 @@ def pull_title(task: Task) -> str:
     return _subject(task)
 
 
-def pull_body(task: Task, patch: Patch, evaluation: Evaluation, evidence: Evidence, run: RunResult) -> str:
-    """The text of a task's pull request."""
+def pull_body(
+    task: Task, patch: Patch, evaluation: Evaluation, evidence: Evidence, run: RunResult, page: str = ""
+) -> str:
+    """The text of a task's pull request. `page`: address of its workflow in Temporal's UI, where that has one."""
     return _BODY.render(
         task=task,
         patch=patch,
@@ -89,6 +91,7 @@ def pull_body(task: Task, patch: Patch, evaluation: Evaluation, evidence: Eviden
         findings=evidence.findings[:_MOST_FINDINGS],
         code=code,
         place=_place,
+        page=page,
     )
 
 
@@ -166,7 +169,9 @@ policy {{ code(evaluation.policy_hash) }}, run {{ code(run.run_id) }} in {{ code
 {% if evidence.backend %}
 Checks in {{ code(evidence.backend) }}{% if evidence.runtime %}, by {{ code(evidence.runtime) }}{% endif %}.
 {% endif %}
-`journeyman show {{ task.id }}` has all of it.
+`journeyman show {{ task.id }}` has all of it, with `--timeline` its trace, `journeyman logs {{ task.id }}` what the
+agent did{% if page %}, and [Temporal]({{ page }}) its workflow{% endif %}; the archive has it below
+`tasks/{{ task.id }}`.
 """
 )
 

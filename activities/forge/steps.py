@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from temporalio import activity
 
@@ -82,8 +83,11 @@ class ForgeActivities:
         halts: HaltRecord,
         drills: Drills,
         co_author: CoAuthor,
+        pages: Callable[[str], str],
     ) -> None:
+        """`pages`: where the pages of a namespace begin in Temporal's UI; empty if it has no address for people."""
         self._co_author = co_author
+        self._pages = pages
         self._forge = forge
         self._admissions = admissions
         self._attested = attested
@@ -111,7 +115,9 @@ class ForgeActivities:
         if evidence.digest() != order.evaluation.evidence_hash:
             raise ActionRefused("refused: the evidence in this order is not the evidence that it names")
         run = await self._attested.run(task.id, order.run.run_id)
-        body = pull_body(task, order.patch, order.evaluation, evidence, run)
+        pages = self._pages(activity.info().namespace)
+        page = f"{pages}/workflows/{quote(task_workflow_id(task.id), safe='')}" if pages else ""
+        body = pull_body(task, order.patch, order.evaluation, evidence, run, page)
         bundle = await self._artifacts.get(order.patch.bundle)
         await self._halts.refuse(Work.of(task, judged.policy))
         # First, while this step is sure to come this way again: what was approved before is not what is proposed now.

@@ -53,7 +53,7 @@ async def here(place: Path, github: GitHub, app: InstalledApp, signing_key: Path
     table += f'signing_key = "{signing_key}"\n'
     who = getpass.getuser()
     table += f'people.{who} = {{ os = "{who}", name = "Ada Lovelace", mail = "ada@example.com" }}\n'
-    async with installed(place, configuration=table) as one:
+    async with installed(place, temporal_ui="https://temporal.example", configuration=table) as one:
         yield one
 
 
@@ -93,6 +93,8 @@ async def test_a_task_lands_on_github_and_is_taken_back(here: Installation, gith
     body = github.pull(SHOP, view.status.pull_request.number).body
     assert body is not None
     assert "## The agent's reasoning" in body
+    assert f"[Temporal](https://temporal.example/namespaces/default/workflows/task%2F{task})" in body
+    assert f"`journeyman logs {task}`" in body and f"`tasks/{task}`" in body
     assert repository.git.branch("main") == view.status.merge_commit
     # From a blamed line to the reasoning, without this installation.
     log = git(repository.git.path, "log", "-1", "--format=%B", "--notes=refs/notes/journeyman", "main")

@@ -41,6 +41,7 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         halts=halts,
         drills=drills,
         co_author=lambda person: co_author(shared.owners.platform(), person),
+        pages=shared.settings.temporal_ui_pages,
     )
     pulls = PullRequestActivities(shared.github, shared.admissions, attested)
     gate = GateActivities(shared.gate, shared.admissions, shared.authority, attested)
