@@ -76,6 +76,11 @@ class AgentAdapter(Protocol):
         ...
 
     @property
+    def model(self) -> str:
+        """The model that it is configured for; empty if none is named."""
+        ...
+
+    @property
     def credential(self) -> Literal["broker", "inside"]:
         """Whether the gateway adds the credential to requests, or it has to be inside the sandbox."""
         ...

@@ -57,6 +57,10 @@ class CommandAdapter:
         return self._name
 
     @property
+    def model(self) -> str:
+        return self._entry.model
+
+    @property
     def credential(self) -> Literal["broker", "inside"]:
         return self._entry.credential
 

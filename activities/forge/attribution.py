@@ -21,16 +21,19 @@ _SUMMARY_CHARS = 8000
 _MOST_FINDINGS = 50
 
 
-def commit_message(task: Task, run: RunResult, context_hash: str) -> str:
-    """The message of the one commit on a task's branch."""
+def commit_message(task: Task, run: RunResult, context_hash: str, co_author: str = "") -> str:
+    """The message of the one commit on a task's branch. `co_author`: as in a merge's message."""
     trailers = {
         "Journeyman-Task": task.id,
         "Journeyman-Intent": task.intent.key,
         "Journeyman-Agent": f"{run.agent} {run.agent_version}",
+        **({"Journeyman-Model": run.model} if run.model else {}),
         "Journeyman-Run": run.run_id,
         "Journeyman-Context": context_hash,
         "Requested-by": task.requester.id,
     }
+    if co_author:
+        trailers["Co-authored-by"] = co_author
     return f"{_subject(task)}\n\n{quoted(run.summary, _SUMMARY_CHARS)}\n\n{_trailers(trailers)}"
 
 
@@ -51,6 +54,7 @@ def merge_message(
     trailers = {
         "Journeyman-Task": task.id,
         "Journeyman-Agent": f"{run.agent} {run.agent_version}",
+        **({"Journeyman-Model": run.model} if run.model else {}),
         "Journeyman-Run": run.run_id,
         "Journeyman-Evidence": evidence_hash,
         "Journeyman-Risk": verdict.risk.tier,

@@ -1,5 +1,6 @@
 """Bringing an agent's work out of the workspace, as a patch on record."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from temporalio import activity
@@ -17,6 +18,7 @@ from activities.repository.patches import Patches
 from activities.repository.workspace import Workspaces
 from workflows.models.halt import Work
 from workflows.models.patch import ExportResult
+from workflows.models.person import Person
 from workflows.models.steps import ExportOrder
 
 
@@ -34,7 +36,10 @@ class ExportingActivities:
         exporter: Exporter,
         patches: Patches,
         attested: Attested,
+        co_author: Callable[[Person], str],
     ) -> None:
+        """`co_author`: a person as commits name them, `NAME <ADDRESS>`; empty if no address of theirs is known."""
+        self._co_author = co_author
         self._git = git
         self._placements = placements
         self._preparations = preparations
@@ -73,7 +78,7 @@ class ExportingActivities:
             base=base,
             tree=exported.tree,
             left_out=exported.left_out,
-            message=commit_message(task, run, order.context.manifest.sha256),
+            message=commit_message(task, run, order.context.manifest.sha256, self._co_author(task.requester)),
             # The time the step was first scheduled: an attempt after a crash makes the same commit again.
             when=_first_scheduled(),
         )

@@ -320,6 +320,7 @@ class RunningActivities:
             backend=self._sandboxes.backend,
             runtime=await asyncio.to_thread(self._sandboxes.runtime),
             agent=adapter.name,
+            model=adapter.model,
             agent_version=self._toolchains.version(adapter.toolchain) if adapter.toolchain else "",
         )
         artifacts = [

@@ -75,3 +75,4 @@ async def test_an_agent_that_is_told_what_was_wrong_mends_it_and_is_merged(
     await here.decide(task, Action.MERGE)
     assert (await here.reaches(task, Stage.ENDED)).status.outcome is Outcome.MERGED
     assert git(repository, "show", "main:calc.py") == RIGHT.strip()
+    assert git(repository, "log", "-2", "--format=%B", "main").count("Journeyman-Model: test-model") == 2

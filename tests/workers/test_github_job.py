@@ -101,6 +101,9 @@ async def test_a_task_lands_on_github_and_is_taken_back(here: Installation, gith
     for trailer in (f"Journeyman-Task: {task}", "Journeyman-Agent: mender", "Approved-by: grace"):
         assert trailer in log
     assert "Co-authored-by: Ada Lovelace <ada@example.com>" in log
+    assert view.status.patch is not None
+    proposed = git(repository.git.path, "log", "-1", "--format=%B", view.status.patch.head)
+    assert "Co-authored-by: Ada Lovelace <ada@example.com>" in proposed
     notes = git(repository.git.path, "notes", "--ref=journeyman", "show", view.status.merge_commit)
     assert "## The agent's reasoning" in notes and "> add() subtracted; now it adds" in notes
     result = await here.revert(task)

@@ -49,6 +49,8 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
         console.print(f"agent says  {plain(status.run.summary, 400)}")
     if status.run is not None:
         console.print(f"ran in      {plain(made_by(status.run.backend, status.run.runtime))}")
+        if status.run.model:
+            console.print(f"model       {plain(status.run.model, 100)}")
         if status.run.lost:
             console.print(f"lost        the sandbox of its run, {plural(status.run.lost, 'time')}; the log tells why")
     _print_patch(status, console)

@@ -32,6 +32,7 @@ from activities.host.lifetimes import LifetimeActivities
 from activities.host.placements import Placements
 from activities.host.preparations import Preparations
 from activities.host.running import RunningActivities
+from activities.policy.people import co_author
 from activities.redaction.artifacts import RedactedArtifacts
 from activities.redaction.redactor import Redactor
 from activities.repository.export import Exporter
@@ -185,6 +186,7 @@ class HostParts:
             exporter=exporter,
             patches=shared.patches,
             attested=attested,
+            co_author=lambda person: co_author(shared.owners.platform(), person),
         )
         checks = CheckRunner(sandboxes, workspaces, artifacts, shared.traces.check_ended)
         judging = JudgingActivities(

@@ -131,5 +131,7 @@ class RunResult(Model):
     runtime: str = ""
     """The program by which the backend made its sandbox, with its version."""
     agent: str = ""
+    model: str = ""
+    """That the agent was configured for; empty if none is named."""
     agent_version: str = ""
     """Of its command line, with its toolchain's hash; empty for a command of the owner's own."""
