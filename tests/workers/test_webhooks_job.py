@@ -132,9 +132,13 @@ async def test_an_approval_of_another_commit_counts_nothing_whichever_comes_firs
 
     (late, later) = await at.carried_out(in_the_wrong_order)
     assert {late.outcome, later.outcome} == {Taken.IGNORED}
-    await at.carried_out(lambda: at.github.review(name, number, "grace", "REQUEST_CHANGES", "Please keep it short."))
+    said = [("calc.py", 2, "One line is enough."), ("calc.py", 1, "Name it better.")]
+    wish = functools.partial(at.github.review, name, number, "grace", "REQUEST_CHANGES", "Please keep it short.")
+    await at.carried_out(functools.partial(wish, lines=said))
     rounds = (await at.here.reaches(task, Stage.RUN, Stage.EXPORT, Stage.EVALUATE, Stage.REVIEW)).status
-    assert rounds.decisions[-1].decision.message == "Please keep it short."
+    assert rounds.decisions[-1].decision.message == (
+        "Please keep it short.\n\ncalc.py:2: One line is enough.\n\ncalc.py:1: Name it better."
+    )
     await at.here.reaches(task, Stage.REVIEW)
     assert at.github.repositories[name].git.branch(branch) != judged
     (closed, *_) = await at.carried_out(lambda: at.github.close(name, number, "mallory"))

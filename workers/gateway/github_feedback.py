@@ -101,7 +101,8 @@ class GitHubFeedback:
             return ignored("a later review of theirs counts, or this one was dismissed", told.task_id)
         if told.state == "approved":
             return await self._approved(told.number, newest, status, person, at)
-        words = newest.words.strip() or "Changes are asked for: see the comments on the pull request's lines."
+        said = [newest.words.strip(), *await self._discussion.lines_of(at.url, told.number, newest.id)]
+        words = "\n\n".join(filter(None, said)) or "Changes are asked for, and it is not said which."
         return await self.tell(status, words, person, at)
 
     async def changed(self, told: PullChanged, at: Delivered) -> DeliveryResult:

@@ -86,6 +86,15 @@ class GitHubDiscussion:
 
         return await self._do(url, f"reading the reviews of pull request {number}", ask)
 
+    async def lines_of(self, url: str, number: int, review_id: int) -> list[str]:
+        """What a review says of single lines, each as `path:line: words`, in its order."""
+
+        def ask(repository: GitHubRepository) -> list[str]:
+            said = islice(repository.get_pull(number).get_single_review_comments(review_id), _MOST_COMMENTS)
+            return [f"{one.path}:{one.line or one.original_line or ''}: {one.body or ''}" for one in said]
+
+        return await self._do(url, f"reading what review {review_id} says of lines", ask)
+
     async def pull(self, url: str, number: int) -> PullNow:
         """Of a number."""
 

@@ -1,5 +1,6 @@
 """Reviews of pull requests: who may give which, and what becomes of those who were asked."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from tests.support.github.accounts import Account
@@ -25,6 +26,7 @@ def submit_review(
     verdict: str,
     body: str = "",
     commit: str | None = None,
+    lines: Sequence[tuple[str, int, str]] = (),
 ) -> Review:
     """Review a pull request as somebody. Raises Refused, in GitHub's words."""
     if verdict not in _STATES:
@@ -40,6 +42,7 @@ def submit_review(
     ):
         raise Refused(422, "Unprocessable Entity", ["The commit is not part of the pull request"])
     made = Review(github.new_id(), by, _STATES[verdict], body, commit or pull.head_sha)
+    made.lines = [(github.new_id(), path, line, words) for path, line, words in lines]
     pull.reviews.append(made)
     pull.reviewers = [person for person in pull.reviewers if person is not by]
     _announce(github, repository, pull, made, "submitted", by)

@@ -164,11 +164,16 @@ class GitHub(State):
         verdict: Verdict = "APPROVE",
         body: str = "",
         commit: str | None = None,
+        lines: Sequence[tuple[str, int, str]] = (),
     ) -> None:
-        """Review a pull request as a person; its newest commit, or the one that their page showed."""
+        """Review a pull request as a person; its newest commit, or the one that their page showed.
+
+        `lines`: path, line and words of comments.
+        """
         with self.lock:
             repository, pull = self.repositories[full_name.lower()], self.pull(full_name, number)
-            submit_review(self, repository, pull, self.account(login), verdict, body or "As said in person.", commit)
+            by, said = self.account(login), body or "As said in person."
+            submit_review(self, repository, pull, by, verdict, said, commit, lines)
 
     def check(self, full_name: str, sha: str, name: str, conclusion: str | None = "success", log: str = "") -> CheckRun:
         """A check of GitHub's own actions; without a conclusion it is still running."""

@@ -38,6 +38,8 @@ class Review:
     body: str
     commit: str
     submitted: datetime = field(default_factory=now)
+    lines: list[tuple[int, str, int, str]] = field(default_factory=list)
+    """Id, path, line and words of each comment on a line."""
 
 
 @dataclass(eq=False)

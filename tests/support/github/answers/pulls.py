@@ -133,3 +133,34 @@ def review(github: State, told: Repository, pull: Pull, one: Review) -> Json:
         "submitted_at": time(one.submitted),
         "author_association": association(told, one.author),
     }
+
+
+def line_comment(github: State, told: Repository, pull: Pull, one: Review, said: tuple[int, str, int, str]) -> Json:
+    """As `review-comment`: what a review says of one line."""
+    number, path, line, words = said
+    url = f"{repository_url(github, told)}/pulls/{pull.number}"
+    own = f"{repository_url(github, told)}/pulls/comments/{number}"
+    web = f"{github.web}/{told.full_name}/pull/{pull.number}#discussion_r{number}"
+    return {
+        "id": number,
+        "node_id": node_id("PRRC", number),
+        "url": own,
+        "pull_request_review_id": one.id,
+        "body": words,
+        "diff_hunk": "@@ -1 +1 @@",
+        "path": path,
+        "position": 1,
+        "original_position": 1,
+        "line": line,
+        "original_line": line,
+        "side": "RIGHT",
+        "commit_id": one.commit,
+        "original_commit_id": one.commit,
+        "user": user(github, one.author),
+        "created_at": time(one.submitted),
+        "updated_at": time(one.submitted),
+        "html_url": web,
+        "pull_request_url": url,
+        "_links": {"self": {"href": own}, "html": {"href": web}, "pull_request": {"href": url}},
+        "author_association": association(told, one.author),
+    }

@@ -1,7 +1,7 @@
 """Reviews of pull requests, and requests for them."""
 
 from tests.support.github.answers.people import team, user
-from tests.support.github.answers.pulls import review, simple_pull
+from tests.support.github.answers.pulls import line_comment, review, simple_pull
 from tests.support.github.reviews import dismiss_review, request_reviews, submit_review
 from tests.support.github.routing import Call, Refused, Reply, paged, route
 from tests.support.github.state import Review
@@ -33,6 +33,12 @@ def create_review(call: Call) -> Reply:
         body.get("commit_id"),
     )
     return Reply(200, review(call.github, call.repository, call.pull, made))
+
+
+@route("GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/comments", "pull_requests:read")
+def list_review_comments(call: Call) -> Reply:
+    one = _review(call)
+    return paged(call, [line_comment(call.github, call.repository, call.pull, one, said) for said in one.lines])
 
 
 @route("GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}", "pull_requests:read")
