@@ -181,7 +181,7 @@ async def _drill(settings: Settings) -> str:
         return f"none yet in {table.repository}: `journeyman drill` makes one"
     age = now - last.began
     told = f"{last.told} ({last.began:%Y-%m-%d %H:%M} UTC, {last.repository or table.repository})"
-    if not last.kept and last.merge_commit:
+    if not last.kept:
         raise RuntimeError(told)
     if table.every_hours and age > timedelta(hours=_MISSED_DRILLS * table.every_hours):
         raise _Missing(
