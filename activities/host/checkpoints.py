@@ -143,6 +143,8 @@ class Checkpoints:
         self._calls = 0
         self._number = 0
         self._is_first = True
+        self._told = 0
+        """Tool calls that the last one tells of."""
 
     async def keep_taking(self, counting: ToolCallCount) -> None:
         """Take one whenever it is due, until cancelled. What can't be taken is logged, and the run goes on."""
@@ -172,7 +174,11 @@ class Checkpoints:
             _log.warning("no checkpoint of %s: %s", self._order.run_id, error)
 
     async def take(self, counting: ToolCallCount, still: _Still, why: str) -> Checkpoint | None:
-        """Take one now; None if nothing has changed since the last. `why` is what an agent is told that begins anew."""
+        """Take one now; None if nothing has changed since the last. `why` is what an agent is told that begins anew.
+
+        What it has printed is read a moment later than it works: a call that is counted only now is a change, since the
+        last one says of less than it holds.
+        """
         if self._copies is None:
             self._copies = (await asyncio.to_thread(self._tree), await asyncio.to_thread(self._session))
             taken = await self._host.attested.checkpoints(self._order.task.id)
@@ -185,9 +191,9 @@ class Checkpoints:
             changed |= await asyncio.to_thread(tree.refresh)
             kept = await asyncio.to_thread(_refreshed, session)
             calls, session_id, words = counting.calls, counting.session, list(counting.recent)
-        if not (changed or kept or self._is_first):
+        if not (changed or kept or self._is_first or calls != self._told):
             return None
-        self._is_first = False
+        self._is_first, self._told = False, calls
         metered = await self._host.gateway.metered(self._order.run_id)
         words_so_far = handover(words, why)
         return await self._put(calls, session_id, words_so_far, metered=metered, paused_ms=round(sum(paused), 1))
