@@ -1,9 +1,11 @@
 """What stands before the emulator: git over HTTP, and the few answers without which nothing of ours can go on.
 
-Requests of the REST interface are passed on as they come and answered by the emulator. It lacks these, so they are ours:
+Requests of the REST interface are passed on as they come, and the emulator answers them. It lacks these:
 - GraphQL: refused as by a server that knows none of the fields.
 - Commit statuses: there are none.
 - Whose a check run is, which it does not tell.
+- A pull request as the issue that it is, too.
+- The right address of a branch: PyGithub deletes what it is told, and that lacks an `s`.
 - Tokens whose permissions are not narrowed: it takes PyGithub's `"permissions": {}` as none at all.
 """
 
@@ -24,10 +26,11 @@ from tests.support.github.git_backend import Sent, backend
 
 _GIT = re.compile(r"/([^/]+/[^/]+?)(?:\.git)?/(info/refs|git-upload-pack|git-receive-pack)")
 _STATUSES = re.compile(r"/repos/[^/]+/[^/]+/commits/([0-9a-f]{40})/status")
+_ISSUE = re.compile(r"(/repos/[^/]+/[^/]+)/issues/(\d+)")
 _MOVES = re.compile(r"(?:PUT /repos/([^/]+/[^/]+)/pulls/\d+/merge|DELETE /repos/([^/]+/[^/]+)/git/refs/.+)")
 _TOKENS = re.compile(r"/app/installations/\d+/access_tokens")
 _NO_GRAPHQL = {"errors": [{"message": "Field doesn't exist on type 'Query'", "type": "undefinedField"}]}
-_PASSED_ON = ("authorization", "content-type", "accept", "if-none-match")
+_PASSED_ON = ("host", "authorization", "content-type", "accept", "if-none-match")
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,17 @@ class Front:
 
     async def _rest(self, request: Request) -> Response:
         method, path = request.method, request.url.path
+        if method == "DELETE":
+            path = path.replace("/git/ref/", "/git/refs/")
         headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
         address = f"{self.emulator}{path}{'?' if request.url.query else ''}{request.url.query}"
         body = await request.body()
         if _TOKENS.fullmatch(path) and json.loads(body).get("permissions") == {}:
             body = b"{}"
         async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+            issue = _ISSUE.fullmatch(path) if method == "GET" else None
+            if issue and (pull := await client.get(_pull_of(self.emulator, issue), headers=headers)).is_success:
+                return _json(_as_issue(pull.json()))
             told = await client.request(method, address, headers=headers, content=body)
         self.answered.append(Answered(method, path, told.status_code))
         moved = _MOVES.fullmatch(f"{method} {path}")
@@ -111,6 +119,14 @@ class Front:
             if path == "git-receive-pack":
                 await asyncio.to_thread(objects.tell)
         return answer
+
+
+def _pull_of(emulator: str, issue: re.Match[str]) -> str:
+    return f"{emulator}{issue[1]}/pulls/{issue[2]}"
+
+
+def _as_issue(pull: dict[str, Any]) -> dict[str, Any]:
+    return {**pull, "url": pull["issue_url"], "pull_request": {"url": pull["url"]}, "closed_by": None}
 
 
 def _json(told: Any, status: int = 200) -> Response:
