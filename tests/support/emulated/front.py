@@ -3,7 +3,7 @@
 Requests of the REST interface are passed on as they come, and the emulator answers them. It lacks these:
 - GraphQL: refused as by a server that knows none of the fields.
 - Commit statuses: there are none.
-- Whose a check run is, which it does not tell.
+- Whose a check run is, which it does not tell: those that the App made have it, others have none.
 - A pull request as the issue that it is, too.
 - The right address of a branch: PyGithub deletes what it is told, and that lacks an `s`.
 - Tokens whose permissions are not narrowed: it takes PyGithub's `"permissions": {}` as none at all.
@@ -13,6 +13,7 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +58,7 @@ class Front:
     _runs: set[int] = field(default_factory=set)
     """Check runs of the App."""
     _moving: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while branches move, on either side."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope, receive)
@@ -80,16 +82,16 @@ class Front:
         body = await request.body()
         if _TOKENS.fullmatch(path) and json.loads(body).get("permissions") == {}:
             body = b"{}"
-        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
-            issue = _ISSUE.fullmatch(path) if method == "GET" else None
+        issue = _ISSUE.fullmatch(path) if method == "GET" else None
+        moves = _MOVES.fullmatch(f"{method} {path}")
+        # No push comes in between: it would put branches back.
+        async with self._moving if moves else nullcontext(), httpx.AsyncClient(trust_env=False, timeout=20) as client:
             if issue and (pull := await client.get(_pull_of(self.emulator, issue), headers=headers)).is_success:
                 return _json(_as_issue(pull.json()))
             told = await client.request(method, address, headers=headers, content=body)
+            if moves and told.is_success:
+                await asyncio.to_thread(self.repositories[moves[1] or moves[2]].follow)
         self.answered.append(Answered(method, path, told.status_code))
-        moved = _MOVES.fullmatch(f"{method} {path}")
-        if moved and told.is_success:
-            async with self._moving:
-                await asyncio.to_thread(self.repositories[moved[1] or moved[2]].follow)
         if told.is_success and _TOKENS.fullmatch(path):
             self.tokens.add(told.json()["token"])
         if told.is_success and "check-runs" in path and told.content:
