@@ -69,7 +69,7 @@ class CiReader:
         for told in self._pages(f"commits/{commit}/check-runs", "check_runs"):
             app = told.get("app") or {}
             outcome = _of_run(told)
-            if app.get("id") == self._app_id or outcome is None:
+            if (self._app_id is not None and app.get("id") == self._app_id) or outcome is None:
                 continue
             output = told.get("output") or {}
             words = ": ".join(filter(None, (told.get("conclusion") or told["status"], output.get("title"))))

@@ -80,7 +80,8 @@ class GateChecks:
         requester = self._repository.requester
         url = f"{self._repository.url}/commits/{head}/check-runs"
         for told in self._known.get(requester, url, check_name=NAME, per_page=100)["check_runs"]:
-            if told["app"]["id"] == self._app_id:
+            # Of an App that is gone GitHub tells nothing.
+            if (told.get("app") or {}).get("id") == self._app_id:
                 return CheckRun(requester, {}, told, completed=True)
         return None
 

@@ -1,18 +1,15 @@
-"""Git over smart HTTP: the real `git http-backend`, behind GitHub's tokens and its protected branches."""
+"""Git over smart HTTP: the real git, behind GitHub's tokens and its protected branches."""
 
-import asyncio
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tests.support.github.accounts import LEVELS, Token
-from tests.support.github.bare_repository import plain_environment
 from tests.support.github.credentials import shown, token_of
 from tests.support.github.following import follow
+from tests.support.github.git_backend import Sent, backend
 from tests.support.github.push_report import reworded
 from tests.support.github.push_rules import Kind, Refusal, refused_pushes
 from tests.support.github.ref_change import changes
@@ -46,18 +43,6 @@ fi
 """
 
 
-@dataclass(frozen=True)
-class _Sent:
-    """A request of git's, read whole."""
-
-    method: str
-    service: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
 async def git(github: State, request: Request) -> Response:
     """Answer one request of git's."""
     owner, name, path = (request.path_params[part] for part in ("owner", "repo", "path"))
@@ -70,10 +55,9 @@ async def git(github: State, request: Request) -> Response:
     except Refused as refused:
         headers = {"WWW-Authenticate": 'Basic realm="GitHub"'} if refused.status == 401 else {}
         return Response(f"{refused.message}\n", refused.status, headers, "text/plain")
-    query, body = request.url.query, await request.body()
-    sent = _Sent(request.method, service, path, query, dict(request.headers), body)
+    sent = Sent(request.method, service, path, request.url.query, dict(request.headers), await request.body())
     if path != "git-receive-pack":
-        return await _backend(repository, sent, Path("/nonexistent"))
+        return await backend(repository.git.path, sent, {"STAND_IN_VERDICTS": "/nonexistent"})
     return await _pushed(github, repository, sent, token)
 
 
@@ -111,7 +95,7 @@ def _private(github: State, full_name: str) -> bool:
     return found is None or found.private
 
 
-async def _pushed(github: State, repository: Repository, sent: _Sent, token: Token | None) -> Response:
+async def _pushed(github: State, repository: Repository, sent: Sent, token: Token | None) -> Response:
     """Let git take a push, refusing what protected branches refuse, and let pull requests follow."""
     assert token is not None
     with github.lock:
@@ -122,7 +106,7 @@ async def _pushed(github: State, repository: Repository, sent: _Sent, token: Tok
         _write_verdicts(verdicts, refused)
         if token.installation is not None and token.permissions.get("workflows") != "write":
             (verdicts / "no-workflows").touch()
-        answer = await _backend(repository, sent, verdicts)
+        answer = await backend(repository.git.path, sent, {"STAND_IN_VERDICTS": str(verdicts)})
         reasons = {
             str(file.relative_to(verdicts / "reasons")): file.read_text()
             for file in verdicts.glob("reasons/**/*")
@@ -139,35 +123,3 @@ def _write_verdicts(folder: Path, refused: list[tuple[Kind, Refusal]]) -> None:
         verdict = folder / kind / refusal.ref
         verdict.parent.mkdir(parents=True, exist_ok=True)
         verdict.write_text(f"{refusal.reason}\n{refusal.to_git}")
-
-
-async def _backend(repository: Repository, sent: _Sent, verdicts: Path) -> Response:
-    """What git's own server program answers, by CGI."""
-    environment = plain_environment() | {
-        "GIT_PROJECT_ROOT": str(repository.git.path),
-        "GIT_HTTP_EXPORT_ALL": "1",
-        "PATH_INFO": f"/{sent.path}",
-        "QUERY_STRING": sent.query,
-        "REQUEST_METHOD": sent.method,
-        "REMOTE_USER": "somebody",
-        "REMOTE_ADDR": "127.0.0.1",
-        "CONTENT_TYPE": sent.headers.get("content-type", ""),
-        "CONTENT_LENGTH": str(len(sent.body)),
-        "HTTP_CONTENT_ENCODING": sent.headers.get("content-encoding", ""),
-        "GIT_PROTOCOL": sent.headers.get("git-protocol", ""),
-        "STAND_IN_VERDICTS": str(verdicts),
-    }
-    process = await asyncio.create_subprocess_exec(
-        "git",
-        "http-backend",
-        env=environment,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    told, _ = await process.communicate(sent.body)
-    head, _, body = told.partition(b"\r\n\r\n")
-    headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
-    status = int(headers.pop("Status", "200").split(" ")[0])
-    kind = headers.pop("Content-Type", "text/plain")
-    return Response(body, status, headers, kind)

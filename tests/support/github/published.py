@@ -1,4 +1,4 @@
-"""GitHub's published descriptions of its APIs, from npm by a lock with hashes: installed once on a machine."""
+"""GitHub's published descriptions of its APIs, and others' emulator: from npm by a lock with hashes, once a machine."""
 
 import hashlib
 import json
@@ -46,6 +46,11 @@ def webhook_examples() -> list[tuple[str, dict[str, Any]]]:
         (_installed() / "node_modules/@octokit/webhooks-examples/api.github.com/index.json").read_text()
     )
     return [(event["name"], example) for event in listed for example in event["examples"]]
+
+
+def emulator_program() -> Path:
+    """The program of an emulator of GitHub's REST API that others wrote, for Node. Raises Unreachable."""
+    return _installed() / "node_modules/emulate/dist/index.js"
 
 
 def _installed() -> Path:
