@@ -110,7 +110,7 @@ async def test_whatever_answer_is_lost_there_is_one_pull_request_one_merge_and_o
     )
     # The first commit, the move of base, the merge, and its revert: nothing was done twice.
     assert git(repository, "rev-list", "--first-parent", "--count", "main").strip() == "4"
-    assert branches(repository) == [f"journeyman/{task}"]
+    assert branches(repository) == []
     steps = {
         "prepare",
         "gather_context",
@@ -178,7 +178,7 @@ async def test_a_task_that_is_reset_in_review_has_one_pull_request_and_is_merged
     assert branches(repository) == [f"journeyman/{task}"]
     await here.decide(task, Action.MERGE)
     assert (await here.reaches(task, Stage.ENDED)).status.outcome is Outcome.MERGED
-    assert (merges(repository, task), branches(repository)) == (1, [f"journeyman/{task}"])
+    assert (merges(repository, task), branches(repository)) == (1, [])
 
 
 @pytest.mark.parametrize("agent", ["mender", "binary"])
@@ -196,4 +196,4 @@ async def test_a_task_that_is_reset_after_its_merge_is_not_merged_again(
     assert f"merged as {merged.merge_commit[:12]} already" in result.message
     # What is on record stays, and is what people are shown.
     assert (await here.view(task)).status.merge_commit == merged.merge_commit
-    assert (merges(repository, task), branches(repository)) == (1, [f"journeyman/{task}"])
+    assert (merges(repository, task), branches(repository)) == (1, [])
