@@ -1,9 +1,12 @@
-"""On which line of a TOML file a key stands: its parser does not say."""
+"""On which line of a TOML file a key stands: its parser does not say.
+
+The file may be of a repository that anybody may have written, so nothing here takes longer than its length asks for.
+"""
 
 import re
 
-_TABLE = re.compile(r"\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}\s*(#.*)?$")
-_KEY = re.compile(r"\s*((?:[\w-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[\w-]+|\"[^\"]*\"|'[^']*'))*)\s*=")
+_TABLE = re.compile(r"\[{1,2}([^\]]*)\]{1,2}\s*(?:#.*)?$")
+_KEY = re.compile(r"((?:[\w-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[\w-]+|\"[^\"]*\"|'[^']*'))*)\s*=")
 _PART = re.compile(r"[\w-]+|\"[^\"]*\"|'[^']*'")
 _QUOTES = re.compile(r'"""|' + r"'''")
 
@@ -19,9 +22,10 @@ def line_of(text: str, key: str) -> int | None:
         was_inside, inside = inside, inside ^ (len(_QUOTES.findall(line)) % 2 == 1)
         if was_inside:
             continue
-        if header := _TABLE.match(line):
+        bare = line.strip()
+        if header := _TABLE.match(bare):
             found = table = _parts(header.group(1))
-        elif stated := _KEY.match(line):
+        elif stated := _KEY.match(bare):
             found = (*table, *_parts(stated.group(1)))
         else:
             continue

@@ -41,25 +41,32 @@ def without_effect(
     if team is None or data is None:
         return ()
 
+    # Nothing but numbers: the rest of the file changes none of them, and may be as large as a file may be.
+    numbers = tuple(_numbers(_concerning(team, task)))
+
     def hash_with(path: tuple[str, ...], value: float | None) -> str:
-        changed = team.model_dump(mode="json", exclude_unset=True)
-        _put(changed, path, value)
+        changed: dict[str, Any] = {}
+        for other, stated in numbers:
+            if other != path:
+                _put(changed, other, stated)
+        if value is not None:
+            _put(changed, path, value)
         try:
             return combine(platform, security, TeamPolicy.model_validate(changed), Detected(), task).hash
         except (PolicyRefusal, ValidationError):
             return ""
 
-    policy = combine(platform, security, team, Detected(), task)
-    as_it_is, found = policy.hash, list[tuple[int, str]]()
+    policy, found = combine(platform, security, team, Detected(), task), list[tuple[int, str]]()
     if (profile := team.egress.profile) is not None and profile.rank > policy.egress_profile.rank:
         line = line_of(data.decode(), "egress.profile") or 0
         found.append((line, f'`egress.profile` = "{profile}" (line {line})'))
-    for path, value in _numbers(team.model_dump(mode="json", exclude_unset=True)):
+    for path, value in numbers:
+        as_it_is = hash_with(path, value)
         less, more = (value - 1, value + 1) if isinstance(value, int) else (value * (1 - _STEP), value * (1 + _STEP))
         # What is exactly as strict as the others counts: it holds when they are loosened.
         if {hash_with(path, other) for other in (less, more, None)} - {""} == {as_it_is}:
             line = line_of(data.decode(), ".".join(path)) or 0
-            found.append((line, f"`{'.'.join(path)}` = {value:g}" + (f" (line {line})" if line else "")))
+            found.append((line, f"`{'.'.join(path)}` = {_shown(value)}" + (f" (line {line})" if line else "")))
     return tuple(told for _, told in sorted(found))
 
 
@@ -67,6 +74,17 @@ def _with_line(refusal: str, data: bytes | None) -> str:
     named = _NAMED.match(refusal)
     line = line_of(data.decode(), named.group(1)) if named and data is not None else None
     return refusal.replace(TEAM_FILE, f"{TEAM_FILE}, line {line}", 1) if line else refusal
+
+
+def _concerning(team: TeamPolicy, task: Task) -> dict[str, Any]:
+    """What is stated but for other types of tasks."""
+    stated = team.model_dump(mode="json", exclude_unset=True)
+    kinds = stated.pop("task_types", {})
+    return stated | ({"task_types": {task.task_type: kinds[task.task_type]}} if task.task_type in kinds else {})
+
+
+def _shown(value: float) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _numbers(content: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], int | float]]:
@@ -77,11 +95,8 @@ def _numbers(content: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tu
             yield (*path, key), value
 
 
-def _put(content: dict[str, Any], path: tuple[str, ...], value: float | None) -> None:
+def _put(content: dict[str, Any], path: tuple[str, ...], value: float) -> None:
     *tables, key = path
     for table in tables:
-        content = content[table]
-    if value is None:
-        del content[key]
-    else:
-        content[key] = value
+        content = content.setdefault(table, {})
+    content[key] = value

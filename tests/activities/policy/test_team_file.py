@@ -1,10 +1,13 @@
 """What a team's file may not say is refused with its line, and what it says in vain is told."""
 
+import time
+
 import pytest
 
 from activities.policy.detect import Detected
 from activities.policy.documents import SecurityPolicy
 from activities.policy.lines import line_of
+from activities.policy.reading import read_team
 from activities.policy.team_file import combined, without_effect
 from tests.activities.policy.test_combine import platform, task
 from workflows.models.policy import PolicyRefusal
@@ -75,3 +78,14 @@ approvals = { high = 1, medium = 3 }
     listed = b'[egress]\nprofile = "listed"\n'
     assert without_effect(platform(), narrow, listed, task()) == ('`egress.profile` = "listed" (line 2)',)
     assert without_effect(platform(), SECURITY, listed, task()) == ()
+
+
+def test_a_file_as_large_as_it_may_be_holds_nobody_up() -> None:
+    kinds = "".join(f"[task_types.t{number}]\nmax_changed_lines = 9\n" for number in range(6000))
+    large = f"max_changed_lines = 5000000\n{kinds}".encode()
+    began = time.process_time()
+    assert without_effect(platform(), SECURITY, large, task()) == ("`max_changed_lines` = 5000000 (line 1)",)
+    with pytest.raises(PolicyRefusal, match="line 2"):
+        read_team(f"# a\nfoo = [\n[{' ' * 200_000}1],\n]\n".encode())
+    # In a moment, not in minutes: a gateway answers others meanwhile.
+    assert time.process_time() - began < 20
