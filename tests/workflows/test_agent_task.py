@@ -31,11 +31,6 @@ SOON = timedelta(milliseconds=10)
 NOTE = Finding(rule="size", severity=Severity.NOTE, message="large")
 
 
-@pytest.fixture
-def signer(tmp_path: Path) -> DecisionSigner:
-    return DecisionSigner.load_or_create(tmp_path)
-
-
 @pytest_asyncio.fixture
 async def script(temporal: Client, signer: DecisionSigner) -> AsyncIterator[Script]:
     script = Script()

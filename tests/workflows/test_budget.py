@@ -3,7 +3,6 @@
 import asyncio
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,11 +22,6 @@ from workflows.models.usage import Budget, Metered, Reserve, Settle
 
 pytestmark = pytest.mark.xdist_group("temporal")
 CAP = Budget(task_micro_usd=100, task_most_micro_usd=250)
-
-
-@pytest.fixture
-def signer(tmp_path: Path) -> DecisionSigner:
-    return DecisionSigner.load_or_create(tmp_path)
 
 
 def paid(needs: int) -> Callable[[RunOrder], RunResult]:

@@ -1,15 +1,12 @@
 """A base that moved and conflicts with a patch: the next round begins there, and is told of the patch so far."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from temporalio.client import Client
 
 from activities.decisions.signing import DecisionSigner
-from tests.workflows.scripted import Desk, Script, a_patch, sha, workers
+from tests.workflows.scripted import Desk, Script, a_patch, sha
 from workflows.models.decision import Action
 from workflows.models.patch import Conflict, ExportResult
 from workflows.models.pull_request import MergeOutcome, MergeResult
@@ -19,18 +16,6 @@ from workflows.models.status import Outcome, Stage
 from workflows.models.steps import RebaseResult
 
 pytestmark = pytest.mark.xdist_group("temporal")
-
-
-@pytest.fixture
-def signer(tmp_path: Path) -> DecisionSigner:
-    return DecisionSigner.load_or_create(tmp_path)
-
-
-@pytest_asyncio.fixture
-async def script(temporal: Client) -> AsyncIterator[Script]:
-    script = Script()
-    async with workers(temporal, script):
-        yield script
 
 
 async def in_conflict(temporal: Client, script: Script, signer: DecisionSigner) -> Desk:

@@ -1,32 +1,17 @@
 """A task whose work is halted says so, waits however long it takes, and can be cancelled meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from temporalio.client import Client
 
 from activities.decisions.signing import DecisionSigner
-from tests.workflows.scripted import Desk, Script, a_verdict, workers
+from tests.workflows.scripted import Desk, Script, a_verdict
 from workflows.models.decision import Action
 from workflows.models.gate import Permit
 from workflows.models.status import Outcome, Stage
 
 pytestmark = pytest.mark.xdist_group("temporal")
-
-
-@pytest.fixture
-def signer(tmp_path: Path) -> DecisionSigner:
-    return DecisionSigner.load_or_create(tmp_path)
-
-
-@pytest_asyncio.fixture
-async def script(temporal: Client) -> AsyncIterator[Script]:
-    script = Script()
-    async with workers(temporal, script):
-        yield script
 
 
 async def says_halted(desk: Desk, script: Script, step: str) -> None:

@@ -1,7 +1,6 @@
 """A run that was refused a host: people are asked, a few times at most, and whatever they say it goes on."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from temporalio.client import Client, WorkflowUpdateFailedError
@@ -17,11 +16,6 @@ from workflows.models.steps import RunOrder
 from workflows.models.usage import Budget
 
 pytestmark = pytest.mark.xdist_group("temporal")
-
-
-@pytest.fixture
-def signer(tmp_path: Path) -> DecisionSigner:
-    return DecisionSigner.load_or_create(tmp_path)
 
 
 def wants(*hosts: str) -> Callable[[RunOrder], RunResult]:

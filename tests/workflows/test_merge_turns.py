@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from pathlib import Path
 
 import pytest
 from temporalio.client import Client, WorkflowHandle
@@ -18,11 +17,6 @@ from workflows.models.task import Repository
 from workflows.models.turn import TurnOrder, turns_workflow_id
 
 pytestmark = pytest.mark.xdist_group("temporal")
-
-
-@pytest.fixture
-def signer(tmp_path: Path) -> DecisionSigner:
-    return DecisionSigner.load_or_create(tmp_path)
 
 
 def a_busy_repository() -> Repository:

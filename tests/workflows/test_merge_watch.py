@@ -1,16 +1,14 @@
 """What a watch over a merge does when base turns red, and when nothing happens."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
-import pytest_asyncio
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
-from tests.workflows.scripted import ALICE, Script, a_task, sha, workers
+from tests.workflows.scripted import ALICE, Script, a_task, sha
 from workflows import queues
 from workflows.merge_watch import MergeWatch
 from workflows.models.intent import watch_workflow_id
@@ -22,13 +20,6 @@ pytestmark = pytest.mark.xdist_group("temporal")
 RED = Observation(
     repository="/r", commit="a" * 40, name="ci", good=False, person=ALICE, observed_at=datetime(2026, 1, 1, tzinfo=UTC)
 )
-
-
-@pytest_asyncio.fixture
-async def script(temporal: Client) -> AsyncIterator[Script]:
-    script = Script()
-    async with workers(temporal, script):
-        yield script
 
 
 async def watch(client: Client, *, seconds: int, by_policy: bool = True) -> WorkflowHandle[MergeWatch, WatchResult]:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -21,11 +20,6 @@ from workflows.models.status import Outcome, Stage
 from workflows.models.steps import GateOrder, MergeOrder, RebaseResult
 
 pytestmark = pytest.mark.xdist_group("temporal")
-
-
-@pytest.fixture
-def signer(tmp_path: Path) -> DecisionSigner:
-    return DecisionSigner.load_or_create(tmp_path)
 
 
 @pytest_asyncio.fixture

@@ -1,15 +1,12 @@
 """What people do to a pull request on the forge's own page: its task ends, or asks again, as what is so demands."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from temporalio.client import Client
 
 from activities.decisions.signing import DecisionSigner
-from tests.workflows.scripted import Desk, Script, sha, workers
+from tests.workflows.scripted import Desk, Script, sha
 from workflows.agent_task import AgentTask
 from workflows.models.decision import Action
 from workflows.models.policy import TaskPolicy
@@ -19,18 +16,6 @@ from workflows.models.status import Outcome, Stage
 pytestmark = pytest.mark.xdist_group("temporal")
 CLOSED = PullRequestState(is_open=False, by="eve")
 MERGED = PullRequestState(is_open=False, head=sha("theirs"), merge_commit=sha("their merge"), by="eve")
-
-
-@pytest.fixture
-def signer(tmp_path: Path) -> DecisionSigner:
-    return DecisionSigner.load_or_create(tmp_path)
-
-
-@pytest_asyncio.fixture
-async def script(temporal: Client) -> AsyncIterator[Script]:
-    script = Script()
-    async with workers(temporal, script):
-        yield script
 
 
 async def changed(desk: Desk) -> None:

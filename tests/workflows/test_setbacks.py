@@ -1,7 +1,6 @@
 """A run that hangs goes on once by itself, then people are asked; one that comes to a limit is asked about at once."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from temporalio.client import Client
@@ -17,11 +16,6 @@ from workflows.models.steps import RunOrder
 from workflows.models.usage import Budget
 
 pytestmark = pytest.mark.xdist_group("temporal")
-
-
-@pytest.fixture
-def signer(tmp_path: Path) -> DecisionSigner:
-    return DecisionSigner.load_or_create(tmp_path)
 
 
 def ends(script: Script, *ended: RunEnd, last: RunEnd = RunEnd.EXITED) -> Callable[[RunOrder], RunResult]:

@@ -1,17 +1,14 @@
 """What a task has its forge show: each change of what holds, once, and nothing that holds it up."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from activities.decisions.signing import DecisionSigner
-from tests.workflows.scripted import Desk, Script, a_patch, a_task, a_verdict, sha, workers
+from tests.workflows.scripted import Desk, Script, a_patch, a_task, a_verdict, sha
 from workflows.models.ci import CiCheck, CiOutcome, CiReport
 from workflows.models.decision import Action
 from workflows.models.gate import Permit, Verdict
@@ -23,18 +20,6 @@ from workflows.models.task import Repository
 
 pytestmark = pytest.mark.xdist_group("temporal")
 SHARED = Repository(url="https://github.com/acme/shop", name="acme/shop", forge="github")
-
-
-@pytest.fixture
-def signer(tmp_path: Path) -> DecisionSigner:
-    return DecisionSigner.load_or_create(tmp_path)
-
-
-@pytest_asyncio.fixture
-async def script(temporal: Client) -> AsyncIterator[Script]:
-    script = Script()
-    async with workers(temporal, script):
-        yield script
 
 
 def shown(script: Script) -> list[tuple[str, int, str]]:

@@ -1,16 +1,13 @@
 """Who asked for a task on an issue is told there when it waits for them, and how it ended; at a terminal nobody is."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from activities.decisions.signing import DecisionSigner
-from tests.workflows.scripted import ALICE, Desk, Script, a_task, workers
+from tests.workflows.scripted import ALICE, Desk, Script, a_task
 from workflows.models.decision import Action
 from workflows.models.evidence import Finding, Severity
 from workflows.models.intent import Intent
@@ -32,18 +29,6 @@ def of_an_issue(**changes: Any) -> Task:
 
 def told(script: Script) -> list[str]:
     return [order.mark.partition("-")[2] for name, order in script.calls if name == "tell_where_asked"]
-
-
-@pytest.fixture
-def signer(tmp_path: Path) -> DecisionSigner:
-    return DecisionSigner.load_or_create(tmp_path)
-
-
-@pytest_asyncio.fixture
-async def script(temporal: Client) -> AsyncIterator[Script]:
-    script = Script()
-    async with workers(temporal, script):
-        yield script
 
 
 async def test_each_wait_for_people_and_the_end_are_told_where_it_was_asked(

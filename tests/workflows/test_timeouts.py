@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,11 +28,6 @@ pytestmark = pytest.mark.xdist_group("temporal")
 _QUEUE = "long-steps"
 _BEAT = timedelta(seconds=3)
 """A heartbeat that a step takes longer than."""
-
-
-@pytest.fixture
-def signer(tmp_path: Path) -> DecisionSigner:
-    return DecisionSigner.load_or_create(tmp_path)
 
 
 @pytest_asyncio.fixture
