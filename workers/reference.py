@@ -17,8 +17,9 @@ from workers.settings import Settings
 from workers.worker import WORKFLOWS
 from workflows import search_attributes
 from workflows.agent_task import AgentTask
+from workflows.conversation import Conversation
+from workflows.delivery import Delivery
 from workflows.delivery_sweep import DeliverySweep
-from workflows.github_delivery import GitHubDelivery
 from workflows.host_sweep import HostSweep
 from workflows.merge_turns import MergeTurns
 from workflows.merge_watch import MergeWatch
@@ -36,7 +37,8 @@ _WORKFLOW_IDS: dict[type, str] = {
     MergeTurns: "merge-turns/<hash>",
     TeamBudget: "budget/<team>",
     HostSweep: "sweep/<host>…",
-    GitHubDelivery: "delivery/<sha256>",
+    Delivery: "delivery/<sha256>",
+    Conversation: "conversation/<task id>",
     DeliverySweep: "delivery-sweep…",
 }
 """Where dots follow, a schedule of that name adds the time."""

@@ -26,8 +26,9 @@ from workers.sweeping import sweep
 from workers.unfinished import Unfinished
 from workflows import queues
 from workflows.agent_task import AgentTask
+from workflows.conversation import Conversation
+from workflows.delivery import Delivery
 from workflows.delivery_sweep import DeliverySweep
-from workflows.github_delivery import GitHubDelivery
 from workflows.host_sweep import HostSweep
 from workflows.merge_turns import MergeTurns
 from workflows.merge_watch import MergeWatch
@@ -52,8 +53,9 @@ WORKFLOWS = (
     MergeTurns,
     TeamBudget,
     HostSweep,
-    GitHubDelivery,
+    Delivery,
     DeliverySweep,
+    Conversation,
 )
 RUNNER = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules("workflows"))
 """Workflow code is one and the same for every task: importing it anew for each took more than half of a workflow's

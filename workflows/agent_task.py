@@ -53,6 +53,7 @@ class AgentTask(ReviewDesk):
     async def run(self, order: TaskOrder) -> TaskStatus:
         """Carry out the task; the result is its final status, whatever the outcome."""
         carrying, failure = asyncio.ensure_future(self._carry_out()), ""
+        telling = asyncio.ensure_future(self.following.tell_for_ever())
         try:
             await workflow.wait_condition(lambda: carrying.done() or self._ended_by_people)
             if self.cancellation is not None and not carrying.done():
@@ -66,6 +67,7 @@ class AgentTask(ReviewDesk):
         except (ActivityError, ApplicationError) as error:
             failure = message_of(error)
         await _although_cancelled(self._end(failure))
+        telling.cancel()
         return self.progress.status
 
     async def _end(self, failure: str) -> None:
@@ -75,6 +77,7 @@ class AgentTask(ReviewDesk):
             self.progress.end(Outcome.FAILED, failure)
         await self._record()
         await self.telling.has_ended()
+        await self.following.tell()
         if self.progress.status.outcome is Outcome.MERGED:
             await self._watch_base()
         await workflow.wait_condition(workflow.all_handlers_finished)

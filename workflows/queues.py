@@ -7,7 +7,7 @@ ORCHESTRATE = "journeyman-orchestrate"
 API = "journeyman-api"
 """Forge, chat, tracker, archive: waits on other people's servers."""
 GATEWAY = "journeyman-gateway"
-"""What takes the gateway's key: it is served by gateways that take webhooks, and by no worker."""
+"""What takes the gateway's key: it is served by gateways that hear of webhooks, chats or trackers, and by no worker."""
 SANDBOX = "journeyman-sandbox"
 """Placements: taken by a host only while it has a free place."""
 

@@ -5,6 +5,8 @@ from temporalio.exceptions import ActivityError
 
 from workflows import queues, timeouts
 from workflows.failures import message_of
+from workflows.following import signalled
+from workflows.models.conversation import conversation_workflow_id
 from workflows.models.pull_request import RevertOutcome, RevertResult
 from workflows.models.status import RevertRequest
 from workflows.models.steps import RecordOrder, RevertOrder
@@ -51,6 +53,8 @@ class RevertMerge:
             result = RevertResult(outcome=RevertOutcome.REFUSED, detail=detail)
         if not request.is_drill:
             await self._record(request, result)
+            if workflow.patched("conversation"):
+                await signalled(conversation_workflow_id(request.task.id), "changed")
         workflow.set_current_details(f"**{result.outcome}** `{result.commit[:12]}` {as_code(result.detail, 400)}")
         return result
 

@@ -9,6 +9,7 @@ from workflows import queues, timeouts
 from workflows.approvals import Approvals
 from workflows.asking import Asking
 from workflows.failures import message_of
+from workflows.following import Following
 from workflows.models.decision import Action, DecisionReceipt, SignedDecision
 from workflows.models.pull_request import PullRequestState
 from workflows.models.status import POLICY, Stage, TaskStatus
@@ -37,6 +38,7 @@ class ReviewDesk:
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.telling = Telling(progress)
+        self.following = Following(progress)
         self.asking = Asking(progress, self.telling)
         self.turn = False
         """Whether this task's turn to merge has come."""
@@ -166,6 +168,11 @@ class ReviewDesk:
     def observed(self) -> None:
         """Something happened about this task on its forge: look there again. It says nothing itself."""
         self.board.news = True
+
+    @workflow.signal
+    def follow(self) -> None:
+        """Sent by the conversation about this task: it is told of every change from now on."""
+        self.following.is_followed = True
 
     @workflow.signal
     def turn_came(self) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from temporalio import activity
 
+from workflows.models.conversation import ConversationOrder, Shown
 from workflows.models.delivery import DeliveryOrder, DeliveryResult, SweptDeliveries
 from workflows.models.drill import CanaryOrder, CanaryProposal, DrillResult
 from workflows.models.evidence import Evaluation
@@ -178,6 +179,13 @@ class DeliverySteps(Protocol):
 
     @activity.defn(name="ask_for_deliveries")
     async def ask_for_deliveries(self, order: Nothing) -> SweptDeliveries: ...
+
+
+class ConversationSteps(Protocol):
+    """Show a task where people talk about it, in the gateway: it has the tokens by which it is heard there."""
+
+    @activity.defn(name="show_conversation")
+    async def show_conversation(self, order: ConversationOrder) -> Shown: ...
 
 
 class RecordSteps(Protocol):

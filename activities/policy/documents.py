@@ -16,7 +16,9 @@ from activities.policy.drill_table import DrillTable
 from activities.policy.gate_tables import GateTable, GateTightening
 from activities.policy.github_table import GitHubTable
 from activities.policy.limit_tables import LimitTables
+from activities.policy.linear_table import LinearTable
 from activities.policy.sandbox_tables import Image, SandboxTable
+from activities.policy.slack_table import SlackTable
 from activities.policy.written_values import (
     NAME,
     Hosts,
@@ -91,6 +93,8 @@ class PlatformPolicy(Document):
     gate: GateTable = GateTable()
     drill: DrillTable | None = None
     github: GitHubTable | None = None
+    slack: SlackTable | None = None
+    linear: LinearTable | None = None
     signing_key: Path | None = None
     """A file with an SSH private key (Ed25519, no passphrase) by which commits that are made here are signed."""
     feedback_rounds: int = Field(default=2, ge=0, le=10)

@@ -1,7 +1,8 @@
 """Deliveries on record: written before they are acknowledged, and marked when something came of them.
 
-`pending/` is what GitHub was told is taken, whatever dies next; it goes when it is carried out. `done/` is the record
-against doing it twice, for as long as there is an archive: Temporal forgets. It holds none of the words, and no person.
+`pending/` is what its sender was told is taken, whatever dies next; it goes when it is carried out. `done/` is the
+record against doing it twice, for as long as there is an archive: Temporal forgets. It holds none of the words, and no
+person.
 """
 
 import base64
@@ -20,16 +21,18 @@ _PENDING = re.compile(rf"{_FOLDER}/pending/([0-9a-f]{{64}})\.json")
 
 
 class DeliveryDamaged(ArchiveError):
-    """What is on record is not what GitHub sent; the message says what to do."""
+    """What is on record is not what was sent; the message says what to do."""
 
 
 class StoredDelivery(Model):
     """One delivery as it came in."""
 
     schema_version: int = 1
+    source: str = "github"
+    """Which system told it: `github`, `slack` or `linear`."""
     event: str
     guid: str
-    """As GitHub's list of deliveries has it."""
+    """As that system's own list of deliveries has it, if there is one."""
     signature: str
     body_base64: str
     received_at: datetime
@@ -44,6 +47,7 @@ class DoneDelivery(Model):
     """What came of one."""
 
     schema_version: int = 1
+    source: str = "github"
     event: str
     guid: str
     received_at: datetime
@@ -62,12 +66,13 @@ class Deliveries:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
-    async def keep(self, event: str, guid: str, signature: str, body: bytes) -> bool:
+    async def keep(self, event: str, guid: str, signature: str, body: bytes, source: str = "github") -> bool:
         """Put one on record; False if it is there already, or was carried out before."""
         digest = digest_of(body)
         if await self._objects.read(_done(digest)) is not None:
             return False
         stored = StoredDelivery(
+            source=source,
             event=event,
             guid=guid,
             signature=signature,
@@ -92,7 +97,7 @@ class Deliveries:
         except (ValidationError, ValueError):
             intact = False
         if not intact:
-            raise DeliveryDamaged(f"the delivery {digest} was changed in the archive: have GitHub send it again")
+            raise DeliveryDamaged(f"the delivery {digest} was changed in the archive: have it sent again")
         return stored
 
     async def done(self, digest: str) -> DoneDelivery | None:
@@ -101,12 +106,13 @@ class Deliveries:
         return DoneDelivery.model_validate_json(raw) if raw is not None else None
 
     async def discard(self, digest: str) -> None:
-        """Drop one that was damaged, so that GitHub can send it again."""
+        """Drop one that was damaged, so that it can be sent again."""
         await self._objects.remove(_pending(digest))
 
     async def finish(self, digest: str, stored: StoredDelivery, result: DeliveryResult) -> None:
         """Put on record what came of one, and then keep its words no longer."""
         done = DoneDelivery(
+            source=stored.source,
             event=stored.event,
             guid=stored.guid,
             received_at=stored.received_at,

@@ -37,11 +37,13 @@ from workers.embedded.programs import program
 from workers.temporal import DATA_CONVERTER
 from workflows import queues, search_attributes
 from workflows.agent_task import AgentTask
+from workflows.conversation import Conversation
+from workflows.delivery import Delivery
 from workflows.delivery_sweep import DeliverySweep
-from workflows.github_delivery import GitHubDelivery
 from workflows.host_sweep import HostSweep
 from workflows.merge_watch import MergeWatch
 from workflows.models.checkpoint import Checkpoint
+from workflows.models.conversation import ConversationOrder, Shown, conversation_workflow_id
 from workflows.models.decision import Action, Decision
 from workflows.models.delivery import (
     DELIVERY_SWEEP_ID,
@@ -79,7 +81,8 @@ from workflows.revert_drill import RevertDrill
 from workflows.revert_merge import RevertMerge
 
 HERE = Path(__file__).parent
-DELIVERED = HERE / "github_delivery" / "delivered.json"
+DELIVERED = HERE / "delivery" / "delivered.json"
+TALKED = HERE / "conversation" / "followed.json"
 ASKED_AGAIN = HERE / "delivery_sweep" / "asked-again.json"
 SWEPT = HERE / "host_sweep" / "swept.json"
 WATCHED = HERE / "merge_watch" / "watched.json"
@@ -424,13 +427,39 @@ class Recorder:
         script.taken = lambda order: next(results)
         async with workers(self._client, script):
             handle = await self._client.start_workflow(
-                GitHubDelivery.run,
+                Delivery.run,
                 DeliveryOrder(digest=digest),
                 id=delivery_workflow_id(digest),
                 task_queue=queues.ORCHESTRATE,
             )
             await handle.result()
             await _write(handle, DELIVERED)
+
+    async def followed(self) -> None:
+        """One task that somebody talks about: its conversation is told of every change, and reminds once."""
+        script = Script()
+        is_over = False
+
+        def shown(order: ConversationOrder) -> Shown:
+            soon = datetime.now(UTC) + timedelta(seconds=1) if script.count("show_conversation") == 1 else None
+            return Shown(notes={"slack:T:C:1": {"message": "1"}}, look_at=soon, is_over=is_over)
+
+        script.shown = shown
+        async with self.task("followed", script) as desk:
+            await desk.reaches(Stage.REVIEW)
+            talk = await self._client.start_workflow(
+                Conversation.run,
+                ConversationOrder(task_id=desk.task.id),
+                id=conversation_workflow_id(desk.task.id),
+                task_queue=queues.ORCHESTRATE,
+            )
+            while script.count("show_conversation") < 2:
+                await asyncio.sleep(0.05)
+            is_over = True
+            await _merge(desk)
+            await desk.result()
+            await talk.result()
+            await _write(talk, TALKED)
 
     async def asked_again(self) -> None:
         """One look for deliveries that failed."""
@@ -490,6 +519,7 @@ PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.closed_by_people,
     Recorder.merged_by_people,
     Recorder.told,
+    Recorder.followed,
     Recorder.changes_requested,
     Recorder.shown,
     Recorder.disk_full,

@@ -141,7 +141,7 @@ async def test_what_was_damaged_on_record_is_no_delivery_and_can_be_had_again(he
     whole = file.read_text()
     for broken in (whole[:-20], whole.replace('"body_base64":"', '"body_base64":"AAAA')):
         file.write_text(broken)
-        with pytest.raises(DeliveryDamaged, match="send it again"):
+        with pytest.raises(DeliveryDamaged, match="sent again"):
             await here.deliveries.read(digest_of(BODY))
     await here.deliveries.discard(digest_of(BODY))
     assert (await here.post(BODY)).json()["outcome"] == "taken"

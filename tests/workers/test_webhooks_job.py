@@ -14,7 +14,7 @@ from tests.support.github.webhooks import signature
 from tests.workers.hooked import SECRET, Hooked, hooked, said
 from tests.workers.terminal import typed
 from workflows import queues
-from workflows.github_delivery import GitHubDelivery
+from workflows.delivery import Delivery
 from workflows.models.decision import Action
 from workflows.models.delivery import DeliveryOrder, DeliveryResult, Taken, delivery_workflow_id
 from workflows.models.intent import task_id
@@ -173,7 +173,7 @@ async def test_nobody_has_a_delivery_carried_out_that_github_did_not_sign(at: Ho
     async def carried_out(secret: str, body: bytes) -> DeliveryResult:
         await stored.keep("pull_request_review", "a-guid-of-theirs", signature(secret, body), body)
         return await at.temporal.execute_workflow(
-            GitHubDelivery.run,
+            Delivery.run,
             DeliveryOrder(digest=digest_of(body)),
             id=delivery_workflow_id(digest_of(body)),
             task_queue=queues.ORCHESTRATE,
@@ -186,7 +186,7 @@ async def test_nobody_has_a_delivery_carried_out_that_github_did_not_sign(at: Ho
     assert (leaked.outcome, "a later review" in leaked.detail) == (Taken.IGNORED, True)
     nothing = DeliveryOrder(digest=digest_of(b"never told"))
     unknown = await at.temporal.execute_workflow(
-        GitHubDelivery.run, nothing, id=delivery_workflow_id(nothing.digest), task_queue=queues.ORCHESTRATE
+        Delivery.run, nothing, id=delivery_workflow_id(nothing.digest), task_queue=queues.ORCHESTRATE
     )
     assert (unknown.outcome, "no such delivery" in unknown.detail) == (Taken.REFUSED, True)
     assert (await at.here.view(task)).status.approved_by == ()

@@ -23,6 +23,7 @@ from workflows import queues
 from workflows.agent_task import AgentTask
 from workflows.models.artifact import ArtifactRef
 from workflows.models.checkpoint import Checkpoint
+from workflows.models.conversation import ConversationOrder, Shown
 from workflows.models.decision import Action, Decision, DecisionReceipt, SignedDecision
 from workflows.models.delivery import DeliveryOrder, DeliveryResult, SweptDeliveries, Taken
 from workflows.models.drill import CanaryOrder, CanaryProposal, DrillResult
@@ -142,6 +143,7 @@ class Script:
         self.verdict: Callable[[GateOrder], Verdict] = a_verdict
         self.pull: Callable[[LookAtPullRequest], PullRequestState] = lambda order: PullRequestState(is_open=True)
         self.told: Callable[[], None] = lambda: None
+        self.shown: Callable[[ConversationOrder], Shown] = lambda order: Shown(is_over=True)
         self.taken: Callable[[DeliveryOrder], DeliveryResult] = lambda order: DeliveryResult(outcome=Taken.DONE)
         self.checkpoint: Checkpoint | None = None
         """On record of a run whose host was lost."""
@@ -320,6 +322,11 @@ class ScriptedSteps:
         self.s._note("take_delivery", order)
         return self.s.taken(order)
 
+    @activity.defn(name="show_conversation")
+    async def show_conversation(self, order: ConversationOrder) -> Shown:
+        self.s._note("show_conversation", order)
+        return self.s.shown(order)
+
     @activity.defn(name="ask_for_deliveries")
     async def ask_for_deliveries(self, order: Nothing) -> SweptDeliveries:
         self.s._note("ask_for_deliveries", order)
@@ -410,7 +417,7 @@ API_STEPS = (
     "verify_decision",
     "record",
 )
-GATEWAY_STEPS = ("take_delivery", "ask_for_deliveries")
+GATEWAY_STEPS = ("take_delivery", "ask_for_deliveries", "show_conversation")
 SHARING_STEPS = ("take_turn", "give_turn_back", "reserve_budget", "settle_budget")
 
 

@@ -31,13 +31,14 @@ def test_there_is_a_history_of_every_path() -> None:
         "swept": "host_sweep",
         "watched": "merge_watch",
         "prepared": "merge_watch",
-        "delivered": "github_delivery",
+        "delivered": "delivery",
         "asked-again": "delivery_sweep",
     }
     wanted = {f"{others.get(name, 'agent_task')}/{name}.json" for name in taken}
     # What tasks share has a history of its own beside that of a task which used it.
     wanted |= {"team_budget/day-counted.json", "merge_turns/turn-taken.json"}
+    wanted |= {"conversation/followed.json"}
     every = {"AgentTask", "RevertMerge", "TeamBudget", "MergeTurns", "HostSweep", "MergeWatch", "RevertDrill"}
-    every |= {"GitHubDelivery", "DeliverySweep"}
+    every |= {"Delivery", "DeliverySweep", "Conversation"}
     assert {workflow.__name__ for workflow in WORKFLOWS} == every
     assert wanted == stored

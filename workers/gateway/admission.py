@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from temporalio.client import Client
@@ -68,12 +69,20 @@ class Admission:
         self._halting = halting
 
     async def admit(
-        self, asked: NewTask, requester: Person, request: Asked, *, link: str = "", is_adopted: bool = False
+        self,
+        asked: NewTask,
+        requester: Person,
+        request: Asked,
+        *,
+        link: str = "",
+        aliases: Sequence[str] = (),
+        is_adopted: bool = False,
     ) -> Admitted:
         """Start the intent's workflow once, however often it is asked for.
 
         What can't come to anything is refused here: a task that fails at its first step would tell it too late.
-        `link`: where it was asked. `is_adopted`: what was asked for under its key before is what is meant, whatever the
+        `link`: where it was asked. `aliases`: weaker keys of the same intent, strongest first: whoever asks by one of
+        them asks for the same. `is_adopted`: what was asked for under its key before is what is meant, whatever the
         words are now.
         """
         security = self._owners.security()
@@ -101,11 +110,17 @@ class Admission:
             await self._halting.refuse_new(Work(repository=repository.url, team=team_name))
             self._refuse_full()
         ended = await self._ended_attempt(key) if asked.again else 0
-        record, _ = await self._intents.claim([key], after=ended)
+        record, _ = await self._intents.claim([key, *aliases], after=ended)
         place = await self._traces.begin(record.task_id, request)
         task = Task(
             id=record.task_id,
-            intent=Intent(key=record.key, requester=requester, attempt=record.attempt, link=link),
+            intent=Intent(
+                key=record.key,
+                aliases=tuple(name for name in (key, *aliases) if name != record.key),
+                requester=requester,
+                attempt=record.attempt,
+                link=link,
+            ),
             repository=repository,
             base=base,
             goal=asked.goal,

@@ -7,6 +7,7 @@ from temporalio.client import Client
 
 from activities.agents.current import CurrentAdapters
 from activities.archive.ended import ForgottenTasks
+from activities.decisions.keys import SigningKey
 from activities.decisions.signing import DecisionSigner
 from activities.forge.revert_preview import RevertPreviews
 from activities.policy.github_table import address
@@ -35,6 +36,10 @@ class Gateway:
     deciding: Deciding
     observing: Observing
     reading: Reading
+    halting: Halting
+    incidents: Incidents
+    key: SigningKey
+    """By which what this gateway knows is signed."""
 
 
 class GroupRefused(Exception):
@@ -105,4 +110,4 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> Gatew
         identify_by_socket(parts.owners),
         lambda asked: address(parts.owners.platform().github, asked),
     )
-    return Gateway(app, admission, deciding, observing, reading)
+    return Gateway(app, admission, deciding, observing, reading, halting, incidents, signer.key)

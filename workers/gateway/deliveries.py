@@ -1,71 +1,34 @@
-"""Carrying out what was taken in by webhook: steps of Temporal's that the gateway does, since they sign for persons.
+"""Carrying out what was taken in: steps of Temporal's that the gateway does, since they sign for persons.
 
 The order names a delivery and no more; what is done is what the stored body says, whose signature is looked at again.
-Whoever reaches Temporal's port, or writes to the archive, can have nothing done that GitHub did not tell.
+Whoever reaches Temporal's port, or writes to the archive, can have nothing done that nobody told.
 """
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from pydantic_core import from_json
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
 from activities.failures import step
 from activities.forge.github.deliveries import AppDeliveries, to_ask_for
-from activities.forge.github.discussion import GitHubDiscussion
 from activities.forge.github.failed import GitHubRefused
-from activities.policy.github_table import GitHubTable
-from activities.policy.owners import OwnersFiles
-from activities.repository.git import GitError
-from activities.webhooks.meaning import (
-    CiEnded,
-    Commanded,
-    Ignored,
-    Meaning,
-    PullChanged,
-    Reviewed,
-    TaskWanted,
-    Terms,
-    meaning,
-)
-from activities.webhooks.signature import WebhookSecrets
-from activities.webhooks.stored import Deliveries, DeliveryDamaged, StoredDelivery
-from workers.gateway.delivered import Delivered, NotYet, ignored, refused
-from workers.gateway.github_ci import GitHubCi
-from workers.gateway.github_commands import GitHubCommands
-from workers.gateway.github_feedback import GitHubFeedback
-from workers.gateway.refusals import NoRoom, Refused, Unavailable
-from workers.gateway.senders import NotAllowed
+from activities.webhooks.stored import Deliveries, DeliveryDamaged
+from workers.gateway.carrying import Carrier
+from workers.gateway.delivered import NotYet, refused
 from workflows.models.delivery import DeliveryOrder, DeliveryResult, SweptDeliveries, Taken
 from workflows.models.steps import Nothing
 
-_MOST_TRIES = 20
-"""Of what git says no to, which is weather or not: about a quarter of an hour."""
 _log = logging.getLogger(__name__)
 
 
 class DeliveryActivities:
     """Implements steps.DeliverySteps."""
 
-    def __init__(
-        self,
-        deliveries: Deliveries,
-        secrets: WebhookSecrets,
-        owners: OwnersFiles,
-        commands: GitHubCommands,
-        feedback: GitHubFeedback,
-        ci: GitHubCi,
-        discussion: GitHubDiscussion,
-        app_deliveries: AppDeliveries,
-    ) -> None:
+    def __init__(self, deliveries: Deliveries, carriers: Mapping[str, Carrier], app_deliveries: AppDeliveries) -> None:
+        """`carriers`: by the name of the system."""
         self._deliveries = deliveries
-        self._secrets = secrets
-        self._owners = owners
-        self._commands = commands
-        self._feedback = feedback
-        self._ci = ci
-        self._discussion = discussion
+        self._carriers = carriers
         self._app_deliveries = app_deliveries
 
     @activity.defn(name="take_delivery")
@@ -81,16 +44,13 @@ class DeliveryActivities:
         if stored is None:
             known = await self._deliveries.done(order.digest)
             return known.result if known is not None else refused("there is no such delivery on record")
-        table = self._owners.platform().github
-        if table is None or table.webhooks is None:
-            raise NotYet("[github.webhooks] is gone from journeyman.toml: write it again, or terminate this workflow")
-        if self._secrets.hold(stored.signature, stored.body):
-            result = await self._carried_out(stored, table, order)
-        else:
-            result = refused("its signature fits none of the secrets that there are now")
+        carrier = self._carriers.get(stored.source)
+        if carrier is None:
+            raise NotYet(f"this gateway does not listen to {stored.source[:40]}: configure it, or end this workflow")
+        result = await carrier.carry_out(stored, order)
         if result.outcome is not Taken.WAITS:
             await self._deliveries.finish(order.digest, stored, result)
-        _log.info("%s %s: %s: %s", stored.event, stored.guid, result.outcome, result.detail)
+        _log.info("%s %s %s: %s: %s", stored.source, stored.event, stored.guid, result.outcome, result.detail)
         return result
 
     @activity.defn(name="ask_for_deliveries")
@@ -108,73 +68,3 @@ class DeliveryActivities:
                 # Such as one that GitHub keeps no longer.
                 _log.warning("%s", gone)
         return SweptDeliveries(failed=failed, asked_again=asked)
-
-    async def _carried_out(self, stored: StoredDelivery, table: GitHubTable, order: DeliveryOrder) -> DeliveryResult:
-        assert table.webhooks is not None, "looked at before"
-        terms = Terms(table.webhooks.label, table.webhooks.assignee)
-        told = meaning(stored.event, from_json(stored.body), terms)
-        if isinstance(told, Ignored):
-            # As it was told to whoever sent it, unless the platform's owner changed something since.
-            return ignored(told.reason)
-        name = told.repository.lower()
-        at = Delivered(
-            digest=order.digest,
-            url=f"{table.web}/{name}",
-            name=name,
-            received_at=stored.received_at,
-            is_last=order.last,
-            wait_hours=table.webhooks.wait_hours,
-        )
-        is_told = True
-        try:
-            result = await self._act(told, table, at)
-        except NotAllowed as not_allowed:
-            result, is_told = refused(str(not_allowed)), not_allowed.is_told
-        except (NoRoom, Unavailable) as error:
-            raise NotYet(str(error)) from error
-        except Refused as error:
-            if isinstance(error.__cause__, GitError) and activity.info().attempt < _MOST_TRIES:
-                raise NotYet(str(error)) from error
-            result = refused(str(error))
-        except GitHubRefused as error:
-            result = refused(str(error))
-        return await self._answered(told, result, at) if is_told else result
-
-    async def _act(self, told: Meaning, table: GitHubTable, at: Delivered) -> DeliveryResult:
-        assert table.webhooks is not None, "looked at before"
-        match told:
-            case TaskWanted():
-                return await self._commands.wanted(told, at)
-            case Commanded():
-                return await self._commands.commanded(told, at)
-            case Reviewed():
-                return await self._feedback.reviewed(told, at)
-            case PullChanged():
-                return await self._feedback.changed(told, at)
-            case CiEnded():
-                return await self._ci.ended(told, table.webhooks, at)
-            case _:
-                raise ApplicationError(f"nothing is known of {type(told).__name__}", non_retryable=True)
-
-    async def _answered(self, told: Meaning, result: DeliveryResult, at: Delivered) -> DeliveryResult:
-        """Say it where a person asked for something, if it is not plain to see there anyway."""
-        number = _where(told)
-        if number is None or (isinstance(told, Reviewed) and result.outcome is not Taken.REFUSED):
-            return result
-        mark = at.digest[:24] if result.outcome is not Taken.WAITS else f"{at.digest[:24]}-waits"
-        try:
-            await self._discussion.say(at.url, number, result.detail, mark)
-        except GitHubRefused as unsaid:
-            return result.model_copy(update={"detail": f"{result.detail} (this could not be said there: {unsaid})"})
-        return result
-
-
-def _where(told: Meaning) -> int | None:
-    """The number of the issue or pull request where a person asked for something; None where nobody did."""
-    match told:
-        case TaskWanted():
-            return told.issue.number
-        case Commanded() | Reviewed():
-            return told.number
-        case _:
-            return None

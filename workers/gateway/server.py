@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from activities.socket_paths import short
 from workers.gateway.peers import PeerCredentialsProtocol
@@ -25,7 +25,7 @@ class UnknownGroup(Exception):
 
 
 @contextlib.asynccontextmanager
-async def serving(app: FastAPI, path: Path, group: str = "") -> AsyncIterator[None]:
+async def serving(app: ASGIApp, path: Path, group: str = "") -> AsyncIterator[None]:
     """Serve the application on a unix socket until the block ends.
 
     Only this OS user can open it, and the members of the group if one is given. Raises GatewayTaken and UnknownGroup.
@@ -54,7 +54,7 @@ async def serving(app: FastAPI, path: Path, group: str = "") -> AsyncIterator[No
 
 
 @contextlib.asynccontextmanager
-async def serving_on_port(app: FastAPI, port: int, address: str = "127.0.0.1") -> AsyncIterator[None]:
+async def serving_on_port(app: ASGIApp, port: int, address: str = "127.0.0.1") -> AsyncIterator[None]:
     """Serve the application on a port until the block ends. Raises GatewayTaken."""
     listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -73,7 +73,7 @@ async def serving_on_port(app: FastAPI, port: int, address: str = "127.0.0.1") -
 
 
 def _serve(
-    app: FastAPI, listener: socket.socket, protocol: type[asyncio.Protocol] | Literal["auto"]
+    app: ASGIApp, listener: socket.socket, protocol: type[asyncio.Protocol] | Literal["auto"]
 ) -> tuple[uvicorn.Server, asyncio.Task[None]]:
     listener.listen(256)
     config = uvicorn.Config(

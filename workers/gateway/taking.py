@@ -1,149 +1,83 @@
-"""Taking in GitHub's webhooks and having them carried out, where the platform's file says so."""
+"""Listening to the systems that the platform's file names, and having carried out what they tell."""
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 from temporalio.client import Client
-from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.worker import Worker
 
 from activities.forge.github.deliveries import AppDeliveries
-from activities.forge.github.discussion import GitHubDiscussion
-from activities.forge.github.people import GitHubPeople
-from activities.webhooks.meaning import Terms
-from activities.webhooks.signature import WebhookSecrets
 from activities.webhooks.stored import Deliveries
 from workers.beating import Beating
+from workers.gateway import github_listening
 from workers.gateway.assembly import Gateway
+from workers.gateway.beginning import Beginning
+from workers.gateway.conversations import ConversationActivities, Conversations
 from workers.gateway.delivered import TasksThere
 from workers.gateway.deliveries import DeliveryActivities
-from workers.gateway.github_ci import GitHubCi
-from workers.gateway.github_commands import GitHubCommands
-from workers.gateway.github_feedback import GitHubFeedback
-from workers.gateway.senders import Senders
+from workers.gateway.listening import Inbox, Listener
+from workers.gateway.ports import by_path
 from workers.gateway.server import serving_on_port
-from workers.gateway.webhooks import webhook_app
 from workers.parts.shared import SharedParts
 from workers.repeating import repeat
 from workers.schedules import schedule_delivery_sweep
 from workflows import queues
-from workflows.models.delivery import DeliveryOrder, delivery_workflow_id
 
+_LISTEN = (github_listening.listen,)
 _AT_ONCE = 4
-"""Deliveries that one gateway carries out at the same time: fewer than the threads in which it waits for GitHub, so
-that people's commands go on while GitHub is slow."""
+"""Deliveries that one gateway carries out at the same time: fewer than the threads in which it waits for others, so
+that people's commands go on while those are slow."""
 _LOOK_SECONDS = 10.0
 """Between looks for deliveries on record that no workflow carries out: one that was killed in between left them."""
 _GRACE = timedelta(seconds=5)
-_log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
 async def taking_webhooks(client: Client, parts: SharedParts, gateway: Gateway) -> AsyncIterator[None]:
-    """Listen for GitHub until the block ends, if journeyman.toml says where. Raises GatewayTaken."""
+    """Listen until the block ends, to whoever journeyman.toml names. Raises GatewayTaken."""
     github = parts.owners.platform().github
     table = github.webhooks if github is not None else None
     await schedule_delivery_sweep(client, table.sweep_minutes if table and github and github.app_id else None)
-    if table is None:
+    deliveries = Deliveries(parts.objects)
+    beginning = Beginning(client, deliveries)
+    conversations = Conversations(client, parts.chains, parts.gateways, gateway.key)
+    tasks = TasksThere(gateway.reading, parts.admissions)
+    inbox = Inbox(client, parts, gateway, deliveries, beginning.soon, tasks, conversations)
+    listeners = [found for listen in _LISTEN if (found := listen(inbox)) is not None]
+    if not listeners:
         yield
         return
-    deliveries = Deliveries(parts.objects)
-    begin = _Begin(client, deliveries)
-    secrets = WebhookSecrets(lambda: _secret_files(parts))
-    app = webhook_app(secrets, deliveries, lambda: _terms(parts), begin.soon)
+    steps = DeliveryActivities(deliveries, {one.source: one.carrier for one in listeners}, AppDeliveries(parts.github))
+    presenters = {system: shows for one in listeners for system, shows in one.presenters.items()}
+    shown = ConversationActivities(conversations, gateway.reading, presenters)
     worker = Worker(
         client,
         task_queue=queues.GATEWAY,
-        activities=_steps(client, parts, gateway, deliveries, secrets),
+        activities=[steps.take_delivery, steps.ask_for_deliveries, shown.show_conversation],
         max_concurrent_activities=_AT_ONCE,
         graceful_shutdown_timeout=_GRACE,
         interceptors=[Beating()],
     )
-    host, _, port = table.address.rpartition(":")
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(worker)
-        for chore in (repeat("begin what GitHub told", begin.all, _LOOK_SECONDS), begin.named()):
+        for chore in (repeat("begin what was told", beginning.all, _LOOK_SECONDS), beginning.named()):
             stack.callback(asyncio.create_task(chore).cancel)
-        await stack.enter_async_context(serving_on_port(app, int(port), host.strip("[]")))
+        await _open(listeners, stack)
         yield
 
 
-class _Begin:
-    """Starts the workflow of each delivery on record, once."""
-
-    def __init__(self, client: Client, deliveries: Deliveries) -> None:
-        self._client = client
-        self._deliveries = deliveries
-        self._named: asyncio.Queue[str] = asyncio.Queue()
-
-    def soon(self, digest: str) -> None:
-        """One that was just put on record."""
-        self._named.put_nowait(digest)
-
-    async def named(self) -> None:
-        """Begin those that are named, for ever; what fails is found by the next look at all."""
-        while True:
-            digest = await self._named.get()
-            try:
-                await self._begin(digest)
-            except Exception as error:
-                _log.info("delivery %s begins later: %s", digest, error)
-
-    async def all(self) -> None:
-        """Begin whatever is on record, and was not begun or came to nothing. Raises RPCError where Temporal is away."""
-        for digest in await self._deliveries.pending():
-            await self._begin(digest)
-
-    async def _begin(self, digest: str) -> None:
-        with contextlib.suppress(WorkflowAlreadyStartedError):
-            await self._client.start_workflow(
-                "GitHubDelivery",
-                DeliveryOrder(digest=digest),
-                id=delivery_workflow_id(digest),
-                task_queue=queues.ORCHESTRATE,
-                # One that was carried out is on record as that; one that somebody terminated is tried again.
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-                static_summary="what GitHub told",
-            )
-
-
-def _steps(
-    client: Client, parts: SharedParts, gateway: Gateway, deliveries: Deliveries, secrets: WebhookSecrets
-) -> Sequence[Callable[..., Any]]:
-    discussion = GitHubDiscussion(parts.github)
-    senders = Senders(parts.owners, GitHubPeople(parts.github))
-    tasks = TasksThere(gateway.reading, parts.admissions)
-    feedback = GitHubFeedback(client, gateway.deciding, tasks, parts.chains, senders, discussion)
-    commands = GitHubCommands(gateway.admission, parts.intents, tasks, senders, discussion, feedback)
-    ci = GitHubCi(
-        client,
-        gateway.admission,
-        gateway.deciding,
-        gateway.observing,
-        parts.observations,
-        parts.intents,
-        tasks,
-        parts.git,
-        parts.mirrors,
-    )
-    steps = DeliveryActivities(
-        deliveries, secrets, parts.owners, commands, feedback, ci, discussion, AppDeliveries(parts.github)
-    )
-    return [steps.take_delivery, steps.ask_for_deliveries]
-
-
-def _secret_files(parts: SharedParts) -> Sequence[Path]:
-    github = parts.owners.platform().github
-    return github.webhooks.secrets if github is not None and github.webhooks is not None else ()
-
-
-def _terms(parts: SharedParts) -> Terms:
-    github = parts.owners.platform().github
-    table = github.webhooks if github is not None else None
-    return Terms(table.label, table.assignee) if table is not None else Terms()
+async def _open(listeners: Sequence[Listener], stack: contextlib.AsyncExitStack) -> None:
+    """Several may share an address."""
+    by_address: dict[str, list[Listener]] = defaultdict(list)
+    for one in listeners:
+        if one.address:
+            by_address[one.address].append(one)
+    for address, sharing in by_address.items():
+        host, _, port = address.rpartition(":")
+        app = by_path({one.path: one.app for one in sharing if one.app is not None})
+        await stack.enter_async_context(serving_on_port(app, int(port), host.strip("[]")))
+    for one in listeners:
+        await stack.enter_async_context(one.running())

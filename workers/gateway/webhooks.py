@@ -4,25 +4,21 @@ What is acknowledged is on record before. Nothing is done about it here, and nob
 never waits for GitHub or for Temporal.
 """
 
-import asyncio
 import logging
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
 from fastapi import FastAPI, Request
 from obstore.exceptions import BaseError
 from pydantic import BaseModel
-from pydantic_core import from_json
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
 from activities.policy.owners import PolicyFileBroken
 from activities.webhooks.meaning import Ignored, Terms, meaning
 from activities.webhooks.signature import SecretUnusable, WebhookSecrets
 from activities.webhooks.stored import Deliveries, digest_of
+from workers.gateway.bodies import InFlight, parsed, read_body, refuse_long
 
 MOST_BYTES = 25 * 1024 * 1024
 """GitHub sends no more."""
@@ -45,29 +41,6 @@ class Acknowledged(BaseModel):
     """Its digest, which is in the id of its workflow."""
 
 
-class _InFlight:
-    """How many bytes are being taken in."""
-
-    def __init__(self, most: int) -> None:
-        self._left = most
-
-    @contextmanager
-    def taking(self) -> Iterator[Callable[[int], None]]:
-        taken = 0
-
-        def take(size: int) -> None:
-            nonlocal taken
-            if size > self._left:
-                raise HTTPException(503, "too many large deliveries at once: ask for this one again later")
-            self._left -= size
-            taken += size
-
-        try:
-            yield take
-        finally:
-            self._left += taken
-
-
 def webhook_app(
     secrets: WebhookSecrets,
     deliveries: Deliveries,
@@ -79,13 +52,13 @@ def webhook_app(
 ) -> FastAPI:
     """Build the application. `taken` is told the digest of what was put on record, and must not wait."""
     app = FastAPI(title="Journeyman webhooks", docs_url=None, redoc_url=None, openapi_url=None)
-    in_flight = _InFlight(bytes_at_once)
+    in_flight = InFlight(bytes_at_once)
 
     @app.post("/webhooks/github")
     async def github(request: Request) -> JSONResponse:
         event, guid, signature = _headers(request)
         with in_flight.taking() as take:
-            body = await _body(request, take, body_seconds)
+            body = await read_body(request, take, seconds=body_seconds, most_bytes=MOST_BYTES)
             return await _take(event, guid, signature, body)
 
     async def _take(event: str, guid: str, signature: str, body: bytes) -> JSONResponse:
@@ -96,7 +69,7 @@ def webhook_app(
             )
         if event == "ping":
             return _say("ignored", "this is the right address, and the secret fits")
-        found = meaning(event, _parsed(body), terms())
+        found = meaning(event, parsed(body), terms())
         if isinstance(found, Ignored):
             return _say("ignored", found.reason)
         new = await deliveries.keep(event, guid, signature, body)
@@ -118,37 +91,8 @@ def _headers(request: Request) -> tuple[str, str, str]:
     event, guid = request.headers.get("x-github-event", ""), request.headers.get("x-github-delivery", "")
     if not _EVENT.fullmatch(event) or not _GUID.fullmatch(guid):
         raise HTTPException(400, "X-GitHub-Event or X-GitHub-Delivery is missing, or is none")
-    length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > MOST_BYTES:
-        raise HTTPException(413, f"a delivery has at most {MOST_BYTES // 1024**2} MiB")
+    refuse_long(request, MOST_BYTES)
     return event, guid, signature
-
-
-async def _body(request: Request, take: Callable[[int], None], seconds: float) -> bytes:
-    parts, size = [], 0
-    try:
-        async with asyncio.timeout(seconds):
-            async for part in request.stream():
-                take(len(part))
-                size += len(part)
-                if size > MOST_BYTES:
-                    raise HTTPException(413, f"a delivery has at most {MOST_BYTES // 1024**2} MiB")
-                parts.append(part)
-    except TimeoutError as error:
-        raise HTTPException(408, f"the body did not come within {seconds:g} s") from error
-    except ClientDisconnect as error:
-        raise HTTPException(400, "the body ended early") from error
-    return b"".join(parts)
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        found = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise HTTPException(400, f"the body is no JSON: {str(error)[:100]}") from error
-    if not isinstance(found, dict):
-        raise HTTPException(400, "the body is no JSON object")
-    return found
 
 
 def _say(outcome: str, detail: str, delivery: str = "") -> JSONResponse:

@@ -12,8 +12,8 @@ from workflows.steps import DeliverySteps
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=10)
 
 
-@workflow.defn(name="GitHubDelivery")
-class GitHubDelivery:
+@workflow.defn(name="Delivery")
+class Delivery:
     """One delivery of a webhook: a gateway carries it out, again and again while its task can't be told yet."""
 
     @workflow.run
@@ -37,7 +37,7 @@ class GitHubDelivery:
             task_queue=queues.GATEWAY,
             start_to_close_timeout=timeouts.FORGE,
             heartbeat_timeout=timeouts.HEARTBEAT,
-            # GitHub may be away for hours, and so may the gateway.
+            # Whoever told it may be away for hours, and so may the gateway.
             retry_policy=timeouts.PATIENT,
-            summary="carry out what GitHub told",
+            summary="carry out what was told",
         )

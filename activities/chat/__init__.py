@@ -1,0 +1,1 @@
+"""Where people ask for work and decide about it in words: Slack."""

@@ -1,0 +1,1 @@
+"""Linear, by its GraphQL interface."""

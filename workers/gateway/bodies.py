@@ -1,0 +1,76 @@
+"""Taking in bodies that anybody may send: bounded in size, in time, and in how many are held at once."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fastapi import Request
+from pydantic_core import from_json
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+
+class InFlight:
+    """How many bytes are being taken in."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    @contextmanager
+    def taking(self) -> Iterator[Callable[[int], None]]:
+        """Gives what every part of one body is counted with."""
+        taken = 0
+
+        def take(size: int) -> None:
+            nonlocal taken
+            if size > self._left:
+                raise HTTPException(503, "too many large deliveries at once: ask for this one again later")
+            self._left -= size
+            taken += size
+
+        try:
+            yield take
+        finally:
+            self._left += taken
+
+
+def refuse_long(request: Request, most_bytes: int) -> None:
+    """Before any of it is read. Raises HTTPException."""
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > most_bytes:
+        raise _too_long(most_bytes)
+
+
+async def read_body(request: Request, take: Callable[[int], None], *, seconds: float, most_bytes: int) -> bytes:
+    """All of it. Raises HTTPException."""
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(seconds):
+            async for part in request.stream():
+                take(len(part))
+                size += len(part)
+                if size > most_bytes:
+                    raise _too_long(most_bytes)
+                parts.append(part)
+    except TimeoutError as error:
+        raise HTTPException(408, f"the body did not come within {seconds:g} s") from error
+    except ClientDisconnect as error:
+        raise HTTPException(400, "the body ended early") from error
+    return b"".join(parts)
+
+
+def parsed(body: bytes) -> dict[str, Any]:
+    """A JSON object. Raises HTTPException."""
+    try:
+        found = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise HTTPException(400, f"the body is no JSON: {str(error)[:100]}") from error
+    if not isinstance(found, dict):
+        raise HTTPException(400, "the body is no JSON object")
+    return found
+
+
+def _too_long(most_bytes: int) -> HTTPException:
+    size = f"{most_bytes // 1024**2} MiB" if most_bytes >= 1024**2 else f"{most_bytes // 1024} KiB"
+    return HTTPException(413, f"a delivery has at most {size}")

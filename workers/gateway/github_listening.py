@@ -1,0 +1,66 @@
+"""Listening to GitHub, where `[github.webhooks]` says so."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from activities.forge.github.discussion import GitHubDiscussion
+from activities.forge.github.people import GitHubPeople
+from activities.policy.owners import OwnersFiles
+from activities.policy.webhook_table import WebhookTable
+from activities.webhooks.meaning import Terms
+from activities.webhooks.signature import WebhookSecrets
+from workers.gateway.github_carrier import GitHubCarrier
+from workers.gateway.github_ci import GitHubCi
+from workers.gateway.github_commands import GitHubCommands
+from workers.gateway.github_feedback import GitHubFeedback
+from workers.gateway.listening import Inbox, Listener
+from workers.gateway.senders import Senders
+from workers.gateway.webhooks import webhook_app
+
+SOURCE = "github"
+
+
+def listen(inbox: Inbox) -> Listener | None:
+    """None where no address is configured."""
+    owners = inbox.parts.owners
+    table = _table(owners)
+    if table is None:
+        return None
+    secrets = WebhookSecrets(lambda: _secret_files(owners))
+    app = webhook_app(secrets, inbox.deliveries, lambda: _terms(owners), inbox.taken)
+    return Listener(SOURCE, _carrier(inbox, secrets), table.address, "/webhooks/github", app)
+
+
+def _carrier(inbox: Inbox, secrets: WebhookSecrets) -> GitHubCarrier:
+    parts, gateway, tasks = inbox.parts, inbox.gateway, inbox.tasks
+    discussion = GitHubDiscussion(parts.github)
+    senders = Senders(parts.owners, GitHubPeople(parts.github))
+    feedback = GitHubFeedback(inbox.client, gateway.deciding, tasks, parts.chains, senders, discussion)
+    commands = GitHubCommands(gateway.admission, parts.intents, tasks, senders, discussion, feedback)
+    ci = GitHubCi(
+        inbox.client,
+        gateway.admission,
+        gateway.deciding,
+        gateway.observing,
+        parts.observations,
+        parts.intents,
+        tasks,
+        parts.git,
+        parts.mirrors,
+    )
+    return GitHubCarrier(secrets, parts.owners, commands, feedback, ci, discussion)
+
+
+def _table(owners: OwnersFiles) -> WebhookTable | None:
+    github = owners.platform().github
+    return github.webhooks if github is not None else None
+
+
+def _secret_files(owners: OwnersFiles) -> Sequence[Path]:
+    table = _table(owners)
+    return table.secrets if table is not None else ()
+
+
+def _terms(owners: OwnersFiles) -> Terms:
+    table = _table(owners)
+    return Terms(table.label, table.assignee) if table is not None else Terms()
