@@ -101,6 +101,8 @@ def test_what_is_done_about(event: str, body: dict[str, Any], kind: type) -> Non
         ("workflow_run", run(head_branch="feature"), "neither"),
         ("installation_repositories", {}, "nothing is done about"),
         ("issues", {"action": "labeled"}, "names no repository"),
+        ("issues", labelled(updated_at="2026-01-01T00:00:00"), "not as GitHub describes it"),
+        ("issues", labelled() | {"action": "x" * 61}, "not as GitHub describes it"),
         ("issues", labelled() | {"issue": "x"}, "not as GitHub describes it"),
         ("issues", labelled() | {"repository": SHOP | {"full_name": "acme/../../x?"}}, "not as GitHub describes it"),
     ],
