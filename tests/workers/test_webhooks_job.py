@@ -81,6 +81,11 @@ async def test_a_review_on_github_is_the_approval_and_a_comment_has_it_merged(at
     assert reader.outcome is Taken.REFUSED and "no write access" in reader.detail
     assert (await at.here.view(task)).status.stage is Stage.REVIEW
 
+    untold, at.app.app.hook_url = at.app.app.hook_url, ""
+    for _ in range(301):
+        at.github.review(name, number, "mallory", "COMMENT")
+    at.app.app.hook_url = untold
+
     def both() -> None:
         at.github.review(name, number, "grace")
         at.github.review(name, number, "linus")

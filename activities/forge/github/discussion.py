@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TypeVar
 
 from github.IssueComment import IssueComment
+from github.PullRequestReview import PullRequestReview
 from github.Repository import Repository as GitHubRepository
 
 from activities.forge.github.access import GitHubAccess
@@ -26,7 +27,8 @@ class Remark:
     login: str
     is_bot: bool
     text: str
-    created_at: datetime
+    said_at: datetime
+    """When it was written as it is."""
 
 
 @dataclass(frozen=True)
@@ -60,29 +62,35 @@ class GitHubDiscussion:
         self._access = access
 
     async def remarks(self, url: str, number: int, until: datetime, but: int = 0) -> list[Remark]:
-        """The comments below an issue that were there at a moment, the oldest first. `but`: id of one to leave out."""
+        """The comments below an issue as they were at a moment, the oldest first. `but`: id of one to leave out.
+
+        One that was edited since is none of them: what it said then, GitHub does not tell.
+        """
 
         def ask(repository: GitHubRepository) -> list[Remark]:
             listed = islice(repository.get_issue(number).get_comments(), _MOST_COMMENTS)
             found = [
-                Remark(one.user.login, one.user.type != "User", one.body or "", one.created_at)
+                Remark(one.user.login, one.user.type != "User", one.body or "", one.updated_at)
                 for one in listed
                 if one.user is not None and one.id != but
             ]
-            return [one for one in found if one.created_at <= until]
+            return [one for one in found if one.said_at <= until]
 
         return await self._do(url, f"reading what was said about issue {number}", ask)
 
     async def reviews(self, url: str, number: int) -> list[ReviewNow]:
-        """Those of a pull request, the oldest first."""
+        """The newest of a pull request, the oldest first: whoever may read it may add as many as they like."""
 
         def ask(repository: GitHubRepository) -> list[ReviewNow]:
-            listed = islice(repository.get_pull(number).get_reviews(), _MOST_REVIEWS)
-            return [
+            newest: Iterable[PullRequestReview] = islice(
+                repository.get_pull(number).get_reviews().reversed, _MOST_REVIEWS
+            )
+            found = [
                 ReviewNow(one.id, one.user.login, one.state, one.commit_id or "", one.body or "", one.submitted_at)
-                for one in listed
+                for one in newest
                 if one.user is not None and one.submitted_at is not None
             ]
+            return found[::-1]
 
         return await self._do(url, f"reading the reviews of pull request {number}", ask)
 
