@@ -11,7 +11,7 @@ _COMMAND = re.compile(r"/agent(?:[ \t]+(.*))?", re.DOTALL)
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 """What follows backticks has none of them: else it is code within a line (CommonMark 0.31, fenced code blocks)."""
 _LINE_END = re.compile(r"\r\n|\n|\r")
-"""As Markdown has them, and no others: what GitHub quotes as one line must not be two here, of which one is a command."""
+"""As Markdown has them, and no others: what GitHub quotes as one line must not be two here, one of them a command."""
 _LONGEST_BODY = 70_000
 """GitHub takes 65,536 characters."""
 _BLOCK = re.compile(r" {0,3}<(pre|script|style|textarea)(?:[\s>]|$)", re.IGNORECASE)
