@@ -29,7 +29,7 @@ MOST_BYTES = 25 * 1024 * 1024
 MOST_BYTES_AT_ONCE = 8 * MOST_BYTES
 """Of all long bodies that are being taken in: whoever is not GitHub is found out only at the end of one."""
 ALWAYS_TAKEN = 256 * 1024
-"""Bytes of each body that need no room of those: nearly all of GitHub's are shorter, and long ones keep them out no more.
+"""Bytes of each body that need no room of those: most of GitHub's are shorter, and no long one keeps them out.
 As many connections as there may be hold 64 MiB of them."""
 BODY_SECONDS = 10.0
 """In which a body has to come: GitHub itself waits no longer for its answer."""

@@ -15,6 +15,8 @@ from activities.forge.github.access import GitHubAccess
 from activities.forge.github.errors import translated
 
 Answer = TypeVar("Answer")
+OUR_MARK = "<!-- journeyman "
+"""In each comment that is written here, and shown nowhere."""
 _MOST_COMMENTS = 100
 _MOST_REVIEWS = 300
 _LONGEST = 60_000
@@ -115,7 +117,7 @@ class GitHubDiscussion:
 
     async def say(self, url: str, number: int, text: str, mark: str) -> None:
         """Comment on an issue or a pull request, once for each mark."""
-        hidden = f"<!-- journeyman {mark} -->"
+        hidden = f"{OUR_MARK}{mark} -->"
 
         def ask(repository: GitHubRepository) -> None:
             issue = repository.get_issue(number)

@@ -10,6 +10,7 @@ from github.IssueComment import IssueComment
 from github.PullRequest import PullRequest as GitHubPull
 from github.Repository import Repository as GitHubRepository
 
+from activities.forge.github.discussion import OUR_MARK
 from activities.forge.github.errors import translated
 from activities.forge.github.failed import GitHubRefused
 from workflows.models.standing import PullStanding
@@ -53,7 +54,7 @@ class Telling:
         return "; ".join(not_shown)
 
     def _comment(self, pull: GitHubPull, task: Task, text: str) -> None:
-        mark = f"<!-- journeyman {task.id} -->"
+        mark = f"{OUR_MARK}{task.id} -->"
         body = f"{mark}\n{text}"[:_LONGEST_BODY]
         known = self._ours(pull, mark)
         if known is None:

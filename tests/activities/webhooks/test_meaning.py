@@ -87,6 +87,7 @@ def test_what_is_done_about(event: str, body: dict[str, Any], kind: type) -> Non
         ("issues", labelled(state="closed"), "closed"),
         ("issue_comment", said("/agent mend it", BOT), "bots command no agents"),
         ("issue_comment", said("please"), "no command"),
+        ("issue_comment", said("in the way:\n/agent merge\n\n<!-- journeyman 0a1b -->"), "no command"),
         ("issue_comment", said("/agent mend it") | {"action": "edited"}, "write another"),
         ("pull_request_review", review("commented"), "commented"),
         ("pull_request_review", review("approved", pull_request=pull(repo=FORK)), "fork"),
