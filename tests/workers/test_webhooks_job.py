@@ -46,6 +46,8 @@ async def test_a_labelled_issue_becomes_one_task_of_whoever_labelled_it(at: Hook
     assert (again.outcome, again.task_id) == (Taken.IGNORED, task)
     await at.here.decide(task, Action.REJECT)
     assert (await at.here.reaches(task, Stage.ENDED)).status.outcome is Outcome.REJECTED
+    (told,) = [one.body for one in at.github.pull(name, view.status.pull_request.number).comments]
+    assert "**Ended** without a merge" in told and "journeyman approve" not in told
     async with asyncio.timeout(30):
         while "**rejected**" not in said(issue)[-1]:
             await asyncio.sleep(0.05)

@@ -53,6 +53,14 @@ class Telling:
                 not_shown.append(str(refused))
         return "; ".join(not_shown)
 
+    def ends(self, task: Task, number: int, text: str) -> None:
+        """Have the comment, if there is one, say how it ended. Raises GitHubRefused and GitHubUnavailable."""
+        mark = f"{OUR_MARK}{task.id} -->"
+        with translated(f"writing how pull request {number} ended"):
+            known = self._ours(self._repository.get_pull(number), mark)
+            if known is not None and known.body.replace("\r\n", "\n") != (body := f"{mark}\n{text}"[:_LONGEST_BODY]):
+                known.edit(body)
+
     def _comment(self, pull: GitHubPull, task: Task, text: str) -> None:
         mark = f"{OUR_MARK}{task.id} -->"
         body = f"{mark}\n{text}"[:_LONGEST_BODY]
