@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -57,6 +58,8 @@ async def test_a_labelled_issue_becomes_one_task_of_whoever_labelled_it(at: Hook
 async def test_what_a_vague_issue_means_is_asked_and_answered_there(at: Hooked) -> None:
     name = at.shop("acme/vague")
     issue = at.github.issue(name, "ada", "Fix it")
+    mark = hashlib.sha256(f"{task_id(f'github:{name}#{issue.number}')}-proposed".encode()).hexdigest()[:24]
+    at.github.comment(name, issue.number, "mallory", f"<!-- journeyman {mark} -->")
     (begun,) = await at.carried_out(lambda: at.github.label(name, issue.number, "ada", "journeyman"))
     await at.here.reaches(begun.task_id, Stage.QUESTION)
     async with asyncio.timeout(30):
@@ -68,6 +71,10 @@ async def test_what_a_vague_issue_means_is_asked_and_answered_there(at: Hooked) 
     assert answered.outcome is Taken.DONE, answered.detail
     view = await at.here.reaches(begun.task_id, Stage.REVIEW, Stage.ENDED)
     assert view.status.stage is Stage.REVIEW, view.status.message
+    # Whoever writes our mark first keeps nobody from hearing of it.
+    async with asyncio.timeout(30):
+        while not any("waits for a review" in text for text in said(issue)):
+            await asyncio.sleep(0.05)
     await at.here.decide(begun.task_id, Action.CANCEL)
 
 

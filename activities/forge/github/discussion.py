@@ -116,14 +116,18 @@ class GitHubDiscussion:
         return await self._do(url, f"reading pull request {number}", ask)
 
     async def say(self, url: str, number: int, text: str, mark: str) -> None:
-        """Comment on an issue or a pull request, once for each mark."""
+        """Comment on an issue or a pull request, once for each mark.
+
+        Somebody else's comment with that mark says nothing for us: others can work out which it will be.
+        """
         hidden = f"{OUR_MARK}{mark} -->"
+        ours = await asyncio.to_thread(self._access.login, url)
 
         def ask(repository: GitHubRepository) -> None:
             issue = repository.get_issue(number)
             # Newest first can't be asked for; of a long conversation the last page is where the answer would be.
             newest: Iterable[IssueComment] = islice(issue.get_comments().reversed, _MOST_COMMENTS)
-            if any(hidden in (one.body or "") for one in newest):
+            if any(hidden in (one.body or "") for one in newest if one.user is not None and one.user.login == ours):
                 return
             issue.create_comment(f"{text[:_LONGEST]}\n\n{hidden}")
 
