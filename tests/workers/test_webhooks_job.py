@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from activities.webhooks.stored import Deliveries, digest_of
 from tests.support.github.webhooks import signature
-from tests.workers.hooked import SECRET, Hooked, hooked, said
+from tests.workers.hooked import SECRET, Hooked, hooked, said, shows_standing
 from tests.workers.terminal import typed
 from workflows import queues
 from workflows.github_delivery import GitHubDelivery
@@ -45,6 +45,7 @@ async def test_a_labelled_issue_becomes_one_task_of_whoever_labelled_it(at: Hook
     assert any(task in text for text in said(issue))
     (again,) = await at.carried_out(lambda: at.github.label(name, issue.number, "grace", "Journeyman"))
     assert (again.outcome, again.task_id) == (Taken.IGNORED, task)
+    await shows_standing(at.github.pull(name, view.status.pull_request.number))
     await at.here.decide(task, Action.REJECT)
     assert (await at.here.reaches(task, Stage.ENDED)).status.outcome is Outcome.REJECTED
     (told,) = [one.body for one in at.github.pull(name, view.status.pull_request.number).comments]
@@ -165,11 +166,14 @@ async def test_an_approval_of_another_commit_counts_nothing_whichever_comes_firs
 async def test_what_a_person_merges_on_github_ends_the_task_and_can_be_taken_back(at: Hooked) -> None:
     name = "acme/merged"
     _, task, _, number = await at.proposed(name)
+    await shows_standing(at.github.pull(name, number))
     await at.carried_out(lambda: at.github.merge(name, number, "grace"))
     status = (await at.here.reaches(task, Stage.ENDED)).status
     assert (status.outcome, status.merged_outside) == (Outcome.MERGED, True)
     assert "by grace" in status.message
     assert status.merge_commit == at.github.repositories[name].git.branch("main")
+    (told,) = [one.body for one in at.github.pull(name, number).comments]
+    assert f"journeyman revert {task}" in told and "journeyman merge" not in told
     assert (await at.here.revert(task, person="ada")).outcome.is_back
 
 

@@ -5,7 +5,6 @@ done is asked of GitHub first, since an answer may have been lost after it.
 """
 
 import asyncio
-import logging
 
 from github.PullRequest import PullRequest as GitHubPull
 from github.Repository import Repository as GitHubRepository
@@ -13,12 +12,12 @@ from github.Repository import Repository as GitHubRepository
 from activities.forge.github.access import GitHubAccess
 from activities.forge.github.ci import CiReader
 from activities.forge.github.errors import translated
-from activities.forge.github.failed import GitHubRefused, GitHubUnavailable
+from activities.forge.github.failed import GitHubRefused
 from activities.forge.github.gate_check import GateChecks
 from activities.forge.github.merging import Merging, Queue
 from activities.forge.github.pulls import GitHubPulls, as_model
 from activities.forge.github.remote import Protected, Remote
-from activities.forge.github.telling import Telling
+from activities.forge.github.telling import Telling, tell_end
 from activities.forge.local_repository import NOTES, LocalRepository
 from activities.forge.standing_comment import closed_comment, merged_comment
 from activities.forge.taking_back import NOTHING_LEFT, REVERTS, taken_back
@@ -35,7 +34,6 @@ from workflows.models.task import Task
 
 _MOST_TRIES = 5
 _NOT_FOUND, _UNPROCESSABLE = 404, 422
-_log = logging.getLogger(__name__)
 
 
 class GitHubForge:
@@ -151,7 +149,7 @@ class GitHubForge:
         """See contract."""
         repository = await self._access.repository(task.repository.url)
         await asyncio.to_thread(_close, repository, pull_request.number, task.branch)
-        await self._tell_end(task, pull_request.number, closed_comment(task, reason))
+        await tell_end(self._access, task, pull_request.number, closed_comment(task, reason))
 
     async def tell(self, task: Task, pull_request: PullRequest, standing: PullStanding) -> str:
         """See contract."""
@@ -252,21 +250,11 @@ class GitHubForge:
         commit = pull.merge_commit_sha
         mirror = await self._mirrors.refresh(task.repository.url)
         onto = await self._git.line("rev-parse", f"{commit}^1", purpose="reading the merge", git_dir=mirror.path)
-        await self._tell_end(task, pull.number, merged_comment(task, commit))
+        await tell_end(self._access, task, pull.number, merged_comment(task, commit))
         detail = ""
         if onto != patch.base_commit:
             detail = f"base moved in the same moment: it was judged on {patch.base_commit[:12]}, and is on {onto[:12]}"
         return MergeResult(outcome=MergeOutcome.MERGED, commit=commit, base_commit=commit, detail=detail)
-
-    async def _tell_end(self, task: Task, number: int, comment: str) -> None:
-        """What its comment says can be done, can't any more; that this is not told undoes nothing."""
-        url = task.repository.url
-        try:
-            repository = await self._access.repository(url)
-            ours = Telling(repository, await asyncio.to_thread(self._access.login, url))
-            await asyncio.to_thread(ours.ends, task, number, comment)
-        except (GitHubRefused, GitHubUnavailable) as unsaid:
-            _log.info("%s", unsaid)
 
 
 def _close(repository: GitHubRepository, number: int, branch: str) -> None:
