@@ -8,6 +8,7 @@ from pydantic import Field
 from activities.policy.document import Document
 
 _ADDRESS = r"^(\[[0-9A-Fa-f:]+\]|[^\[\]:/\s]+):\d{1,5}$"
+_ACCOUNT = r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}$"
 _TEAM = r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_-]{1,100}$"
 
 
@@ -20,6 +21,9 @@ class WebhookTable(Document):
     secrets: Annotated[tuple[Path, ...], Field(min_length=1, max_length=4)]
     """Files, each with one secret that GitHub signs with and nothing else; several while one replaces another. Read
     again for every delivery."""
+    accounts: tuple[Annotated[str, Field(pattern=_ACCOUNT)], ...] = ()
+    """Such as `acme`: only what happens in repositories of these is heard; left out, in every one that has the App.
+    Name yours if anybody may install it."""
     label: str = Field(default="journeyman", max_length=50)
     """An issue that somebody who may labels so becomes a task; empty is none."""
     assignee: str = Field(default="", max_length=39)

@@ -105,6 +105,8 @@ class Terms:
 
     label: str = ""
     assignee: str = ""
+    accounts: tuple[str, ...] = ()
+    """Whose repositories count; empty is everybody's."""
 
 
 def meaning(event: str, body: dict[str, Any], terms: Terms) -> Meaning:
@@ -119,7 +121,10 @@ def meaning(event: str, body: dict[str, Any], terms: Terms) -> Meaning:
         return Ignored(f"{where} is not as GitHub describes it")
     if payload.repository is None or payload.sender is None:
         return Ignored("it names no repository, or nobody who did it")
-    return reading(payload, payload.repository.full_name, payload.sender, terms)
+    name = payload.repository.full_name
+    if terms.accounts and name.partition("/")[0].lower() not in {account.lower() for account in terms.accounts}:
+        return Ignored("it is about a repository of none of the accounts that are heard")
+    return reading(payload, name, payload.sender, terms)
 
 
 def _issues(payload: Payload, repository: str, by: User, terms: Terms) -> Meaning:

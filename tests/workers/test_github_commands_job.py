@@ -23,7 +23,10 @@ pytestmark = pytest.mark.xdist_group("github-commands")
 
 @pytest_asyncio.fixture(scope="module")
 async def at(place: Path) -> AsyncIterator[Hooked]:
-    async with hooked(place, ', teams = ["acme/menders"], mend_base = true, mend_proposals = 1') as both:
+    async with hooked(
+        place,
+        ', teams = ["acme/menders"], mend_base = true, mend_proposals = 1, accounts = ["ACME"], assignee = "mender"',
+    ) as both:
         both.github.team("acme", "menders", *(set(PEOPLE) - {"outsider"}), "nobody", "mallory")
         yield both
 
@@ -143,6 +146,30 @@ def on_a_line(at: Hooked, name: str, task: str, login: str, body: str) -> dict[s
     told = {"number": pull.number, "head": {"ref": f"journeyman/{task}", "sha": pull.head_sha, "repo": shop}}
     sender = {"login": login, "id": at.github.account(login).id, "type": "User"}
     return {"action": "created", "comment": comment, "pull_request": told, "repository": shop, "sender": sender}
+
+
+async def test_an_issue_that_is_assigned_and_checks_of_another_app_begin_tasks_too(at: Hooked) -> None:
+    name = at.shop("acme/assigned")
+    repository, ada = at.github.repositories[name], at.github.account("ada")
+    shop = {"id": repository.id, "full_name": name, "default_branch": "main"}
+    issue = at.github.issue(name, "mallory", "add() subtracts", "add(2, 3) in calc.py returns -1, and should return 5.")
+    told = {"number": issue.number, "title": issue.title, "body": issue.body, "state": "open", "html_url": "https://x"}
+    by = {"login": "ada", "id": ada.id, "type": "User"}
+    assigned = {"action": "assigned", "issue": told, "repository": shop, "sender": by}
+    for login, outcome in (("somebody", Taken.IGNORED), ("Mender", Taken.DONE)):
+        begun = await at.sent("issues", assigned | {"assignee": {"login": login, "id": 1, "type": "User"}})
+        assert begun.outcome is outcome, begun.detail
+    assert begun.task_id == task_id(f"github:{name}#{issue.number}")
+    await at.here.decide(begun.task_id, Action.CANCEL)
+
+    head = repository.git.branch("main")
+    app = {"id": 99, "slug": "buildbot", "name": "Buildbot"}
+    suite = {"head_branch": "main", "head_sha": head, "conclusion": "failure", "app": app}
+    ended = {"action": "completed", "check_suite": suite, "repository": shop, "sender": by}
+    red = await at.sent("check_suite", ended)
+    assert red.outcome is Taken.DONE, red.detail
+    assert red.task_id == task_id(f"ci:{name}:buildbot:main:{head}")
+    await at.here.decide(red.task_id, Action.CANCEL)
 
 
 async def test_what_github_could_not_deliver_is_asked_for_again(at: Hooked) -> None:

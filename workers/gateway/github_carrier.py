@@ -8,6 +8,7 @@ from activities.forge.github.discussion import GitHubDiscussion
 from activities.forge.github.failed import GitHubRefused
 from activities.policy.github_table import GitHubTable
 from activities.policy.owners import OwnersFiles
+from activities.policy.webhook_table import WebhookTable
 from activities.repository.git import GitError
 from activities.webhooks.meaning import (
     CiEnded,
@@ -32,6 +33,11 @@ from workflows.models.delivery import DeliveryOrder, DeliveryResult, Taken
 
 _MOST_TRIES = 20
 """Of what git says no to, which is weather or not: about a quarter of an hour."""
+
+
+def terms_of(table: WebhookTable) -> Terms:
+    """What the platform's owner wants to be told."""
+    return Terms(table.label, table.assignee, table.accounts)
 
 
 class GitHubCarrier:
@@ -64,8 +70,7 @@ class GitHubCarrier:
 
     async def _carried_out(self, stored: StoredDelivery, table: GitHubTable, order: DeliveryOrder) -> DeliveryResult:
         assert table.webhooks is not None, "looked at before"
-        terms = Terms(table.webhooks.label, table.webhooks.assignee)
-        told = meaning(stored.event, from_json(stored.body), terms)
+        told = meaning(stored.event, from_json(stored.body), terms_of(table.webhooks))
         if isinstance(told, Ignored):
             # As it was told to whoever sent it, unless the platform's owner changed something since.
             return ignored(told.reason)

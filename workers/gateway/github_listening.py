@@ -9,7 +9,7 @@ from activities.policy.owners import OwnersFiles
 from activities.policy.webhook_table import WebhookTable
 from activities.webhooks.meaning import Terms
 from activities.webhooks.signature import WebhookSecrets
-from workers.gateway.github_carrier import GitHubCarrier
+from workers.gateway.github_carrier import GitHubCarrier, terms_of
 from workers.gateway.github_ci import GitHubCi
 from workers.gateway.github_commands import GitHubCommands
 from workers.gateway.github_feedback import GitHubFeedback
@@ -63,4 +63,4 @@ def _secret_files(owners: OwnersFiles) -> Sequence[Path]:
 
 def _terms(owners: OwnersFiles) -> Terms:
     table = _table(owners)
-    return Terms(table.label, table.assignee) if table is not None else Terms()
+    return terms_of(table) if table is not None else Terms()

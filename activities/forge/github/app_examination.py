@@ -61,7 +61,7 @@ class AppExamination:
         if self._table.webhooks is None or not hook.get("url"):
             return
         yield from look("deliveries", lambda: self._deliveries(page))
-        if self._table.webhooks.mend_base:
+        if self._table.webhooks.mend_base and not self._table.webhooks.accounts:
             owner = str((told.get("owner") or {}).get("login", ""))
             yield from look("installations", lambda: self._installations(owner, page))
 
@@ -116,7 +116,9 @@ class AppExamination:
         if others:
             whose = f"{', '.join(others[:5])}{' and more' if others[5:] else ''}"
             detail = f"{whose} has the App, too, and with mend_base what is red there becomes tasks here"
-        yield Looked("installations", not others, detail, f"{page}/advanced   # Make private, or leave out mend_base")
+        yield Looked(
+            "installations", not others, detail, f"{page}/advanced   # Make private, or name yours in `accounts`"
+        )
 
 
 def _hook_of(integration: GithubIntegration) -> dict[str, Any]:

@@ -172,3 +172,10 @@ def test_nothing_in_a_payload_makes_it_fail() -> None:
 )
 def test_a_command_is_a_line_of_the_writer_s_own(body: str, wanted: Command | None) -> None:
     assert command(body) == wanted
+
+
+def test_a_stranger_s_repository_that_has_the_app_begins_nothing_where_accounts_are_named() -> None:
+    for event, body in (("workflow_run", run()), ("issues", labelled())):
+        assert not isinstance(meaning(event, body, Terms("journeyman", accounts=("other", "ACME"))), Ignored)
+        told = meaning(event, body, Terms("journeyman", accounts=("other",)))
+        assert isinstance(told, Ignored) and "accounts" in told.reason
