@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from slack_sdk.models.blocks import Block
 
 from activities.chat.slack.decision_blocks import decided, decision_buttons
+from activities.chat.slack.formatting import code, link, shown, usd, when
 from activities.chat.slack.message import Message, aside, buttons, header, said_in_lines, unformatted
 from activities.chat.slack.review_blocks import judged
 from activities.chat.slack.seen import TaskSeen
-from activities.chat.slack.words import code, link, shown, usd, when
 from workflows.models.plural import plural
 from workflows.models.pull_request import RevertOutcome
 from workflows.models.status import Outcome, Stage, TaskStatus

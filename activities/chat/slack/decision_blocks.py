@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from slack_sdk.models.blocks import BlockElement, ButtonElement, ConfirmObject, PlainTextObject
+from slack_sdk.models.blocks import ButtonElement, ConfirmObject, PlainTextObject
 
 from activities.chat.slack.button import APPROVE, APPROVE_MERGE, REJECT, REQUEST_CHANGES, REVERT, Button
+from activities.chat.slack.formatting import code, when
 from activities.chat.slack.seen import TaskSeen
-from activities.chat.slack.words import code, when
 from workflows.models.decision import Action, Decision
 from workflows.models.plural import plural
 from workflows.models.status import POLICY, Stage, TaskStatus
@@ -40,7 +40,7 @@ def _decision(one: Decision) -> str:
     return f"{_DID.get(one.action, str(one.action))}{what} by {code(one.person.id, 80)} {when(one.decided_at)}{words}"
 
 
-def decision_buttons(seen: TaskSeen) -> list[BlockElement]:
+def decision_buttons(seen: TaskSeen) -> list[ButtonElement]:
     """What can be decided at its stage, about exactly what is shown."""
     if seen.halted and seen.status.stage is not Stage.ENDED:
         return []

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from slack_sdk.errors import SlackObjectFormationError
 from slack_sdk.models.blocks import (
     ActionsBlock,
     Block,
-    BlockElement,
+    ButtonElement,
     ContextBlock,
     HeaderBlock,
     MarkdownTextObject,
@@ -39,7 +40,12 @@ class Message:
     @property
     def digest(self) -> str:
         """By which it is known whether it was sent already."""
-        content = json.dumps([self.text, self.as_json()], sort_keys=True)
+        try:
+            blocks = self.as_json()
+        except SlackObjectFormationError:
+            # Its text alone is sent.
+            blocks = []
+        content = json.dumps([self.text, blocks], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
@@ -76,6 +82,6 @@ def aside(*texts: str) -> ContextBlock:
     return ContextBlock(elements=[MarkdownTextObject(text=text, verbatim=True) for text in texts if text])
 
 
-def buttons(elements: Sequence[BlockElement]) -> tuple[Block, ...]:
+def buttons(elements: Sequence[ButtonElement]) -> tuple[Block, ...]:
     """One row of them, if there are any."""
     return (ActionsBlock(elements=list(elements)),) if elements else ()

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from slack_sdk.models.blocks import BlockElement, ButtonElement, ConfirmObject, PlainTextObject
+from slack_sdk.models.blocks import ButtonElement, ConfirmObject, PlainTextObject
 
 from activities.chat.slack.button import Button, answer_id
+from activities.chat.slack.formatting import code, shown, usd, when
 from activities.chat.slack.message import Message, aside, buttons, header, said, unformatted
-from activities.chat.slack.words import code, shown, usd, when
 from workflows.models.decision import Decision
 from workflows.models.question import Choice, Question, QuestionKind
 
@@ -76,7 +76,7 @@ def closed_question(task: str, kind: str, words: str, answer: Decision | None) -
     return Message(f"{about} (task {code(task)}): {brief}", (*blocks, aside(f"task {code(task)}")))
 
 
-def _answers(task: str, question: Question) -> Iterator[BlockElement]:
+def _answers(task: str, question: Question) -> Iterator[ButtonElement]:
     value = Button(task=task, question=question.id).dump()
     for choice in question.choices:
         label = _label(choice, question)

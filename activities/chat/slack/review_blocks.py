@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from slack_sdk.models.blocks import Block
 
+from activities.chat.slack.formatting import code, shown
 from activities.chat.slack.message import said, said_in_lines, unformatted
-from activities.chat.slack.words import code, shown
 from workflows.models.ci import CiOutcome
 from workflows.models.evidence import Finding, Severity
 from workflows.models.gate import Permit
