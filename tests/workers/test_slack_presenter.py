@@ -49,7 +49,7 @@ def _at(seen: TaskStatus, stage: Stage, **more: object) -> TaskStatus:
 
 
 async def test_one_message_goes_through_all_stages_and_nothing_else_is_posted(thread: Thread) -> None:
-    task, notes = status(Stage.PREPARE), {}
+    task, notes = status(Stage.PREPARE), dict[str, str]()
     for stage in (Stage.PREPARE, Stage.RUN, Stage.EVALUATE, Stage.REVIEW, Stage.APPROVED, Stage.MERGE):
         look = await thread.show(_at(task, stage), notes)
         notes = look.notes
