@@ -1,8 +1,7 @@
 """When people are reminded in Slack of what waits for them: the `[slack.reminders]` table of journeyman.toml."""
 
 from datetime import time
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
@@ -13,16 +12,9 @@ from activities.policy.written_values import NAME
 CHANNEL = r"^[CG][A-Z0-9]{2,20}$"
 
 
-class Day(StrEnum):
-    """Of the week."""
-
-    MON = "mon"
-    TUE = "tue"
-    WED = "wed"
-    THU = "thu"
-    FRI = "fri"
-    SAT = "sat"
-    SUN = "sun"
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEK: tuple[Day, ...] = get_args(Day)
+"""As Python counts weekdays."""
 
 
 class ReminderTable(Document):
@@ -38,7 +30,7 @@ class ReminderTable(Document):
     """By team, as its budgets are counted: the channel of its own."""
     zone: str = "UTC"
     """Whose clock counts below, such as `Europe/Vienna`."""
-    days: Annotated[tuple[Day, ...], Field(min_length=1)] = (Day.MON, Day.TUE, Day.WED, Day.THU, Day.FRI)
+    days: Annotated[tuple[Day, ...], Field(min_length=1)] = WEEK[:5]
     """On which anybody is reminded."""
     begin: time = time(9)
     """From when on, such as `"09:00"`; what falls due outside waits until then."""

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from activities.policy.reminder_table import Day, ReminderTable
+from activities.policy.reminder_table import WEEK, ReminderTable
 
 _MOST_DAYS = 15
 """Within two weeks every day of the week comes twice: one of them is not the night on which clocks skip an hour."""
@@ -13,10 +13,9 @@ def next_moment(at: datetime, table: ReminderTable) -> datetime:
     """The first moment from then on at which somebody may be reminded, in UTC; `at` itself if that is one."""
     zone, at = ZoneInfo(table.zone), at.astimezone(UTC)
     first = at.astimezone(zone).date()
-    days = list(Day)
     for offset in range(_MOST_DAYS):
         day = first + timedelta(days=offset)
-        if days[day.weekday()] not in table.days:
+        if WEEK[day.weekday()] not in table.days:
             continue
         # By UTC: within one zone Python compares what clocks show, not when they show it.
         begins = datetime.combine(day, table.begin, zone).astimezone(UTC)
