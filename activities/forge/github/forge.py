@@ -46,8 +46,10 @@ class GitHubForge:
         self._remote = Remote(git, access.git_environment)
         self._reverting = Remote(git, reverting.git_environment)
 
-    async def propose(self, task: Task, patch: Patch, bundle: bytes, title: str, body: str) -> PullRequest:
-        """See contract. The branch is the task's own, so it is moved wherever it was."""
+    async def propose(
+        self, task: Task, patch: Patch, bundle: bytes, title: str, body: str, *, pushed: bool = False
+    ) -> PullRequest:
+        """See contract. The branch is the task's own: it is moved wherever it was, unless people have pushed this."""
         pulls = GitHubPulls(await self._access.repository(task.repository.url))
         mirror = await self._mirrors.refresh(task.repository.url)
         await self._git.run(
@@ -56,7 +58,8 @@ class GitHubForge:
             git_dir=mirror.vault,
             stdin=pack_of(bundle),
         )
-        await self._remote.push(mirror, patch.head, task.branch, expected=None)
+        if not pushed:
+            await self._remote.push(mirror, patch.head, task.branch, expected=None)
         return as_model(await pulls.ensure(branch=task.branch, head=patch.head, base=task.base, title=title, body=body))
 
     async def merge(
