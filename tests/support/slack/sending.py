@@ -70,8 +70,8 @@ class People:
         container = {"type": "message", "message_ts": ts or "1.000001", "channel_id": channel, "is_ephemeral": False}
         return await self.send("interactive", self.an_action(user, pressed, channel) | {"container": container} | more)
 
-    async def submit(self, user: str, view: dict[str, Any], values: dict[str, Any]) -> Sent:
-        """A modal that is filled in: block, action, and what was put there."""
+    async def submit(self, user: str, view: dict[str, Any], values: dict[tuple[str, str], Any]) -> Sent:
+        """A modal that is filled in: by block and action, what was put there."""
         state = {"values": {block: {action: given} for (block, action), given in values.items()}}
         payload = {"type": "view_submission", **self._whose(user), "trigger_id": self.slack.trigger()}
         return await self.send("interactive", {**payload, "view": {**view, "state": state}, "response_urls": []})

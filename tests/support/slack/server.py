@@ -146,9 +146,9 @@ def slack_server() -> Iterator[Slack]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         loop = asyncio.new_event_loop()
         slack = Slack(f"http://127.0.0.1:{listening.getsockname()[1]}", loop)
-        runner = loop.run_until_complete(_started(slack, listening))
         thread = threading.Thread(target=loop.run_forever, daemon=True)
         thread.start()
+        runner = asyncio.run_coroutine_threadsafe(_started(slack, listening), loop).result(30)
         try:
             yield slack
         finally:
