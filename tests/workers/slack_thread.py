@@ -20,7 +20,7 @@ from workers.gateway.conversations import Look
 from workers.gateway.halting import Halting
 from workers.gateway.messages import TaskView
 from workers.gateway.slack_presenter import SlackPresenter
-from workers.gateway.slack_reminders import Awaited
+from workers.gateway.slack_reminders import Awaited, SlackReminders
 from workflows.models.conversation import Place
 from workflows.models.status import TaskStatus
 
@@ -49,12 +49,13 @@ class Thread:
         key = SigningKey.load_or_create(place / "keys", WORKER)
         keys = TrustedKeys(lambda: (key.public_key,))
         self.attested = Attested(SignedRecord(self.chains, keys, key))
+        access = SlackAccess(lambda: self.owners.platform().slack)
         self.presenter = SlackPresenter(
-            SlackAccess(lambda: self.owners.platform().slack),
+            access,
             lambda: self.owners.platform().slack,
             self.chains,
             Halting(HaltRecord(objects, keys, key), self.owners),
-            Awaited(self.owners, self.attested),
+            SlackReminders(access, Awaited(self.owners, self.attested)),
             lambda: self.now,
         )
 

@@ -8,7 +8,6 @@ import pytest_asyncio
 
 from tests.workers.in_slack import GOAL, Slacked, slacked
 from workflows.models.delivery import Taken
-from workflows.models.intent import task_id
 from workflows.models.status import Stage
 
 pytestmark = pytest.mark.xdist_group("slack-commands")

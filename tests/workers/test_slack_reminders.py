@@ -97,12 +97,13 @@ async def test_an_escalation_whose_answer_was_lost_is_not_posted_again(thread: T
     task = _waits()
     look = await _show(thread, task)
     thread.later(hours=24)
-    # The reminder comes first.
-    look = await _show(thread, task, Look({**look.notes, "escalated-1": "yes"}))
-    notes = {name: note for name, note in look.notes.items() if name != "escalated-1"}
+    # The reminder comes first: with that one there, the next post is the escalation.
+    thread.slack.channels[_TEAMS].has_bot = False
+    look = await _show(thread, task, look)
+    thread.slack.channels[_TEAMS].has_bot = True
     thread.slack.fail("chat.postMessage", lose_answer=True)
     with pytest.raises(PlaceAway) as away:
-        await thread.show(task, notes)
+        await _show(thread, task, look)
     await thread.show(task, away.value.notes)
     assert _escalations(thread) == 1 and len(thread.shown) == 2
 
@@ -110,8 +111,13 @@ async def test_an_escalation_whose_answer_was_lost_is_not_posted_again(thread: T
 async def test_a_channel_that_the_app_is_not_in_keeps_nobody_from_seeing_the_task(thread: Thread) -> None:
     thread.slack.channels[_TEAMS].has_bot = False
     thread.later(hours=24)
-    look = await _show(thread, _waits())
-    assert len(thread.shown) == 2 and not look.why_not
+    task = _waits()
+    look = await _show(thread, task)
+    assert len(thread.shown) == 2 and "invite the App" in look.why_not
+    assert look.look_at == thread.now + timedelta(hours=1)
+    thread.slack.channels[_TEAMS].has_bot = True
+    look = await _show(thread, task, look)
+    assert _escalations(thread) == 1 and not look.why_not
 
 
 async def test_the_next_wait_is_one_of_its_own(thread: Thread) -> None:

@@ -11,6 +11,7 @@ from activities.chat.slack.whispering import Whispering
 from activities.policy.owners import OwnersFiles
 from activities.policy.slack_table import SlackTable
 from workers.gateway.listening import Inbox, Listener
+from workers.gateway.senders import NotAllowed
 from workers.gateway.slack_answers import SlackAnswers
 from workers.gateway.slack_app import PATH, slack_app
 from workers.gateway.slack_asking import SlackAsking
@@ -19,7 +20,10 @@ from workers.gateway.slack_commands import SlackCommands
 from workers.gateway.slack_decisions import SlackDecisions
 from workers.gateway.slack_forms import SlackForms
 from workers.gateway.slack_hearing import SlackHearing
+from workers.gateway.slack_home import SlackHome
+from workers.gateway.slack_presenter import SYSTEM, SlackPresenter
 from workers.gateway.slack_record import SOURCE, SlackRecord
+from workers.gateway.slack_reminders import Awaited, SlackReminders
 from workers.gateway.slack_senders import SlackSenders
 from workers.gateway.slack_socket import connected
 
@@ -41,15 +45,28 @@ def listen(inbox: Inbox) -> Listener | None:
     commands = SlackCommands(asking, decisions, answers, parts.intents, gateway.reading)
     carrier = SlackCarrier(record, owners, identity, senders, commands, decisions, whispering)
     forms = SlackForms(owners, access, senders, gateway.trusting, whispering)
-    bolt = SlackHearing(record, parts.intents, forms).app()
+    home = SlackHome(access, owners, gateway.reading, parts.attested, parts.trust)
+    bolt = SlackHearing(record, parts.intents, forms, lambda user: _open_home(home, senders, user)).app()
+    reminders = SlackReminders(access, Awaited(owners, parts.attested))
+    presenter = SlackPresenter(access, lambda: owners.platform().slack, parts.chains, gateway.halting, reminders)
+    presenters = {SYSTEM: presenter}
     if table.address is not None:
         app = slack_app(SlackSecrets(lambda: _secret_files(owners)), bolt)
-        return Listener(SOURCE, carrier, table.address, PATH, app)
+        return Listener(SOURCE, carrier, table.address, PATH, app, presenters)
 
     def running() -> AbstractAsyncContextManager[object]:
         return connected(bolt, lambda: owners.platform().slack)
 
-    return Listener(SOURCE, carrier, running=running)
+    return Listener(SOURCE, carrier, presenters=presenters, running=running)
+
+
+async def _open_home(home: SlackHome, senders: SlackSenders, user: str) -> None:
+    """Of tasks, it tells only those who may command."""
+    try:
+        person = await senders.commanding(user)
+    except NotAllowed:
+        person = None
+    await home.publish(user, person)
 
 
 def _secret_files(owners: OwnersFiles) -> Sequence[Path]:
