@@ -66,10 +66,10 @@ class Slacked:
 
     async def came_of(self, *telling: Awaitable[Sent]) -> list[DeliveryResult]:
         """Tell something, at once if it is several, and wait until something has come of what was put on record."""
-        before = self._digests()
+        before = self.digests()
         for sent in await asyncio.gather(*telling):
             assert (sent.status, sent.body) == (200, ""), sent
-        return [await self.result(one) for one in sorted(self._digests() - before)]
+        return [await self.result(one) for one in sorted(self.digests() - before)]
 
     async def result(self, digest: str) -> DeliveryResult:
         """What came of one that is on record."""
@@ -109,7 +109,8 @@ class Slacked:
         """What the App posted in a channel, outside of threads."""
         return [one.text for one in self.slack.channels[channel].messages if one.bot_id and not one.thread_ts]
 
-    def _digests(self) -> set[str]:
+    def digests(self) -> set[str]:
+        """Of all that was put on record."""
         folder = self.here.settings.state / "archive" / "deliveries"
         return {file.stem for file in folder.rglob("*.json")}
 

@@ -139,7 +139,8 @@ class SlackAsking:
             return "no repository can be asked for here: the platform's owner lists them as `repositories` in `[slack]`"
         near = [short(one) for one in (like(asked, known) or known)[:5]]
         what = f"{asked[:100]!r} is no repository that is listed here" if asked else "this channel has no repository"
-        return f"{what}: write `/agent in {near[0]} GOAL`{_or(near[1:])}"
+        named = f"in {near[0]}" if "/" in near[0] else f"repo:{near[0]}"
+        return f"{what}: write `/agent {named} GOAL`{_or(near[1:])}"
 
     async def _thread(self, wanted: Wanted) -> list[Said]:
         """What was said before in the thread; where it can't be read, the words have to do."""
