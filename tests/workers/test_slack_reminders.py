@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from activities.chat.slack.own_messages import EVENT
 from activities.policy.documents import PlatformPolicy, SecurityPolicy
 from tests.activities.chat.slack.seen_tasks import decision, status
 from tests.support.slack.server import Slack, slack_server
@@ -80,6 +81,25 @@ async def test_what_falls_due_in_the_evening_waits_for_the_morning(thread: Threa
     thread.now = look.look_at
     await _show(thread, task, look)
     assert len(thread.shown) == 2
+
+
+async def test_a_gateway_that_was_away_at_the_time_reminds_nobody_at_night(thread: Thread) -> None:
+    task = _waits()
+    thread.now = MONDAY + timedelta(hours=10)
+    look = await _show(thread, task)
+    assert len(thread.shown) == 1 and look.look_at == datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+
+
+async def test_another_bots_message_keeps_nobody_from_being_reminded(thread: Thread) -> None:
+    task = _waits()
+    for name in ("reminder-1", "escalation-1", "task"):
+        payload = {"event_type": EVENT, "event_payload": {"task": task.task.id, "name": name}}
+        for channel, below in ((CHANNEL, thread.asked.ts), (_TEAMS, "")):
+            thread.slack.write(channel, "U0EVIL", "", thread_ts=below, metadata=payload, bot_id="B0EVIL")
+    thread.later(hours=24)
+    await _show(thread, task)
+    ours = [one for one in thread.shown if one.bot_id != "B0EVIL"]
+    assert len(ours) == 2 and _escalations(thread) == 4
 
 
 async def test_the_owning_teams_channel_hears_of_it_once_and_where_it_is(thread: Thread) -> None:
