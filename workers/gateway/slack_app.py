@@ -59,7 +59,12 @@ def slack_app(
             headers: dict[str, str | Sequence[str]] = {"content-type": kind}
             # As bolt takes what is parsed already; it knows what came from elsewhere than Socket Mode no other way.
             heard = AsyncBoltRequest(mode="socket_mode", body=told, headers=headers)
-            return to_starlette_response(await bolt.async_dispatch(heard))
+            try:
+                return to_starlette_response(await bolt.async_dispatch(heard))
+            except (LookupError, TypeError, AttributeError) as error:
+                # Bolt looks for what Slack always sends before it asks anybody else.
+                _log.warning("Slack told what has no known shape: %s: %s", type(error).__name__, error)
+                raise HTTPException(400, "this has not the shape of what Slack tells") from error
 
     @app.exception_handler(SecretUnusable)
     @app.exception_handler(PolicyFileBroken)

@@ -212,7 +212,8 @@ async def _failed(error: Exception) -> BoltResponse:
 
 
 def _button(body: Body) -> Pressed:
-    action = body["actions"][0]
+    actions = body.get("actions")
+    action = actions[0] if isinstance(actions, list) and actions and isinstance(actions[0], dict) else {}
     container, message = _part(body, "container"), body.get("message")
     thread = message.get("thread_ts") if isinstance(message, dict) else container.get("thread_ts")
     return understood(  # type: ignore[no-any-return]
