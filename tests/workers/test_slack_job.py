@@ -4,14 +4,19 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.client import WorkflowHandle
 
 from tests.support.slack.workspace import Message
 from tests.workers.in_slack import GOAL, Slacked, slacked
 from tests.workers.slack_thread import button_ids, read
 from workers.gateway.messages import NewObservation
+from workflows.models.conversation import Shown, conversation_workflow_id
+from workflows.models.decision import Action
 from workflows.models.delivery import Taken
 from workflows.models.status import Outcome, Stage
 
@@ -98,6 +103,10 @@ async def test_a_task_is_asked_for_answered_changed_approved_merged_and_taken_ba
     assert not button_ids(message)
     status = (await at.here.view(task)).status
     assert status.outcome is Outcome.MERGED
+    # Nothing can change any more: nobody talks about it now.
+    async with asyncio.timeout(30):
+        talked = await at.temporal.get_workflow_handle(conversation_workflow_id(task), result_type=Shown).result()
+    assert talked.is_over and not talked.not_shown
     # One message for the task and one for its question, whatever happened in between.
     assert len(_about(at, task)) == len(_about(at, task, "question-q1")) == 1
 
@@ -116,6 +125,33 @@ async def test_slack_that_is_down_holds_up_no_task_and_catches_up_with_one_messa
     await _shows(at, task, lambda one: "Rejected by `grace`" in read(one) and not button_ids(one))
     assert len(_about(at, task)) == 1
     assert not at.slack.faults
+
+
+async def test_a_token_that_is_revoked_holds_up_no_decision_and_another_shows_what_came_of_it(at: Slacked) -> None:
+    status = await at.proposed()
+    task = status.task.id
+    message = await _shows(at, task, lambda one: "approve" in button_ids(one))
+    token, at.slack.bot_token = at.slack.bot_token, "xoxb-another"
+    try:
+        await at.here.decide(task, Action.APPROVE)
+        await at.here.decide(task, Action.MERGE)
+        await at.here.reaches(task, Stage.ENDED)
+        assert "approve" in button_ids(message)
+        conversation = at.temporal.get_workflow_handle(conversation_workflow_id(task))
+        async with asyncio.timeout(30):
+            while "invalid_auth" not in await _details(conversation):
+                await asyncio.sleep(0.05)
+    finally:
+        at.slack.bot_token = token
+    await at.here.revert(task)
+    message = await _shows(at, task, lambda one: "*Taken back* by `grace`" in read(one))
+    assert len(_about(at, task)) == 1 and not button_ids(message)
+
+
+async def _details(workflow: WorkflowHandle[Any, Any]) -> str:
+    """What Temporal's UI shows of it."""
+    told: WorkflowMetadata = await workflow.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return told.current_details
 
 
 async def test_the_home_shows_what_waits_and_strangers_nothing(at: Slacked) -> None:

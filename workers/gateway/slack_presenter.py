@@ -90,7 +90,7 @@ class SlackPresenter:
             temporal_ui=view.temporal_ui,
             halted=await self._halting.of(status),
         )
-        can_revert = not view.closed and now < _ended(seen, now) + timedelta(days=table.revert_days)
+        can_revert = now < _ended(seen, now) + timedelta(days=table.revert_days)
         return TaskSeen(**{**vars(seen), "can_revert": can_revert})
 
     async def _reverted_by(self, task: str) -> str:

@@ -14,7 +14,7 @@ from activities.chat.slack.message import Message, aside, buttons, header, said_
 from activities.chat.slack.review_blocks import judged
 from activities.chat.slack.seen import TaskSeen
 from workflows.models.plural import plural
-from workflows.models.pull_request import RevertOutcome
+from workflows.models.pull_request import RevertOutcome, RevertOutlook, RevertPreview
 from workflows.models.status import Outcome, Stage, TaskStatus
 from workflows.models.watch import WatchOutcome
 
@@ -128,6 +128,8 @@ def _after(seen: TaskSeen) -> Iterator[str]:
             yield f"Policy could not take it back, people have to: {code(watch.revert.detail, 300)}"
     elif watch is not None and seen.merged:
         yield "Nothing turned bad while base was watched"
+    if watch is not None and watch.outlook is not None and seen.merged:
+        yield _outlook(watch.outlook)
     if seen.reverted is not None:
         by = f" by {code(seen.reverted_by, 80)}" if seen.reverted_by else ""
         commit = f" as {code(seen.reverted.commit[:12])}" if seen.reverted.commit else ""
@@ -138,6 +140,16 @@ def _after(seen: TaskSeen) -> Iterator[str]:
         yield from _not_back(seen)
     if seen.merged and not seen.can_revert:
         yield f"It can still be taken back: {code(f'journeyman revert {status.task.id}')}"
+
+
+def _outlook(preview: RevertPreview) -> str:
+    """What taking it back would come to, as it was tried on a copy of base."""
+    tried = f" when it was tried {when(preview.tried_at)}" if preview.tried_at is not None else ""
+    if preview.outlook is RevertOutlook.CLEAN:
+        return f"Taking it back was clean{tried}"
+    paths = ", ".join(code(path, 100) for path in preview.conflicts[:3])
+    why = f" in {paths}" if paths else f": {code(preview.detail, 200)}" if preview.detail else ""
+    return f"Taking it back came to *{preview.outlook}*{why}{tried}"
 
 
 def _not_back(seen: TaskSeen) -> Iterator[str]:

@@ -14,7 +14,7 @@ from workflows.models.evidence import Evaluation, Finding, Severity
 from workflows.models.gate import Permit, Risk, RiskReason, RiskTier, Verdict
 from workflows.models.observation import Observation
 from workflows.models.person import Person
-from workflows.models.pull_request import PullRequest, RevertOutcome, RevertResult
+from workflows.models.pull_request import PullRequest, RevertOutcome, RevertOutlook, RevertPreview, RevertResult
 from workflows.models.run import RunEnd, RunResult
 from workflows.models.status import Outcome, Stage, StageSpan, TaskStatus
 from workflows.models.task import Repository
@@ -111,13 +111,15 @@ def worst(words: str) -> Iterator[TaskSeen]:
     stuck = RevertResult(
         outcome=RevertOutcome.CONFLICT, detail=words, conflicts=(words,) * 50, pull_request=words, told=("a",)
     )
-    watch = WatchResult(outcome=WatchOutcome.STUCK, red=red, revert=stuck)
+    conflict = RevertPreview(outlook=RevertOutlook.CONFLICT, detail=words, conflicts=(words,) * 50, tried_at=NOW)
+    watch = WatchResult(outcome=WatchOutcome.STUCK, red=red, revert=stuck, outlook=conflict)
     for stage in Stage:
         if stage is not Stage.ENDED:
             yield TaskSeen(status(stage, words, **full), temporal_ui="https://temporal.example/w", halted=words)
     for outcome in Outcome:
         ended = status(Stage.ENDED, words, outcome=outcome, merge_commit=sha("merge"), **full)
         yield TaskSeen(ended, reverts=(stuck,), watch=watch, can_revert=False)
+        yield TaskSeen(ended, watch=watch)
         yield TaskSeen(ended, reverts=(stuck.model_copy(update={"outcome": RevertOutcome.REVERTED}),), watch=watch)
 
 

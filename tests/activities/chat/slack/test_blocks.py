@@ -25,7 +25,7 @@ from tests.workflows.scripted import sha
 from workflows.models.decision import Action
 from workflows.models.gate import Permit, Risk, RiskTier, Verdict
 from workflows.models.observation import Observation
-from workflows.models.pull_request import RevertOutcome, RevertResult
+from workflows.models.pull_request import RevertOutcome, RevertOutlook, RevertPreview, RevertResult
 from workflows.models.status import Outcome, Stage, StageSpan
 from workflows.models.watch import WatchOutcome, WatchResult
 
@@ -117,6 +117,15 @@ def test_a_merge_can_be_taken_back_until_it_was_and_then_it_is_told_by_whom() ->
     message = task_message(TaskSeen(merged, watch=WatchResult(outcome=WatchOutcome.RED, red=red)))
     assert "confirm" in _buttons(message)["revert"]
     assert "Base turned red" in _all(message)
+    for outlook, told in (
+        (
+            RevertPreview(outlook=RevertOutlook.CLEAN, tried_at=NOW),
+            "Taking it back was clean when it was tried <!date^",
+        ),
+        (RevertPreview(outlook=RevertOutlook.CONFLICT, conflicts=("calc.py",)), "came to *conflict* in `calc.py`"),
+    ):
+        watch = WatchResult(outcome=WatchOutcome.RED, red=red, outlook=outlook)
+        assert told in _all(task_message(TaskSeen(merged, watch=watch)))
     revert = RevertResult(outcome=RevertOutcome.REVERTED, commit=sha("revert"), seconds=2)
     back = task_message(TaskSeen(merged, reverts=(revert,), reverted_by="grace"))
     assert f"*Taken back* by `grace` as `{sha('revert')[:12]}`" in _all(back)
