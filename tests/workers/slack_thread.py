@@ -50,11 +50,12 @@ class Thread:
         keys = TrustedKeys(lambda: (key.public_key,))
         self.attested = Attested(SignedRecord(self.chains, keys, key))
         access = SlackAccess(lambda: self.owners.platform().slack)
+        self.halting = Halting(HaltRecord(objects, keys, key), self.owners)
         self.presenter = SlackPresenter(
             access,
             lambda: self.owners.platform().slack,
             self.chains,
-            Halting(HaltRecord(objects, keys, key), self.owners),
+            self.halting,
             SlackReminders(access, Awaited(self.owners, self.attested)),
             lambda: self.now,
         )

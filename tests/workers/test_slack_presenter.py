@@ -13,7 +13,9 @@ from tests.support.slack.server import Slack, slack_server
 from tests.workers.slack_thread import CHANNEL, MONDAY, Thread, button_ids, read
 from tests.workflows.scripted import a_patch, sha
 from workers.gateway.conversations import PlaceAway
+from workers.gateway.messages import NewHalt
 from workflows.models.decision import Action
+from workflows.models.halt import HaltScope, Reach
 from workflows.models.pull_request import RevertOutcome, RevertResult
 from workflows.models.question import GOAL, WORK, Choice, Question, QuestionKind
 from workflows.models.status import Outcome, Stage, StageSpan, TaskStatus
@@ -235,6 +237,17 @@ async def test_two_weeks_after_a_merge_the_conversation_is_over_and_the_command_
     look = await thread.show(merged, look.notes)
     assert look.is_over and look.look_at is None
     assert not button_ids(thread.shown[0]) and "journeyman revert" in read(thread.shown[0])
+
+
+async def test_a_task_that_is_halted_says_so_until_it_goes_on(thread: Thread) -> None:
+    task = status()
+    halt = NewHalt(id="a" * 16, scope=HaltScope(reach=Reach.ALL), reason="leak")
+    await thread.halting.halt(halt, decision(Action.APPROVE).decision.person)
+    look = await thread.show(task)
+    assert "leak" in read(thread.shown[0]) and look.look_at == thread.now + timedelta(minutes=5)
+    await thread.halting.resume(halt.model_copy(update={"id": "b" * 16}), decision(Action.APPROVE).decision.person)
+    look = await thread.show(task, look.notes)
+    assert "leak" not in read(thread.shown[0]) and look.look_at is None
 
 
 async def test_a_place_that_is_no_thread_says_so(thread: Thread) -> None:

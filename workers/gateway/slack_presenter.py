@@ -28,6 +28,8 @@ _TASK, _QUESTION = "task", "question-"
 """Names of messages; a question's ends in its id."""
 _CHANNEL = "channel:"
 """Begins the names of notes about other channels."""
+_HALTED = timedelta(minutes=5)
+"""Until another look at a task whose work stands still: nobody tells that it goes on."""
 _GIVES_UP = timedelta(days=1)
 """After the end of a task that can't be shown."""
 
@@ -75,8 +77,9 @@ class SlackPresenter:
         except SlackRefused as refused:
             is_over = _is_over(seen) and _ended(seen, now) <= now - _GIVES_UP
             return Look(_notes(board, channels), now + MENDED, is_over=is_over, why_not=told(refused))
+        halted = now + _HALTED if seen.halted else None
         until = _ended(seen, now) + timedelta(days=table.revert_days) if seen.merged and seen.can_revert else None
-        look_at = min((at for at in (reminded.look_at, until) if at is not None), default=None)
+        look_at = min((at for at in (reminded.look_at, until, halted) if at is not None), default=None)
         kept = _notes(board, reminded.notes)
         return Look(kept, look_at, is_over=_is_over(seen), why_not=reminded.why_not)
 

@@ -42,8 +42,6 @@ def _decision(one: Decision) -> str:
 
 def decision_buttons(seen: TaskSeen) -> list[ButtonElement]:
     """What can be decided at its stage, about exactly what is shown."""
-    if seen.halted and seen.status.stage is not Stage.ENDED:
-        return []
     match seen.status.stage:
         case Stage.REVIEW:
             return [

@@ -149,6 +149,7 @@ def test_what_has_not_changed_is_the_same_message_whenever_it_is_made() -> None:
     assert task_message(TaskSeen(later)).digest != task_message(TaskSeen(seen)).digest
 
 
-def test_halted_work_can_not_be_decided_about_by_a_button() -> None:
+def test_halted_work_says_so_and_can_be_decided_about() -> None:
     message = task_message(TaskSeen(status(), halted="everything by eve: leak"))
-    assert "Halted" in _all(message) and not _buttons(message)
+    assert "Halted" in _all(message) and "everything by eve" in _all(message)
+    assert "approve" in _buttons(message)
