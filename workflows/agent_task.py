@@ -147,6 +147,9 @@ class AgentTask(ReviewDesk):
         """Wait for people. Returns what ends the review, or None when the patch is merged."""
         while True:
             chosen = await self.next_choice()
+            if isinstance(chosen, PullRequestState):
+                await self._landing.adopt()
+                continue
             if chosen.decision.action is not Action.MERGE:
                 return chosen
             if await self._landing.merge(chosen):

@@ -17,12 +17,12 @@ from workflows.models.gate import Permit
 from workflows.models.patch import Conflict
 from workflows.models.pull_request import MergeOutcome, MergeResult
 from workflows.models.status import Outcome, Stage
-from workflows.models.steps import GateOrder, MergeOrder, ProposeOrder, RebaseOrder
+from workflows.models.steps import AdoptOrder, GateOrder, MergeOrder, ProposeOrder, RebaseOrder
 from workflows.models.turn import TurnOrder
 from workflows.review_desk import ReviewDesk
 from workflows.review_rules import approval_carries_over
 from workflows.rounds import Rounds
-from workflows.steps import ForgeSteps, GateSteps, TurnSteps
+from workflows.steps import ForgeSteps, GateSteps, PullRequestSteps, TurnSteps
 
 Result = TypeVar("Result")
 
@@ -236,6 +236,46 @@ class Landing:
             old_findings={f"{f.rule} {f.path}".strip() for f in before.evaluation.findings},
             new_findings={f"{f.rule} {f.path}".strip() for f in evaluation.findings},
         )
+
+    async def adopt(self) -> None:
+        """Judge what somebody pushed to the branch in place of what was there; then people look at that."""
+        try:
+            why_not = await self._adopt()
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            why_not = f"what somebody pushed could not be judged: {message_of(error)}"
+        if why_not:
+            told = f"{why_not}; what was approved no longer counts. Request changes, and the next round replaces it"
+            self._desk.open_review(Stage.REVIEW, told)
+
+    async def _adopt(self) -> str:
+        """Returns why it could not be taken for the task's patch."""
+        before = self._progress.status
+        assert before.patch and before.pull_request
+        adopted = await workflow.execute_activity_method(
+            PullRequestSteps.adopt_push,
+            AdoptOrder(task=before.task, pull_request=before.pull_request, patch=before.patch),
+            task_queue=queues.API,
+            start_to_close_timeout=timeouts.FORGE,
+            heartbeat_timeout=timeouts.HEARTBEAT,
+            retry_policy=timeouts.FEW,
+            summary="take in what was pushed",
+        )
+        if adopted.patch is None:
+            return adopted.refused
+        patch, by = adopted.patch, " and ".join(adopted.pushed_by) or "somebody"
+        await self._desk.board.show(at_work=f"{by} pushed to it, so it is judged again")
+        await self._hosting.within(lambda: patch, lambda prepared: self._rounds.evaluate(prepared, patch, before.run))
+        self._progress.change(patch=patch)
+        told = f"{by} pushed {patch.head[:12]}, which was judged in place of what was there"
+        if self._progress.evaluation.blocked:
+            self._desk.open_review(Stage.GUIDANCE, f"{told}, and can't be merged")
+            return ""
+        await self.propose()
+        await self.judge()
+        self._desk.open_review(Stage.REVIEW, told)
+        return ""
 
     async def _take_turn(self) -> TurnOrder:
         """Wait until no other task of this installation merges onto this base."""

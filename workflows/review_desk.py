@@ -28,6 +28,7 @@ from workflows.steps import PullRequestSteps, RecordSteps
 from workflows.telling import Telling
 
 _WAITS = frozenset({Stage.REVIEW, Stage.APPROVED})
+_TAKES_PUSHES = _WAITS | {Stage.GUIDANCE}
 _JUDGES_IT = frozenset({Action.APPROVE, Action.REQUEST_CHANGES, Action.REJECT})
 """By these a person says what they think of the patch: what policy thinks is told after that, and not before."""
 
@@ -47,6 +48,8 @@ class ReviewDesk:
         self.cancellation: SignedDecision | None = None
         self.settled: PullRequestState | None = None
         """The pull request, where people have closed or merged it on the forge's own page."""
+        self.pushed: PullRequestState | None = None
+        """The pull request, where somebody has pushed to its branch what was not judged yet."""
         self._choice: SignedDecision | None = None
         # Two persons may decide at once; the second must be judged by what the first one left.
         self._deciding = asyncio.Lock()
@@ -68,12 +71,18 @@ class ReviewDesk:
 
     @property
     def is_decided(self) -> bool:
-        """Whether there is a decision that moves the task on, which nobody has carried out yet."""
-        return self._choice is not None
+        """Whether people have done what moves the task on, which nobody has carried out yet."""
+        return self._choice is not None or self.pushed is not None
 
-    async def next_choice(self) -> SignedDecision:
-        """Wait for the next decision that moves the task on; approvals that expire meanwhile have to be given again."""
+    async def next_choice(self) -> SignedDecision | PullRequestState:
+        """Wait for the next decision that moves the task on, or for what somebody pushes to its branch.
+
+        Approvals that expire meanwhile have to be given again.
+        """
         while self._choice is None:
+            if self.pushed is not None:
+                pushed, self.pushed = self.pushed, None
+                return pushed
             known = self.approvals.given
             await self.board.show()
             expiry, look = self.approvals.seconds_left(workflow.now()), self.board.seconds_left(workflow.now())
@@ -81,7 +90,7 @@ class ReviewDesk:
             try:
                 await workflow.wait_condition(
                     lambda known=known: (  # type: ignore[misc]
-                        self._choice is not None or self.approvals.given != known or self.board.news
+                        self.is_decided or self.approvals.given != known or self.board.news
                     ),
                     timeout=look if looks else expiry,
                     timeout_summary="look at CI again" if looks else "approvals expire",
@@ -186,6 +195,9 @@ class ReviewDesk:
         if self.progress.status.stage is Stage.MERGE:
             self.board.news = True
         await workflow.wait_condition(lambda: self.progress.status.stage is not Stage.MERGE)
+        await self._look_at_pull_request()
+
+    async def _look_at_pull_request(self) -> None:
         before = self.progress.status
         if before.pull_request is None or not self._may_be_settled():
             return
@@ -210,9 +222,19 @@ class ReviewDesk:
             return
         if not seen.is_open:
             self.settled = seen
-        elif now.stage in _WAITS and now.patch == before.patch and (reason := changed_refusal(seen, now)):
+            return
+        reason = changed_refusal(seen, now)
+        if reason and now.stage in _WAITS and now.patch == before.patch:
             # What people approved is not what is there now.
             self.open_review(Stage.REVIEW, reason)
+        if now.patch is None or seen.head == now.patch.head or not workflow.patched("adopt-push"):
+            return
+        if now.stage in _TAKES_PUSHES and now.patch == before.patch:
+            self.pushed = seen
+            return
+        # Whatever is being judged or proposed now, what was pushed meanwhile may not be passed over.
+        await workflow.wait_condition(lambda: self.progress.status.stage in _TAKES_PUSHES or not self._may_be_settled())
+        await self._look_at_pull_request()
 
     def _may_be_settled(self) -> bool:
         """Whether the task goes on, and is not about to end by itself, which closes its pull request."""

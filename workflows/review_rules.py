@@ -89,8 +89,7 @@ def changed_refusal(seen: PullRequestState, status: TaskStatus) -> str:
     """Why what was approved does not count for an open pull request as it is now, or an empty string."""
     if status.patch is not None and seen.head != status.patch.head:
         return (
-            f"somebody pushed {seen.head[:12]} to the branch, which was not judged: what was approved no longer "
-            "counts; request changes, and the next round replaces it, or take it off the branch"
+            f"somebody pushed {seen.head[:12]} to the branch, which was not judged: what was approved no longer counts"
         )
     if seen.base != status.task.base:
         return f"the pull request leads to {seen.base} now, and was judged for {status.task.base}: change it back"

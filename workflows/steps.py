@@ -18,6 +18,8 @@ from workflows.models.pull_request import MergeResult, PullRequest, PullRequestS
 from workflows.models.run import RunResult
 from workflows.models.standing import Standing, StandingOrder
 from workflows.models.steps import (
+    Adopted,
+    AdoptOrder,
     Attendance,
     ClosePullRequestOrder,
     ContextOrder,
@@ -112,6 +114,9 @@ class PullRequestSteps(Protocol):
 
     @activity.defn(name="look_at_pull_request")
     async def look_at_pull_request(self, order: LookAtPullRequest) -> PullRequestState: ...
+
+    @activity.defn(name="adopt_push")
+    async def adopt_push(self, order: AdoptOrder) -> Adopted: ...
 
     @activity.defn(name="tell_where_asked")
     async def tell_where_asked(self, order: TellOrder) -> Nothing: ...

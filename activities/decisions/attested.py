@@ -40,7 +40,9 @@ class AttestedPatch(Model):
     round: int = 0
     """That it was brought out in; 0 for one that only keeps what a run had done so far."""
     rebased_from: str = ""
-    """Head of the patch that it was made of, if base had moved."""
+    """Head of the patch that it was made of, if base had moved or people had pushed onto it."""
+    pushed_by: tuple[str, ...] = ()
+    """Of what people have pushed: who they are, by their ids, or by accounts that no person is known by."""
 
 
 class AttestedEvidence(Model):
@@ -155,6 +157,14 @@ class Attested:
         """Put on record that a patch was made for a task."""
         patch = made.patch
         await self._record.append(task_id, f"patch-{patch.head}", PATCH, made, (patch.bundle, patch.diff))
+
+    async def patches(self, task_id: str) -> tuple[AttestedPatch, ...]:
+        """All that were made for a task, in order."""
+        return await self._record.read(task_id, PATCH, AttestedPatch)
+
+    async def pushed_by(self, task_id: str) -> tuple[str, ...]:
+        """Who has pushed to the task's branch by themselves, and so is not the one who judges it."""
+        return tuple(dict.fromkeys(who for made in await self.patches(task_id) for who in made.pushed_by))
 
     async def confirm(self, task_id: str, patch: Patch) -> None:
         """Raises ActionRefused unless exactly this patch was made for the task."""

@@ -58,7 +58,19 @@ class Authority:
             self._verifier.verify(signed, datetime.now(UTC))
         except (ActionRefused, SignatureRefused) as refused:
             return str(refused)
-        return authority_refusal(signed.decision, admitted, policy) or self._owner_refusal(signed.decision, admitted)
+        return (
+            authority_refusal(signed.decision, admitted, policy)
+            or self._owner_refusal(signed.decision, admitted)
+            or await self._own_refusal(signed.decision, policy)
+        )
+
+    async def _own_refusal(self, decision: Decision, policy: TaskPolicy) -> str:
+        """Nobody lets pass what they pushed themselves, as nobody who asked for it does."""
+        if decision.action is not Action.APPROVE or policy.allow_self_approval:
+            return ""
+        if decision.person.id not in await self._attested.pushed_by(decision.task_id):
+            return ""
+        return f"refused: {decision.person.id} pushed to this task's branch, so somebody else approves it"
 
     async def stands(self, signed: SignedDecision, policy: TaskPolicy, repository: str = "") -> bool:
         """Whether a decision on record counts: however old, but only while who made it may still make it.

@@ -121,6 +121,7 @@ class Evaluator:
             tests=await looks.take(
                 "comparing what tests assert", self._tests.read(git_dir, changes, policy.test_paths), ()
             ),
+            pushed_by=order.pushed_by,
             reasoning=order.run.summary if order.run is not None else None,
         )
         trees = Trees(base=base, base_bench=bench, patched=patched, bench=own)

@@ -10,6 +10,7 @@ from activities.evaluation import (
     outcome_findings,
     package_findings,
     path_findings,
+    people_findings,
     reasoning_findings,
     secret_findings,
     shadowing,
@@ -47,6 +48,7 @@ DETECTORS: tuple[Detector, ...] = (
     bulk_findings.generated_bulk,
     licence_findings.licence_headers,
     path_findings.hidden_characters,
+    people_findings.pushed_by_people,
     reasoning_findings.missing_reasoning,
     reasoning_findings.contradicted_claims,
 )

@@ -37,6 +37,8 @@ class Judged:
     """What changed files of tests assert, before and after."""
     reasoning: str | None = None
     """The agent's last message; None if it is not known which run made the patch."""
+    pushed_by: tuple[str, ...] = ()
+    """Who pushed to the task's branch by themselves."""
     again: Again = field(default_factory=Again)
     trials: Trials | None = None
     """Of faults in changed lines, if any were tried."""

@@ -85,6 +85,8 @@ RULES: dict[str, Rule] = {
     "minified": Rule(PERSON, "Lines so long that nobody reads them."),
     "hidden-characters": Rule(PERSON, "Text that reads otherwise than it runs."),
     "licence-header-missing": Rule(BLOCKER, "A file without the header that team.toml asks for.", "Add the header."),
+    # People
+    "pushed-by-people": Rule(PERSON, "Somebody pushed to the task's branch by themselves, and so does not approve it."),
     # Reasoning
     "no-reasoning": Rule(PERSON, "The agent says nothing, or less than three words, about what it did and why."),
     "claim-contradicted": Rule(PERSON, "The agent says something that the evidence contradicts."),

@@ -18,9 +18,11 @@ class ForgeByRepository:
         """`forges`: by name."""
         self._forges = forges
 
-    async def propose(self, task: Task, patch: Patch, bundle: bytes, title: str, body: str) -> PullRequest:
+    async def propose(
+        self, task: Task, patch: Patch, bundle: bytes, title: str, body: str, *, pushed: bool = False
+    ) -> PullRequest:
         """See contract."""
-        return await self._of(task).propose(task, patch, bundle, title, body)
+        return await self._of(task).propose(task, patch, bundle, title, body, pushed=pushed)
 
     async def merge(
         self, task: Task, pull_request: PullRequest, patch: Patch, message: str, *, was_enqueued: bool = False

@@ -12,8 +12,13 @@ from workflows.models.task import Task
 class Forge(Protocol):
     """Branches, pull requests, merges and reverts of one repository."""
 
-    async def propose(self, task: Task, patch: Patch, bundle: bytes, title: str, body: str) -> PullRequest:
-        """Push the patch's head to the task's branch, and create, adopt or update its PR."""
+    async def propose(
+        self, task: Task, patch: Patch, bundle: bytes, title: str, body: str, *, pushed: bool = False
+    ) -> PullRequest:
+        """Push the patch's head to the task's branch, and create, adopt or update its PR.
+
+        `pushed`: people put that head there themselves, and what they put there since stays.
+        """
         ...
 
     async def merge(

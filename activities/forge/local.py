@@ -40,7 +40,9 @@ class LocalForge:
         self._git = git
         self._pulls = directory / "pulls"
 
-    async def propose(self, task: Task, patch: Patch, bundle: bytes, title: str, body: str) -> PullRequest:
+    async def propose(
+        self, task: Task, patch: Patch, bundle: bytes, title: str, body: str, *, pushed: bool = False
+    ) -> PullRequest:
         """See contract. The branch is the task's own, so it is moved wherever it was; what somebody pushed is kept."""
         async with self._alone(task) as (place, pulls):
             # First: whoever copies object files must know that there may be a patch among them.

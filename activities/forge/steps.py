@@ -123,7 +123,9 @@ class ForgeActivities:
         # First, while this step is sure to come this way again: what was approved before is not what is proposed now.
         for head in await earlier_heads(self._attested, task, order.patch.head):
             await self._forge.withdraw_gate(task, head, SUPERSEDED)
-        return await self._forge.propose(task, order.patch, bundle, pull_title(task), body)
+        made = next(one for one in await self._attested.patches(task.id) if one.patch.head == order.patch.head)
+        pushed = bool(made.pushed_by)
+        return await self._forge.propose(task, order.patch, bundle, pull_title(task), body, pushed=pushed)
 
     @activity.defn(name="rebase")
     @step

@@ -14,7 +14,7 @@ FORGOTTEN = "[forgotten on request]"
 """In the place of what a person wrote."""
 _FREE_TEXT = frozenset(
     {"goal", "acceptance", "link", "message", "detail", "summary", "why", "title", "body", "text", "reason"}
-    | {"reviewers", "egress_allowed", "enduser.id", "told", "approved_by", "persons"}
+    | {"reviewers", "egress_allowed", "enduser.id", "told", "approved_by", "persons", "pushed_by"}
 )
 _DISTINCTIVE = 8
 """Characters from which on a text is looked for inside others: a shorter one, such as "ok", is in any."""

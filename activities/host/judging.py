@@ -100,6 +100,7 @@ class JudgingActivities:
         known = {
             "run": await self._attested.run(task, run.run_id) if run is not None else None,
             "hangs": tuple(hung[-_MOST_HANGS:]),
+            "pushed_by": await self._attested.pushed_by(task),
             "base_run": order.base_run if order.base_run in earlier else None,
         }
         return order.model_copy(update=known)

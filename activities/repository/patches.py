@@ -55,6 +55,10 @@ class Patches:
         commit = await self._commit(mirror, base, tree, message, when)
         return await self._describe(mirror, name, base, commit, left_out)
 
+    async def take(self, mirror: Mirror, name: str, *, base: str, head: str) -> Patch:
+        """Commits that are in the vault already, as they are, and what all of them change of base."""
+        return await self._describe(mirror, name, base, head, _NOTHING)
+
     async def restore(self, mirror: Mirror, patch: Patch) -> None:
         """Bring a patch that was made on some host into this host's vault. Raises GitError if base is not here."""
         if await self._git.exit_code("cat-file", "-e", f"{patch.head}^{{commit}}", git_dir=mirror.vault) != 0:

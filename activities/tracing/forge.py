@@ -21,10 +21,12 @@ class TracedForge:
         self._forge = forge
         self._recorder = recorder
 
-    async def propose(self, task: Task, patch: Patch, bundle: bytes, title: str, body: str) -> PullRequest:
+    async def propose(
+        self, task: Task, patch: Patch, bundle: bytes, title: str, body: str, *, pushed: bool = False
+    ) -> PullRequest:
         """See contract."""
         with self._call(task, "propose"):
-            return await self._forge.propose(task, patch, bundle, title, body)
+            return await self._forge.propose(task, patch, bundle, title, body, pushed=pushed)
 
     async def merge(
         self, task: Task, pull_request: PullRequest, patch: Patch, message: str, *, was_enqueued: bool = False

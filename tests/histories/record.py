@@ -72,7 +72,7 @@ from workflows.models.pull_request import (
 from workflows.models.question import Choice
 from workflows.models.run import HangKind, RunEnd, RunResult
 from workflows.models.status import RevertRequest, Stage
-from workflows.models.steps import Nothing, RebaseResult, RunOrder, SweepOrder
+from workflows.models.steps import Adopted, Nothing, RebaseResult, RunOrder, SweepOrder
 from workflows.models.task import Repository
 from workflows.models.turn import turns_workflow_id
 from workflows.models.usage import Budget, Metered, team_budget_workflow_id
@@ -407,6 +407,28 @@ class Recorder:
                 while script.count("look_at_pull_request") < looks:
                     await asyncio.sleep(0.05)
 
+    async def adopted(self) -> None:
+        """Somebody pushes to its branch twice: the second time while the first push is being proposed."""
+        script = Script()
+        script.holds_propose.clear()
+        async with self.task("adopted", script) as desk:
+            script.holds_propose.set()
+            await desk.reaches(Stage.REVIEW)
+            script.holds_propose.clear()
+            for name in ("first", "second"):
+                patch = a_patch(name, diff=name)
+                script.adopted = lambda order, patch=patch: Adopted(patch=patch, pushed_by=("eve",))  # type: ignore[misc]
+                script.pull = lambda order, patch=patch: PullRequestState(is_open=True, head=patch.head, base="main")  # type: ignore[misc]
+                await desk.handle.signal(AgentTask.pull_request_changed)
+                if name == "first":
+                    await desk.reaches(Stage.PROPOSE)
+            while script.count("look_at_pull_request") < 2:
+                await asyncio.sleep(0.05)
+            script.holds_propose.set()
+            while script.count("adopt_push") < 2:
+                await asyncio.sleep(0.05)
+            await _merge(desk)
+
     async def told(self) -> None:
         """Asked for on an issue, where its question, its finding and its end are told."""
         script = Script()
@@ -518,6 +540,7 @@ PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.cancelled,
     Recorder.closed_by_people,
     Recorder.merged_by_people,
+    Recorder.adopted,
     Recorder.told,
     Recorder.followed,
     Recorder.changes_requested,

@@ -19,7 +19,7 @@ from workers.embedded.temporal_server import free_port
 from workers.gateway.messages import TaskLine, TaskView
 from workers.temporal import connect
 from workflows.models.delivery import DeliveryResult, Taken, delivery_workflow_id
-from workflows.models.status import Stage
+from workflows.models.status import Stage, TaskStatus
 
 SECRET = "a secret of the webhook's"
 PERMISSIONS = {
@@ -33,6 +33,7 @@ PERMISSIONS = {
 }
 
 
+_ASKS = frozenset({Stage.REVIEW, Stage.GUIDANCE})
 PEOPLE = ("ada", "grace", "linus", "outsider")
 """Whom the directory knows; `nobody` may write too, and `mallory` may read."""
 
@@ -126,6 +127,15 @@ class Hooked:
         (result,) = await self.carried_out(lambda: self.github.label(name, issue.number, "ada", "journeyman"))
         assert result.outcome is Taken.DONE, result.detail
         return issue, result.task_id
+
+    async def shows(self, task: str, head: str) -> TaskStatus:
+        """Wait until a task asks people about this head."""
+        async with asyncio.timeout(60):
+            while True:
+                status = (await self.here.view(task)).status
+                if status.patch is not None and status.patch.head == head and status.stage in _ASKS:
+                    return status
+                await asyncio.sleep(0.1)
 
     async def proposed(self, name: str) -> tuple[Issue, str, TaskView, int]:
         issue, task = await self.asked(name)

@@ -49,8 +49,10 @@ class DeadlyForge(LocalForge):
             await self.meanwhile()
         raise Died(f"right after {action}")
 
-    async def propose(self, task: Task, patch: Patch, bundle: bytes, title: str, body: str) -> PullRequest:
-        await super().propose(task, patch, bundle, title, body)
+    async def propose(
+        self, task: Task, patch: Patch, bundle: bytes, title: str, body: str, *, pushed: bool = False
+    ) -> PullRequest:
+        await super().propose(task, patch, bundle, title, body, pushed=pushed)
         await self._die("propose")
         raise AssertionError
 

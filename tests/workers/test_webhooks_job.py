@@ -104,6 +104,34 @@ async def test_a_review_on_github_is_the_approval_and_a_comment_has_it_merged(at
     assert (await at.here.reaches(task, Stage.ENDED)).status.outcome is Outcome.MERGED
 
 
+MINE = "def add(a, b):\n    total = a + b\n    return total\n\n\ndef double(a):\n    return a * 2\n"
+
+
+async def test_what_a_person_pushes_to_the_branch_is_judged_and_somebody_else_approves_it(at: Hooked) -> None:
+    name = "acme/pushed-on"
+    _, task, _, number = await at.proposed(name)
+    branch, git = f"journeyman/{task}", at.github.repositories[name].git
+    await at.carried_out(lambda: at.github.commit(name, branch, {"calc.py": MINE}, "Name the sum", login="grace"))
+    pushed = str(git.branch(branch))
+    status = await at.shows(task, pushed)
+    assert git.branch(branch) == pushed, "their commits stay as they are"
+    assert status.evaluation is not None
+    assert [one.message for one in status.evaluation.findings if one.rule == "pushed-by-people"] == [
+        "grace pushed commits of their own to the task's branch: somebody else has to look at them"
+    ]
+    assert "grace pushed" in status.message
+    (own,) = await at.carried_out(functools.partial(at.github.review, name, number, "grace"))
+    assert own.outcome is Taken.REFUSED
+    assert "somebody else approves it" in own.detail
+    (approved,) = await at.carried_out(functools.partial(at.github.review, name, number, "linus"))
+    assert approved.outcome is Taken.DONE, approved.detail
+    (merged,) = await at.carried_out(lambda: at.github.comment(name, number, "linus", "/agent merge"))
+    assert merged.outcome is Taken.DONE, merged.detail
+    ended = (await at.here.reaches(task, Stage.ENDED)).status
+    assert ended.outcome is Outcome.MERGED
+    assert git.git("show", "main:calc.py") == MINE.strip()
+
+
 async def test_an_approval_of_another_commit_counts_nothing_whichever_comes_first(at: Hooked) -> None:
     name = "acme/pushed"
     _, task, view, number = await at.proposed(name)
@@ -112,16 +140,14 @@ async def test_an_approval_of_another_commit_counts_nothing_whichever_comes_firs
 
     def approve_and_push() -> None:
         at.github.review(name, number, "grace")
-        at.github.commit(name, branch, {"calc.py": "# mine\n"}, login="grace")
+        at.github.commit(name, branch, {"calc.py": MINE}, login="grace")
 
     await at.carried_out(approve_and_push)
-    status = (await at.here.view(task)).status
-    assert (status.stage, status.approved_by) == (Stage.REVIEW, ())
-    assert "was not judged" in status.message or not status.decisions
-    for seen in (judged, None):
-        (again,) = await at.carried_out(functools.partial(at.github.review, name, number, "linus", commit=seen))
-        assert again.outcome is Taken.REFUSED
-        assert "does not count" in again.detail or "look at it again" in again.detail
+    pushed = at.github.repositories[name].git.branch(branch)
+    await at.shows(task, str(pushed))
+    (again,) = await at.carried_out(functools.partial(at.github.review, name, number, "linus", commit=judged))
+    assert again.outcome is Taken.REFUSED
+    assert "does not count" in again.detail or "look at it again" in again.detail
     assert (await at.here.view(task)).status.approved_by == ()
 
     def in_the_wrong_order() -> None:

@@ -46,6 +46,8 @@ from workflows.models.run import Placement, RunEnd, RunResult
 from workflows.models.standing import Standing, StandingOrder
 from workflows.models.status import Stage, TaskOrder, TaskStatus
 from workflows.models.steps import (
+    Adopted,
+    AdoptOrder,
     Attendance,
     ClosePullRequestOrder,
     ContextOrder,
@@ -142,6 +144,7 @@ class Script:
         self.standing: Callable[[StandingOrder], Standing] = lambda order: Standing()
         self.verdict: Callable[[GateOrder], Verdict] = a_verdict
         self.pull: Callable[[LookAtPullRequest], PullRequestState] = lambda order: PullRequestState(is_open=True)
+        self.adopted: Callable[[AdoptOrder], Adopted] = lambda order: Adopted(refused="it was not judged")
         self.told: Callable[[], None] = lambda: None
         self.shown: Callable[[ConversationOrder], Shown] = lambda order: Shown(is_over=True)
         self.taken: Callable[[DeliveryOrder], DeliveryResult] = lambda order: DeliveryResult(outcome=Taken.DONE)
@@ -311,6 +314,11 @@ class ScriptedSteps:
         self.s._note("look_at_pull_request", order)
         return self.s.pull(order)
 
+    @activity.defn(name="adopt_push")
+    async def adopt_push(self, order: AdoptOrder) -> Adopted:
+        self.s._note("adopt_push", order)
+        return self.s.adopted(order)
+
     @activity.defn(name="tell_where_asked")
     async def tell_where_asked(self, order: TellOrder) -> Nothing:
         self.s._note("tell_where_asked", order)
@@ -409,6 +417,7 @@ API_STEPS = (
     "merge",
     "close_pull_request",
     "look_at_pull_request",
+    "adopt_push",
     "tell_where_asked",
     "revert",
     "propose_canary",

@@ -6,12 +6,13 @@ import pytest
 from temporalio.client import Client
 
 from activities.decisions.signing import DecisionSigner
-from tests.workflows.scripted import Desk, Script, sha
+from tests.workflows.scripted import Desk, Script, a_patch, sha
 from workflows.agent_task import AgentTask
 from workflows.models.decision import Action
 from workflows.models.policy import TaskPolicy
 from workflows.models.pull_request import PullRequestState
 from workflows.models.status import Outcome, Stage
+from workflows.models.steps import Adopted
 
 pytestmark = pytest.mark.xdist_group("temporal")
 CLOSED = PullRequestState(is_open=False, by="eve")
@@ -126,3 +127,72 @@ async def test_a_policy_s_watch_takes_back_nothing_that_people_merged(
     watch = temporal.get_workflow_handle(f"watch/{desk.task.id}")
     order = (await watch.fetch_history()).events[0].workflow_execution_started_event_attributes.input.payloads[0].data
     assert b'"by_policy":false' in order
+
+
+async def test_what_a_person_pushes_is_judged_and_shown_in_place_of_what_was_there(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    theirs = a_patch("theirs", diff="their diff")
+    desk = await Desk.start(temporal, signer)
+    await desk.reaches(Stage.REVIEW)
+    await desk.decide(Action.APPROVE)
+    await desk.reaches(Stage.APPROVED)
+    script.adopted = lambda order: Adopted(patch=theirs, pushed_by=("eve",))
+    script.pull = lambda order: PullRequestState(is_open=True, head=theirs.head, base="main")
+    judged = script.count("evaluate")
+    await changed(desk)
+    async with asyncio.timeout(30):
+        while (await desk.status()).patch != theirs or (await desk.status()).stage is not Stage.REVIEW:
+            await asyncio.sleep(0.05)
+    status = await desk.status()
+    assert script.count("evaluate") == judged + 1
+    assert script.last("propose").patch == theirs
+    assert status.approved_by == ()
+    assert "eve pushed" in status.message
+    assert script.count("run_agent") == 1
+    await desk.decide(Action.APPROVE)
+    await desk.decide(Action.MERGE)
+    assert (await desk.result()).outcome is Outcome.MERGED
+    assert script.last("merge").patch == theirs
+
+
+async def test_what_is_pushed_while_a_push_is_judged_is_judged_after_it(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    first, second = a_patch("first", diff="one"), a_patch("second", diff="two")
+    desk = await Desk.start(temporal, signer)
+    await desk.reaches(Stage.REVIEW)
+    script.holds_propose.clear()
+    script.adopted = lambda order: Adopted(patch=first, pushed_by=("eve",))
+    script.pull = lambda order: PullRequestState(is_open=True, head=first.head, base="main")
+    await changed(desk)
+    await desk.reaches(Stage.PROPOSE)
+    script.adopted = lambda order: Adopted(patch=second, pushed_by=("eve",))
+    script.pull = lambda order: PullRequestState(is_open=True, head=second.head, base="main")
+    await changed(desk)
+    await looked(script, 2)
+    script.holds_propose.set()
+    async with asyncio.timeout(30):
+        while (await desk.status()).patch != second or (await desk.status()).stage is not Stage.REVIEW:
+            await asyncio.sleep(0.05)
+    await desk.decide(Action.REJECT)
+    await desk.result()
+
+
+async def test_a_push_that_can_not_be_taken_in_is_told_and_another_round_replaces_it(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    desk = await Desk.start(temporal, signer)
+    before = await desk.reaches(Stage.REVIEW)
+    script.adopted = lambda order: Adopted(refused="it has a submodule")
+    script.pull = lambda order: PullRequestState(is_open=True, head=sha("theirs"), base="main")
+    await changed(desk)
+    async with asyncio.timeout(30):
+        while "it has a submodule" not in (status := await desk.status()).message:
+            await asyncio.sleep(0.05)
+    assert (status.stage, status.patch) == (Stage.REVIEW, before.patch)
+    assert "Request changes" in status.message
+    await desk.decide(Action.REQUEST_CHANGES, message="go on")
+    await desk.reaches(Stage.REVIEW)
+    await desk.decide(Action.REJECT)
+    await desk.result()

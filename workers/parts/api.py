@@ -8,6 +8,7 @@ from temporalio.client import Client
 from activities.archive.steps import RecordActivities
 from activities.budget import BudgetActivities
 from activities.forge.drill import DrillActivities
+from activities.forge.github.adopting import AdoptingActivities
 from activities.forge.github.looking import PullRequestActivities
 from activities.forge.revert_preview import RevertPreviews
 from activities.forge.standing import StandingActivities
@@ -15,7 +16,7 @@ from activities.forge.steps import ForgeActivities
 from activities.forge.turns import MergeTurnActivities
 from activities.gate.steps import GateActivities
 from activities.gate.watching import WatchActivities
-from activities.policy.people import co_author
+from activities.policy.people import co_author, find_person
 from workers.parts.halts import read_halts
 from workers.parts.shared import SharedParts
 
@@ -42,6 +43,15 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         drills=drills,
         co_author=lambda person: co_author(shared.owners.platform(), person),
         pages=shared.settings.temporal_ui_pages,
+    )
+    adopting = AdoptingActivities(
+        shared.github,
+        shared.git,
+        shared.mirrors,
+        shared.patches,
+        shared.admissions,
+        attested,
+        lambda login: _person_on_github(shared, login),
     )
     pulls = PullRequestActivities(shared.github, shared.admissions, attested)
     gate = GateActivities(shared.gate, shared.admissions, shared.authority, attested)
@@ -86,6 +96,7 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         forge.close_pull_request,
         forge.revert,
         pulls.look_at_pull_request,
+        adopting.adopt_push,
         pulls.tell_where_asked,
         drill.propose_canary,
         drill.merge_canary,
@@ -97,3 +108,8 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         record.verify_decision,
         record.record,
     ]
+
+
+def _person_on_github(shared: SharedParts, login: str) -> str:
+    person = find_person(shared.owners.platform(), "github", login)
+    return person.id if person is not None else f"github:{login}"

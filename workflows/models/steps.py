@@ -123,6 +123,8 @@ class EvaluateOrder(Model):
     round: int = 1
     hangs: tuple[str, ...] = ()
     """Of the task's runs, for the evidence; the step reads them on record itself."""
+    pushed_by: tuple[str, ...] = ()
+    """Who pushed to the task's branch by themselves; the step reads it on record itself."""
 
 
 class ReleaseOrder(Model):
@@ -238,6 +240,24 @@ class LookAtPullRequest(Model):
     pull_request: PullRequest
     watch_seconds: int = 0
     """For how long base is watched if it was merged."""
+
+
+class AdoptOrder(Model):
+    """Take what somebody pushed to a task's branch for the task's patch."""
+
+    task: Task
+    pull_request: PullRequest
+    patch: Patch
+    """That was there before."""
+
+
+class Adopted(Model):
+    """What was pushed, as a patch that can be judged; or why it can't be."""
+
+    patch: Patch | None = None
+    pushed_by: tuple[str, ...] = ()
+    """Who pushed, for people."""
+    refused: str = ""
 
 
 class RevertOrder(Model):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from tests.support.github.accounts import Account, now
 from tests.support.github.ref_change import RefChange
-from tests.support.github.state import Pull, Repository, State
+from tests.support.github.state import Move, Pull, Repository, State
 from tests.support.github.webhooks import announce_pull, announce_push
 
 
@@ -14,12 +14,18 @@ def follow(github: State, repository: Repository, moved: Iterable[RefChange], by
         repository.pushed = now()
         if change.branch is not None:
             repository.pushers[change.branch] = by
+        _note(github, repository, change, by)
         announce_push(github, repository, change, by)
         for pull in repository.pulls:
             if pull.state == "open" and pull.fork is None and change.branch == pull.head:
                 _head_moved(github, repository, pull, change.after, by)
             if pull.state == "open" and change.branch == pull.base:
                 _base_moved(github, repository, pull, change.after, by)
+
+
+def _note(github: State, repository: Repository, change: RefChange, by: Account) -> None:
+    forced = bool(change.before and change.after and not repository.git.contains(change.after, change.before))
+    repository.activity.append(Move(github.new_id(), change.ref, change.before, change.after, by, forced))
 
 
 def _head_moved(github: State, repository: Repository, pull: Pull, after: str | None, by: Account) -> None:

@@ -43,6 +43,19 @@ class Review:
 
 
 @dataclass(eq=False)
+class Move:
+    """Of a ref, by somebody."""
+
+    id: int
+    ref: str
+    before: str | None
+    after: str | None
+    actor: Account | None
+    forced: bool
+    at: datetime = field(default_factory=now)
+
+
+@dataclass(eq=False)
 class Label:
     """Of a repository."""
 
@@ -166,6 +179,8 @@ class Repository:
     labels: dict[str, Label] = field(default_factory=dict)
     pushers: dict[str, Account] = field(default_factory=dict)
     """Who moved each branch last."""
+    activity: list[Move] = field(default_factory=list)
+    """Every move of a ref, the oldest first."""
     suites: list[CheckSuite] = field(default_factory=list)
     checks: list[CheckRun] = field(default_factory=list)
     statuses: list[Status] = field(default_factory=list)

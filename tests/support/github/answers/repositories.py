@@ -2,9 +2,9 @@
 
 from tests.support.github.accounts import LEVELS, Account
 from tests.support.github.answers.commits import commit
-from tests.support.github.answers.people import app, time, user
+from tests.support.github.answers.people import app, time, user, user_or_none
 from tests.support.github.protection import Protection
-from tests.support.github.state import Json, Repository, State, node_id
+from tests.support.github.state import Json, Move, Repository, State, node_id
 
 _FIXED = ("contributors", "deployments", "downloads", "events", "forks", "hooks", "languages", "merges", "stargazers")
 _FIXED_MORE = ("subscribers", "subscription", "tags", "teams")
@@ -269,3 +269,19 @@ def rules(told: Repository, branch: str, demanded: Protection) -> list[Json]:
         found.append({"type": "deletion"})
     source = {"ruleset_source_type": "Repository", "ruleset_source": told.full_name}
     return [{**rule, **source, "ruleset_id": ruleset_id(told, branch)} for rule in found]
+
+
+def activity(github: State, move: Move) -> Json:
+    """One move of a ref."""
+    kinds = {(True, False): "branch_creation", (False, True): "branch_deletion", (False, False): "push"}
+    kind = "force_push" if move.forced else kinds[(move.before is None, move.after is None)]
+    return {
+        "id": move.id,
+        "node_id": node_id("PSH", move.id),
+        "before": move.before or "0" * 40,
+        "after": move.after or "0" * 40,
+        "ref": move.ref,
+        "timestamp": time(move.at),
+        "activity_type": kind,
+        "actor": user_or_none(github, move.actor),
+    }

@@ -14,6 +14,13 @@ def get_repository(call: Call) -> Reply:
     return Reply(200, told.full_repository(call.github, call.repository, call.account, may_write))
 
 
+@route("GET /repos/{owner}/{repo}/activity", "contents:read")
+def list_activity(call: Call) -> Reply:
+    wanted = call.query.get("ref", "")
+    moves = [move for move in reversed(call.repository.activity) if wanted in {"", move.ref}]
+    return paged(call, [told.activity(call.github, move) for move in moves])
+
+
 @route("GET /repos/{owner}/{repo}/branches", "contents:read")
 def list_branches(call: Call) -> Reply:
     repository = call.repository
