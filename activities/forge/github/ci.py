@@ -17,6 +17,7 @@ from activities.agents.plain_text import plain
 from activities.forge.github.conditional import Conditional
 from activities.forge.github.errors import translated
 from activities.forge.github.failed import GitHubRefused, GitHubUnavailable
+from activities.forge.github.gate_check import NAME
 from activities.redaction.redactor import Redactor
 from workflows.models.ci import CiCheck, CiOutcome, CiReport
 
@@ -85,6 +86,9 @@ class CiReader:
 
     def _statuses(self, commit: str) -> Iterator[tuple[CiCheck, int]]:
         for told in self._pages(f"commits/{commit}/status", "statuses"):
+            if told["context"] == NAME:
+                # The gate's own, where it is no check run.
+                continue
             outcome = {"success": CiOutcome.PASSED, "pending": CiOutcome.PENDING}.get(told["state"], CiOutcome.FAILED)
             check = CiCheck(
                 name=_cut(told["context"], _LONGEST_NAME) or "-",

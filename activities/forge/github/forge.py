@@ -14,6 +14,7 @@ from activities.forge.github.ci import CiReader
 from activities.forge.github.errors import translated
 from activities.forge.github.failed import GitHubRefused
 from activities.forge.github.gate_check import GateChecks
+from activities.forge.github.gate_status import GateStatuses
 from activities.forge.github.merging import Merging, Queue
 from activities.forge.github.pulls import GitHubPulls, as_model
 from activities.forge.github.remote import Protected, Remote
@@ -173,9 +174,12 @@ class GitHubForge:
         """See contract."""
         await asyncio.to_thread((await self._gate(task)).withdraw, head, why)
 
-    async def _gate(self, task: Task) -> GateChecks:
-        repository = await self._access.repository(task.repository.url)
-        return GateChecks(repository, self._access.known, self._access.app_id, task.id)
+    async def _gate(self, task: Task) -> GateChecks | GateStatuses:
+        url, app_id = task.repository.url, self._access.app_id
+        repository = await self._access.repository(url)
+        if app_id is not None:
+            return GateChecks(repository, self._access.known, app_id, task.id)
+        return GateStatuses(repository, self._access.known, await asyncio.to_thread(self._access.login, url))
 
     async def revert(self, task: Task, merge_commit: str, message: str) -> RevertResult:
         """See contract. Straight onto base where this App may; else by a pull request, merged if GitHub lets it."""

@@ -20,14 +20,13 @@ _COMPLETED = "completed"
 _FORBIDDEN, _NOT_FOUND, _UNPROCESSABLE = 403, 404, 422
 _LONGEST_TITLE, _LONGEST_SUMMARY = 250, 60_000
 NO_PERMISSION = "the GitHub App may write no check runs: give it `checks: write`, and accept that on its installation"
-NO_APP = "GitHub takes check runs of Apps alone, and [github] in journeyman.toml has a token"
 
 
 class GateChecks:
     """The check runs of that name of one App in one repository; every method asks GitHub."""
 
-    def __init__(self, repository: GitHubRepository, known: Conditional, app_id: int | None, about: str) -> None:
-        """`app_id`: None where no App asks. `about`: the task's id, kept beside the check run."""
+    def __init__(self, repository: GitHubRepository, known: Conditional, app_id: int, about: str) -> None:
+        """`about`: the task's id, kept beside the check run."""
         self._repository = repository
         self._known = known
         self._app_id = app_id
@@ -35,8 +34,6 @@ class GateChecks:
 
     def show(self, check: GateCheck) -> str:
         """Write what the gate says of a head. Returns why that can't be, for people; empty if it was done."""
-        if self._app_id is None:
-            return NO_APP
         try:
             with translated(f"showing the gate's check on {check.head[:12]}"):
                 self._write(check)
@@ -51,8 +48,6 @@ class GateChecks:
 
     def withdraw(self, head: str, why: str) -> None:
         """Let a head pass no more, if anything says that it does or may; a head that GitHub does not have never did."""
-        if self._app_id is None:
-            return
         try:
             with translated(f"withdrawing the gate's check on {head[:12]}"):
                 run = self._newest(head)

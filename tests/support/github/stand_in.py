@@ -185,11 +185,13 @@ class GitHub(State):
             set_check(self, repository, run, told)
         return run
 
-    def status(self, full_name: str, sha: str, context: str, state: str, description: str = "") -> None:
-        """A commit status that somebody's CI writes."""
+    def status(
+        self, full_name: str, sha: str, context: str, state: str, description: str = "", login: str = "ci"
+    ) -> None:
+        """A commit status that somebody writes."""
         with self.lock:
             repository = self.repositories[full_name.lower()]
-            set_status(self, repository, self.account("ci"), sha, state, context, description or None)
+            set_status(self, repository, self.account(login), sha, state, context, description or None)
 
     def workflow(
         self, full_name: str, name: str, conclusion: str = "failure", *, branch: str = "main", event: str = "push"

@@ -21,8 +21,6 @@ SCOPES = (
     "commands",
     "groups:history",
     "groups:read",
-    "im:history",
-    "im:read",
     "usergroups:read",
     "users:read",
     "users:read.email",

@@ -16,6 +16,13 @@ def _account(call: Call) -> Account:
     return found
 
 
+@route("GET /user", "any")
+def get_own(call: Call) -> Reply:
+    if call.token is None or call.token.installation is not None:
+        raise Refused(403, "Resource not accessible by integration")
+    return Reply(200, told.public_user(call.github, call.account))
+
+
 @route("GET /users/{username}", "any")
 def get_user(call: Call) -> Reply:
     return Reply(200, told.public_user(call.github, _account(call)))
