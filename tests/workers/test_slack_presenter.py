@@ -168,6 +168,19 @@ async def test_a_task_that_has_ended_where_it_can_not_be_shown_is_given_up_after
     assert look.is_over and look.why_not
 
 
+async def test_a_task_in_somebodys_own_messages_is_shown_there_once(thread: Thread) -> None:
+    direct = thread.slack.direct("U0ALICE")
+    asked = thread.slack.write(direct.id, "U0AGENT", "alice asks an agent", bot_id="B0AGENT")
+    thread.place = thread.place.model_copy(update={"key": f"slack:T0ACME:{direct.id}:{asked.ts}"})
+    task = status()
+    for _ in range(2):
+        look = await thread.show(task)
+        assert not look.why_not
+    assert len(direct.messages) == 2
+    thread.slack.scopes = tuple(scope for scope in thread.slack.scopes if scope != "im:history")
+    assert "give the App the scopes" in (await thread.show(task)).why_not
+
+
 async def test_another_bots_message_is_never_taken_for_ours(thread: Thread) -> None:
     task = status()
     payload = {"event_type": EVENT, "event_payload": {"task": task.task.id, "name": "task"}}
