@@ -151,7 +151,8 @@ async def test_a_mention_in_a_thread_takes_what_was_said_along_and_the_next_one_
     view = await at.here.reaches(begun.task_id, Stage.REVIEW, Stage.ENDED)
     assert view.status.stage is Stage.REVIEW, view.status.message
     status = view.status
-    assert status.task.intent.link.endswith(at.slack.channels["C0SHOP"].messages[-1].ts.replace(".", ""))
+    said = [one for one in at.slack.channels["C0SHOP"].thread(root.ts) if one.user == "U0ADA"]
+    assert status.task.intent.link.endswith(said[-1].ts.replace(".", ""))
     assert status.context is not None
     prompt = (await at.here.parts.shared.artifacts.get(status.context.prompt)).decode()
     goal = prompt.partition("# Rules")[0]
