@@ -92,7 +92,8 @@ async def test_a_gateway_that_was_away_at_the_time_reminds_nobody_at_night(threa
 
 async def test_another_bots_message_keeps_nobody_from_being_reminded(thread: Thread) -> None:
     task = _waits()
-    for name in ("reminder-1", "escalation-1", "task"):
+    wait = int(MONDAY.timestamp())
+    for name in (f"reminder-{wait}", f"escalation-{wait}", "task"):
         payload = {"event_type": EVENT, "event_payload": {"task": task.task.id, "name": name}}
         for channel, below in ((CHANNEL, thread.asked.ts), (_TEAMS, "")):
             thread.slack.write(channel, "U0EVIL", "", thread_ts=below, metadata=payload, bot_id="B0EVIL")

@@ -63,7 +63,7 @@ def due(seen: TaskSeen, table: ReminderTable) -> Due | None:
         return None
     channel = table.escalation_channels.get(status.team or status.task.repository.name) or table.escalation_channel
     return Due(
-        wait=str(len(status.spans)),
+        wait=str(int(since.timestamp())),
         remind_at=next_moment(since + timedelta(hours=table.remind_hours), table),
         escalate_at=next_moment(since + timedelta(hours=table.escalate_hours), table) if channel else None,
         channel=channel or "",

@@ -10,7 +10,7 @@ from slack_sdk.models.blocks import Block
 
 from activities.chat.slack.decision_blocks import decided, decision_buttons
 from activities.chat.slack.formatting import code, link, shown, usd, when
-from activities.chat.slack.message import Message, aside, buttons, header, said_in_lines, unformatted
+from activities.chat.slack.message import Message, aside, buttons, header, said, said_in_lines, unformatted
 from activities.chat.slack.review_blocks import judged
 from activities.chat.slack.seen import TaskSeen
 from workflows.models.plural import plural
@@ -70,6 +70,7 @@ def _blocks(seen: TaskSeen) -> Iterator[Block]:
     status = seen.status
     yield header(headline(seen))
     yield from said_in_lines(_standing(seen))
+    yield said(f"*Asked* by {code(status.task.requester.id, 80)}:")
     yield unformatted(shown(status.task.goal, _MOST_GOAL))
     if status.stage in _JUDGED or status.outcome is Outcome.MERGED:
         yield from judged(status)
@@ -79,9 +80,9 @@ def _blocks(seen: TaskSeen) -> Iterator[Block]:
 
 def _standing(seen: TaskSeen) -> Iterator[str]:
     status = seen.status
-    since = f" since {when(seen.since)}" if seen.since is not None else ""
-    waits = f", waits for {status.waits_for}" if status.waits_for else ""
-    yield f"*{headline(seen)}*{since}{waits}"
+    if seen.since is not None:
+        since = f"{'At' if status.outcome is not None else 'Since'} {when(seen.since)}"
+        yield f"{since}, waits for {status.waits_for}" if status.waits_for else since
     if seen.halted:
         yield f"Its work stands still: {code(seen.halted, _MOST_SAID)}"
     if status.message and status.stage is not Stage.QUESTION:
@@ -95,7 +96,6 @@ def _about(seen: TaskSeen) -> Iterator[str]:
     status = seen.status
     task = status.task
     yield f"Task {code(task.id)} in {code(task.repository.name, 100)} onto {code(task.base, 100)}"
-    yield f"asked by {code(task.requester.id, 80)}"
     yield cost(status)
     if status.pull_request is not None:
         pull = status.pull_request

@@ -66,7 +66,15 @@ def test_a_reviewer_sees_what_was_asked_what_the_agent_says_and_what_was_found()
     seen = TaskSeen(status(words="mend add()"), temporal_ui="https://temporal.example/w")
     message = task_message(seen)
     told = _all(message)
-    for part in ("Ready for review", "mend add()", "The agent says", "Checks:", "Size: 0 files", "Risk: *medium*"):
+    for part in (
+        "Ready for review",
+        "*Asked* by `alice`",
+        "mend add()",
+        "The agent says",
+        "Checks:",
+        "Size: 0 files",
+        "Risk: *medium*",
+    ):
         assert part in told
     assert "1.23 USD so far" in told and "<!date^" in told
     assert "<https://github.example/acme/shop/pull/7|pull request #7>" in told
