@@ -21,12 +21,16 @@ from workflows.models.delivery import Taken
 from workflows.models.status import Outcome, Stage
 
 pytestmark = pytest.mark.xdist_group("slack-job")
-CHANNEL = "C0SHOP"
+_EVERY_DAY = 'days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], begin = "00:00", end = "23:59:59"'
+_REMINDERS = (
+    f', reminders = {{ remind_hours = 0.0005, escalate_hours = 0.001, escalation_channel = "C0ELSE", {_EVERY_DAY} }}'
+)
+"""After two and four seconds."""
 
 
 @pytest_asyncio.fixture(scope="module")
 async def at(place: Path) -> AsyncIterator[Slacked]:
-    async with slacked(place) as both:
+    async with slacked(place, _REMINDERS) as both:
         yield both
 
 
@@ -152,6 +156,21 @@ async def _details(workflow: WorkflowHandle[Any, Any]) -> str:
     """What Temporal's UI shows of it."""
     told: WorkflowMetadata = await workflow.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
     return told.current_details
+
+
+async def test_who_may_decide_is_reminded_once_and_then_the_channel_hears_of_it(at: Slacked) -> None:
+    status = await at.proposed()
+    task = status.task.id
+    wait = int(status.spans[-1].started.timestamp())
+    reminder = await _shows(at, task, lambda one: "<@U0GRACE>" in one.text, f"reminder-{wait}")
+    assert "<@U0LINUS>" in reminder.text and "<@U0ADA>" not in reminder.text
+    escalation = await _shows(at, task, lambda one: "its thread" in read(one), f"escalation-{wait}")
+    assert escalation in at.slack.channels["C0ELSE"].messages
+    message = await _shows(at, task, lambda one: "approve" in button_ids(one))
+    assert (await _press(at, "U0GRACE", "reject", message)).startswith("done")
+    async with asyncio.timeout(30):
+        await at.temporal.get_workflow_handle(conversation_workflow_id(task)).result()
+    assert len(_about(at, task, f"reminder-{wait}")) == len(_about(at, task, f"escalation-{wait}")) == 1
 
 
 async def test_the_home_shows_what_waits_and_strangers_nothing(at: Slacked) -> None:
