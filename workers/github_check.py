@@ -1,5 +1,7 @@
 """`journeyman github check`: walks a GitHub installation step by step, with the line that mends what is missing."""
 
+import stat
+
 from activities.forge.github.access import GitHubAccess
 from activities.forge.github.examination import Examination
 from activities.policy.github_table import GitHubTable, github_repository
@@ -17,7 +19,20 @@ def examine_github(settings: Settings, repository: str) -> list[Finding]:
         return [Finding(name="GitHub", ok=False, detail="none is configured", mend=mend)]
     examination = Examination(table, _as(table), _as(table.reverting))
     looked = examination.steps(_url(table, repository) if repository else "")
-    return [Finding(name=one.name, ok=one.ok, detail=one.detail, mend="" if one.ok else one.mend) for one in looked]
+    return _open_to_others(table) + [
+        Finding(name=one.name, ok=one.ok, detail=one.detail, mend="" if one.ok else one.mend) for one in looked
+    ]
+
+
+def _open_to_others(table: GitHubTable) -> list[Finding]:
+    """The files with credentials that everybody on this machine may read; whether they are there is told elsewhere."""
+    token = table.token.file if table.token is not None else None
+    named = [table.private_key, table.reverting.private_key, token, *(table.webhooks.secrets if table.webhooks else ())]
+    return [
+        Finding(name="credential", ok=False, detail=f"everybody here may read {file}", mend=f"chmod o= {file}")
+        for file in dict.fromkeys(filter(None, named))
+        if file.is_file() and file.stat().st_mode & stat.S_IROTH
+    ]
 
 
 def _url(table: GitHubTable, repository: str) -> str:

@@ -6,7 +6,7 @@ years later. The goal and the agent's words are untrusted, so they are shown in 
 
 from jinja2 import Environment, StrictUndefined
 
-from activities.forge.markdown import code, one_line, quoted
+from activities.forge.markdown import closing_nothing, code, one_line, quoted
 from workflows.models.decision import SignedDecision
 from workflows.models.evidence import Evaluation, Evidence, Finding
 from workflows.models.gate import Verdict
@@ -181,7 +181,7 @@ agent did{% if page %}, and [Temporal]({{ page }}) its workflow{% endif %}; the 
 
 
 def _subject(task: Task) -> str:
-    line = " ".join(one_line(task.goal).split())
+    line = closing_nothing(" ".join(one_line(task.goal).split()))
     return line if len(line) <= _SUBJECT_CHARS else line[: _SUBJECT_CHARS - 1].rstrip() + "…"
 
 

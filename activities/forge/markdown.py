@@ -1,10 +1,22 @@
-"""Text from outside as Markdown that can't pose as ours: no links, no images, no mentions, no trailers."""
+"""Text from outside as Markdown that can't pose as ours: no links, no images, no mentions, no trailers, no orders."""
+
+import re
+
+_CLOSES = re.compile(
+    r"\b(close[sd]?|fix(?:e[sd])?|resolve[sd]?)(:?\s+)(?=(?:[\w.-]+/[\w.-]+)?#\d|GH-\d|https?://\S+/\d)", re.IGNORECASE
+)
+"""https://docs.github.com/en/issues/tracking-your-work-with-issues/using-issues/linking-a-pull-request-to-an-issue"""
+
+
+def closing_nothing(text: str) -> str:
+    """The text without what GitHub closes an issue for, once it is in a pull request or a commit that was merged."""
+    return _CLOSES.sub(r"\1\2issue ", text)
 
 
 def quoted(text: str, most: int) -> str:
     """Untrusted text as a Markdown quote of plain lines; in a commit message it can't look like a trailer either."""
     plain = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
-    lines = [line.rstrip() for line in plain[:most].splitlines()] or [""]
+    lines = [line.rstrip() for line in closing_nothing(plain[:most]).splitlines()] or [""]
     # An entity shows as @ but notifies nobody; links and images lose their brackets' meaning.
     return "\n".join(
         "> " + line.replace("<", "&lt;").replace("@", "&#64;").replace("](", "] (").replace("![", "! [")

@@ -21,6 +21,16 @@ def standing_comment(task: Task, check: GateCheck, ci: CiReport | None) -> str:
     return "\n".join(_lines(task, check, ci)) + "\n"
 
 
+def merged_comment(task: Task, commit: str) -> str:
+    """The same once it is merged."""
+    return f"**Merged** as {code(commit)}.\n\nTo take it back: {code(f'journeyman revert {task.id}')}\n"
+
+
+def closed_comment(task: Task, reason: str) -> str:
+    """The same once its task has ended without a merge."""
+    return f"**Ended** without a merge: {code(reason)}.\n\nAll of it: {code(f'journeyman show {task.id}')}\n"
+
+
 def _lines(task: Task, check: GateCheck, ci: CiReport | None) -> Iterator[str]:
     yield f"**{_SAYS[check.state]}**: {code(check.title)} on head {code(check.head)}."
     yield ""

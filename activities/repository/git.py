@@ -44,6 +44,11 @@ _CONFIGURATION = """[core]
 _MOST_OUTPUT = 256 * 1024 * 1024
 _MOST_ERROR = 4000
 _CHUNK = 256 * 1024
+_NOT_LET_IN = ("could not read Username", "Authentication failed")
+_MEND = (
+    "the credential that is configured for it does not count there, or none is; of a repository on GitHub "
+    "`journeyman github check --repo REPO` tells what to mend"
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,10 @@ class GitError(Exception):
     """A git command failed; the message has what it was for and what git said."""
 
     def __init__(self, purpose: str, said: str, code: int) -> None:
-        super().__init__(f"{purpose} failed: {said or f'git ended with code {code}'}")
+        words = said or f"git ended with code {code}"
+        if any(each in said for each in _NOT_LET_IN):
+            words = f"{_MEND} ({said.splitlines()[-1]})"
+        super().__init__(f"{purpose} failed: {words}")
         self.said = said
         self.code = code
 

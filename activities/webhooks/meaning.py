@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from activities.forge.github.discussion import OUR_MARK
 from activities.webhooks.commands import Command, command
-from activities.webhooks.payloads import Issue, Payload, Pull, Run, User
+from activities.webhooks.payloads import Comment, Issue, Payload, Pull, Run, User
 
 _TASK_BRANCH = re.compile(r"journeyman/([a-z2-7]{10})")
 _JOB = re.compile(r"[^A-Za-z0-9._/ -]")
@@ -145,7 +146,7 @@ def _issue_comment(payload: Payload, repository: str, by: User, _: Terms) -> Mea
         return Ignored("it has no comment on an issue")
     if payload.action != "created":
         return Ignored(f"a comment that is {payload.action} commands nothing: write another")
-    wanted = command(comment.body or "")
+    wanted = _command_in(comment)
     if wanted is None:
         return Ignored("the comment has no command")
     return _unless_bot(by) or Commanded(repository, issue.number, issue, wanted, by, comment.id, comment.created_at)
@@ -157,7 +158,7 @@ def _line_comment(payload: Payload, repository: str, by: User, _: Terms) -> Mean
         return Ignored("it has no comment on a pull request")
     if payload.action != "created":
         return Ignored(f"a comment that is {payload.action} commands nothing: write another")
-    wanted = command(comment.body or "")
+    wanted = _command_in(comment)
     if wanted is None:
         return Ignored("the comment has no command")
     if refused := _unless_bot(by) or _unless_own(pull, payload):
@@ -241,6 +242,12 @@ def _ci(payload: Payload, run: Run | None, repository: str, name: str | None) ->
         run.conclusion in _GOOD,
         run.html_url,
     )
+
+
+def _command_in(comment: Comment) -> Command | None:
+    """None in what Journeyman writes itself, which is a person's account where it has a token, and quotes others."""
+    body = comment.body or ""
+    return None if OUR_MARK in body else command(body)
 
 
 def _unless_bot(by: User) -> Ignored | None:

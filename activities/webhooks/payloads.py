@@ -3,9 +3,7 @@
 https://docs.github.com/en/webhooks/webhook-events-and-payloads
 """
 
-from datetime import datetime
-
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
 class Part(BaseModel):
@@ -49,7 +47,7 @@ class Issue(Part):
     body: str | None = None
     html_url: str = ""
     state: str = "open"
-    updated_at: datetime | None = None
+    updated_at: AwareDatetime | None = None
     pull_request: dict[str, object] | None = None
 
 
@@ -59,7 +57,7 @@ class Comment(Part):
     id: int
     body: str | None = None
     html_url: str = ""
-    created_at: datetime | None = None
+    created_at: AwareDatetime | None = None
     path: str = ""
     line: int | None = None
 
@@ -85,7 +83,7 @@ class Review(Part):
 
     id: int
     user: User | None = None
-    state: str
+    state: str = Field(max_length=60)
 
 
 class Run(Part):
@@ -95,7 +93,7 @@ class Run(Part):
     head_branch: str | None = None
     head_sha: str = Field(pattern=r"^[0-9a-f]{40,64}$")
     event: str = ""
-    conclusion: str | None = None
+    conclusion: str | None = Field(default=None, max_length=60)
     html_url: str = ""
     head_repository: Repository | None = None
     app: "App | None" = None
@@ -111,7 +109,7 @@ class App(Part):
 class Payload(Part):
     """A delivery's body, of any event."""
 
-    action: str = ""
+    action: str = Field(default="", max_length=60)
     repository: Repository | None = None
     sender: User | None = None
     issue: Issue | None = None

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from activities.webhooks.stored import Deliveries
 from tests.support.github.conforming import conforming_github
 from tests.support.github.stand_in import GitHub, InstalledApp
-from tests.support.github.state import Delivery, Issue
+from tests.support.github.state import Delivery, Issue, Pull
 from tests.support.github.webhooks import signature
 from tests.workers.installation import FILES, Installation, installed
 from workers.embedded.temporal_server import free_port
@@ -142,6 +142,13 @@ class Hooked:
         view = await self.here.reaches(task, Stage.REVIEW, Stage.ENDED)
         assert view.status.pull_request is not None, view.status.message
         return issue, task, view, view.status.pull_request.number
+
+
+async def shows_standing(pull: Pull) -> None:
+    """Wait until a pull request has the comment that says where its task stands."""
+    async with asyncio.timeout(30):
+        while not pull.comments:
+            await asyncio.sleep(0.05)
 
 
 def said(issue: Issue) -> list[str]:

@@ -12,6 +12,7 @@ from tests.support.github.protection import Protection
 from tests.support.github.pull_requests import open_pull
 from tests.support.github.stand_in import ALL_PERMISSIONS, GitHub, InstalledApp
 from tests.workers.terminal import typed
+from workers.embedded.temporal_server import free_port
 from workers.github_check import examine_github
 from workers.settings import Settings
 
@@ -37,12 +38,19 @@ def reverter(github: GitHub) -> InstalledApp:
     return github.install("journeyman-reverts", account="acme", permissions=GRANTED)
 
 
-def table(state: Path, github: GitHub, app: InstalledApp, reverter: InstalledApp | None = None) -> None:
+def table(
+    state: Path, github: GitHub, app: InstalledApp, reverter: InstalledApp | None = None, hooks: str = ""
+) -> None:
+    """`hooks`: more of the table `[github.webhooks]`; left out, there is none."""
+    (state / "app.pem").touch(0o600)
     (state / "app.pem").write_text(app.private_key)
     lines = [f'web = "{github.web}"', f"app_id = {app.app.id}", f'private_key = "{state / "app.pem"}"']
     if reverter is not None:
+        (state / "reverts.pem").touch(0o600)
         (state / "reverts.pem").write_text(reverter.private_key)
         lines += ["[github.reverts]", f"app_id = {reverter.app.id}", f'private_key = "{state / "reverts.pem"}"']
+    if hooks:
+        lines += ["[github.webhooks]", 'address = "127.0.0.1:9"', f'secrets = ["{state / "secret"}"]', hooks]
     (state / "journeyman.toml").write_text("\n".join(["[github]", *lines]) + "\n")
 
 
@@ -147,7 +155,11 @@ def test_an_app_that_lacks_permissions_or_its_webhook_is_told_each_of_them(state
     wrong = missing(state, "github:corp/shop")
     assert "lacks contents: write, pull_requests: write, checks: write" in wrong["permissions"]
     assert f"installations/{poor.installation.id}" in wrong["permissions"]
-    assert "no webhook" in wrong["webhook"]
+    assert "webhook" not in wrong, "who does without finds nothing missing"
+    table(state, github, poor, hooks="label = 'mend'")
+    wrong = missing(state, "github:corp/shop")
+    assert "issues: write" in wrong["permissions"] and "no webhook" in wrong["webhook"]
+    assert f"{github.web}/organizations/corp/settings/apps/poor " in wrong["webhook"]
     assert {"statuses: read", "actions: read", "administration: read"} < set(wrong)
 
 
@@ -174,3 +186,48 @@ async def test_nothing_and_nonsense_are_told_in_words(state: Path, github: GitHu
     assert [(one["name"], one["ok"]) for one in json.loads(told.out)][-1] == ("repository", False)
     refused = await typed(state, "github", "check", "--repo", "https://gitlab.example/acme/shop")
     assert (refused.code, "give github:OWNER/NAME" in refused.error) == (2, True)
+
+
+def test_a_webhook_of_which_nothing_arrives_is_told_with_what_to_look_at(state: Path, github: GitHub) -> None:
+    granted = GRANTED | {"issues": "write"}
+    told = github.install("told", account="org", permissions=granted)
+    port = free_port()
+    github.hook(told, f"http://127.0.0.1:{port}/github", "secret")
+    github.repository("org/shop")
+    table(state, github, told, hooks='teams = ["org/menders"]\nmend_base = true')
+    wrong = missing(state)
+    assert "lacks members: read" in wrong["App"]
+    assert "does not end in /webhooks/github" in wrong["webhook"]
+    assert set(wrong) == {"App", "webhook"}
+    told.app.permissions["members"] = "read"
+    github.hook(told, f"http://127.0.0.1:{port}/webhooks/github", "secret")
+    assert missing(state) == {}
+    github.issue("org/shop", "ada", "It breaks")
+    github.wait_for_deliveries()
+    assert "is the gateway running" in missing(state)["deliveries"]
+    delivery = github.deliveries[-1]
+    delivery.status, delivery.status_code = "Invalid HTTP Response: 401", 401
+    assert "Secret: write there" in missing(state)["deliveries"]
+    delivery.status, delivery.status_code = "OK", 202
+    assert missing(state) == {}
+    with github.lock:
+        github.also_install(told.app, account="stranger")
+    assert "stranger has the App, too" in missing(state)["installations"]
+
+
+def test_a_credential_that_does_not_count_is_not_mended_by_installing_the_app(
+    state: Path, github: GitHub, app: InstalledApp
+) -> None:
+    table(state, github, app)
+    other = github.install("other", account="acme", permissions=GRANTED)
+    (state / "app.pem").write_text(other.private_key)
+    wrong = missing(state, f"github:{SHOP}")
+    assert "app_id and private_key" in wrong["App"]
+    assert "whether it was revoked | as the line says" in wrong["repository"]
+    (state / "app.pem").chmod(0o644)
+    assert f"chmod o= {state / 'app.pem'}" in missing(state)["credential"]
+    (state / "token").write_text("ghp_nobody")
+    (state / "journeyman.toml").write_text(
+        f'[github]\nweb = "{github.web}"\ntoken = {{ file = "{state / "token"}" }}\n'
+    )
+    assert "install the App" not in missing(state, f"github:{SHOP}")["repository"]

@@ -87,6 +87,9 @@ async def test_a_task_lands_on_github_and_is_taken_back(here: Installation, gith
     assert view.status.outcome is Outcome.MERGED, view.status.message
     assert view.status.pull_request is not None
     assert view.status.pull_request.url == f"{github.web}/{SHOP}/pull/{view.status.pull_request.number}"
+    (told,) = [one.body for one in github.pull(SHOP, view.status.pull_request.number).comments]
+    assert f"**Merged** as `{view.status.merge_commit}`" in told and f"journeyman revert {task}" in told
+    assert "journeyman merge" not in told
     repository = github.repositories[SHOP]
     assert "return a + b" in calc(github, SHOP)
     assert len(parents(github, SHOP)) == 1

@@ -1,6 +1,7 @@
 """The address that is open to the network: what is not GitHub's word gets in nowhere, and what is gets lost nowhere."""
 
 import asyncio
+import contextlib
 import json
 import shutil
 import socket
@@ -8,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -18,6 +20,7 @@ from activities.webhooks.stored import Deliveries, DeliveryDamaged, digest_of
 from tests.support.github.published import need_descriptions, webhook_examples
 from tests.support.github.webhooks import signature
 from workers.embedded.temporal_server import free_port
+from workers.gateway.bounded_connections import MOST_CONNECTIONS
 from workers.gateway.server import serving_on_port
 from workers.gateway.webhooks import MOST_BYTES, webhook_app
 from workflows.models.delivery import DeliveryResult, Taken
@@ -36,7 +39,7 @@ BODY = json.dumps(COMMAND).encode()
 class Listening:
     """One that listens, with its record."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, body_seconds: float = 0.5) -> None:
         self.archive = folder / "archive"
         self.secret = folder / "secret"
         self.secret.write_text(SECRET)
@@ -49,7 +52,7 @@ class Listening:
             lambda: Terms("journeyman", "Codertocat"),
             self.taken.append,
             bytes_at_once=MOST_BYTES + 1024,
-            body_seconds=0.5,
+            body_seconds=body_seconds,
         )
 
     async def post(self, body: bytes, event: str = "issue_comment", guid: str = "", **headers: str) -> httpx.Response:
@@ -170,6 +173,70 @@ async def test_too_much_at_once_is_refused_for_now_and_small_ones_go_on(here: Li
     assert 503 in {answer.status_code for answer in answers}
     assert (await here.post(BODY)).status_code == 202
     assert (await here.post(large)).status_code == 400
+
+
+def head_of(length: int) -> bytes:
+    """Of a delivery whose body is still to come."""
+    head = (
+        "POST /webhooks/github HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nx-github-event: issues\r\n"
+        f"x-github-delivery: 12345678\r\nx-hub-signature-256: {signature('guessed', BODY)}\r\n"
+    )
+    return f"{head}content-length: {length}\r\n\r\n".encode()
+
+
+async def held(here: Listening) -> asyncio.StreamWriter:
+    """A connection whose body, which does not end, takes all the room for long ones."""
+    while True:
+        _, writer = await asyncio.open_connection("127.0.0.1", here.port)
+        writer.write(head_of(MOST_BYTES) + b" " * (MOST_BYTES - 1))
+        while writer.transport.get_write_buffer_size():
+            await asyncio.sleep(0.01)
+        if (await here.post(b" " * 1_000_000)).status_code == 503:
+            return writer
+        # It came in between, so that this one may have been refused.
+        writer.close()
+
+
+async def test_nobody_s_long_bodies_keep_github_s_usual_ones_out(tmp_path: Path) -> None:
+    here = Listening(tmp_path, body_seconds=60)
+    usual = BODY.replace(b"It breaks", b"It breaks" + b"x" * 100_000)
+    async with serving_on_port(here.app, here.port):
+        async with asyncio.timeout(60):
+            writer = await held(here)
+        assert (await here.post(usual)).status_code == 202
+        writer.close()
+
+
+async def test_connections_on_which_nothing_is_asked_are_closed_and_use_up_no_files(tmp_path: Path) -> None:
+    here = Listening(tmp_path, body_seconds=60)
+    async with serving_on_port(here.app, here.port, idle_seconds=1):
+        begun = [b"", head_of(9)[:50], head_of(9)[:-2]]
+        silent = [await asyncio.open_connection("127.0.0.1", here.port) for _ in begun]
+        for (_, writer), beginning in zip(silent, begun, strict=True):
+            writer.write(beginning)
+        async with asyncio.timeout(20):
+            for reader, _ in silent:
+                with contextlib.suppress(ConnectionResetError):
+                    assert await reader.read() == b""
+        files = psutil.Process().num_fds()
+        waiting = [await asyncio.open_connection("127.0.0.1", here.port) for _ in range(MOST_CONNECTIONS + 50)]
+        for _, writer in waiting:
+            writer.write(head_of(9))
+        # Their other ends are of this process, too.
+        async with asyncio.timeout(20):
+            while psutil.Process().num_fds() > files + len(waiting) + MOST_CONNECTIONS:
+                await here.post(BODY)
+        assert (await here.post(BODY)).status_code == 202
+        for _, writer in waiting:
+            writer.transport.abort()
+
+
+async def test_an_address_with_a_slash_too_many_is_sent_nowhere_else(here: Listening) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        address = f"http://127.0.0.1:{here.port}/webhooks/github/"
+        answer = await client.post(address, content=BODY, headers={"host": "evil.example"})
+    assert (answer.status_code, "location" in answer.headers, "server" in answer.headers) == (404, False, False)
+    assert "ends in /webhooks/github" in answer.json()["detail"]
 
 
 async def test_what_can_not_be_kept_is_not_acknowledged(here: Listening) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest_asyncio
 
 from activities.webhooks.stored import Deliveries, digest_of
 from tests.support.github.webhooks import signature
-from tests.workers.hooked import SECRET, Hooked, hooked, said
+from tests.workers.hooked import SECRET, Hooked, hooked, said, shows_standing
 from tests.workers.terminal import typed
 from workflows import queues
 from workflows.delivery import Delivery
@@ -44,8 +45,11 @@ async def test_a_labelled_issue_becomes_one_task_of_whoever_labelled_it(at: Hook
     assert any(task in text for text in said(issue))
     (again,) = await at.carried_out(lambda: at.github.label(name, issue.number, "grace", "Journeyman"))
     assert (again.outcome, again.task_id) == (Taken.IGNORED, task)
+    await shows_standing(at.github.pull(name, view.status.pull_request.number))
     await at.here.decide(task, Action.REJECT)
     assert (await at.here.reaches(task, Stage.ENDED)).status.outcome is Outcome.REJECTED
+    (told,) = [one.body for one in at.github.pull(name, view.status.pull_request.number).comments]
+    assert "**Ended** without a merge" in told and "journeyman approve" not in told
     async with asyncio.timeout(30):
         while "**rejected**" not in said(issue)[-1]:
             await asyncio.sleep(0.05)
@@ -55,6 +59,8 @@ async def test_a_labelled_issue_becomes_one_task_of_whoever_labelled_it(at: Hook
 async def test_what_a_vague_issue_means_is_asked_and_answered_there(at: Hooked) -> None:
     name = at.shop("acme/vague")
     issue = at.github.issue(name, "ada", "Fix it")
+    mark = hashlib.sha256(f"{task_id(f'github:{name}#{issue.number}')}-proposed".encode()).hexdigest()[:24]
+    at.github.comment(name, issue.number, "mallory", f"<!-- journeyman {mark} -->")
     (begun,) = await at.carried_out(lambda: at.github.label(name, issue.number, "ada", "journeyman"))
     await at.here.reaches(begun.task_id, Stage.QUESTION)
     async with asyncio.timeout(30):
@@ -66,6 +72,10 @@ async def test_what_a_vague_issue_means_is_asked_and_answered_there(at: Hooked) 
     assert answered.outcome is Taken.DONE, answered.detail
     view = await at.here.reaches(begun.task_id, Stage.REVIEW, Stage.ENDED)
     assert view.status.stage is Stage.REVIEW, view.status.message
+    # Whoever writes our mark first keeps nobody from hearing of it.
+    async with asyncio.timeout(30):
+        while not any("waits for a review" in text for text in said(issue)):
+            await asyncio.sleep(0.05)
     await at.here.decide(begun.task_id, Action.CANCEL)
 
 
@@ -80,6 +90,11 @@ async def test_a_review_on_github_is_the_approval_and_a_comment_has_it_merged(at
     (reader,) = await at.carried_out(lambda: at.github.review(name, number, "mallory"))
     assert reader.outcome is Taken.REFUSED and "no write access" in reader.detail
     assert (await at.here.view(task)).status.stage is Stage.REVIEW
+
+    untold, at.app.app.hook_url = at.app.app.hook_url, ""
+    for _ in range(301):
+        at.github.review(name, number, "mallory", "COMMENT")
+    at.app.app.hook_url = untold
 
     def both() -> None:
         at.github.review(name, number, "grace")
@@ -177,11 +192,14 @@ async def test_an_approval_of_another_commit_counts_nothing_whichever_comes_firs
 async def test_what_a_person_merges_on_github_ends_the_task_and_can_be_taken_back(at: Hooked) -> None:
     name = "acme/merged"
     _, task, _, number = await at.proposed(name)
+    await shows_standing(at.github.pull(name, number))
     await at.carried_out(lambda: at.github.merge(name, number, "grace"))
     status = (await at.here.reaches(task, Stage.ENDED)).status
     assert (status.outcome, status.merged_outside) == (Outcome.MERGED, True)
     assert "by grace" in status.message
     assert status.merge_commit == at.github.repositories[name].git.branch("main")
+    (told,) = [one.body for one in at.github.pull(name, number).comments]
+    assert f"journeyman revert {task}" in told and "journeyman merge" not in told
     assert (await at.here.revert(task, person="ada")).outcome.is_back
 
 

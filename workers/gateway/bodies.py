@@ -10,6 +10,10 @@ from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+ALWAYS_TAKEN = 256 * 1024
+"""Bytes of each body that need no room of those: most are shorter, and no long one keeps them out.
+As many connections as there may be hold 64 MiB of them."""
+
 
 class InFlight:
     """How many bytes are being taken in."""
@@ -20,10 +24,11 @@ class InFlight:
     @contextmanager
     def taking(self) -> Iterator[Callable[[int], None]]:
         """Gives what every part of one body is counted with."""
-        taken = 0
+        free, taken = ALWAYS_TAKEN, 0
 
         def take(size: int) -> None:
-            nonlocal taken
+            nonlocal free, taken
+            free, size = max(0, free - size), max(0, size - free)
             if size > self._left:
                 raise HTTPException(503, "too many large deliveries at once: ask for this one again later")
             self._left -= size

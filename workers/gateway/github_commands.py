@@ -7,7 +7,7 @@ from datetime import datetime
 
 from activities.archive.contract import IntentIndex
 from activities.forge.github.discussion import GitHubDiscussion
-from activities.webhooks.commands import Verb
+from activities.webhooks.commands import ELSEWHERE, Verb
 from activities.webhooks.goals import issue_goal
 from activities.webhooks.meaning import Commanded, TaskWanted
 from activities.webhooks.payloads import Issue
@@ -65,6 +65,9 @@ class GitHubCommands:
     async def commanded(self, told: Commanded, at: Delivered) -> DeliveryResult:
         """Somebody wrote a command."""
         person = await self._senders.commanding(at.url, told.by)
+        if told.command.verb is Verb.ELSEWHERE:
+            word = told.command.words
+            return refused(f"{as_code(f'/agent {word}')} is no command: {ELSEWHERE[word]}")
         if told.on_pull:
             return await self._on_pull(told, person, at)
         assert told.issue is not None, "what is not about a pull request is about an issue"

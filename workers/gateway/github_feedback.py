@@ -8,6 +8,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.archive.contract import TaskChains
 from activities.decisions.attested import EVIDENCE
 from activities.forge.github.discussion import GitHubDiscussion, ReviewNow
+from activities.webhooks.hidden import shown
 from activities.webhooks.meaning import PullChanged, Reviewed
 from workers.gateway.deciding import Deciding
 from workers.gateway.delivered import Delivered, TasksThere, done, ended, ignored, refused, waits
@@ -47,21 +48,20 @@ class GitHubFeedback:
     async def tell(self, status: TaskStatus, words: str, person: Person, at: Delivered) -> DeliveryResult:
         """Send a task back to its agent with a person's words; while the agent is at work they wait."""
         task, question = status.task.id, status.question
+        words = shown(words, _MOST_SAID).strip()
         if status.stage is Stage.ENDED:
             return refused(ended(task, status.outcome), task)
-        if not words.strip():
+        if not words:
             return refused(f"say what task {task} should change: `/agent WORDS`", task)
         if status.stage is Stage.QUESTION and question and question.kind is QuestionKind.SPECIFICATION:
-            answer = NewDecision(
-                action=Action.ANSWER, question=question.id, choice=Choice.CONTINUE, message=words[:_MOST_SAID]
-            )
+            answer = NewDecision(action=Action.ANSWER, question=question.id, choice=Choice.CONTINUE, message=words)
             await self._deciding.decide(task, answer, person, once=at.digest)
             return done("its agent begins with that", task)
         if status.stage not in _TAKES_WORDS:
             if at.is_last:
                 return refused(f"task {task} was at stage {status.stage} all the time, and could not be told", task)
             return waits(f"task {task} is at stage {status.stage}: it is told once its patch is there", at, task)
-        asked = NewDecision(action=Action.REQUEST_CHANGES, head=_head(status), message=words[:_MOST_SAID])
+        asked = NewDecision(action=Action.REQUEST_CHANGES, head=_head(status), message=words)
         await self._deciding.decide(task, asked, person, once=at.digest)
         return done("it goes back to its agent with that", task)
 
@@ -141,7 +141,7 @@ class GitHubFeedback:
             action=Action.APPROVE,
             head=review.commit,
             evidence_hash=_evidence(status),
-            message=review.words[:_MOST_SAID],
+            message=shown(review.words, _MOST_SAID),
         )
         receipt = await self._deciding.decide(task, asked, person, once=at.digest)
         return done(f"the approval counts; the task is at stage {receipt.stage}", task)

@@ -37,6 +37,13 @@ class Senders:
         if teams and not await self._people.in_a_team(url, user.login, teams):
             raise NotAllowed(f"only members of {', '.join(teams)} may command agents here", is_told=True)
         person = self.person(user)
+        if person is None and (named := find_person(platform, "github", user.login)) is not None:
+            raise NotAllowed(
+                f"the directory means another account by {user.login}: {named.id} has a `github_id` in journeyman.toml "
+                f"that is not {user.id}, which is this account's; if it is the same person, the platform's owner "
+                "mends that",
+                is_told=True,
+            )
         if person is None:
             raise NotAllowed(
                 f"no person is known by the GitHub account {user.login}: the platform's owner writes "

@@ -7,12 +7,12 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from activities.socket_paths import short
+from workers.gateway.bounded_connections import BoundedProtocol
 from workers.gateway.peers import PeerCredentialsProtocol
 
 
@@ -54,8 +54,13 @@ async def serving(app: ASGIApp, path: Path, group: str = "") -> AsyncIterator[No
 
 
 @contextlib.asynccontextmanager
-async def serving_on_port(app: ASGIApp, port: int, address: str = "127.0.0.1") -> AsyncIterator[None]:
-    """Serve the application on a port until the block ends. Raises GatewayTaken."""
+async def serving_on_port(
+    app: ASGIApp, port: int, address: str = "127.0.0.1", *, idle_seconds: int = 5
+) -> AsyncIterator[None]:
+    """Serve the application on a port until the block ends. Raises GatewayTaken.
+
+    `idle_seconds`: after these, or twice as many, a connection on which nothing is asked is closed.
+    """
     listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -63,7 +68,7 @@ async def serving_on_port(app: ASGIApp, port: int, address: str = "127.0.0.1") -
     except OSError as error:
         listener.close()
         raise GatewayTaken(f"port {port} on {address} can't be had ({error.strerror}): choose another") from error
-    server, running = _serve(app, listener, "auto")
+    server, running = _serve(app, listener, BoundedProtocol, idle_seconds)
     await _begun(server, running)
     try:
         yield
@@ -73,7 +78,7 @@ async def serving_on_port(app: ASGIApp, port: int, address: str = "127.0.0.1") -
 
 
 def _serve(
-    app: ASGIApp, listener: socket.socket, protocol: type[asyncio.Protocol] | Literal["auto"]
+    app: ASGIApp, listener: socket.socket, protocol: type[asyncio.Protocol], idle_seconds: int = 5
 ) -> tuple[uvicorn.Server, asyncio.Task[None]]:
     listener.listen(256)
     config = uvicorn.Config(
@@ -83,6 +88,8 @@ def _serve(
         log_config=None,
         log_level="warning",
         lifespan="off",
+        server_header=False,
+        timeout_keep_alive=idle_seconds,
         timeout_graceful_shutdown=3,
     )
     server = _QuietServer(config)

@@ -23,7 +23,7 @@ from workers.gateway.bodies import InFlight, parsed, read_body, refuse_long
 MOST_BYTES = 25 * 1024 * 1024
 """GitHub sends no more."""
 MOST_BYTES_AT_ONCE = 8 * MOST_BYTES
-"""Of all bodies that are being taken in: whoever is not GitHub is found out only at the end of one."""
+"""Of all long bodies that are being taken in: whoever is not GitHub is found out only at the end of one."""
 BODY_SECONDS = 10.0
 """In which a body has to come: GitHub itself waits no longer for its answer."""
 _GUID = re.compile(r"[0-9A-Za-z-]{8,64}")
@@ -51,7 +51,7 @@ def webhook_app(
     body_seconds: float = BODY_SECONDS,
 ) -> FastAPI:
     """Build the application. `taken` is told the digest of what was put on record, and must not wait."""
-    app = FastAPI(title="Journeyman webhooks", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Journeyman webhooks", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     in_flight = InFlight(bytes_at_once)
 
     @app.post("/webhooks/github")
@@ -86,7 +86,7 @@ def _headers(request: Request) -> tuple[str, str, str]:
     signature = request.headers.get("x-hub-signature-256", "")
     if not signature:
         raise HTTPException(401, "no X-Hub-Signature-256: give the webhook a secret on the App's page")
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "set the webhook's content type to application/json")
     event, guid = request.headers.get("x-github-event", ""), request.headers.get("x-github-delivery", "")
     if not _EVENT.fullmatch(event) or not _GUID.fullmatch(guid):
@@ -102,6 +102,10 @@ def _say(outcome: str, detail: str, delivery: str = "") -> JSONResponse:
 
 def _answer_errors(app: FastAPI) -> None:
     """What is not taken in says why, to whoever may know; GitHub lists it as failed, and it is asked for again."""
+
+    @app.exception_handler(404)
+    async def elsewhere(_: Request, __: Exception) -> JSONResponse:
+        return JSONResponse({"detail": "the webhook's address ends in /webhooks/github"}, status_code=404)
 
     @app.exception_handler(SecretUnusable)
     @app.exception_handler(PolicyFileBroken)

@@ -8,12 +8,15 @@ from itertools import islice
 from typing import TypeVar
 
 from github.IssueComment import IssueComment
+from github.PullRequestReview import PullRequestReview
 from github.Repository import Repository as GitHubRepository
 
 from activities.forge.github.access import GitHubAccess
 from activities.forge.github.errors import translated
 
 Answer = TypeVar("Answer")
+OUR_MARK = "<!-- journeyman "
+"""In each comment that is written here, and shown nowhere."""
 _MOST_COMMENTS = 100
 _MOST_REVIEWS = 300
 _LONGEST = 60_000
@@ -26,7 +29,8 @@ class Remark:
     login: str
     is_bot: bool
     text: str
-    created_at: datetime
+    said_at: datetime
+    """When it was written as it is."""
 
 
 @dataclass(frozen=True)
@@ -60,29 +64,35 @@ class GitHubDiscussion:
         self._access = access
 
     async def remarks(self, url: str, number: int, until: datetime, but: int = 0) -> list[Remark]:
-        """The comments below an issue that were there at a moment, the oldest first. `but`: id of one to leave out."""
+        """The comments below an issue as they were at a moment, the oldest first. `but`: id of one to leave out.
+
+        One that was edited since is none of them: what it said then, GitHub does not tell.
+        """
 
         def ask(repository: GitHubRepository) -> list[Remark]:
             listed = islice(repository.get_issue(number).get_comments(), _MOST_COMMENTS)
             found = [
-                Remark(one.user.login, one.user.type != "User", one.body or "", one.created_at)
+                Remark(one.user.login, one.user.type != "User", one.body or "", one.updated_at)
                 for one in listed
                 if one.user is not None and one.id != but
             ]
-            return [one for one in found if one.created_at <= until]
+            return [one for one in found if one.said_at <= until]
 
         return await self._do(url, f"reading what was said about issue {number}", ask)
 
     async def reviews(self, url: str, number: int) -> list[ReviewNow]:
-        """Those of a pull request, the oldest first."""
+        """The newest of a pull request, the oldest first: whoever may read it may add as many as they like."""
 
         def ask(repository: GitHubRepository) -> list[ReviewNow]:
-            listed = islice(repository.get_pull(number).get_reviews(), _MOST_REVIEWS)
-            return [
+            newest: Iterable[PullRequestReview] = islice(
+                repository.get_pull(number).get_reviews().reversed, _MOST_REVIEWS
+            )
+            found = [
                 ReviewNow(one.id, one.user.login, one.state, one.commit_id or "", one.body or "", one.submitted_at)
-                for one in listed
+                for one in newest
                 if one.user is not None and one.submitted_at is not None
             ]
+            return found[::-1]
 
         return await self._do(url, f"reading the reviews of pull request {number}", ask)
 
@@ -106,14 +116,18 @@ class GitHubDiscussion:
         return await self._do(url, f"reading pull request {number}", ask)
 
     async def say(self, url: str, number: int, text: str, mark: str) -> None:
-        """Comment on an issue or a pull request, once for each mark."""
-        hidden = f"<!-- journeyman {mark} -->"
+        """Comment on an issue or a pull request, once for each mark.
+
+        Somebody else's comment with that mark says nothing for us: others can work out which it will be.
+        """
+        hidden = f"{OUR_MARK}{mark} -->"
+        ours = await asyncio.to_thread(self._access.login, url)
 
         def ask(repository: GitHubRepository) -> None:
             issue = repository.get_issue(number)
             # Newest first can't be asked for; of a long conversation the last page is where the answer would be.
             newest: Iterable[IssueComment] = islice(issue.get_comments().reversed, _MOST_COMMENTS)
-            if any(hidden in (one.body or "") for one in newest):
+            if any(hidden in (one.body or "") for one in newest if one.user is not None and one.user.login == ours):
                 return
             issue.create_comment(f"{text[:_LONGEST]}\n\n{hidden}")
 

@@ -4,57 +4,29 @@ Each step says what is right, or what is missing and how to mend it; one that ca
 others are looked at all the same. Nothing is written on GitHub.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from itertools import islice
-from typing import Any
 
-from github import GithubIntegration
 from github.Repository import Repository as GitHubRepository
 
 from activities.forge.github.access import GitHubAccess
+from activities.forge.github.app_examination import MEND, AppExamination, needed
 from activities.forge.github.base_rules import BaseRules
 from activities.forge.github.errors import translated
 from activities.forge.github.failed import GitHubRefused, GitHubUnavailable
 from activities.forge.github.gate_check import NAME
+from activities.forge.github.looked import AGAIN, Looked, Steps, grants, lacking, look
 from activities.forge.github.reverts import HOW, pushing_onto_base
 from activities.policy.github_table import GitHubTable
 
-NEEDED = {"contents": "write", "pull_requests": "write", "checks": "write", "metadata": "read"}
-"""Permissions without which work does not land."""
 WANTED = {
     "statuses": "CI that reports by commit statuses is not read",
     "actions": "logs of failing jobs are not read",
     "administration": "branch protection is not known beside its checks",
 }
 """Permissions to read, and what is not done without each."""
-EVENTS = (
-    "check_suite",
-    "issue_comment",
-    "issues",
-    "pull_request",
-    "pull_request_review",
-    "pull_request_review_comment",
-    "workflow_run",
-)
-"""What the App has to be told by webhook."""
-_HOOK = "/app/hook/config"
 _NOT_FOUND = 404
-_LEVELS = ("none", "read", "write", "admin")
 _MOST_PULLS = 30
-
-
-@dataclass(frozen=True)
-class Looked:
-    """One thing that was looked at."""
-
-    name: str
-    ok: bool
-    detail: str
-    mend: str = ""
-
-
-Steps = Iterator[Looked]
 
 
 class Examination:
@@ -64,17 +36,16 @@ class Examination:
         self._table = table
         self._access = access
         self._reverting = reverting
-        self._settings = f"{table.web}/settings/apps"
 
     def steps(self, url: str = "") -> list[Looked]:
         """All of them; `url` of a repository on this GitHub, or empty."""
-        found = [*_look("App", self._app)]
+        found = [*look("App", self._app, MEND)]
         if not url:
             return found
         try:
             repository = self._access.blocking_repository(url)
         except (GitHubRefused, GitHubUnavailable) as error:
-            return [*found, Looked("repository", False, str(error), "install the App on it, in the App's settings")]
+            return [*found, Looked("repository", False, str(error), self._opening(error))]
         kind = "private" if repository.private else "public"
         found.append(Looked("repository", True, f"{repository.full_name} ({kind}), base {repository.default_branch}"))
         looks: dict[str, Callable[[], Steps]] = {
@@ -84,39 +55,24 @@ class Examination:
             "CI on pushes": lambda: self._workflows(repository),
             "reverts": lambda: self._reverts(url),
         }
-        for name, look in looks.items():
-            found += _look(name, look)
+        for name, steps in looks.items():
+            found += look(name, steps)
         return found
+
+    def _opening(self, error: GitHubRefused | GitHubUnavailable) -> str:
+        """How a repository that can't be opened is had."""
+        if not isinstance(error, GitHubRefused) or error.status != _NOT_FOUND:
+            return AGAIN
+        if self._table.app_id is None:
+            return "let the token's user write there, and the token have that repository"
+        return "install the App on it, in the App's settings"
 
     def _app(self) -> Steps:
         if self._table.app_id is None:
             detail = "a user's token: what it does is that user's, it shows no check runs, and somebody else approves"
             yield Looked("App", True, detail)
             return
-        with self._access.app() as integration, translated("reading the App"):
-            told = integration.get_app()
-            slug, permissions, events = told.slug, told.permissions, set(told.events)
-            hook = _hook_of(integration)
-        mend = f"{self._settings}/{slug}/permissions"
-        lacking = _lacking(permissions)
-        yield Looked("App", not lacking, lacking or f"{slug} asks for all that is needed", mend)
-        yield from self._hook(hook, events, slug)
-
-    def _hook(self, hook: Mapping[str, Any], events: set[str], slug: str) -> Steps:
-        mend = f"{self._settings}/{slug}: Webhook"
-        if not hook.get("url"):
-            yield Looked("webhook", False, "the App has no webhook, so news of CI and people come by polling", mend)
-            return
-        wrong = []
-        if not hook.get("secret"):
-            wrong.append("it has no secret, so anybody could forge what it tells")
-        if hook.get("content_type") != "json":
-            wrong.append("its content type is not application/json")
-        if str(hook.get("insecure_ssl", "0")) != "0":
-            wrong.append("it does not verify certificates")
-        if missing := sorted(set(EVENTS) - events):
-            wrong.append(f"it is not told of {', '.join(missing)}")
-        yield Looked("webhook", not wrong, "; ".join(wrong) or f"tells {hook['url']}", mend)
+        yield from AppExamination(self._table, self._access).steps()
 
     def _installation(self, url: str) -> Steps:
         if self._table.app_id is None:
@@ -125,11 +81,11 @@ class Examination:
         with self._access.app() as integration, translated("reading the App's installation"):
             installation = integration.get_repo_installation(owner, name)
             granted = installation.raw_data["permissions"]
-        mend = f"{self._table.web}/settings/installations/{installation.id}   # an owner accepts new permissions there"
-        lacking = _lacking(granted)
-        yield Looked("permissions", not lacking, lacking or "all that is needed is granted", mend)
+        mend = f"{installation.raw_data['html_url']}   # an owner accepts new permissions there"
+        missing = lacking(granted, needed(self._table))
+        yield Looked("permissions", not missing, missing or "all that is needed is granted", mend)
         for name, without in WANTED.items():
-            if _rank(granted.get(name)) < _rank("read"):
+            if not grants(granted, name, "read"):
                 yield Looked(f"{name}: read", False, f"not granted, so {without}", mend)
 
     def _methods(self, repository: GitHubRepository) -> Steps:
@@ -211,26 +167,6 @@ class Examination:
         yield Looked("bypass", bool(main.rules.stopping), kept if main.rules.stopping else told, mend)
 
 
-def _look(name: str, look: Callable[[], Steps]) -> Steps:
-    try:
-        yield from look()
-    except (GitHubRefused, GitHubUnavailable) as error:
-        yield Looked(name, False, str(error), "as the line says; then run this again")
-
-
-def _hook_of(integration: GithubIntegration) -> dict[str, Any]:
-    """The webhook as the App has it; empty if it has none."""
-    try:
-        with translated("reading the App's webhook"):
-            _, hook = integration.requester.requestJsonAndCheck("GET", _HOOK)
-    except GitHubRefused as refused:
-        if refused.status != _NOT_FOUND:
-            raise
-        return {}
-    # PyGithub puts the address that was asked where the answer has none.
-    return {} if hook.get("url", "").endswith(_HOOK) else dict(hook)
-
-
 def _gate_is_required(rules: BaseRules, app_id: int, branch: str, mend: str) -> Looked:
     if NAME not in rules.checks:
         detail = f"{branch} does not require {NAME}, so people may merge there what is not approved here"
@@ -241,12 +177,3 @@ def _gate_is_required(rules: BaseRules, app_id: int, branch: str, mend: str) -> 
     else:
         return Looked("gate", True, f"{branch} requires {NAME} of this App")
     return Looked("gate", False, detail, f"{mend}   # Require status checks: {NAME}, source: this App")
-
-
-def _lacking(granted: Mapping[str, str]) -> str:
-    lacking = [f"{name}: {level}" for name, level in NEEDED.items() if _rank(granted.get(name)) < _rank(level)]
-    return f"lacks {', '.join(lacking)}" if lacking else ""
-
-
-def _rank(level: str | None) -> int:
-    return _LEVELS.index(level) if level in _LEVELS else 0

@@ -18,8 +18,9 @@ from activities.forge.github.gate_status import GateStatuses
 from activities.forge.github.merging import Merging, Queue
 from activities.forge.github.pulls import GitHubPulls, as_model
 from activities.forge.github.remote import Protected, Remote
-from activities.forge.github.telling import Telling
+from activities.forge.github.telling import Telling, tell_end
 from activities.forge.local_repository import NOTES, LocalRepository
+from activities.forge.standing_comment import closed_comment, merged_comment
 from activities.forge.taking_back import NOTHING_LEFT, REVERTS, taken_back
 from activities.repository.git import Git
 from activities.repository.mirror import Mirror, Mirrors
@@ -152,6 +153,7 @@ class GitHubForge:
         """See contract."""
         repository = await self._access.repository(task.repository.url)
         await asyncio.to_thread(_close, repository, pull_request.number, task.branch)
+        await tell_end(self._access, task, pull_request.number, closed_comment(task, reason))
 
     async def tell(self, task: Task, pull_request: PullRequest, standing: PullStanding) -> str:
         """See contract."""
@@ -255,6 +257,7 @@ class GitHubForge:
         commit = pull.merge_commit_sha
         mirror = await self._mirrors.refresh(task.repository.url)
         onto = await self._git.line("rev-parse", f"{commit}^1", purpose="reading the merge", git_dir=mirror.path)
+        await tell_end(self._access, task, pull.number, merged_comment(task, commit))
         detail = ""
         if onto != patch.base_commit:
             detail = f"base moved in the same moment: it was judged on {patch.base_commit[:12]}, and is on {onto[:12]}"

@@ -16,6 +16,8 @@ from activities.failures import step
 from activities.forge.github.access import GitHubAccess
 from activities.forge.github.discussion import GitHubDiscussion
 from activities.forge.github.errors import translated
+from activities.forge.github.telling import tell_end
+from activities.forge.standing_comment import merged_comment
 from activities.policy.github_table import FORGE
 from workflows.models.intent import task_workflow_id
 from workflows.models.pull_request import PullRequestState
@@ -46,6 +48,7 @@ class PullRequestActivities:
         seen = await asyncio.to_thread(_look, repository, order.pull_request.number)
         if seen.merge_commit:
             await self._put_on_record(task, seen, order.watch_seconds)
+            await tell_end(self._access, task, order.pull_request.number, merged_comment(task, seen.merge_commit))
         return seen
 
     @activity.defn(name="tell_where_asked")

@@ -3,6 +3,8 @@
 Somebody else's comment is never taken for ours, whatever it says: it could not be edited, and could say anything.
 """
 
+import asyncio
+import logging
 from collections.abc import Callable
 from itertools import islice
 
@@ -10,12 +12,15 @@ from github.IssueComment import IssueComment
 from github.PullRequest import PullRequest as GitHubPull
 from github.Repository import Repository as GitHubRepository
 
+from activities.forge.github.access import GitHubAccess
+from activities.forge.github.discussion import OUR_MARK
 from activities.forge.github.errors import translated
-from activities.forge.github.failed import GitHubRefused
+from activities.forge.github.failed import GitHubRefused, GitHubUnavailable
 from workflows.models.standing import PullStanding
 from workflows.models.task import Task
 
 _MOST_COMMENTS = 300
+_log = logging.getLogger(__name__)
 _LONGEST_BODY, _LONGEST_LABEL = 60_000, 50
 """GitHub takes 65,536 characters, and labels of 50."""
 _FORBIDDEN, _UNPROCESSABLE, _BAD_REQUEST = 403, 422, 400
@@ -52,8 +57,16 @@ class Telling:
                 not_shown.append(str(refused))
         return "; ".join(not_shown)
 
+    def ends(self, task: Task, number: int, text: str) -> None:
+        """Have the comment, if there is one, say how it ended. Raises GitHubRefused and GitHubUnavailable."""
+        mark = f"{OUR_MARK}{task.id} -->"
+        with translated(f"writing how pull request {number} ended"):
+            known = self._ours(self._repository.get_pull(number), mark)
+            if known is not None and known.body.replace("\r\n", "\n") != (body := f"{mark}\n{text}"[:_LONGEST_BODY]):
+                known.edit(body)
+
     def _comment(self, pull: GitHubPull, task: Task, text: str) -> None:
-        mark = f"<!-- journeyman {task.id} -->"
+        mark = f"{OUR_MARK}{task.id} -->"
         body = f"{mark}\n{text}"[:_LONGEST_BODY]
         known = self._ours(pull, mark)
         if known is None:
@@ -67,6 +80,16 @@ class Telling:
             if comment.user.login == self._login and comment.body.startswith(mark):
                 return comment
         return None
+
+
+async def tell_end(access: GitHubAccess, task: Task, number: int, comment: str) -> None:
+    """What a comment says can be done, can't be any more; that this could not be told undoes nothing."""
+    url = task.repository.url
+    try:
+        ours = Telling(await access.repository(url), await asyncio.to_thread(access.login, url))
+        await asyncio.to_thread(ours.ends, task, number, comment)
+    except (GitHubRefused, GitHubUnavailable) as unsaid:
+        _log.info("%s", unsaid)
 
 
 def _label(pull: GitHubPull, labels: tuple[str, ...]) -> None:

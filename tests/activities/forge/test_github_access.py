@@ -7,6 +7,8 @@ import pytest
 from activities.forge.github.access import GitHubAccess
 from activities.forge.github.failed import NotConfigured
 from activities.policy.github_table import GitHubTable, address
+from activities.repository.git import Git, GitError
+from tests.support.github.conforming import conforming_github
 from workflows.models.policy import PolicyRefusal
 
 SHOP = "https://github.com/acme/shop"
@@ -39,6 +41,18 @@ async def test_no_credential_is_asked_for_where_a_repository_is_elsewhere(tmp_pa
     access = by_app(tmp_path / "none.pem")
     for url in ("/srv/git/shop.git", "https://github.com.evil.example/acme/shop", "https://gitlab.com/acme/shop"):
         assert await access.git_environment(url) == {}
+
+
+async def test_a_token_that_counts_no_more_says_what_to_type(tmp_path: Path) -> None:
+    with conforming_github(tmp_path / "github") as github:
+        github.repository("acme/shop")
+        (tmp_path / "token").write_text("ghp_revoked")
+        table = GitHubTable.model_validate({"web": github.web, "token": {"file": str(tmp_path / "token")}})
+        url = f"{github.web}/acme/shop"
+        environment = await GitHubAccess(lambda: table).git_environment(url)
+        with pytest.raises(GitError, match=r"reading it failed: .*`journeyman github check --repo REPO`") as refused:
+            await Git(tmp_path / "git").run("ls-remote", url, purpose="reading it", environment=environment)
+    assert "ghp_revoked" not in str(refused.value) and "askpass" not in str(refused.value)
 
 
 @pytest.mark.parametrize("typed", ["github:Acme/Shop", SHOP, f"{SHOP}.git", f"{SHOP}/", "https://GitHub.com/ACME/shop"])
