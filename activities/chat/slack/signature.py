@@ -12,11 +12,12 @@ _CLOCK = Clock()
 
 
 class SlackSecrets:
-    """The signing secrets that count now, read anew each time: a rotation needs no restart."""
+    """The signing secrets that count now, looked at anew each time: a rotation needs no restart."""
 
     def __init__(self, files: Callable[[], Sequence[Path]], clock: Clock = _CLOCK) -> None:
         self._files = files
         self._clock = clock
+        self._known: dict[Path, tuple[object, str]] = {}
 
     def hold(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Whether one of them made this signature. Raises SecretUnusable."""
@@ -40,7 +41,7 @@ class SlackSecrets:
         secrets = []
         for file in self._files():
             try:
-                secret = file.read_text().strip()
+                secret = self._secret(file)
             except (OSError, UnicodeDecodeError) as error:
                 reason = error.strerror if isinstance(error, OSError) else "it is no text"
                 raise SecretUnusable(f"Slack's signing secret {file} can't be read: {reason}") from error
@@ -48,3 +49,12 @@ class SlackSecrets:
                 raise SecretUnusable(f"{file} holds no signing secret: copy it from the App's page, Basic Information")
             secrets.append(secret)
         return secrets
+
+    def _secret(self, file: Path) -> str:
+        """Read again only when it has changed: a hundred commands may come in the same second."""
+        facts = file.stat()
+        stamp = (facts.st_mtime_ns, facts.st_ino, facts.st_size)
+        known = self._known.get(file)
+        if known is None or known[0] != stamp:
+            known = self._known[file] = (stamp, file.read_text().strip())
+        return known[1]

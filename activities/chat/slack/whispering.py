@@ -2,7 +2,8 @@
 
 from urllib.parse import urlsplit
 
-import httpx
+import aiohttp
+from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from activities.chat.slack.access import SlackAccess, SlackRefused
 
@@ -35,12 +36,12 @@ class Whispering:
     async def _responded(self, url: str, text: str) -> bool:
         if not self._is_slack_s(url):
             return False
-        said = {"response_type": "ephemeral", "replace_original": False, "text": text}
+        client = AsyncWebhookClient(url, timeout=_SECONDS, trust_env_in_session=True, retry_handlers=[])
         try:
-            async with httpx.AsyncClient(timeout=_SECONDS, follow_redirects=False) as client:
-                return (await client.post(url, json=said)).is_success
-        except httpx.HTTPError:
+            answer = await client.send(text=text, response_type="ephemeral", replace_original=False)
+        except (aiohttp.ClientError, TimeoutError, OSError):
             return False
+        return answer.status_code == 200
 
     def _is_slack_s(self, url: str) -> bool:
         """Whether an address is Slack's: nobody has this installation call others."""
