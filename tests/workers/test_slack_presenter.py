@@ -263,6 +263,26 @@ async def test_a_task_that_is_halted_says_so_until_it_goes_on(thread: Thread) ->
     assert "leak" not in read(thread.shown[0]) and look.look_at is None
 
 
+async def test_a_file_that_is_broken_says_so_and_the_thread_waits_until_it_is_mended(thread: Thread) -> None:
+    file = thread.owners.platform_file
+    written = file.read_text()
+    file.write_text(f"{written}\nnonsense = 1\n")
+    task = status()
+    with pytest.raises(PlaceAway, match="nonsense"):
+        await thread.show(task)
+    file.write_text(written)
+    await thread.show(task)
+    assert len(thread.shown) == 1
+
+
+async def test_a_record_that_can_not_be_read_holds_up_no_other_place(thread: Thread) -> None:
+    merged = _at(status(), Stage.ENDED, outcome=Outcome.MERGED, merge_commit=sha("merge"))
+    await thread.chains.append(merged.task.id, "revert-1", "revert", {"result": "nonsense"})
+    revert = RevertResult(outcome=RevertOutcome.REVERTED, commit=sha("revert"))
+    with pytest.raises(PlaceAway, match="the gateway's log"):
+        await thread.show(merged, reverts=(revert,))
+
+
 async def test_a_place_that_is_no_thread_says_so(thread: Thread) -> None:
     thread.place = thread.place.model_copy(update={"key": "slack:T0ACME"})
     assert "no thread" in (await thread.show(status())).why_not

@@ -1,5 +1,6 @@
 """Showing tasks in threads of Slack: one message that is kept up to date, its questions, and reminders."""
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ from activities.chat.slack.message import Message
 from activities.chat.slack.own_messages import OwnMessages, Room
 from activities.chat.slack.question_blocks import MOST_KEPT, closed_question, question_message
 from activities.chat.slack.seen import TaskSeen
+from activities.policy.owners import PolicyFileBroken
 from activities.policy.slack_table import SlackTable
 from activities.tracing.task_spans import RevertRecord
 from workers.gateway.conversations import Look, PlaceAway
@@ -32,6 +34,7 @@ _HALTED = timedelta(minutes=5)
 """Until another look at a task whose work stands still: nobody tells that it goes on."""
 _GIVES_UP = timedelta(days=1)
 """After the end of a task that can't be shown."""
+_log = logging.getLogger(__name__)
 
 
 class SlackPresenter:
@@ -55,7 +58,18 @@ class SlackPresenter:
         self._now = now
 
     async def show(self, place: Place, notes: Mapping[str, str], view: TaskView) -> Look:
-        """See Presenter."""
+        """See Presenter. What is broken here holds up no other place."""
+        try:
+            return await self._show(place, notes, view)
+        except PlaceAway:
+            raise
+        except PolicyFileBroken as broken:
+            raise PlaceAway(str(broken)) from broken
+        except Exception as error:
+            _log.exception("task %s can't be shown at %s", view.status.task.id, place.key)
+            raise PlaceAway(f"showing it fails ({type(error).__name__}); the gateway's log says where") from error
+
+    async def _show(self, place: Place, notes: Mapping[str, str], view: TaskView) -> Look:
         table = self._table()
         if table is None:
             raise PlaceAway("there is no [slack] in journeyman.toml")
