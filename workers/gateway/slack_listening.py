@@ -18,6 +18,7 @@ from workers.gateway.slack_carrier import SlackCarrier
 from workers.gateway.slack_commands import SlackCommands
 from workers.gateway.slack_decisions import SlackDecisions
 from workers.gateway.slack_forms import SlackForms
+from workers.gateway.slack_halting import SlackHaltsAtOnce
 from workers.gateway.slack_hearing import SlackHearing
 from workers.gateway.slack_record import SOURCE, SlackRecord
 from workers.gateway.slack_senders import SlackSenders
@@ -41,7 +42,8 @@ def listen(inbox: Inbox) -> Listener | None:
     commands = SlackCommands(asking, decisions, answers, parts.intents, gateway.reading)
     carrier = SlackCarrier(record, owners, identity, senders, commands, decisions, whispering)
     forms = SlackForms(owners, access, senders, gateway.trusting, whispering)
-    bolt = SlackHearing(record, parts.intents, forms).app()
+    halts = SlackHaltsAtOnce(inbox.deliveries, carrier)
+    bolt = SlackHearing(record, parts.intents, forms, halt=halts.carry_out).app()
     if table.address is not None:
         app = slack_app(SlackSecrets(lambda: _secret_files(owners)), bolt)
         return Listener(SOURCE, carrier, table.address, PATH, app)

@@ -10,12 +10,13 @@ SCOPES: Mapping[str, str] = {
     "commands": "`/agent` is not there",
     "groups:history": "threads of private channels are not read, and replies there are not heard",
     "groups:read": "private channels can't be looked at by this check",
+    "im:history": "tasks that are shown in somebody's messages, where the App is in no channel, are not found again",
     "usergroups:read": "the members of user groups are not known",
     "users:read": "it is not known who is a member, a guest or deactivated",
     "users:read.email": "nobody is known by their address",
 }
 """Of the bot's token, each with what is missing without it."""
-_HISTORY, _READ = ("channels:history", "groups:history"), ("channels:read", "groups:read")
+_HISTORY, _READ = ("channels:history", "groups:history", "im:history"), ("channels:read", "groups:read")
 METHODS: Mapping[str, tuple[str, ...]] = {
     "auth.test": (),
     "chat.getPermalink": (),
@@ -37,5 +38,6 @@ EVENTS: Mapping[str, str] = {
     "app_mention": "app_mentions:read",
     "message.channels": "channels:history",
     "message.groups": "groups:history",
+    "message.im": "im:history",
 }
 """What the App is told, with the scope that takes."""

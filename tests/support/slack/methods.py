@@ -93,7 +93,7 @@ def _permalink(at: Workspace, asked: Arguments) -> Answer:
 
 
 def _history(at: Workspace, asked: Arguments) -> Answer:
-    channel = _readable(at, asked)
+    channel = _history_readable(at, asked)
     oldest, latest = float(asked.get("oldest") or 0), float(asked.get("latest") or "inf")
     shown = bool(asked.get("include_all_metadata") or False)
     top = [one for one in channel.messages if not one.thread_ts or one.thread_ts == one.ts]
@@ -102,7 +102,7 @@ def _history(at: Workspace, asked: Arguments) -> Answer:
 
 
 def _replies(at: Workspace, asked: Arguments) -> Answer:
-    channel = _readable(at, asked)
+    channel = _history_readable(at, asked)
     found = channel.thread(str(asked.get("ts", "")))
     if not found:
         raise Refusal("thread_not_found")
@@ -110,6 +110,14 @@ def _replies(at: Workspace, asked: Arguments) -> Answer:
     oldest = float(asked.get("oldest") or 0)
     wanted = [one for one in found if float(one.ts) > oldest or one is found[0]]
     return _page([one.told(with_metadata=shown) for one in wanted], asked, "messages")
+
+
+def _history_readable(at: Workspace, asked: Arguments) -> Channel:
+    channel = _readable(at, asked)
+    kind = "im" if channel.id.startswith("D") else "groups" if channel.is_private else "channels"
+    if f"{kind}:history" not in at.scopes:
+        raise Refusal("missing_scope", needed=f"{kind}:history", provided=",".join(at.scopes))
+    return channel
 
 
 def _channel_info(at: Workspace, asked: Arguments) -> Answer:

@@ -21,6 +21,7 @@ SCOPES = (
     "commands",
     "groups:history",
     "groups:read",
+    "im:history",
     "usergroups:read",
     "users:read",
     "users:read.email",
