@@ -42,7 +42,9 @@ async def slacked(place: Path, more: str = "", *, socket: bool = False) -> Async
             f'repositories = ["{shop}", "{till}"], channels = {{ C0SHOP = "{shop}" }}{more} }}\n'
         )
         people = ", ".join(f'{name} = {{ slack = "U0{name.upper()}", name = "{name.title()}" }}' for name in KNOWN)
-        written = f'{table}people = {{ {people}, mary = {{ mail = "mary@acme.test" }} }}'
+        # Nobody answers there: which issues there are is not asked, only whose team they are.
+        linear = f'api = "http://127.0.0.1:9/", token = {{ file = "{place}/secret" }}, teams = {{ ENG = "{till}" }}'
+        written = f'{table}linear = {{ {linear} }}\npeople = {{ {people}, mary = {{ mail = "mary@acme.test" }} }}'
         slack.channel("C0SHOP")
         slack.channel("C0ELSE")
         for name in (*KNOWN, "mallory"):

@@ -288,6 +288,18 @@ async def test_halting_in_slack_stops_new_work_until_it_is_resumed(at: Slacked) 
     await at.here.decide(await at.asked(), Action.CANCEL)
 
 
+async def test_an_issue_that_is_named_is_one_task_whoever_asks_for_it_and_where(at: Slacked) -> None:
+    first = await at.asked("mend add() as ENG-123 has it, so that add(2, 3) is 5", channel="C0ELSE")
+    assert first == task_id("linear:ENG-123")
+    task = (await at.here.view(first)).status.task
+    assert task.repository.name == "till", "that of the team's issues"
+    (known,) = await at.came_of(at.people.mention("U0GRACE", "please do ENG-123 soon"))
+    assert (known.outcome, known.task_id) == (Taken.IGNORED, first), known.detail
+    entries = await at.here.parts.shared.chains.entries(first)
+    assert len([entry for entry in entries if entry.kind == "place"]) == 2, "it is shown to both who asked"
+    await at.here.decide(first, Action.CANCEL)
+
+
 async def opened(at: Slacked, telling: Awaitable[Sent]) -> dict[str, Any]:
     """The form that comes up after something was done."""
     before = set(at.slack.views)

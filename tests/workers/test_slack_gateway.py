@@ -5,8 +5,9 @@ import base64
 import json
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -26,12 +27,19 @@ from tests.support.slack.sending import People, signed
 from tests.support.slack.server import Slack, slack_server
 from tests.support.slack.workspace import SECRET
 from workers.embedded.temporal_server import free_port
+from workers.gateway.halting import Halting
 from workers.gateway.server import serving_on_port
+from workers.gateway.slack_answers import SlackAnswers
 from workers.gateway.slack_app import MOST_BYTES, PATH, slack_app
+from workers.gateway.slack_carrier import SlackCarrier
+from workers.gateway.slack_commands import SlackCommands
 from workers.gateway.slack_forms import SlackForms
+from workers.gateway.slack_halting import SlackHaltsAtOnce
 from workers.gateway.slack_hearing import SlackHearing
 from workers.gateway.slack_record import SlackRecord
 from workers.gateway.slack_senders import SlackSenders
+from workers.parts.halts import kept_halts
+from workers.settings import Settings
 
 OTHER = "another signing secret of the App's"
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
@@ -48,6 +56,7 @@ class Listening:
         (folder / "journeyman.toml").write_text(
             f'[slack]\napi = "{slack.api}"\nbot_token = {{ file = "{folder}/token" }}\n'
             f'address = "127.0.0.1:1"\nsigning_secrets = ["{folder}/secret"]\n'
+            '[people.ada]\nslack = "U0ADA"\n'
         )
         owners = OwnersFiles.at(folder / "journeyman.toml", folder / "security.toml")
         objects = Objects.open(str(self.archive))
@@ -61,7 +70,8 @@ class Listening:
         # Nobody asks for what policy may do here.
         forms = SlackForms(owners, access, senders, None, Whispering(access, slack.api))  # type: ignore[arg-type]
         self.opened: list[str] = []
-        bolt = SlackHearing(self.record, Intents(objects), forms, self._home).app()
+        self.halting = Halting(kept_halts(Settings(state=folder), objects, key), owners)
+        bolt = SlackHearing(self.record, Intents(objects), forms, self._home, self._halt(owners, access, senders)).app()
         self.app = slack_app(
             SlackSecrets(lambda: (folder / "secret", folder / "other")),
             bolt,
@@ -70,6 +80,16 @@ class Listening:
         )
         self.port = free_port()
         self.people = People(slack, f"http://127.0.0.1:{self.port}{PATH}")
+
+    def _halt(
+        self, owners: OwnersFiles, access: SlackAccess, senders: SlackSenders
+    ) -> Callable[[str], Awaitable[None]]:
+        """Nothing of this asks Temporal, and there is none."""
+        none: Any = None
+        commands = SlackCommands(none, none, SlackAnswers(none, self.halting), none, none)
+        whispering, identity = Whispering(access, self.slack.api), SlackIdentity(access)
+        carrier = SlackCarrier(self.record, owners, identity, senders, commands, none, whispering)
+        return SlackHaltsAtOnce(self.deliveries, carrier).carry_out
 
     async def _home(self, user: str) -> None:
         self.opened.append(user)
@@ -102,8 +122,8 @@ async def test_what_slack_did_not_sign_just_now_is_refused_in_words(here: Listen
     for sent, kind, headers, status, advice in (
         (body, FORM, signed(body, "guessed"), 401, "fits none of the secrets"),
         (body + b"&x=1", FORM, signed(body), 401, "fits none of the secrets"),
-        (body, FORM, signed(body, at=time.time() - 301), 401, "older than five minutes"),
-        (body, FORM, signed(body, at=time.time() + 330), 401, "is the clock right"),
+        (body, FORM, signed(body, at=time.time() - 400), 401, "older than five minutes"),
+        (body, FORM, signed(body, at=time.time() + 400), 401, "is the clock right"),
         (body, FORM, {"x-slack-request-timestamp": now, "x-slack-signature": ""}, 401, "signature"),
         (body, FORM, {"x-slack-request-timestamp": "now", "x-slack-signature": "v0=1"}, 401, "signature"),
         (body, FORM, {"x-slack-request-timestamp": "9" * 400, "x-slack-signature": "v0=1"}, 401, "signature"),
@@ -216,6 +236,27 @@ async def test_a_hundred_commands_in_the_same_second_are_each_on_record_within_a
     assert len(await here.deliveries.pending()) == 100
     # Slack waits three; machines that run tests are busy.
     assert max(one.seconds for one in sent) < 3
+
+
+async def test_a_halt_holds_although_there_is_no_temporal_and_by_whoever_may(here: Listening) -> None:
+    sent = await here.people.command("U0EVE", "halt just so")
+    assert (sent.status, sent.body) == (200, "")
+    here.slack.user("U0EVE")
+    await here.people.command("U0ADA", "halt something is wrong")
+    async with asyncio.timeout(10):
+        while not (lines := await here.halting.lines()):
+            await asyncio.sleep(0.01)
+    assert [(line.halted_by, line.reason) for line in lines] == [("ada", "something is wrong")]
+    async with asyncio.timeout(10):
+        while not any("halted" in text for text in here.slack.told_to("U0ADA")):
+            await asyncio.sleep(0.01)
+    assert here.taken == []
+    here.slack.fail("users.info", "internal_error", status=500)
+    await here.people.command("U0ADA", "halt once more")
+    async with asyncio.timeout(10):
+        while here.slack.faults:
+            await asyncio.sleep(0.01)
+    assert len(await here.deliveries.pending()) == 1, "it is left for when Slack answers"
 
 
 async def test_whose_app_home_is_opened_is_told(here: Listening) -> None:

@@ -40,12 +40,14 @@ class SlackHearing:
         intents: IntentIndex,
         forms: SlackForms,
         home: Callable[[str], Awaitable[None]] | None = None,
+        halt: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        """`home` is told whose App home was opened."""
+        """`home` is told whose App home was opened; `halt` the digest of a halt on record, to carry it out at once."""
         self._record = record
         self._intents = intents
         self._forms = forms
         self._home = home
+        self._halt = halt
 
     def app(self) -> AsyncApp:
         """The application; whoever dispatches to it has made sure that it is Slack who tells."""
@@ -96,7 +98,11 @@ class SlackHearing:
             self._forms.open_new(heard.trigger, heard.user, heard.channel, response_url=heard.response_url)
             return
         try:
-            await self._record.keep(heard)
+            if meant.verb is Verb.HALT and self._halt is not None:
+                _, digest = await self._record.put(heard)
+                self._forms.later(self._halt(digest))
+            else:
+                await self._record.keep(heard)
         except (BaseError, OSError) as error:
             _log.error("a command of Slack's could not be put on record: %s", error)
             await ack(text=_NOT_KEPT)
@@ -132,7 +138,9 @@ class SlackHearing:
         mentions = bool(bot) and f"<@{bot}" in str(event.get("text") or "")
         # What mentions the App comes as a mention, too.
         if _is_somebody_s(event) and thread and thread != event.get("ts") and not mentions:
-            heard = understood(Replied, **_said(body, event), thread_ts=thread)
+            # In one's own messages nobody else is meant.
+            kind = Mentioned if event.get("channel_type") == "im" else Replied
+            heard = understood(kind, **_said(body, event), thread_ts=thread)
             if await self._intents.find(f"slack:{heard.team}:{heard.channel}:{heard.thread_ts}") is not None:
                 await self._keep(heard)
         await ack()

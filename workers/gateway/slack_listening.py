@@ -1,5 +1,6 @@
 """Listening to Slack, where `[slack]` says so: at an address, or by a connection of our own."""
 
+import functools
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -19,6 +20,7 @@ from workers.gateway.slack_carrier import SlackCarrier
 from workers.gateway.slack_commands import SlackCommands
 from workers.gateway.slack_decisions import SlackDecisions
 from workers.gateway.slack_forms import SlackForms
+from workers.gateway.slack_halting import SlackHaltsAtOnce
 from workers.gateway.slack_hearing import SlackHearing
 from workers.gateway.slack_home import SlackHome
 from workers.gateway.slack_presenter import SYSTEM, SlackPresenter
@@ -46,7 +48,9 @@ def listen(inbox: Inbox) -> Listener | None:
     carrier = SlackCarrier(record, owners, identity, senders, commands, decisions, whispering)
     forms = SlackForms(owners, access, senders, gateway.trusting, whispering)
     home = SlackHome(access, owners, gateway.reading, parts.attested, parts.trust)
-    bolt = SlackHearing(record, parts.intents, forms, lambda user: _open_home(home, senders, user)).app()
+    halts = SlackHaltsAtOnce(inbox.deliveries, carrier)
+    opened = functools.partial(_open_home, home, senders)
+    bolt = SlackHearing(record, parts.intents, forms, opened, halts.carry_out).app()
     reminders = SlackReminders(access, Awaited(owners, parts.attested))
     presenter = SlackPresenter(access, lambda: owners.platform().slack, parts.chains, gateway.halting, reminders)
     presenters = {SYSTEM: presenter}

@@ -27,11 +27,16 @@ class SlackRecord:
 
     async def keep(self, heard: Heard) -> bool:
         """Put it on record and have it carried out; False if it was heard before. Raises BaseError or OSError."""
+        new, digest = await self.put(heard)
+        self._taken(digest)
+        return new
+
+    async def put(self, heard: Heard) -> tuple[bool, str]:
+        """Put it on record alone; whether it is new, and its digest. Raises BaseError or OSError."""
         body = kept(heard)
         signature = f"{self._key.key_id}:{self._key.sign(_message(body))}"
         new = await self._deliveries.keep(heard.kind, digest_of(body)[:32], signature, body, SOURCE)
-        self._taken(digest_of(body))
-        return new
+        return new, digest_of(body)
 
     def heard(self, stored: StoredDelivery) -> Heard:
         """What was kept. Raises Untrusted for what no gateway of this installation heard, or NotUnderstood."""

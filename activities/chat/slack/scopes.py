@@ -38,5 +38,6 @@ EVENTS: Mapping[str, str] = {
     "app_mention": "app_mentions:read",
     "message.channels": "channels:history",
     "message.groups": "groups:history",
+    "message.im": "im:history",
 }
 """What the App is told, with the scope that takes."""
