@@ -173,10 +173,19 @@ async def test_a_decision_waits_for_slack_to_say_who_it_was(at: Slacked) -> None
     await at.here.decide(status.task.id, Action.CANCEL)
 
 
-async def test_the_thread_of_a_command_leads_to_its_task(at: Slacked) -> None:
-    task = await at.asked()
+async def test_words_in_the_thread_of_a_command_wait_for_its_task_and_that_is_told_once(at: Slacked) -> None:
+    task = await at.asked(f"agent:sleeper {GOAL}")
     root = next(one for one in reversed(at.slack.channels["C0SHOP"].messages) if one.metadata)
-    (known,) = await at.came_of(at.people.mention("U0GRACE", "cancel", thread_ts=root.ts))
-    assert (known.outcome, known.task_id) == (Taken.DONE, task), known.detail
     found = await at.here.parts.shared.intents.find(f"slack:{TEAM}:C0SHOP:{root.ts}")
     assert found is not None and found.task_id == task
+    await at.here.reaches(task, Stage.RUN)
+    before = at.digests()
+    await at.people.mention("U0GRACE", "also say why", thread_ts=root.ts)
+    assert task in await at.told("U0GRACE", "it is told once its patch is there")
+    (waiting,) = at.digests() - before
+    (known,) = await at.came_of(at.people.mention("U0ADA", "cancel", thread_ts=root.ts))
+    assert (known.outcome, known.task_id) == (Taken.DONE, task), known.detail
+    late = await at.result(waiting)
+    assert late.outcome is Taken.REFUSED and "has ended as cancelled" in late.detail
+    said = [text for text in at.slack.told_to("U0GRACE") if task in text]
+    assert len(said) == 2 and "has ended" in said[1], said

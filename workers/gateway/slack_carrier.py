@@ -1,7 +1,6 @@
 """Carrying out what was heard in Slack, and telling whoever did it what came of it."""
 
 from collections.abc import Awaitable
-from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 from temporalio import activity
@@ -37,8 +36,8 @@ from workflows.models.person import Person
 
 _MOST_TRIES = 20
 """Of what git says no to, which is weather or not: about a quarter of an hour."""
-_FIRST_TIME = timedelta(seconds=4)
-"""In which what waits is told of it; it looks again every few seconds and then minutes, and says no more."""
+_FIRST_STEP = "1"
+"""Temporal's number of the first time that a delivery is carried out: what waits is told of it then, and no more."""
 
 
 class SlackCarrier:
@@ -99,7 +98,7 @@ class SlackCarrier:
             result = refused(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
         except SlackRefused as error:
             result = refused(str(error))
-        if not is_told or not _is_worth_telling(heard, result, at):
+        if not is_told or not _is_worth_telling(heard, result):
             return result
         return await self._whispered(heard, result)
 
@@ -133,9 +132,9 @@ class SlackCarrier:
         return result
 
 
-def _is_worth_telling(heard: Heard, result: DeliveryResult, at: Carrying) -> bool:
+def _is_worth_telling(heard: Heard, result: DeliveryResult) -> bool:
     if isinstance(heard, Replied):
         return result.outcome is Taken.REFUSED
     if result.outcome is Taken.WAITS:
-        return datetime.now(UTC) - at.received_at < _FIRST_TIME
+        return activity.info().activity_id == _FIRST_STEP
     return True

@@ -126,6 +126,7 @@ class SlackCommands:
             repository=wanted.repository or task.repository.url,
             task_type=wanted.task_type or task.task_type,
             agent=wanted.agent or task.agent,
+            base=wanted.base or task.base,
             scope=wanted.scope or task.scope,
             acceptance=task.acceptance,
             again=True,

@@ -1,6 +1,8 @@
 """Asking Slack: one way in for every call, with the token that counts now and one translation of what goes wrong."""
 
+import asyncio
 import json
+import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -47,6 +49,8 @@ class SlackAccess:
 
     def __init__(self, table: Callable[[], SlackTable | None]) -> None:
         self._table = table
+        self._printed: dict[KeySource, tuple[float, str]] = {}
+        """Keys that commands printed, and until when each may be used."""
 
     async def call(self, method: str, **arguments: Any) -> Mapping[str, Any]:
         """Call a method of the Web API, such as `chat.postMessage`; what is None is left out.
@@ -74,7 +78,7 @@ class SlackAccess:
 
     async def _ask(self, method: str, token: KeySource, arguments: Mapping[str, Any]) -> AsyncSlackResponse:
         try:
-            return await self._client(token).api_call(method, data=_form(arguments))
+            return await (await self._client(token)).api_call(method, data=_form(arguments))
         except SlackApiError as error:
             raise _translated(method, error) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -88,15 +92,25 @@ class SlackAccess:
             raise SlackAway("there is no [slack] in journeyman.toml")
         return table
 
-    def _client(self, source: KeySource) -> AsyncWebClient:
+    async def _client(self, source: KeySource) -> AsyncWebClient:
         table = self._table_now()
         try:
-            token = read_key("Slack", source)
+            token = await self._key(source)
         except CredentialError as error:
             raise SlackAway(str(error)) from error
         base = table.api if table.api.endswith("/") else f"{table.api}/"
         # Tried again by whoever asks: what is tried here unseen could be done twice.
         return AsyncWebClient(token, base_url=base, timeout=_SECONDS, retry_handlers=[], trust_env_in_session=True)
+
+    async def _key(self, source: KeySource) -> str:
+        """What a command prints is kept for as long as it may be, and waited for without holding others up."""
+        if not source.command:
+            return read_key("Slack", source)
+        until, key = self._printed.get(source, (0.0, ""))
+        if time.monotonic() >= until:
+            key = await asyncio.to_thread(read_key, "Slack", source)
+            self._printed[source] = (time.monotonic() + source.seconds, key)
+        return key
 
 
 def _form(arguments: Mapping[str, Any]) -> dict[str, str]:

@@ -5,12 +5,11 @@
 Options come first, so that a goal may hold any words. Names with a colon, since Slack makes dashes of `--`.
 """
 
-import html
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-_MARKED = re.compile(r"<([^<>|]{1,3000})(?:\|([^<>]{0,3000}))?>")
+_MARKED = re.compile(r"<((?:[@#!]|https?:|mailto:|tel:)[^<>|]{1,3000})(?:\|([^<>]{0,3000}))?>")
 _OPTION = re.compile(r"(repo|type|agent|base|scope):(\S{1,1000})(?:\s+|$)")
 _IN = re.compile(r"in\s+((?:github:|https?://)?[\w.-]+(?:/[\w.-]+)+)(?:\s+|$)", re.IGNORECASE)
 _TASK = re.compile(r"[a-z2-7]{4,10}")
@@ -117,7 +116,9 @@ def without_mention(text: str, bot: str) -> str:
 
 def as_plain(text: str) -> str:
     """Slack's own marks as plain words: a mention calls nobody any more, and a link says where it leads."""
-    return html.unescape(_MARKED.sub(_unmarked, text))
+    unmarked = _MARKED.sub(_unmarked, text)
+    # Slack itself escapes these three, and no others.
+    return unmarked.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def shown(text: str) -> str:

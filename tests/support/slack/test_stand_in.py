@@ -80,3 +80,14 @@ async def test_an_answer_that_is_lost_was_done_all_the_same(slack: Slack, access
     with pytest.raises(SlackAway):
         await access.call("chat.postMessage", channel="C0SHOP", text="x")
     assert len(slack.channels["C0SHOP"].messages) == 1
+
+
+async def test_a_token_that_a_command_prints_is_printed_once_while_it_may_be_used(slack: Slack, tmp_path: Path) -> None:
+    printed = tmp_path / "printed"
+    command = ["sh", "-c", f"echo x >> {printed}; echo {BOT_TOKEN}"]
+    source = {"command": command, "seconds": 60}
+    table = SlackTable.model_validate({"api": slack.api, "bot_token": source, "app_token": source})
+    access = SlackAccess(lambda: table)
+    for _ in range(3):
+        await access.call("auth.test")
+    assert printed.read_text() == "x\n"
