@@ -12,7 +12,9 @@ from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflow
 
 from workflows import queues, timeouts
 from workflows.failures import message_of
+from workflows.following import signalled
 from workflows.models.base import Model
+from workflows.models.conversation import conversation_workflow_id
 from workflows.models.intent import revert_workflow_id
 from workflows.models.observation import Observation
 from workflows.models.pull_request import RevertOutcome, RevertOutlook, RevertPreview, RevertResult
@@ -75,6 +77,9 @@ class MergeWatch:
             except TimeoutError:
                 pause = min(2 * pause, _LONGEST_PAUSE) if prepares else left
         await self._record(result)
+        if result.red is not None and workflow.patched("tells-of-red"):
+            # Where people talk about the task they decide by it. A revert tells of itself.
+            await signalled(conversation_workflow_id(order.task.id), "changed")
         return result
 
     @workflow.signal

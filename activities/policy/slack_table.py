@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from activities.policy.agent_tables import KeySource
 from activities.policy.document import Document
+from activities.policy.reminder_table import ReminderTable
 from activities.policy.web_address import ListensAt, WebAddress
 
 _CHANNEL = r"^[CGD][A-Z0-9]{2,20}$"
@@ -33,6 +34,10 @@ class SlackTable(Document):
     """Which people can choose from, each as `run --repo` takes it."""
     channels: dict[Annotated[str, Field(pattern=_CHANNEL)], str] = {}
     """By a channel's id, the repository that is meant there where none is named."""
+
+    reminders: ReminderTable | None = None
+    revert_days: float = Field(default=14, ge=0, le=365)
+    """How long after a merge the message about its task has the button that takes it back; the command always can."""
 
     @model_validator(mode="after")
     def _hears_somehow(self) -> "SlackTable":

@@ -34,6 +34,7 @@ from tests.benchmarks import (
     revert,
     sandbox_start,
     script,
+    slack,
     throughput,
     webhooks,
 )
@@ -58,6 +59,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "parked": parked.measure,
     "burst": burst.measure,
     "webhooks": webhooks.measure,
+    "slack": slack.measure,
 }
 
 

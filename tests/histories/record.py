@@ -87,6 +87,7 @@ ASKED_AGAIN = HERE / "delivery_sweep" / "asked-again.json"
 SWEPT = HERE / "host_sweep" / "swept.json"
 WATCHED = HERE / "merge_watch" / "watched.json"
 PREPARED = HERE / "merge_watch" / "prepared.json"
+TURNED_RED = HERE / "merge_watch" / "turned-red.json"
 DRILLED = HERE / "revert_drill" / "drilled.json"
 REVERTED = HERE / "revert_merge" / "reverted.json"
 RED = Observation(
@@ -381,6 +382,28 @@ class Recorder:
             await watch.result()
             await _write(watch, PREPARED)
 
+    async def turned_red(self) -> None:
+        """Base turns red after a merge by a person, of a task that somebody talks about."""
+        script, task = Script(), a_task()
+        script.base = lambda order: BaseState(red=RED)
+        script.shown = lambda order: Shown(is_over=script.count("show_conversation") > 1)
+        order = WatchOrder(task=task, merge_commit=sha("merge"), seconds=600, by_policy=False)
+        async with workers(self._client, script):
+            talk = await self._client.start_workflow(
+                Conversation.run,
+                ConversationOrder(task_id=task.id),
+                id=conversation_workflow_id(task.id),
+                task_queue=queues.ORCHESTRATE,
+            )
+            while not script.count("show_conversation"):
+                await asyncio.sleep(0.02)
+            watch = await self._client.start_workflow(
+                MergeWatch.run, order, id=watch_workflow_id(task.id), task_queue=queues.ORCHESTRATE
+            )
+            await watch.result()
+            await talk.result()
+            await _write(watch, TURNED_RED)
+
     async def closed_by_people(self) -> None:
         """On the forge's own page, while the patch waits for review."""
         script = Script()
@@ -561,6 +584,7 @@ PATHS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     Recorder.swept,
     Recorder.watched,
     Recorder.prepared,
+    Recorder.turned_red,
     Recorder.delivered,
     Recorder.asked_again,
 )

@@ -52,7 +52,8 @@ class Flood:
 class Gateway:
     """`journeyman gateway` with a worker for the rest, each a process of its own."""
 
-    def __init__(self, state: Path, temporal_address: str, namespace: str = "default") -> None:
+    def __init__(self, state: Path, temporal_address: str, namespace: str = "default", more: str = "") -> None:
+        """`more`: for journeyman.toml."""
         self.state = state
         self.port = free_port()
         self._where = {"JOURNEYMAN_TEMPORAL_ADDRESS": temporal_address, "JOURNEYMAN_TEMPORAL_NAMESPACE": namespace}
@@ -61,7 +62,7 @@ class Gateway:
         (state / "token").write_text("none that anybody asks with")
         (state / "journeyman.toml").write_text(
             f'[github]\ntoken = {{ file = "{state}/token" }}\n'
-            f'[github.webhooks]\naddress = "127.0.0.1:{self.port}"\nsecrets = ["{state}/secret"]\n'
+            f'[github.webhooks]\naddress = "127.0.0.1:{self.port}"\nsecrets = ["{state}/secret"]\n{more}'
         )
 
     @contextlib.asynccontextmanager

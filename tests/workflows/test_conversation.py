@@ -8,13 +8,16 @@ from temporalio.client import Client, WorkflowHandle
 
 from activities.decisions.signing import DecisionSigner
 from tests.workflows.scripted import Desk, Script, a_task, sha
+from tests.workflows.test_merge_watch import RED
 from workflows import queues
 from workflows.conversation import Conversation
+from workflows.merge_watch import MergeWatch
 from workflows.models.conversation import ConversationOrder, Shown, conversation_workflow_id
 from workflows.models.decision import Action, Decision
-from workflows.models.intent import revert_workflow_id
+from workflows.models.intent import revert_workflow_id, watch_workflow_id
 from workflows.models.person import Person
 from workflows.models.status import RevertRequest, Stage
+from workflows.models.watch import BaseState, WatchOrder
 from workflows.revert_merge import RevertMerge
 from workflows.review_desk import ReviewDesk
 
@@ -116,6 +119,21 @@ async def test_a_revert_is_shown_where_the_task_was_talked_about(
     await temporal.execute_workflow(
         RevertMerge.run, request, id=revert_workflow_id(task.id), task_queue=queues.ORCHESTRATE
     )
+    async with asyncio.timeout(30):
+        await talk.result()
+    assert _looks(script, task.id) == 2
+
+
+async def test_base_that_turns_red_after_a_merge_is_shown_where_the_task_was_talked_about(
+    temporal: Client, script: Script
+) -> None:
+    task = a_task()
+    script.shown = lambda order: Shown(is_over=_looks(script, task.id) > 1)
+    script.base = lambda order: BaseState(red=RED)
+    talk = await _talk(temporal, task.id)
+    await _until(lambda: _looks(script, task.id) == 1)
+    order = WatchOrder(task=task, merge_commit=sha("merge"), seconds=600, by_policy=False)
+    await temporal.execute_workflow(MergeWatch.run, order, id=watch_workflow_id(task.id), task_queue=queues.ORCHESTRATE)
     async with asyncio.timeout(30):
         await talk.result()
     assert _looks(script, task.id) == 2

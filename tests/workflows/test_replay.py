@@ -31,6 +31,7 @@ def test_there_is_a_history_of_every_path() -> None:
         "swept": "host_sweep",
         "watched": "merge_watch",
         "prepared": "merge_watch",
+        "turned-red": "merge_watch",
         "delivered": "delivery",
         "asked-again": "delivery_sweep",
     }

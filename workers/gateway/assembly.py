@@ -38,6 +38,7 @@ class Gateway:
     reading: Reading
     halting: Halting
     incidents: Incidents
+    trusting: Trusting
     key: SigningKey
     """By which what this gateway knows is signed."""
 
@@ -110,4 +111,4 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> Gatew
         identify_by_socket(parts.owners),
         lambda asked: address(parts.owners.platform().github, asked),
     )
-    return Gateway(app, admission, deciding, observing, reading, halting, incidents, signer.key)
+    return Gateway(app, admission, deciding, observing, reading, halting, incidents, trusting, signer.key)

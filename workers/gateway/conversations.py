@@ -46,10 +46,11 @@ class Look:
 class PlaceAway(Exception):
     """Nothing can be shown there now."""
 
-    def __init__(self, why: str, again_in: timedelta | None = None) -> None:
-        """`again_in`: as the system itself said."""
+    def __init__(self, why: str, again_in: timedelta | None = None, notes: Mapping[str, str] | None = None) -> None:
+        """`again_in`: as the system itself said. `notes`: what is known by now, if it is more than before."""
         super().__init__(why)
         self.again_in = again_in
+        self.notes = notes
 
 
 class Presenter(Protocol):
@@ -133,4 +134,5 @@ class ConversationActivities:
             tries = int(notes.get(_TRIES, "0")) + 1
             pause = away.again_in or min(_FIRST_TRY * 2 ** min(tries - 1, 10), _LAST_TRY)
             _log.warning("task %s can't be shown at %s now: %s", view.status.task.id, place.key, away)
-            return Look({**known, _TRIES: str(tries)}, datetime.now(UTC) + pause, is_over=False, why_not=str(away))
+            kept = known if away.notes is None else dict(away.notes)
+            return Look({**kept, _TRIES: str(tries)}, datetime.now(UTC) + pause, is_over=False, why_not=str(away))

@@ -1,6 +1,8 @@
 """Asking Slack: one way in for every call, with the token that counts now and one translation of what goes wrong."""
 
+import asyncio
 import json
+import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -8,8 +10,10 @@ from typing import Any
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from activities.egress.credentials import CredentialError, read_key
+from activities.policy.agent_tables import KeySource
 from activities.policy.slack_table import SlackTable
 
 _SECONDS = 15
@@ -45,34 +49,68 @@ class SlackAccess:
 
     def __init__(self, table: Callable[[], SlackTable | None]) -> None:
         self._table = table
+        self._printed: dict[KeySource, tuple[float, str]] = {}
+        """Keys that commands printed, and until when each may be used."""
 
     async def call(self, method: str, **arguments: Any) -> Mapping[str, Any]:
         """Call a method of the Web API, such as `chat.postMessage`; what is None is left out.
 
         Raises SlackRefused or SlackAway.
         """
+        answer = await self._ask(method, self._table_now().bot_token, arguments)
+        found: Mapping[str, Any] = answer.data  # type: ignore[assignment]
+        return found
+
+    async def granted(self) -> tuple[Mapping[str, Any], frozenset[str]]:
+        """Whose token it is, and its scopes. Raises SlackRefused or SlackAway."""
+        answer = await self._ask("auth.test", self._table_now().bot_token, {})
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        scopes = str(headers.get("x-oauth-scopes", "")).split(",")
+        found: Mapping[str, Any] = answer.data  # type: ignore[assignment]
+        return found, frozenset(filter(None, (one.strip() for one in scopes)))
+
+    async def try_connecting(self) -> None:
+        """Ask for a connection of Socket Mode, and leave it. Raises SlackRefused or SlackAway."""
+        token = self._table_now().app_token
+        if token is None:
+            raise SlackAway("[slack] has no `app_token`")
+        await self._ask("apps.connections.open", token, {})
+
+    async def _ask(self, method: str, token: KeySource, arguments: Mapping[str, Any]) -> AsyncSlackResponse:
         try:
-            answer = await self._client().api_call(method, data=_form(arguments))
+            return await (await self._client(token)).api_call(method, data=_form(arguments))
         except SlackApiError as error:
             raise _translated(method, error) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise SlackAway(f"Slack does not answer {method} ({type(error).__name__})") from error
         except SlackClientError as error:
             raise SlackAway(f"Slack can't be asked for {method}: {str(error)[:200]}") from error
-        found: Mapping[str, Any] = answer.data  # type: ignore[assignment]
-        return found
 
-    def _client(self) -> AsyncWebClient:
+    def _table_now(self) -> SlackTable:
         table = self._table()
         if table is None:
             raise SlackAway("there is no [slack] in journeyman.toml")
+        return table
+
+    async def _client(self, source: KeySource) -> AsyncWebClient:
+        table = self._table_now()
         try:
-            token = read_key("Slack", table.bot_token)
+            token = await self._key(source)
         except CredentialError as error:
             raise SlackAway(str(error)) from error
         base = table.api if table.api.endswith("/") else f"{table.api}/"
         # Tried again by whoever asks: what is tried here unseen could be done twice.
         return AsyncWebClient(token, base_url=base, timeout=_SECONDS, retry_handlers=[], trust_env_in_session=True)
+
+    async def _key(self, source: KeySource) -> str:
+        """What a command prints is kept for as long as it may be, and waited for without holding others up."""
+        if not source.command:
+            return read_key("Slack", source)
+        until, key = self._printed.get(source, (0.0, ""))
+        if time.monotonic() >= until:
+            key = await asyncio.to_thread(read_key, "Slack", source)
+            self._printed[source] = (time.monotonic() + source.seconds, key)
+        return key
 
 
 def _form(arguments: Mapping[str, Any]) -> dict[str, str]:
@@ -90,5 +128,6 @@ def _translated(method: str, error: SlackApiError) -> Exception:
         pause = timedelta(seconds=min(int(after), 3600)) if str(after).isdecimal() else None
         return SlackAway(f"Slack can't do {method} now ({code or status})", pause)
     if code in _UNTIL_MENDED:
-        return SlackAway(f"Slack does not take the token ({code}): write another where slack.bot_token says")
+        token = "app_token" if method == "apps.connections.open" else "bot_token"
+        return SlackAway(f"Slack does not take the token ({code}): write another where slack.{token} says")
     return SlackRefused(method, code or str(status))

@@ -1,0 +1,156 @@
+"""Words after `/agent` and `@agent`, and forms: what each of them has done."""
+
+from dataclasses import replace
+
+from activities.archive.contract import IntentIndex
+from activities.chat.slack.heard import Commanded, Mentioned, Replied, TaskFormSent
+from activities.chat.slack.words import HELP, Verb, Words, as_plain, without_mention, words
+from workers.gateway.delivered import done, ignored, refused
+from workers.gateway.reading import Reading
+from workers.gateway.slack_answers import SlackAnswers
+from workers.gateway.slack_asking import SlackAsking, Wanted
+from workers.gateway.slack_decisions import Carrying, SlackDecisions
+from workflows.models.delivery import DeliveryResult
+from workflows.models.person import Person
+from workflows.models.question import QuestionKind
+from workflows.models.status import Stage, TaskStatus
+
+
+class SlackCommands:
+    """Has them carried out, for somebody who may command."""
+
+    def __init__(
+        self,
+        asking: SlackAsking,
+        decisions: SlackDecisions,
+        answers: SlackAnswers,
+        intents: IntentIndex,
+        reading: Reading,
+    ) -> None:
+        self._asking = asking
+        self._decisions = decisions
+        self._answers = answers
+        self._intents = intents
+        self._reading = reading
+
+    async def commanded(self, heard: Commanded, person: Person, at: Carrying) -> DeliveryResult:
+        """`/agent WORDS`. Raises Refused."""
+        said = words(as_plain(heard.text))
+        if (answer := await self._anywhere(said, person, at)) is not None:
+            return answer
+        if said.verb in {Verb.AGAIN, Verb.MERGE, Verb.CANCEL}:
+            return refused(f"say that where the task is: `@agent {said.verb}` in its thread")
+        key = f"slack:{heard.team}:{heard.trigger}"
+        return await self._asking.ask(_wanted(said, heard, person, key), at)
+
+    async def mentioned(self, heard: Mentioned, person: Person, at: Carrying) -> DeliveryResult:
+        """`@agent WORDS`, in a thread of a task or where one is asked for. Raises Refused."""
+        said = words(as_plain(without_mention(heard.text, heard.bot)))
+        thread = heard.thread_ts or heard.ts
+        key = f"slack:{heard.team}:{heard.channel}:{thread}"
+        known = await self._known(key)
+        if known is not None and said.verb is Verb.STATUS and not said.task:
+            said = Words(Verb.STATUS, task=known.task.id)
+        if known is not None and said.verb is Verb.CANCEL and not said.task:
+            return await self._decisions.cancel(known, person, at)
+        if (answer := await self._anywhere(said, person, at)) is not None:
+            return answer
+        wanted = _wanted(said, heard, person, key, thread)
+        if said.verb is Verb.AGAIN:
+            return await self._again(wanted, known, at)
+        if known is not None and said.verb is Verb.MERGE:
+            return await self._decisions.merge(known, person, at)
+        if said.verb is not Verb.WORK:
+            return refused("say what should be different afterwards: `@agent GOAL`, or `/agent help`")
+        if known is None:
+            return await self._asking.ask(wanted, at)
+        return await self._decisions.tell(known, said.text, person, at)
+
+    async def replied(self, heard: Replied, person: Person, at: Carrying) -> DeliveryResult:
+        """Plain words in a thread: the answer, while its task asks what is meant; else people talk to each other."""
+        known = await self._known(f"slack:{heard.team}:{heard.channel}:{heard.thread_ts}")
+        question = known.question if known is not None else None
+        if known is None or known.stage is not Stage.QUESTION or question is None:
+            return ignored("people talk to each other")
+        if question.kind is not QuestionKind.SPECIFICATION or at.received_at < question.asked_at:
+            return ignored("no words answer what the task asks")
+        return await self._decisions.tell(known, as_plain(heard.text), person, at)
+
+    async def form(self, heard: TaskFormSent, person: Person, at: Carrying) -> DeliveryResult:
+        """The form for a new task. Raises Refused."""
+        wanted = Wanted(
+            person=person,
+            user=heard.user,
+            team=heard.team,
+            channel=heard.channel or heard.user,
+            thread_ts=heard.thread_ts,
+            key=f"slack:{heard.team}:{heard.view}",
+            words=heard.goal,
+            repository=heard.repository,
+            task_type=heard.task_type,
+            agent=heard.agent,
+            base=heard.base,
+            scope=heard.scope,
+            acceptance=heard.acceptance,
+        )
+        return await self._asking.ask(wanted, at)
+
+    async def _anywhere(self, said: Words, person: Person, at: Carrying) -> DeliveryResult | None:
+        """What does not depend on where it is said; None if it does."""
+        match said.verb:
+            case Verb.HELP:
+                return done(HELP)
+            case Verb.STATUS:
+                return done(await (self._answers.one(said.task) if said.task else self._answers.open_tasks()))
+            case Verb.MINE:
+                return done(await self._answers.mine(person))
+            case Verb.HALT:
+                return await self._answers.halt(said.text, person, at.digest)
+            case Verb.CANCEL if said.task:
+                status = await self._decisions.status(await self._reading.resolve(said.task))
+                if status is None:
+                    return refused(f"there is no task {said.task}")
+                return await self._decisions.cancel(status, person, at)
+            case _:
+                return None
+
+    async def _again(self, wanted: Wanted, known: TaskStatus | None, at: Carrying) -> DeliveryResult:
+        if known is None:
+            return refused("nothing was asked for in this thread, so there is nothing to try again")
+        if known.stage is not Stage.ENDED:
+            return refused(f"task {known.task.id} goes on; say what it should change, or `@agent cancel`")
+        task = known.task
+        anew = replace(
+            wanted,
+            words=wanted.words or task.goal,
+            repository=wanted.repository or task.repository.url,
+            task_type=wanted.task_type or task.task_type,
+            agent=wanted.agent or task.agent,
+            base=wanted.base or task.base,
+            scope=wanted.scope or task.scope,
+            acceptance=task.acceptance,
+            again=True,
+        )
+        return await self._asking.ask(anew, at)
+
+    async def _known(self, key: str) -> TaskStatus | None:
+        found = await self._intents.find(key)
+        return await self._decisions.status(found.task_id) if found is not None else None
+
+
+def _wanted(said: Words, heard: Commanded | Mentioned, person: Person, key: str, thread: str = "") -> Wanted:
+    return Wanted(
+        person=person,
+        user=heard.user,
+        team=heard.team,
+        channel=heard.channel,
+        thread_ts=thread,
+        key=key,
+        words=said.text,
+        ts=heard.ts if isinstance(heard, Mentioned) else "",
+        repository=said.repository,
+        task_type=said.task_type,
+        agent=said.agent,
+        base=said.base,
+        scope=said.scope,
+    )
