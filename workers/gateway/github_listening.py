@@ -9,6 +9,7 @@ from activities.policy.owners import OwnersFiles
 from activities.policy.webhook_table import WebhookTable
 from activities.webhooks.meaning import Terms
 from activities.webhooks.signature import WebhookSecrets
+from workers.gateway.commanding import Commanding
 from workers.gateway.github_carrier import GitHubCarrier
 from workers.gateway.github_ci import GitHubCi
 from workers.gateway.github_commands import GitHubCommands
@@ -35,7 +36,8 @@ def _carrier(inbox: Inbox, secrets: WebhookSecrets) -> GitHubCarrier:
     parts, gateway, tasks = inbox.parts, inbox.gateway, inbox.tasks
     discussion = GitHubDiscussion(parts.github)
     senders = Senders(parts.owners, GitHubPeople(parts.github))
-    feedback = GitHubFeedback(inbox.client, gateway.deciding, tasks, parts.chains, senders, discussion)
+    commanding = Commanding(gateway.deciding, parts.chains)
+    feedback = GitHubFeedback(inbox.client, gateway.deciding, tasks, commanding, senders, discussion)
     commands = GitHubCommands(gateway.admission, parts.intents, tasks, senders, discussion, feedback)
     ci = GitHubCi(
         inbox.client,
