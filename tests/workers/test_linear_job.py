@@ -1,4 +1,4 @@
-"""The main job in Linear, as a team lives it: a label, a question, a review in comments, a merge, and its taking back."""
+"""The main job in Linear, as a team lives it: a label, a question, a review in comments, a merge, a revert."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

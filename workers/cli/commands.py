@@ -15,6 +15,7 @@ from workers.cli import (
     halting,
     hosts,
     keeping,
+    linear,
     looking,
     machine,
     reverting,
@@ -87,4 +88,5 @@ def register(app: App) -> None:
         if number == 0:
             agents.register(app, group, place + 1)
             github.register(app, group, place + 2)
-            place += 2
+            linear.register(app, group, place + 3)
+            place += 3

@@ -14,6 +14,7 @@ from workers.gateway.github_carrier import GitHubCarrier
 from workers.gateway.github_ci import GitHubCi
 from workers.gateway.github_commands import GitHubCommands
 from workers.gateway.github_feedback import GitHubFeedback
+from workers.gateway.github_presenter import GitHubPresenter
 from workers.gateway.listening import Inbox, Listener
 from workers.gateway.senders import Senders
 from workers.gateway.webhooks import webhook_app
@@ -29,7 +30,8 @@ def listen(inbox: Inbox) -> Listener | None:
         return None
     secrets = WebhookSecrets(lambda: _secret_files(owners))
     app = webhook_app(secrets, inbox.deliveries, lambda: _terms(owners), inbox.taken)
-    return Listener(SOURCE, _carrier(inbox, secrets), table.address, "/webhooks/github", app)
+    presenters = {"github": GitHubPresenter(owners, GitHubDiscussion(inbox.parts.github))}
+    return Listener(SOURCE, _carrier(inbox, secrets), table.address, "/webhooks/github", app, presenters)
 
 
 def _carrier(inbox: Inbox, secrets: WebhookSecrets) -> GitHubCarrier:
@@ -38,7 +40,9 @@ def _carrier(inbox: Inbox, secrets: WebhookSecrets) -> GitHubCarrier:
     senders = Senders(parts.owners, GitHubPeople(parts.github))
     commanding = Commanding(gateway.deciding, parts.chains)
     feedback = GitHubFeedback(inbox.client, gateway.deciding, tasks, commanding, senders, discussion)
-    commands = GitHubCommands(gateway.admission, parts.intents, tasks, senders, discussion, feedback)
+    commands = GitHubCommands(
+        parts.owners, gateway.admission, parts.intents, tasks, senders, discussion, feedback, inbox.conversations
+    )
     ci = GitHubCi(
         inbox.client,
         gateway.admission,

@@ -17,6 +17,7 @@ from workers.gateway.commanding import Commanding
 from workers.gateway.conversations import Presenter
 from workers.gateway.linear_carrier import LinearCarrier, terms_of
 from workers.gateway.linear_commands import LinearCommands
+from workers.gateway.linear_places import LinearPlaces
 from workers.gateway.linear_polling import LinearPolling
 from workers.gateway.linear_presenter import LinearPresenter
 from workers.gateway.linear_senders import LinearSenders
@@ -40,13 +41,14 @@ def listen(inbox: Inbox) -> Listener | None:
     issues, sessions = LinearIssues(access, actor), LinearSessions(access, actor)
     secrets = WebhookSecrets(lambda: _secret_files(owners))
     carrier = _carrier(inbox, secrets, access, actor, issues, sessions)
+    places = LinearPlaces(owners, inbox.parts.admissions, issues)
     presenters: dict[str, Presenter] = {
         "linear": LinearPresenter(issues, actor),
         "linear-session": LinearSessionPresenter(sessions, actor),
     }
     if table.address is not None:
         app = linear_app(secrets, inbox.deliveries, lambda: terms_of(_table(owners) or table), inbox.taken)
-        return Listener(SOURCE, carrier, table.address, PATH, app, presenters)
+        return Listener(SOURCE, carrier, table.address, PATH, app, presenters, places.of)
     polling = LinearPolling(
         lambda: _table(owners),
         access,
@@ -66,7 +68,7 @@ def listen(inbox: Inbox) -> Listener | None:
         finally:
             task.cancel()
 
-    return Listener(SOURCE, carrier, presenters=presenters, running=asking)
+    return Listener(SOURCE, carrier, presenters=presenters, elsewhere=places.of, running=asking)
 
 
 def _carrier(

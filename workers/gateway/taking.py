@@ -52,7 +52,8 @@ async def taking_webhooks(client: Client, parts: SharedParts, gateway: Gateway) 
         return
     steps = DeliveryActivities(deliveries, {one.source: one.carrier for one in listeners}, AppDeliveries(parts.github))
     presenters = {system: shows for one in listeners for system, shows in one.presenters.items()}
-    shown = ConversationActivities(conversations, gateway.reading, presenters)
+    elsewhere = [one.elsewhere for one in listeners if one.elsewhere is not None]
+    shown = ConversationActivities(conversations, gateway.reading, presenters, elsewhere)
     worker = Worker(
         client,
         task_queue=queues.GATEWAY,

@@ -33,6 +33,14 @@ query Issues($filter: IssueFilter!, $first: Int!, $after: String, $archived: Boo
 """
 )
 
+BACKLOG = """
+query Backlog($filter: IssueFilter!, $first: Int!) {
+  issues(filter: $filter, first: $first) {
+    nodes { identifier title priority priorityLabel updatedAt state { name } }
+  }
+}
+"""
+
 HISTORY = """
 query IssueHistory($id: String!, $first: Int!) {
   issue(id: $id) {

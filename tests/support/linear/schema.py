@@ -57,7 +57,7 @@ type WebhookConnection { nodes: [Webhook!]! pageInfo: PageInfo! }
 input IDComparator { eq: ID in: [ID!] }
 input IdComparator { eq: ID in: [ID!] }
 input IssueIdComparator { eq: ID in: [ID!] }
-input StringComparator { eq: String eqIgnoreCase: String in: [String!] }
+input StringComparator { eq: String eqIgnoreCase: String in: [String!] nin: [String!] }
 input NumberComparator { eq: Float }
 input DateComparator { gt: DateTime gte: DateTime }
 input BooleanComparator { eq: Boolean }

@@ -201,6 +201,9 @@ def _compared(value: Any, condition: dict[str, Any]) -> bool:
         elif how == "eqIgnoreCase":
             if str(value).lower() != str(other).lower():
                 return False
+        elif how == "nin":
+            if value in other:
+                return False
         elif not (value in other if how == "in" else value == other):
             return False
     return True
