@@ -14,7 +14,8 @@ _LONGEST_NAME = 100
 def spoken(body: str, names: Collection[str]) -> Command | None:
     """The command in a comment; None if it speaks to nobody here. `names`: of the App, as people mention it."""
     text = body.lstrip()
-    for name in names:
+    # The longest first: one name may begin another.
+    for name in sorted(names, key=len, reverse=True):
         if not 0 < len(name) <= _LONGEST_NAME:
             continue
         mention = _LINK.format(name=re.escape(name))

@@ -54,7 +54,6 @@ type Webhook {
 }
 type WebhookConnection { nodes: [Webhook!]! pageInfo: PageInfo! }
 
-input IDComparator { eq: ID in: [ID!] }
 input IdComparator { eq: ID in: [ID!] }
 input IssueIdComparator { eq: ID in: [ID!] }
 input StringComparator { eq: String eqIgnoreCase: String in: [String!] nin: [String!] }
