@@ -105,6 +105,12 @@ class OnLinear:
         assert view.status.stage is Stage.REVIEW, view.status.message
         return task, view
 
+    async def tasks_of(self, issue: Node) -> list[str]:
+        """Of all that there are."""
+        mine = task_id(f"linear:{issue['identifier']}")
+        lines = await asyncio.to_thread(self.here.gateway("ada").tasks)
+        return [line.task_id for line in lines if line.task_id == mine]
+
     async def says(self, issue: Node, by: str, words: str) -> DeliveryResult:
         """A person's comment, and what came of it."""
         (result,) = await self.carried_out(lambda: self.linear.comment(issue, self.people[by], words))
