@@ -25,9 +25,9 @@ BROKEN = "add(2, 3) in calc.py returns -1, and should return 5.\n\n## Acceptance
 
 @asynccontextmanager
 async def on_linear(
-    place: Path, *, polled: bool = False, more: str = "", configuration: str = ""
+    place: Path, *, polled: bool = False, asked: str = "", on_github: bool = False, configuration: str = ""
 ) -> AsyncIterator["OnLinear"]:
-    """Both, until the block ends. `more`: for `[linear]`."""
+    """Both, until the block ends. `asked`: the team's repository, if not one of this machine."""
     with linear_server() as linear:
         people = {name: linear.person(name) for name in ("Ada", "Grace", "Linus", "Mallory")}
         team, port = linear.team("ENG"), free_port()
@@ -37,9 +37,10 @@ async def on_linear(
         heard = "poll_seconds = 5" if polled else f'address = "127.0.0.1:{port}", secrets = ["{place / "secret"}"]'
         table = (
             f'linear = {{ api = "{linear.api}", token = {{ file = "{place / "token"}" }}, {heard}, '
-            f'teams = {{ ENG = "{repository}" }}{more} }}\n'
+            f'teams = {{ ENG = "{asked or repository}" }} }}\n'
         )
-        known = ", ".join(f'{name.lower()} = {{ linear = "{people[name]["id"]}" }}' for name in ("Ada", "Grace"))
+        there = {name: f', github = "{name.lower()}"' if on_github else "" for name in ("Ada", "Grace")}
+        known = ", ".join(f'{one.lower()} = {{ linear = "{people[one]["id"]}"{there[one]} }}' for one in there)
         known += ', linus = { mail = "linus@example.com" }'
         async with installed(place, configuration=f"{table}people = {{ {known} }}\n{configuration}") as here:
             if not polled:

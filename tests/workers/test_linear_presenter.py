@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,16 +71,16 @@ def at(tmp_path: Path) -> Iterator[AtLinear]:
         yield AtLinear(linear, tmp_path)
 
 
-def a_view(stage: Stage, outcome: Outcome | None = None, *, is_back: bool = False, **more: object) -> TaskView:
+def a_view(stage: Stage, outcome: Outcome | None = None, *, is_back: bool = False, **more: Any) -> TaskView:
     spans = (StageSpan(stage=Stage.PREPARE, started=BEGUN),)
     reverts = (RevertResult(outcome=RevertOutcome.REVERTED),) if is_back else ()
     status = TaskStatus(task=TASK, stage=stage, outcome=outcome, spans=spans).model_copy(update=more)
     return TaskView(status=status, live=outcome is None, reverts=reverts)
 
 
-def proposed(stage: Stage = Stage.REVIEW, outcome: Outcome | None = None, **more: object) -> TaskView:
+def proposed(stage: Stage = Stage.REVIEW, outcome: Outcome | None = None, **more: Any) -> TaskView:
     pull = PullRequest(number=7, url=URL, head="journeyman/t", base="main", title="Mend add()")
-    return a_view(stage, outcome, pull_request=pull, **more)
+    return a_view(stage, outcome, **{"pull_request": pull, **more})
 
 
 async def test_an_issue_goes_along_with_its_task_to_the_end_and_back(at: AtLinear) -> None:
