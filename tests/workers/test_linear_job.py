@@ -226,6 +226,14 @@ async def test_nobody_has_a_delivery_carried_out_that_linear_did_not_sign(at: On
     # Also with the secret nobody decides as somebody else: Linear knows of no such comment.
     leaked = await carried_out("Comment", "the secret", time.time(), "c4")
     assert (leaked.outcome, "somebody else" in leaked.detail) == (Taken.IGNORED, True)
+    session = at.linear.session(issue, at.people["Mallory"])
+    said = at.linear.prompt(session, at.people["Mallory"], "", "stop")
+    as_grace = {**at.linear.deliveries[-1].payload, "createdAt": "later"}
+    as_grace["agentActivity"] = {**as_grace["agentActivity"], "userId": at.people["Grace"]["id"]}
+    at.linear.tell(as_grace)
+    await asyncio.to_thread(at.linear.wait)
+    posing = await at.result_of(at.linear.deliveries[-1])
+    assert said["signal"] == "stop" and posing.outcome is Taken.IGNORED, posing.detail
     assert (await at.here.view(task)).status.stage is Stage.REVIEW
     await at.here.decide(task, Action.CANCEL)
 

@@ -14,11 +14,19 @@ import pytest
 import pytest_asyncio
 
 from activities.archive.objects import Objects
+from activities.policy.agent_tables import KeySource
+from activities.policy.linear_table import LinearTable
+from activities.tracker.linear.access import LinearAccess
+from activities.tracker.linear.actor import LinearActor
 from activities.tracker.linear.meaning import Terms
+from activities.tracker.linear.sessions import LinearSessions
 from activities.webhooks.signature import WebhookSecrets
 from activities.webhooks.stored import Deliveries, digest_of
+from tests.support.linear.server import linear_server
 from tests.support.linear.signing import signature
+from tests.support.linear.stand_in import TOKEN
 from workers.embedded.temporal_server import free_port
+from workers.gateway.linear_greeting import Greeting, greet
 from workers.gateway.linear_webhooks import MOST_BYTES, linear_app
 from workers.gateway.server import serving_on_port
 
@@ -140,3 +148,29 @@ async def test_what_means_nothing_is_answered_and_not_kept(here: Listening) -> N
     answer = await here.post(told(type="Reaction"))
     assert (answer.status_code, answer.json()["outcome"]) == (200, "ignored")
     assert await here.deliveries.pending() == []
+
+
+async def test_a_session_is_greeted_within_seconds_although_nothing_carries_it_out(
+    here: Listening, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    with linear_server() as linear:
+        table = LinearTable(api=linear.api, token=KeySource(file=tmp_path / "token"), teams={"ENG": "/work/shop"})
+        access = LinearAccess(lambda: table)
+        sessions = LinearSessions(access, LinearActor(access))
+        greeting = Greeting(sessions)
+        terms = Terms(frozenset({"ENG"}), "journeyman")
+        app = linear_app(
+            WebhookSecrets(lambda: here.secrets), here.deliveries, lambda: terms, here.taken.append, greeting.heard
+        )
+        port = free_port()
+        ada = linear.person("Ada")
+        issue = linear.issue(linear.team("ENG"), ada, "It breaks")
+        async with serving_on_port(app, port), greeting.running(), asyncio.timeout(10):
+            linear.hook_url, linear.secret = f"http://127.0.0.1:{port}/webhooks/linear", SECRET
+            session = await asyncio.to_thread(linear.session, issue, ada)
+            while not linear.told(session):
+                await asyncio.sleep(0.05)
+            await greet(sessions, session["id"])
+        assert [kind for kind, _ in linear.told(session)] == ["thought"]
+        assert len(here.taken) == 1

@@ -17,6 +17,7 @@ from workers.gateway.commanding import Commanding
 from workers.gateway.conversations import Presenter
 from workers.gateway.linear_carrier import LinearCarrier, terms_of
 from workers.gateway.linear_commands import LinearCommands
+from workers.gateway.linear_greeting import Greeting
 from workers.gateway.linear_places import LinearPlaces
 from workers.gateway.linear_polling import LinearPolling
 from workers.gateway.linear_presenter import LinearPresenter
@@ -47,8 +48,11 @@ def listen(inbox: Inbox) -> Listener | None:
         "linear-session": LinearSessionPresenter(sessions, actor),
     }
     if table.address is not None:
-        app = linear_app(secrets, inbox.deliveries, lambda: terms_of(_table(owners) or table), inbox.taken)
-        return Listener(SOURCE, carrier, table.address, PATH, app, presenters, places.of)
+        greeting = Greeting(sessions)
+        app = linear_app(
+            secrets, inbox.deliveries, lambda: terms_of(_table(owners) or table), inbox.taken, greeting.heard
+        )
+        return Listener(SOURCE, carrier, table.address, PATH, app, presenters, places.of, greeting.running)
     polling = LinearPolling(
         lambda: _table(owners),
         access,

@@ -4,18 +4,16 @@ from activities.tracker.linear.actor import LinearActor
 from activities.tracker.linear.failed import LinearRefused
 from activities.tracker.linear.issue import Issue
 from activities.tracker.linear.meaning import SessionBegun, SessionPrompted
-from activities.tracker.linear.sessions import LinearSessions
+from activities.tracker.linear.sessions import LinearSessions, SaidInSession
 from activities.tracker.linear.spoken import approval, spoken
 from activities.webhooks.commands import Command, Verb, command
 from workers.gateway.conversations import Conversations
 from workers.gateway.delivered import Delivered, ignored, refused
 from workers.gateway.linear_commands import LinearCommands, Said
+from workers.gateway.linear_greeting import greet
 from workers.gateway.linear_senders import LinearSenders
 from workflows.models.conversation import Place
 from workflows.models.delivery import DeliveryResult, Taken
-
-HEARD = "heard"
-"""Mark of the first thing that is said in a session."""
 
 
 class SessionWords:
@@ -37,13 +35,12 @@ class SessionWords:
 
     async def begun(self, told: SessionBegun, at: Delivered) -> DeliveryResult:
         """Somebody mentioned the App, or delegated an issue to it."""
-        # Linear calls an agent unresponsive that says nothing for ten seconds, so this comes first.
-        await self._sessions.say(told.session_id, "thought", "Looking at the issue.", HEARD)
-        return await self._carried_out(told, at, told.body)
+        await greet(self._sessions, told.session_id)
+        return await self._carried_out(told, at, await self._sessions.beginning(told.session_id))
 
     async def prompted(self, told: SessionPrompted, at: Delivered) -> DeliveryResult:
         """Somebody answered, said more, or wants it stopped."""
-        return await self._carried_out(told, at, told.body, stop=told.stop)
+        return await self._carried_out(told, at, await self._sessions.said(told.session_id, told.activity_id))
 
     async def heard_before(self, told: SessionBegun | SessionPrompted, result: DeliveryResult) -> DeliveryResult:
         """The same words came as a comment: what they brought about is shown in the session, too."""
@@ -55,13 +52,15 @@ class SessionWords:
         return ignored("it was told as a comment", result.task_id)
 
     async def _carried_out(
-        self, told: SessionBegun | SessionPrompted, at: Delivered, body: str, *, stop: bool = False
+        self, told: SessionBegun | SessionPrompted, at: Delivered, really: SaidInSession | None
     ) -> DeliveryResult:
+        if really is None or (really.by, really.issue_id) != (told.by, told.issue.id):
+            return ignored("Linear knows of nothing that they said there")
         issue = await self._commands.current(told.issue.id)
         if issue is None:
             return refused("the issue is gone, or of a team that is archived or not configured")
         person = await self._senders.commanding(told.by)
-        wanted = Command(Verb.CANCEL) if stop else await self._wanted(body)
+        wanted = Command(Verb.CANCEL) if really.stop else await self._wanted(really.body)
         if approval(wanted.words) is not None:
             return refused("approve in a comment of its own: `/agent approve COMMIT`")
         said = Said(wanted, person, at.received_at, told.comment_id)

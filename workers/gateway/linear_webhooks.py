@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from activities.policy.owners import PolicyFileBroken
-from activities.tracker.linear.meaning import Terms, meaning
+from activities.tracker.linear.meaning import Meaning, Terms, meaning
 from activities.tracker.linear.payloads import Envelope
 from activities.webhooks.meaning import Ignored
 from activities.webhooks.signature import SecretUnusable, WebhookSecrets
@@ -37,11 +37,15 @@ def linear_app(
     deliveries: Deliveries,
     terms: Callable[[], Terms],
     taken: Callable[[str], None],
+    heard: Callable[[Meaning], None] = lambda _: None,
     *,
     bytes_at_once: int = MOST_BYTES_AT_ONCE,
     body_seconds: float = BODY_SECONDS,
 ) -> FastAPI:
-    """Build the application. `taken` is told the digest of what was put on record, and must not wait."""
+    """Build the application.
+
+    `taken` is told the digest of what was put on record, `heard` what it means; neither may wait.
+    """
     app = FastAPI(title="Journeyman webhooks", docs_url=None, redoc_url=None, openapi_url=None)
     in_flight = InFlight(bytes_at_once)
 
@@ -67,6 +71,7 @@ def linear_app(
         new = await deliveries.keep(str(told["type"]), guid, signature, body, "linear")
         digest = digest_of(body)
         taken(digest)
+        heard(found)
         return _say("taken" if new else "known", "it is on record" if new else "it was taken before", digest)
 
     _answer_errors(app)

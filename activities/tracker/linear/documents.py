@@ -81,7 +81,18 @@ query Users($filter: UserFilter!) {
 
 SESSION = """
 query AgentSession($id: String!) {
-  agentSession(id: $id) { id status issue { id } comment { id } creator { id } appUser { id } }
+  agentSession(id: $id) { issue { id } comment { id body user { id } } creator { id } appUser { id } }
+}
+"""
+
+PROMPT = """
+query AgentPrompt($id: String!) {
+  agentActivity(id: $id) {
+    signal
+    user { id }
+    agentSession { id issue { id } }
+    content { ... on AgentActivityPromptContent { body } }
+  }
 }
 """
 

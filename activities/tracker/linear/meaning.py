@@ -46,7 +46,6 @@ class SessionBegun:
     by: str
     comment_id: str
     """Of the comment that it began with; empty if there is none."""
-    body: str
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,6 @@ class SessionPrompted:
     by: str
     activity_id: str
     comment_id: str
-    body: str
     stop: bool
 
 
@@ -132,8 +130,7 @@ def _begun(body: dict[str, Any], terms: Terms) -> Meaning:
         return Ignored("no person began the session, and programs command no agents")
     comment = session.comment
     source = session.source_comment_id or (comment.id if comment is not None else "")
-    words = comment.body[:_SAID_AT_MOST] if comment is not None and comment.user_id == session.creator_id else ""
-    return SessionBegun(session.id, session.issue, session.creator_id, source, words)
+    return SessionBegun(session.id, session.issue, session.creator_id, source)
 
 
 def _prompted(body: dict[str, Any], terms: Terms) -> Meaning:
@@ -149,7 +146,6 @@ def _prompted(body: dict[str, Any], terms: Terms) -> Meaning:
         said.user_id,
         said.id,
         said.source_comment_id or "",
-        said.content.body[:_SAID_AT_MOST],
         said.signal == STOP,
     )
 

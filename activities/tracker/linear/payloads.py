@@ -52,18 +52,10 @@ class CommentPart(Part):
     created_at: str = Field(default="", alias="createdAt")
 
 
-class Content(Part):
-    """What somebody says in a session."""
-
-    type: str = ""
-    body: str = ""
-
-
 class ActivityPart(Part):
     """What was said last in a session."""
 
     id: str = Field(pattern=_ID)
-    content: Content = Content()
     signal: str | None = None
     user_id: str | None = Field(default=None, alias="userId")
     source_comment_id: str | None = Field(default=None, alias="sourceCommentId")

@@ -4,6 +4,7 @@ https://linear.app/developers/agent-interaction
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from activities.tracker.linear import documents
@@ -13,14 +14,44 @@ from activities.tracker.linear.failed import LinearRefused
 from activities.tracker.linear.marks import mark_id
 
 _LONGEST = 60_000
+_STOP = "stop"
+
+
+@dataclass(frozen=True)
+class SaidInSession:
+    """What somebody said in a session, in Linear's own words."""
+
+    by: str
+    """Id of the user."""
+    issue_id: str
+    body: str
+    stop: bool = False
 
 
 class LinearSessions:
-    """Writes there as the App's actor. Every method raises LinearRefused or LinearAway."""
+    """Reads and writes there as the App's actor. Every method raises LinearRefused or LinearAway."""
 
     def __init__(self, access: LinearAccess, actor: LinearActor) -> None:
         self._access = access
         self._actor = actor
+
+    async def beginning(self, session_id: str) -> SaidInSession | None:
+        """Who began a session, and with which comment; None if it is another App's."""
+        found = (await self._access.ask(documents.SESSION, id=session_id))["agentSession"]
+        if found["appUser"]["id"] != (await self._actor.me()).id:
+            return None
+        by, comment = (found["creator"] or {}).get("id", ""), found["comment"] or {}
+        body = comment["body"] if comment and (comment["user"] or {}).get("id") == by else ""
+        return SaidInSession(by, (found["issue"] or {}).get("id", ""), body)
+
+    async def said(self, session_id: str, activity_id: str) -> SaidInSession | None:
+        """One thing that was said; None if it was said in another session."""
+        found = (await self._access.ask(documents.PROMPT, id=activity_id))["agentActivity"]
+        session = found["agentSession"]
+        if session["id"] != session_id:
+            return None
+        issue, body = (session["issue"] or {}).get("id", ""), found["content"].get("body", "")
+        return SaidInSession(found["user"]["id"], issue, body, found["signal"] == _STOP)
 
     async def say(self, session_id: str, kind: str, text: str, *mark: str, choices: Sequence[str] = ()) -> None:
         """One activity for each mark: a `thought`, an `elicitation`, a `response` or an `error`.

@@ -18,7 +18,7 @@ type UserConnection { nodes: [User!]! pageInfo: PageInfo! }
 type ActorBot { id: ID }
 type WorkflowState { id: ID! name: String! type: String! position: Float! }
 type WorkflowStateConnection { nodes: [WorkflowState!]! pageInfo: PageInfo! }
-type Cycle { id: ID! number: Float! name: String }
+type Cycle { id: ID! number: Float! name: String isActive: Boolean! }
 type Project { id: ID! name: String! }
 type IssueLabel { id: ID! name: String! team: Team }
 type IssueLabelConnection { nodes: [IssueLabel!]! pageInfo: PageInfo! }
@@ -47,7 +47,12 @@ type CommentConnection { nodes: [Comment!]! pageInfo: PageInfo! }
 type AgentSession {
   id: ID! status: AgentSessionStatus! issue: Issue comment: Comment creator: User appUser: User!
 }
-type AgentActivity { id: ID! user: User! }
+type AgentActivityPromptContent { body: String! }
+type AgentActivityThoughtContent { body: String! }
+union AgentActivityContent = AgentActivityPromptContent | AgentActivityThoughtContent
+type AgentActivity {
+  id: ID! user: User! agentSession: AgentSession! signal: AgentActivitySignal content: AgentActivityContent!
+}
 type AgentActivityConnection { nodes: [AgentActivity!]! pageInfo: PageInfo! }
 type Webhook {
   id: ID! url: String enabled: Boolean! resourceTypes: [String!]! allPublicTeams: Boolean! team: Team
@@ -101,6 +106,7 @@ type Query {
   comments(filter: CommentFilter, first: Int, after: String, orderBy: PaginationOrderBy): CommentConnection!
   users(filter: UserFilter, first: Int, includeDisabled: Boolean): UserConnection!
   agentSession(id: String!): AgentSession!
+  agentActivity(id: String!): AgentActivity!
   agentActivities(filter: AgentActivityFilter, first: Int): AgentActivityConnection!
   issueLabels(filter: IssueLabelFilter, first: Int): IssueLabelConnection!
   webhooks(first: Int): WebhookConnection!

@@ -125,6 +125,9 @@ class _Root:
     def agentSession(self, _: object, id: str) -> Node:
         return _found(self.linear.sessions, id, "AgentSession")
 
+    def agentActivity(self, _: object, id: str) -> Node:
+        return _found(self.linear.activities, id, "AgentActivity")
+
     def agentActivities(self, _: object, **given: Any) -> Node:
         return _page(list(self.linear.activities.values()), given)
 

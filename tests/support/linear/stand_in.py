@@ -250,7 +250,8 @@ class Linear:
                 self.activities,
                 session=session,
                 user=by,
-                content={"type": "prompt", "body": body},
+                agentSession=session,
+                content={"__typename": "AgentActivityPromptContent", "type": "prompt", "body": body},
                 signal=signal,
             )
             self._tell_session("prompted", session, said)

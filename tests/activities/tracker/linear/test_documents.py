@@ -14,7 +14,7 @@ _OF_BODIES = {
     "UserActorWebhookPayload": {"id", "type"},
     "AgentSessionEventWebhookPayload": {"type", "action", "agentSession", "agentActivity", "organizationId"},
     "AgentSessionWebhookPayload": {"id", "appUserId", "creatorId", "comment", "issue", "sourceCommentId"},
-    "AgentActivityWebhookPayload": {"id", "content", "signal", "userId", "sourceCommentId"},
+    "AgentActivityWebhookPayload": {"id", "signal", "userId", "sourceCommentId"},
     "IssueWithDescriptionChildWebhookPayload": {"id", "identifier", "team"},
 }
 

@@ -74,7 +74,7 @@ def test_words_for_the_app_are_heard_in_comments_and_in_sessions() -> None:
     said, begun, prompted = meaning(SAID, TERMS), meaning(SESSION, TERMS), meaning(PROMPTED, TERMS)
     assert isinstance(said, Commented) and (said.by, said.body) == ("ada-id", "/agent go on")
     assert isinstance(begun, SessionBegun) and begun.comment_id == "comment-id"
-    assert isinstance(prompted, SessionPrompted) and (prompted.body, prompted.stop) == ("go on", False)
+    assert isinstance(prompted, SessionPrompted) and (prompted.activity_id, prompted.stop) == ("a", False)
     stopped = meaning(changed(PROMPTED, "agentActivity.signal", "stop"), TERMS)
     assert isinstance(stopped, SessionPrompted) and stopped.stop
 
