@@ -49,7 +49,7 @@ class TeamPlan:
         try:
             async with asyncio.timeout(_SECONDS):
                 lines = await self._lines(team)
-        except (LinearAway, LinearRefused) as error:
+        except (LinearAway, LinearRefused, PolicyFileBroken) as error:
             return _left_out(name, str(error))
         except TimeoutError:
             return _left_out(name, f"Linear did not answer within {_SECONDS:.0f} s")

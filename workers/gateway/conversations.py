@@ -25,6 +25,8 @@ from workflows.models.conversation import ConversationOrder, Place, Shown, conve
 PLACE = "place"
 """Kind of a place's entry in a task's chain."""
 _FIRST_TRY, _LAST_TRY = timedelta(seconds=15), timedelta(minutes=15)
+_FIND_SECONDS, _SHOW_SECONDS = 6.0, 20.0
+"""Together less than the step may take: one system that hangs holds up no other."""
 _TRIES = "tries"
 _log = logging.getLogger(__name__)
 
@@ -111,8 +113,13 @@ class ConversationActivities:
         reading: Reading,
         presenters: Mapping[str, Presenter],
         elsewhere: Sequence[Elsewhere] = (),
+        *,
+        show_seconds: float = _SHOW_SECONDS,
+        find_seconds: float = _FIND_SECONDS,
     ) -> None:
         """`presenters`: by the system of the places that they know. `elsewhere`: asked for more places of a task."""
+        self._show_seconds = show_seconds
+        self._find_seconds = find_seconds
         self._elsewhere = elsewhere
         self._conversations = conversations
         self._reading = reading
@@ -142,9 +149,11 @@ class ConversationActivities:
         places, again_at = await self._conversations.places(task_id), None
         for finds in self._elsewhere:
             try:
-                more = await finds(task_id, places)
-            except PlaceAway as away:
-                again_at = datetime.now(UTC) + (away.again_in or _FIRST_TRY)
+                async with asyncio.timeout(self._find_seconds):
+                    more = await finds(task_id, places)
+            except (PlaceAway, TimeoutError) as away:
+                pause = away.again_in if isinstance(away, PlaceAway) else None
+                again_at = datetime.now(UTC) + (pause or _FIRST_TRY)
                 continue
             if more is not None:
                 await self._conversations.add(task_id, more)
@@ -157,8 +166,11 @@ class ConversationActivities:
             return Look(notes, why_not=f"this gateway knows no {place.system}: is it gone from journeyman.toml?")
         known = {name: value for name, value in notes.items() if name != _TRIES}
         try:
-            return await presenter.show(place, known, view)
-        except PlaceAway as away:
+            async with asyncio.timeout(self._show_seconds):
+                return await presenter.show(place, known, view)
+        except (PlaceAway, TimeoutError) as error:
+            silent = f"{place.system} did not answer within {self._show_seconds:g} s"
+            away = error if isinstance(error, PlaceAway) else PlaceAway(silent)
             tries = int(notes.get(_TRIES, "0")) + 1
             pause = away.again_in or min(_FIRST_TRY * 2 ** min(tries - 1, 10), _LAST_TRY)
             _log.warning("task %s can't be shown at %s now: %s", view.status.task.id, place.key, away)

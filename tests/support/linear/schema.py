@@ -2,6 +2,7 @@
 
 SDL = """
 scalar DateTime
+scalar DateTimeOrDuration
 scalar JSON
 scalar JSONObject
 enum PaginationOrderBy { createdAt updatedAt }
@@ -63,7 +64,7 @@ input IdComparator { eq: ID in: [ID!] }
 input IssueIdComparator { eq: ID in: [ID!] }
 input StringComparator { eq: String eqIgnoreCase: String in: [String!] nin: [String!] }
 input NumberComparator { eq: Float }
-input DateComparator { gt: DateTime gte: DateTime }
+input DateComparator { gt: DateTimeOrDuration gte: DateTimeOrDuration }
 input BooleanComparator { eq: Boolean }
 input TeamFilter { key: StringComparator }
 input WorkflowStateFilter { type: StringComparator }

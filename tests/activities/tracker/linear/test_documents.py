@@ -42,6 +42,10 @@ def test_the_stand_in_has_nothing_that_linear_has_not() -> None:
         if isinstance(there, GraphQLObjectType | GraphQLInputObjectType):
             assert isinstance(theirs, GraphQLObjectType | GraphQLInputObjectType)
             assert set(there.fields) <= set(theirs.fields), (name, set(there.fields) - set(theirs.fields))
+        if isinstance(there, GraphQLInputObjectType) and isinstance(theirs, GraphQLInputObjectType):
+            # Where what is given is made, it has to be of the type that Linear takes.
+            for field, given in there.fields.items():
+                assert str(given.type).rstrip("!") == str(theirs.fields[field].type).rstrip("!"), f"{name}.{field}"
         if isinstance(there, GraphQLObjectType) and isinstance(theirs, GraphQLObjectType):
             for field, ask in there.fields.items():
                 assert str(ask.type) == str(theirs.fields[field].type), f"{name}.{field}"
