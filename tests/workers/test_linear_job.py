@@ -17,6 +17,7 @@ from workflows import queues
 from workflows.delivery import Delivery as DeliveryWorkflow
 from workflows.models.decision import Action
 from workflows.models.delivery import DeliveryOrder, DeliveryResult, Taken, delivery_workflow_id
+from workflows.models.intent import task_id
 from workflows.models.pull_request import RevertOutcome
 from workflows.models.status import Outcome, Stage
 
@@ -71,6 +72,31 @@ async def test_a_label_becomes_a_task_that_is_changed_approved_merged_and_taken_
     # One comment about the task, which was changed each time; the others answer what was refused.
     about = [text for text in at.linear.said(issue) if text.startswith("**Journeyman**")]
     assert len(about) == 1 and "taken back" in about[0]
+
+
+async def test_what_a_vague_issue_means_is_asked_and_answered_below_it_and_another_attempt_is_another_task(
+    at: OnLinear,
+) -> None:
+    issue = at.issue("Fix it", "")
+    task = await at.labelled(issue)
+    await at.here.reaches(task, Stage.QUESTION)
+    await eventually(lambda: any("It asks:" in text for text in at.linear.said(issue)))
+    answered = await at.says(issue, "Ada", "/agent add() in calc.py has to add")
+    assert answered.outcome is Taken.DONE, answered.detail
+    view = await at.here.reaches(task, Stage.REVIEW, Stage.ENDED)
+    assert view.status.stage is Stage.REVIEW, view.status.message
+    early = await at.says(issue, "Ada", "/agent again")
+    assert (early.outcome, "still open" in early.detail) == (Taken.REFUSED, True)
+    await at.says(issue, "Grace", "/agent cancel")
+    await at.here.reaches(task, Stage.ENDED)
+    await eventually(lambda: at.linear.state_of(issue) == "Todo")
+    ended = await at.says(issue, "Ada", "/agent go on")
+    assert (ended.outcome, "/agent again" in ended.detail) == (Taken.REFUSED, True)
+    again = await at.says(issue, "Ada", "/agent again add() in calc.py has to add")
+    assert (again.outcome, again.task_id) == (Taken.DONE, task_id(f"linear:{issue['identifier']}", 2))
+    await at.here.reaches(again.task_id, Stage.REVIEW)
+    await eventually(lambda: at.linear.state_of(issue) == "In Review")
+    await at.here.decide(again.task_id, Action.CANCEL)
 
 
 async def test_a_mention_begins_a_session_that_answers_asks_and_is_stopped(at: OnLinear) -> None:
