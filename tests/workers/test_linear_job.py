@@ -133,6 +133,18 @@ async def test_words_that_come_as_comment_and_as_session_are_told_the_agent_once
     view = await at.here.reaches(task, Stage.REVIEW)
     said = [one.decision.message for one in view.status.decisions if one.decision.action is Action.REQUEST_CHANGES]
     assert said == ["also say why"]
+    # An approval by a mention counts, also where its session is told of before its comment.
+    assert view.status.patch is not None
+    hook, at.linear.hook_url = at.linear.hook_url, ""
+    words = f"@journeyman approve {view.status.patch.head[:12]}"
+    comment = at.linear.comment(issue, at.people["Grace"], words)
+    at.linear.hook_url = hook
+    (approved,) = await at.carried_out(lambda: at.linear.session(issue, at.people["Grace"], comment))
+    assert approved.outcome is Taken.DONE, approved.detail
+    assert (await at.here.reaches(task, Stage.APPROVED)).status.approved_by == ("grace",)
+    bare = at.linear.session(issue, at.people["Grace"])
+    (unnamed,) = await at.carried_out(lambda: at.linear.prompt(bare, at.people["Grace"], "approve 1234567"))
+    assert (unnamed.outcome, "comment of its own" in unnamed.detail) == (Taken.REFUSED, True)
     await at.here.decide(task, Action.CANCEL)
 
 

@@ -3,7 +3,7 @@
 from activities.tracker.linear.actor import LinearActor
 from activities.tracker.linear.failed import LinearRefused
 from activities.tracker.linear.issue import Issue
-from activities.tracker.linear.meaning import SessionBegun, SessionPrompted
+from activities.tracker.linear.meaning import Commented, SessionBegun, SessionPrompted
 from activities.tracker.linear.sessions import LinearSessions, SaidInSession
 from activities.tracker.linear.spoken import approval, spoken
 from activities.webhooks.commands import Command, Verb, command
@@ -62,11 +62,21 @@ class SessionWords:
         person = await self._senders.commanding(told.by)
         wanted = Command(Verb.CANCEL) if really.stop else await self._wanted(really.body)
         if approval(wanted.words) is not None:
-            return refused("approve in a comment of its own: `/agent approve COMMIT`")
-        said = Said(wanted, person, at.received_at, told.comment_id)
-        result = await self._commands.command(issue, said, at)
+            result = await self._approved(told, at)
+        else:
+            said = Said(wanted, person, at.received_at, told.comment_id)
+            result = await self._commands.command(issue, said, at)
         await self._join(issue, told.session_id, result)
         return result
+
+    async def _approved(self, told: SessionBegun | SessionPrompted, at: Delivered) -> DeliveryResult:
+        """By the comment that it was said in: it says when, and so which evidence there was to see."""
+        if told.comment_id:
+            comment = Commented(told.issue, told.comment_id, "", told.by, None)
+            result = await self._commands.commented(comment, at)
+            if result.outcome is not Taken.IGNORED:
+                return result
+        return refused("approve in a comment of its own: `/agent approve COMMIT`")
 
     async def _wanted(self, body: str) -> Command:
         heard = spoken(body, (await self._actor.me()).names)
@@ -80,7 +90,7 @@ class SessionWords:
 
     async def answer(self, told: SessionBegun | SessionPrompted, result: DeliveryResult, mark: str) -> None:
         """Say what came of it, where the task's own state does not."""
-        kind = "error" if result.outcome is Taken.REFUSED else "response"
+        kind = {Taken.REFUSED: "error", Taken.WAITS: "thought"}.get(result.outcome, "response")
         try:
             await self._sessions.say(told.session_id, kind, result.detail, mark)
         except LinearRefused:
