@@ -67,20 +67,29 @@ async def examine(settings: Settings) -> list[Finding]:
 
 
 async def _webhooks(settings: Settings) -> list[Finding]:
-    """Whether what GitHub tells can be taken in, where it is to be."""
+    """Whether what other systems tell can be taken in, where it is to be."""
     try:
-        github = read_platform(settings.config_file).github
+        platform = read_platform(settings.config_file)
     except PolicyRefusal:
         return []
-    table = github.webhooks if github is not None else None
-    if table is None:
-        return []
+    hooks = platform.github.webhooks if platform.github is not None else None
+    found = []
+    if hooks is not None:
+        found.append(await _listens("GitHub", "webhooks", "[github.webhooks]", hooks.address, hooks.secrets, settings))
+    linear = platform.linear
+    if linear is not None and linear.address is not None:
+        found.append(await _listens("Linear", "Linear", "[linear]", linear.address, linear.secrets, settings))
+    return found
 
+
+async def _listens(
+    system: str, name: str, table: str, address: str, secrets: Sequence[Path], settings: Settings
+) -> Finding:
     async def look(_: Settings) -> str:
-        count = WebhookSecrets(lambda: table.secrets).check()
-        return f"the gateway listens for GitHub at {table.address}; {plural(count, 'secret')}"
+        count = WebhookSecrets(lambda: secrets).check()
+        return f"the gateway listens for {system} at {address}; {plural(count, 'secret')}"
 
-    return [await _look("webhooks", f"edit [github.webhooks] in {settings.config_file}", look, settings)]
+    return await _look(name, f"edit {table} in {settings.config_file}", look, settings)
 
 
 async def _agents(settings: Settings) -> list[Finding]:

@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from activities.evaluation.rules import RULES
 from activities.policy.documents import PlatformPolicy, SecurityPolicy, TeamPolicy
-from workers.cli import agents, github, slack
+from workers.cli import agents, github, linear, slack
 from workers.cli.commands import GROUPS, name_of
 from workers.settings import Settings
 from workers.worker import WORKFLOWS
@@ -140,7 +140,12 @@ def _commands() -> str:
 def commands() -> list[tuple[str, Any]]:
     """Every command, by the name one types."""
     named = [(name_of(function), function) for _, functions in GROUPS for function in functions]
-    grouped = (("agents", agents.COMMANDS), ("github", github.COMMANDS), ("slack", slack.COMMANDS))
+    grouped = (
+        ("agents", agents.COMMANDS),
+        ("github", github.COMMANDS),
+        ("slack", slack.COMMANDS),
+        ("linear", linear.COMMANDS),
+    )
     below = [(f"{group} {name_of(function)}", function) for group, functions in grouped for function in functions]
     return [*named, *below]
 

@@ -1,8 +1,9 @@
 """Building the prompt: what is to be done, under which rules, and what base says about itself.
 
 The task is never cut. What is left of the budget goes to what a reviewer asks for, to an earlier patch that base
-conflicts with, to what the last round found, to what was done so far, to AGENTS.md files from the root inwards, and to
-recent commits, in this order; whatever is cut or left out is said in the prompt and in the manifest.
+conflicts with, to what the last round found, to what was done so far, to AGENTS.md files from the root inwards, to
+recent commits, and to what the team plans, in this order; whatever is cut or left out is said in the prompt and in the
+manifest.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from activities.agents.plain_text import plain
 from activities.archive.contract import ArtifactStore
 from activities.context.fence import fenced
 from activities.context.manifest import Manifest, Source, Trust
+from activities.context.plan import TeamPlan
 from activities.context.sources import BaseSources, Part, part
 from activities.repository.git import Git
 from activities.repository.mirror import Mirror, Mirrors
@@ -43,10 +45,17 @@ class ContextBuilder:
     """Makes startup contexts."""
 
     def __init__(
-        self, git: Git, mirrors: Mirrors, artifacts: ArtifactStore, *, budget_characters: int = BUDGET_CHARS
+        self,
+        git: Git,
+        mirrors: Mirrors,
+        artifacts: ArtifactStore,
+        plan: TeamPlan | None = None,
+        *,
+        budget_characters: int = BUDGET_CHARS,
     ) -> None:
         self._base = BaseSources(git, mirrors)
         self._artifacts = artifacts
+        self._plan = plan
         self._budget = budget_characters
 
     async def gather(self, order: ContextOrder, mirror: Mirror, now: datetime) -> StartupContext:
@@ -135,11 +144,14 @@ class ContextBuilder:
             where = f"for everything below `{folder}/`" if folder else "for the whole repository"
             rest.append((f"# {found.source.name}: how to work here, {where}\n\nThe nearest AGENTS.md wins.\n", found))
         rest.append(("# Recent commits on the base branch\n", await self._base.recent_commits(mirror, base, now)))
+        if self._plan is not None:
+            heading = "# What the team plans\n\nFor your information; only what your task says is to be done.\n"
+            rest += [(heading, found) for found in await self._plan.of(order.task.repository.url, now)]
         return rest
 
 
 def _goal(task: Task, now: datetime) -> Part:
-    trust = Trust.REQUESTER if task.intent.key.startswith(_OWN_WORDS) else Trust.UNTRUSTED
+    trust = _trust(task)
     found = part("goal", task.intent.link or task.intent.key, trust, _bytes(task.goal), MAX_GOAL_CHARS, now=now)
     # The very text, which decoding would change where it is not UTF-8.
     return Part(found.source, task.goal)
@@ -148,7 +160,12 @@ def _goal(task: Task, now: datetime) -> Part:
 def _criteria(task: Task) -> str:
     if not task.acceptance:
         return ""
-    return "# It is done when\n\n" + fenced("\n".join(f"- {one}" for one in task.acceptance), "acceptance criteria")
+    label = "acceptance criteria" if _trust(task) is Trust.REQUESTER else "acceptance criteria untrusted"
+    return "# It is done when\n\n" + fenced("\n".join(f"- {one}" for one in task.acceptance), label)
+
+
+def _trust(task: Task) -> Trust:
+    return Trust.REQUESTER if task.intent.key.startswith(_OWN_WORDS) else Trust.UNTRUSTED
 
 
 def _rules(task: Task, policy: TaskPolicy, *, layer: bool) -> str:

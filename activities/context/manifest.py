@@ -25,7 +25,7 @@ class Source(Model):
     """One part of the prompt."""
 
     kind: str
-    """Such as `goal`, `agents-file`, `commits`, `feedback`, `earlier-patch`."""
+    """Such as `goal`, `agents-file`, `commits`, `feedback`, `earlier-patch`, `plan`."""
     name: str
     """Path or address."""
     trust: Trust

@@ -25,7 +25,7 @@ class LinearTable(Document):
     secrets: Annotated[tuple[Path, ...], Field(max_length=4)] = ()
     """Files, each with one secret that Linear signs with and nothing else; several while one replaces another."""
     poll_seconds: float = Field(default=60, ge=5, le=3600)
-    """How often Linear is asked where it can't tell."""
+    """How often Linear is asked where there is no `address`. Counts from the gateway's next start."""
     teams: Annotated[dict[Annotated[str, Field(pattern=_TEAM)], str], Field(min_length=1)]
     """By the key of a team, such as `ENG`, the repository that its issues are about, as `run --repo` takes it."""
     label: str = Field(default="journeyman", max_length=80)

@@ -15,6 +15,7 @@ from workers.cli import (
     halting,
     hosts,
     keeping,
+    linear,
     looking,
     machine,
     reverting,
@@ -89,4 +90,5 @@ def register(app: App) -> None:
             agents.register(app, group, place + 1)
             github.register(app, group, place + 2)
             slack.register(app, group, place + 3)
-            place += 3
+            linear.register(app, group, place + 4)
+            place += 4

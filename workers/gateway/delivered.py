@@ -9,6 +9,7 @@ from workers.gateway.reading import Reading
 from workers.gateway.refusals import NotFound, Refused
 from workflows.models.delivery import DeliveryResult, Taken
 from workflows.models.status import Outcome, TaskStatus
+from workflows.models.task import Task
 from workflows.presentation import as_code
 
 
@@ -40,23 +41,34 @@ class TasksThere:
 
     async def status(self, task_id: str, at: Delivered) -> TaskStatus | None:
         """Of a task of this repository; None if there is none. Raises NotYet where no worker answers."""
-        try:
-            if (await self._admissions.of(task_id)).repository.url != at.url:
-                return None
-        except ActionRefused:
-            return None
-        try:
-            return (await self._reading.view(task_id)).status
-        except NotFound:
-            return None
-        except Refused as error:
-            raise NotYet(str(error)) from error
+        task = await self._admitted(task_id)
+        return await self._read(task_id) if task is not None and task.repository.url == at.url else None
+
+    async def of_intent(self, task_id: str, key: str) -> TaskStatus | None:
+        """Of a task that was asked for under a key; None if there is none. Raises NotYet where no worker answers."""
+        task = await self._admitted(task_id)
+        keys = (task.intent.key, *task.intent.aliases) if task is not None else ()
+        return await self._read(task_id) if key in keys else None
 
     async def of_pull(self, task_id: str, number: int, at: Delivered) -> TaskStatus | None:
         """The same, if this is its pull request: anybody who may push can give a branch a task's name."""
         status = await self.status(task_id, at)
         pull = status.pull_request if status is not None else None
         return status if pull is not None and pull.number == number else None
+
+    async def _admitted(self, task_id: str) -> Task | None:
+        try:
+            return await self._admissions.of(task_id)
+        except ActionRefused:
+            return None
+
+    async def _read(self, task_id: str) -> TaskStatus | None:
+        try:
+            return (await self._reading.view(task_id)).status
+        except NotFound:
+            return None
+        except Refused as error:
+            raise NotYet(str(error)) from error
 
 
 def done(detail: str, task_id: str = "") -> DeliveryResult:

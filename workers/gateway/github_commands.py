@@ -7,16 +7,21 @@ from datetime import datetime
 
 from activities.archive.contract import IntentIndex
 from activities.forge.github.discussion import GitHubDiscussion
+from activities.policy.owners import OwnersFiles
+from activities.tracker.naming import issue_key, named_issue
+from activities.tracker.teams import teams_of
 from activities.webhooks.commands import ELSEWHERE, Verb
 from activities.webhooks.goals import issue_goal
 from activities.webhooks.meaning import Commanded, TaskWanted
 from activities.webhooks.payloads import Issue
 from workers.gateway.admission import Admission
+from workers.gateway.conversations import Conversations
 from workers.gateway.delivered import Delivered, TasksThere, done, ended, ignored, refused
 from workers.gateway.github_feedback import GitHubFeedback
 from workers.gateway.messages import NewTask
 from workers.gateway.senders import Senders
 from workers.gateway.tracing import Asked
+from workflows.models.conversation import Place
 from workflows.models.delivery import DeliveryResult
 from workflows.models.person import Person
 from workflows.models.status import Stage, TaskStatus
@@ -35,6 +40,8 @@ class _Asking:
     comment_id: int = 0
     """Of the command, which is not told twice."""
     again: bool = False
+    names: str = ""
+    """Words of theirs that may name an issue of the tracker."""
 
 
 class GitHubCommands:
@@ -42,24 +49,28 @@ class GitHubCommands:
 
     def __init__(
         self,
+        owners: OwnersFiles,
         admission: Admission,
         intents: IntentIndex,
         tasks: TasksThere,
         senders: Senders,
         discussion: GitHubDiscussion,
         feedback: GitHubFeedback,
+        conversations: Conversations,
     ) -> None:
+        self._owners = owners
         self._admission = admission
         self._intents = intents
         self._tasks = tasks
         self._senders = senders
         self._discussion = discussion
         self._feedback = feedback
+        self._conversations = conversations
 
     async def wanted(self, told: TaskWanted, at: Delivered) -> DeliveryResult:
         """An issue was labelled or assigned."""
         person = await self._senders.commanding(at.url, told.by)
-        asking = _Asking(person, told.issue.updated_at or at.received_at)
+        asking = _Asking(person, told.issue.updated_at or at.received_at, names=told.issue.title)
         return await self._ask(told.issue, asking, at)
 
     async def commanded(self, told: Commanded, at: Delivered) -> DeliveryResult:
@@ -73,7 +84,9 @@ class GitHubCommands:
         assert told.issue is not None, "what is not about a pull request is about an issue"
         known = await self._of_issue(told.number, at)
         wanted = told.command
-        asking = _Asking(person, told.at or at.received_at, wanted.words, told.comment_id, wanted.verb is Verb.AGAIN)
+        asking = _Asking(
+            person, told.at or at.received_at, wanted.words, told.comment_id, wanted.verb is Verb.AGAIN, wanted.words
+        )
         if asking.again:
             return await self._ask(told.issue, asking, at)
         if known is not None and wanted.verb is Verb.CANCEL:
@@ -113,17 +126,28 @@ class GitHubCommands:
         person = asking.person
         remarks = await self._discussion.remarks(at.url, issue.number, asking.at, but=asking.comment_id)
         goal = issue_goal(issue.title, issue.body or "", asking.words, person.name or person.id, remarks)
-        asked = NewTask(goal=goal, repository=at.url, key=_key(issue.number, at), again=asking.again)
-        request = Asked("", "")
+        key, *aliases = self._keys(issue.number, asking, at)
+        asked = NewTask(goal=goal, repository=at.url, key=key, again=asking.again)
         # Tried again after its answer was lost, it finds its own words on record, which may be others by now.
-        admitted = await self._admission.admit(asked, person, request, link=issue.html_url[:2000], is_adopted=True)
+        admitted = await self._admission.admit(
+            asked, person, Asked("", ""), link=issue.html_url[:2000], aliases=aliases, is_adopted=True
+        )
         task = admitted.task_id
+        known = await self._intents.find(key)
+        if known is not None and not known.key.startswith("github:"):
+            # What goes by this issue's own name, the task itself tells here.
+            await self._conversations.join(task, Place(key=_key(issue.number, at)))
         if admitted.new:
             return done(f"task {as_code(task)} begins: `journeyman show {task}` tells where it stands", task)
         status = await self._tasks.status(task, at)
         if status is not None and status.stage is Stage.ENDED:
             return refused(ended(task, status.outcome), task)
         return ignored(f"task {as_code(task)} is about this already", task)
+
+    def _keys(self, number: int, asking: _Asking, at: Delivered) -> list[str]:
+        """Of the intent, the strongest first: an issue of the tracker that is about this repository, then this one."""
+        named = named_issue(asking.names, teams_of(self._owners.platform(), at.url))
+        return [*([issue_key(named)] if named else []), _key(number, at)]
 
 
 def _key(number: int, at: Delivered) -> str:

@@ -1,17 +1,14 @@
 """What people say of a task on GitHub: feedback, reviews, an end, and that its pull request is not as it was."""
 
-from datetime import datetime
-
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.archive.contract import TaskChains
-from activities.decisions.attested import EVIDENCE
 from activities.forge.github.discussion import GitHubDiscussion, ReviewNow
 from activities.webhooks.hidden import shown
 from activities.webhooks.meaning import PullChanged, Reviewed
+from workers.gateway.commanding import MOST_SAID, Commanding, evidence, head
 from workers.gateway.deciding import Deciding
-from workers.gateway.delivered import Delivered, TasksThere, done, ended, ignored, refused, waits
+from workers.gateway.delivered import Delivered, TasksThere, done, ignored, refused
 from workers.gateway.messages import NewDecision
 from workers.gateway.refusals import Refused
 from workers.gateway.senders import Senders
@@ -19,11 +16,7 @@ from workflows.models.decision import Action
 from workflows.models.delivery import DeliveryResult
 from workflows.models.intent import task_workflow_id
 from workflows.models.person import Person
-from workflows.models.question import Choice, QuestionKind
 from workflows.models.status import Stage, TaskStatus
-
-_TAKES_WORDS = frozenset({Stage.REVIEW, Stage.APPROVED, Stage.GUIDANCE})
-_MOST_SAID = 15_000
 
 
 class GitHubFeedback:
@@ -34,52 +27,28 @@ class GitHubFeedback:
         temporal: Client,
         deciding: Deciding,
         tasks: TasksThere,
-        chains: TaskChains,
+        commanding: Commanding,
         senders: Senders,
         discussion: GitHubDiscussion,
     ) -> None:
         self._temporal = temporal
         self._deciding = deciding
         self._tasks = tasks
-        self._chains = chains
+        self._commanding = commanding
         self._senders = senders
         self._discussion = discussion
 
     async def tell(self, status: TaskStatus, words: str, person: Person, at: Delivered) -> DeliveryResult:
         """Send a task back to its agent with a person's words; while the agent is at work they wait."""
-        task, question = status.task.id, status.question
-        words = shown(words, _MOST_SAID).strip()
-        if status.stage is Stage.ENDED:
-            return refused(ended(task, status.outcome), task)
-        if not words:
-            return refused(f"say what task {task} should change: `/agent WORDS`", task)
-        if status.stage is Stage.QUESTION and question and question.kind is QuestionKind.SPECIFICATION:
-            answer = NewDecision(action=Action.ANSWER, question=question.id, choice=Choice.CONTINUE, message=words)
-            await self._deciding.decide(task, answer, person, once=at.digest)
-            return done("its agent begins with that", task)
-        if status.stage not in _TAKES_WORDS:
-            if at.is_last:
-                return refused(f"task {task} was at stage {status.stage} all the time, and could not be told", task)
-            return waits(f"task {task} is at stage {status.stage}: it is told once its patch is there", at, task)
-        asked = NewDecision(action=Action.REQUEST_CHANGES, head=_head(status), message=words)
-        await self._deciding.decide(task, asked, person, once=at.digest)
-        return done("it goes back to its agent with that", task)
+        return await self._commanding.tell(status, shown(words, MOST_SAID).strip(), person, at)
 
     async def cancel(self, status: TaskStatus, person: Person, at: Delivered) -> DeliveryResult:
         """Stop a task."""
-        task = status.task.id
-        if status.stage is Stage.ENDED:
-            return ignored(f"task {task} has ended as {status.outcome} already", task)
-        asked = NewDecision(action=Action.CANCEL, message="on GitHub")
-        await self._deciding.decide(task, asked, person, once=at.digest)
-        return done("it is stopped", task)
+        return await self._commanding.cancel(status, person, at, where="on GitHub")
 
     async def merge(self, status: TaskStatus, person: Person, at: Delivered) -> DeliveryResult:
         """Merge what was approved, as it was approved."""
-        task = status.task.id
-        asked = NewDecision(action=Action.MERGE, head=_head(status), evidence_hash=_evidence(status))
-        await self._deciding.decide(task, asked, person, once=at.digest)
-        return done("it is being merged", task)
+        return await self._commanding.merge(status, person, at)
 
     async def reviewed(self, told: Reviewed, at: Delivered) -> DeliveryResult:
         """A review is a decision about the commit that was reviewed, and only while GitHub still counts it."""
@@ -121,10 +90,10 @@ class GitHubFeedback:
     async def _approved(
         self, number: int, review: ReviewNow, status: TaskStatus, person: Person, at: Delivered
     ) -> DeliveryResult:
-        task, head = status.task.id, _head(status)
-        if review.commit != head:
+        task, judged = status.task.id, head(status)
+        if review.commit != judged:
             return refused(
-                f"this approval is about `{review.commit[:12]}`, and the task is at `{head[:12]}`: look at it again",
+                f"this approval is about `{review.commit[:12]}`, and the task is at `{judged[:12]}`: look at it again",
                 task,
             )
         now = await self._discussion.pull(at.url, number)
@@ -135,24 +104,16 @@ class GitHubFeedback:
             )
         if status.stage is Stage.APPROVED:
             return ignored("it is approved already", task)
-        if await self._is_newer(status, review.at):
+        if await self._commanding.is_newer(status, review.at):
             return refused("it was judged again after this review: look at the evidence, and review again", task)
         asked = NewDecision(
             action=Action.APPROVE,
             head=review.commit,
-            evidence_hash=_evidence(status),
-            message=shown(review.words, _MOST_SAID),
+            evidence_hash=evidence(status),
+            message=shown(review.words, MOST_SAID),
         )
         receipt = await self._deciding.decide(task, asked, person, once=at.digest)
         return done(f"the approval counts; the task is at stage {receipt.stage}", task)
-
-    async def _is_newer(self, status: TaskStatus, reviewed: datetime) -> bool:
-        """Whether the evidence came on record after a moment: whoever reviewed then has not seen it."""
-        wanted = _evidence(status)
-        for entry in await self._chains.entries(status.task.id):
-            if entry.kind == EVIDENCE and entry.entry_id.startswith(f"{EVIDENCE}-{wanted}"):
-                return datetime.fromisoformat(entry.recorded_at) > reviewed
-        return False
 
     async def _dismissed(self, told: Reviewed, status: TaskStatus, at: Delivered) -> DeliveryResult:
         """It takes an approval away, so whoever may dismiss a review on GitHub may do that."""
@@ -165,11 +126,3 @@ class GitHubFeedback:
         except Refused as error:
             return refused(str(error), told.task_id)
         return done("the approval is taken back", told.task_id)
-
-
-def _head(status: TaskStatus) -> str:
-    return status.patch.head if status.patch is not None else ""
-
-
-def _evidence(status: TaskStatus) -> str:
-    return status.evaluation.evidence_hash if status.evaluation is not None else ""

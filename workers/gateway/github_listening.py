@@ -9,10 +9,12 @@ from activities.policy.owners import OwnersFiles
 from activities.policy.webhook_table import WebhookTable
 from activities.webhooks.meaning import Terms
 from activities.webhooks.signature import WebhookSecrets
+from workers.gateway.commanding import Commanding
 from workers.gateway.github_carrier import GitHubCarrier, terms_of
 from workers.gateway.github_ci import GitHubCi
 from workers.gateway.github_commands import GitHubCommands
 from workers.gateway.github_feedback import GitHubFeedback
+from workers.gateway.github_presenter import GitHubPresenter
 from workers.gateway.listening import Inbox, Listener
 from workers.gateway.senders import Senders
 from workers.gateway.webhooks import webhook_app
@@ -28,15 +30,19 @@ def listen(inbox: Inbox) -> Listener | None:
         return None
     secrets = WebhookSecrets(lambda: _secret_files(owners))
     app = webhook_app(secrets, inbox.deliveries, lambda: _terms(owners), inbox.taken)
-    return Listener(SOURCE, _carrier(inbox, secrets), table.address, "/webhooks/github", app)
+    presenters = {"github": GitHubPresenter(owners, GitHubDiscussion(inbox.parts.github))}
+    return Listener(SOURCE, _carrier(inbox, secrets), table.address, "/webhooks/github", app, presenters)
 
 
 def _carrier(inbox: Inbox, secrets: WebhookSecrets) -> GitHubCarrier:
     parts, gateway, tasks = inbox.parts, inbox.gateway, inbox.tasks
     discussion = GitHubDiscussion(parts.github)
     senders = Senders(parts.owners, GitHubPeople(parts.github))
-    feedback = GitHubFeedback(inbox.client, gateway.deciding, tasks, parts.chains, senders, discussion)
-    commands = GitHubCommands(gateway.admission, parts.intents, tasks, senders, discussion, feedback)
+    commanding = Commanding(gateway.deciding, parts.chains)
+    feedback = GitHubFeedback(inbox.client, gateway.deciding, tasks, commanding, senders, discussion)
+    commands = GitHubCommands(
+        parts.owners, gateway.admission, parts.intents, tasks, senders, discussion, feedback, inbox.conversations
+    )
     ci = GitHubCi(
         inbox.client,
         gateway.admission,

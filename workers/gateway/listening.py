@@ -11,7 +11,7 @@ from temporalio.client import Client
 from activities.webhooks.stored import Deliveries
 from workers.gateway.assembly import Gateway
 from workers.gateway.carrying import Carrier
-from workers.gateway.conversations import Conversations, Presenter
+from workers.gateway.conversations import Conversations, Elsewhere, Presenter
 from workers.gateway.delivered import TasksThere
 from workers.parts.shared import SharedParts
 
@@ -44,5 +44,7 @@ class Listener:
     app: ASGIApp | None = None
     presenters: Mapping[str, Presenter] = field(default_factory=dict)
     """Who shows tasks in its places, by the system that keys of places begin with."""
+    elsewhere: Elsewhere | None = None
+    """Finds where in this system a task is to be shown that was asked for in another."""
     running: Callable[[], AbstractAsyncContextManager[object]] = contextlib.nullcontext
     """What goes on beside it for as long as it is listened to, such as a connection of its own."""

@@ -12,7 +12,7 @@ from temporalio.worker import Worker
 from activities.forge.github.deliveries import AppDeliveries
 from activities.webhooks.stored import Deliveries
 from workers.beating import Beating
-from workers.gateway import github_listening, slack_listening
+from workers.gateway import github_listening, linear_listening, slack_listening
 from workers.gateway.assembly import Gateway
 from workers.gateway.beginning import Beginning
 from workers.gateway.conversations import ConversationActivities, Conversations
@@ -26,7 +26,7 @@ from workers.repeating import repeat
 from workers.schedules import schedule_delivery_sweep
 from workflows import queues
 
-_LISTEN = (github_listening.listen, slack_listening.listen)
+_LISTEN = (github_listening.listen, slack_listening.listen, linear_listening.listen)
 _AT_ONCE = 4
 """Deliveries that one gateway carries out at the same time: fewer than the threads in which it waits for others, so
 that people's commands go on while those are slow."""
@@ -52,7 +52,8 @@ async def taking_webhooks(client: Client, parts: SharedParts, gateway: Gateway) 
         return
     steps = DeliveryActivities(deliveries, {one.source: one.carrier for one in listeners}, AppDeliveries(parts.github))
     presenters = {system: shows for one in listeners for system, shows in one.presenters.items()}
-    shown = ConversationActivities(conversations, gateway.reading, presenters)
+    elsewhere = [one.elsewhere for one in listeners if one.elsewhere is not None]
+    shown = ConversationActivities(conversations, gateway.reading, presenters, elsewhere)
     worker = Worker(
         client,
         task_queue=queues.GATEWAY,

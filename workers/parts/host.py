@@ -11,6 +11,7 @@ from activities.agents.current import CurrentAdapters, CurrentKeys
 from activities.agents.toolchains import Toolchains
 from activities.archive.retention import Retention
 from activities.context.builder import ContextBuilder
+from activities.context.plan import TeamPlan
 from activities.egress.gateway import EnvoyGateway
 from activities.environment.layer import EnvironmentLayers
 from activities.environment.registries import discover
@@ -39,6 +40,7 @@ from activities.repository.export import Exporter
 from activities.repository.workspace import Workspaces
 from activities.sandbox.host import HostSandboxes
 from activities.sandbox.stage import stage_runtime
+from activities.tracker.linear.access import LinearAccess
 from workers.parts.halts import read_halts
 from workers.parts.shared import SharedParts
 from workers.sandboxes import backend_of, why_not_sized
@@ -144,7 +146,8 @@ class HostParts:
             registries=registries,
             halts=halts,
         )
-        briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, artifacts))
+        plan = TeamPlan(shared.owners.platform, LinearAccess(lambda: shared.owners.platform().linear))
+        briefing = BriefingActivities(preparations, mirrors, ContextBuilder(git, mirrors, artifacts, plan))
         checkpointing = Checkpointing(
             layout=layout,
             git=git,

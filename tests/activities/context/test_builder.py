@@ -184,9 +184,11 @@ async def test_a_patch_that_base_conflicts_with_is_given_to_the_agent_as_labelle
 
 
 async def test_a_goal_quoted_from_an_issue_is_labelled_untrusted(desk: Desk) -> None:
-    startup = await desk.build(desk.order(key="github:acme/shop#7"))
-    assert "<<<<< goal from untrusted" in startup.prompt.decode()
-    assert startup.manifest.sources[0].trust is Trust.UNTRUSTED
+    for key in ("github:acme/shop#7", "linear:ENG-7"):
+        startup = await desk.build(desk.order(key=key, acceptance=("2 + 2 is 4",)))
+        assert "<<<<< goal from untrusted" in startup.prompt.decode()
+        assert "<<<<< acceptance criteria untrusted" in startup.prompt.decode()
+        assert startup.manifest.sources[0].trust is Trust.UNTRUSTED
 
 
 async def test_the_agent_is_told_what_its_patch_will_be_held_to(desk: Desk) -> None:
