@@ -76,7 +76,11 @@ async def _webhooks(settings: Settings) -> list[Finding]:
     found = []
     if hooks is not None:
         found.append(await _listens("GitHub", "webhooks", "[github.webhooks]", hooks.address, hooks.secrets, settings))
-    linear = platform.linear
+    slack, linear = platform.slack, platform.linear
+    if slack is not None and slack.address is not None:
+        found.append(await _listens("Slack", "Slack", "[slack]", slack.address, slack.signing_secrets, settings))
+    if slack is not None and slack.address is None:
+        found.append(Finding(name="Slack", ok=True, detail="the gateway asks Slack for a connection (Socket Mode)"))
     if linear is not None and linear.address is not None:
         found.append(await _listens("Linear", "Linear", "[linear]", linear.address, linear.secrets, settings))
     return found

@@ -155,6 +155,20 @@ async def test_the_doctor_looks_at_each_agent_too(state: Path) -> None:
     assert "mend it with: export NO_SUCH_KEY=" in answer.out
 
 
+async def test_the_doctor_looks_at_every_system_that_is_to_be_heard(state: Path) -> None:
+    (state / "slack-secret").write_text("0123456789abcdef")
+    written = (
+        f'slack = {{ bot_token = {{ environment = "X" }}, address = "127.0.0.1:1", '
+        f'signing_secrets = ["{state}/slack-secret"] }}\n'
+        f'linear = {{ token = {{ environment = "X" }}, address = "127.0.0.1:1", '
+        f'secrets = ["{state}/gone"], teams = {{ ENG = "/srv/git/shop" }} }}\n'
+    )
+    (state / "journeyman.toml").write_text(written)
+    found = {one["name"]: one for one in json.loads((await typed(state, "doctor", "--json")).out)}
+    assert found["Slack"]["ok"] and "127.0.0.1:1; 1 secret" in found["Slack"]["detail"]
+    assert not found["Linear"]["ok"] and "gone" in found["Linear"]["detail"] and "[linear]" in found["Linear"]["mend"]
+
+
 async def test_init_finds_the_checks_and_does_not_overwrite(state: Path) -> None:
     repository = make_repository(state / "till", FILES)
     first = await typed(state, "init", str(repository))
