@@ -3,14 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from temporalio import activity
+
 from activities.decisions.admissions import Admissions
 from activities.decisions.refused import ActionRefused
+from activities.repository.git import GitError
 from workers.gateway.reading import Reading
-from workers.gateway.refusals import NotFound, Refused
+from workers.gateway.refusals import NoRoom, NotFound, Refused, Unavailable
 from workflows.models.delivery import DeliveryResult, Taken
 from workflows.models.status import Outcome, TaskStatus
 from workflows.models.task import Task
 from workflows.presentation import as_code
+
+_MOST_TRIES = 20
+"""Of what git says no to, which is weather or not: about a quarter of an hour."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,14 @@ class TasksThere:
             return None
         except Refused as error:
             raise NotYet(str(error)) from error
+
+
+def came_of(error: Refused) -> DeliveryResult:
+    """What a refusal of the gateway's comes to. Raises NotYet where it may be otherwise later."""
+    weather = isinstance(error.__cause__, GitError) and activity.info().attempt < _MOST_TRIES
+    if weather or isinstance(error, NoRoom | Unavailable):
+        raise NotYet(str(error)) from error
+    return refused(str(error))
 
 
 def done(detail: str, task_id: str = "") -> DeliveryResult:

@@ -1,7 +1,6 @@
 """Carrying out what GitHub told, by webhook."""
 
 from pydantic_core import from_json
-from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.forge.github.discussion import GitHubDiscussion
@@ -9,7 +8,6 @@ from activities.forge.github.failed import GitHubRefused
 from activities.policy.github_table import GitHubTable
 from activities.policy.owners import OwnersFiles
 from activities.policy.webhook_table import WebhookTable
-from activities.repository.git import GitError
 from activities.webhooks.meaning import (
     CiEnded,
     Commanded,
@@ -23,16 +21,13 @@ from activities.webhooks.meaning import (
 )
 from activities.webhooks.signature import WebhookSecrets
 from activities.webhooks.stored import StoredDelivery
-from workers.gateway.delivered import Delivered, NotYet, ignored, refused
+from workers.gateway.delivered import Delivered, NotYet, came_of, ignored, refused
 from workers.gateway.github_ci import GitHubCi
 from workers.gateway.github_commands import GitHubCommands
 from workers.gateway.github_feedback import GitHubFeedback
-from workers.gateway.refusals import NoRoom, Refused, Unavailable
+from workers.gateway.refusals import Refused
 from workers.gateway.senders import NotAllowed
 from workflows.models.delivery import DeliveryOrder, DeliveryResult, Taken
-
-_MOST_TRIES = 20
-"""Of what git says no to, which is weather or not: about a quarter of an hour."""
 
 
 def terms_of(table: WebhookTable) -> Terms:
@@ -88,12 +83,8 @@ class GitHubCarrier:
             result = await self._act(told, table, at)
         except NotAllowed as not_allowed:
             result, is_told = refused(str(not_allowed)), not_allowed.is_told
-        except (NoRoom, Unavailable) as error:
-            raise NotYet(str(error)) from error
         except Refused as error:
-            if isinstance(error.__cause__, GitError) and activity.info().attempt < _MOST_TRIES:
-                raise NotYet(str(error)) from error
-            result = refused(str(error))
+            result = came_of(error)
         except GitHubRefused as error:
             result = refused(str(error))
         return await self._answered(told, result, at) if is_told else result

@@ -4,12 +4,10 @@ import base64
 from datetime import datetime, timedelta
 
 from pydantic_core import from_json
-from temporalio import activity
 
 from activities.decisions.keys import TrustedKeys, Untrusted
 from activities.policy.linear_table import LinearTable
 from activities.policy.owners import OwnersFiles
-from activities.repository.git import GitError
 from activities.tracker.linear.actor import LinearActor
 from activities.tracker.linear.failed import LinearAway, LinearRefused
 from activities.tracker.linear.issues import LinearIssues
@@ -26,10 +24,10 @@ from activities.tracker.linear.payloads import Envelope
 from activities.webhooks.meaning import Ignored
 from activities.webhooks.signature import WebhookSecrets
 from activities.webhooks.stored import Deliveries, StoredDelivery, digest_of
-from workers.gateway.delivered import Delivered, NotYet, ignored, refused
+from workers.gateway.delivered import Delivered, NotYet, came_of, ignored, refused
 from workers.gateway.linear_commands import LinearCommands
 from workers.gateway.linear_sessions import SessionWords
-from workers.gateway.refusals import NoRoom, Refused, Unavailable
+from workers.gateway.refusals import Refused
 from workers.gateway.senders import NotAllowed
 from workflows.models.delivery import DeliveryOrder, DeliveryResult, Taken
 
@@ -38,8 +36,6 @@ POLLED = "polled"
 FRESH = timedelta(minutes=1)
 """How old what is told may be when it comes in."""
 _WAIT_HOURS = 24.0
-_MOST_TRIES = 20
-"""Of what git says no to, which is weather or not: about a quarter of an hour."""
 
 
 def is_fresh(told: Envelope, received_at: datetime) -> bool:
@@ -128,12 +124,8 @@ class LinearCarrier:
         except NotAllowed as not_allowed:
             result, is_told = refused(str(not_allowed)), not_allowed.is_told
             mark = f"who-{_who(told)}"
-        except (NoRoom, Unavailable) as error:
-            raise NotYet(str(error)) from error
         except Refused as error:
-            if isinstance(error.__cause__, GitError) and activity.info().attempt < _MOST_TRIES:
-                raise NotYet(str(error)) from error
-            result = refused(str(error))
+            result = came_of(error)
         except LinearRefused as error:
             result = refused(str(error))
         return await self._answered(told, result, mark) if is_told else result

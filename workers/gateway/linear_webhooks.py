@@ -6,18 +6,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from fastapi import FastAPI, Request
-from obstore.exceptions import BaseError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from activities.policy.owners import PolicyFileBroken
 from activities.tracker.linear.meaning import Meaning, Terms, meaning
 from activities.tracker.linear.payloads import Envelope
 from activities.webhooks.meaning import Ignored
-from activities.webhooks.signature import SecretUnusable, WebhookSecrets
+from activities.webhooks.signature import WebhookSecrets
 from activities.webhooks.stored import Deliveries, digest_of
-from workers.gateway.bodies import InFlight, parsed, read_body, refuse_long
+from workers.gateway.bodies import InFlight, answer_errors, parsed, read_body, refuse_long
 from workers.gateway.linear_carrier import is_fresh
 
 PATH = "/webhooks/linear"
@@ -74,7 +72,7 @@ def linear_app(
         heard(found)
         return _say("taken" if new else "known", "it is on record" if new else "it was taken before", digest)
 
-    _answer_errors(app)
+    answer_errors(app, PATH)
     return app
 
 
@@ -101,19 +99,3 @@ def _is_fresh(told: dict[str, object]) -> bool:
 def _say(outcome: str, detail: str, delivery: str = "") -> JSONResponse:
     # Anything but 200 counts as failed in Linear.
     return JSONResponse({"outcome": outcome, "detail": detail, "delivery": delivery})
-
-
-def _answer_errors(app: FastAPI) -> None:
-    """What is not taken in says why, to whoever may know; Linear sends it again, three times."""
-
-    @app.exception_handler(SecretUnusable)
-    @app.exception_handler(PolicyFileBroken)
-    async def misconfigured(_: Request, error: Exception) -> JSONResponse:
-        _log.error("a delivery could not be taken in: %s", error)
-        return JSONResponse({"detail": "the gateway's configuration is broken: its log says how"}, status_code=503)
-
-    @app.exception_handler(BaseError)
-    @app.exception_handler(OSError)
-    async def not_kept(_: Request, error: Exception) -> JSONResponse:
-        _log.error("a delivery could not be put on record: %s", error)
-        return JSONResponse({"detail": "it could not be put on record: send it again later"}, status_code=503)

@@ -6,17 +6,14 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from fastapi import FastAPI, Request
-from obstore.exceptions import BaseError
 from slack_bolt.adapter.starlette.async_handler import to_starlette_response
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from activities.chat.slack.signature import SlackSecrets
-from activities.policy.owners import PolicyFileBroken
-from activities.webhooks.signature import SecretUnusable
-from workers.gateway.bodies import InFlight, parsed, read_body, refuse_long
+from workers.gateway.bodies import InFlight, answer_errors, parsed, read_body, refuse_long
 
 PATH = "/webhooks/slack"
 MOST_BYTES = 1024**2
@@ -66,18 +63,7 @@ def slack_app(
                 _log.warning("Slack told what has no known shape: %s: %s", type(error).__name__, error)
                 raise HTTPException(400, "this has not the shape of what Slack tells") from error
 
-    @app.exception_handler(SecretUnusable)
-    @app.exception_handler(PolicyFileBroken)
-    async def misconfigured(_: Request, error: Exception) -> JSONResponse:
-        _log.error("what Slack told could not be taken in: %s", error)
-        return JSONResponse({"detail": "the gateway's configuration is broken: its log says how"}, status_code=503)
-
-    @app.exception_handler(BaseError)
-    @app.exception_handler(OSError)
-    async def not_kept(_: Request, error: Exception) -> JSONResponse:
-        _log.error("what Slack told could not be put on record: %s", error)
-        return JSONResponse({"detail": "it could not be put on record"}, status_code=503)
-
+    answer_errors(app, PATH)
     return app
 
 

@@ -22,10 +22,9 @@ from activities.chat.slack.whispering import Whispering
 from activities.chat.slack.words import shown
 from activities.decisions.keys import Untrusted
 from activities.policy.owners import OwnersFiles
-from activities.repository.git import GitError
 from activities.webhooks.stored import StoredDelivery
-from workers.gateway.delivered import NotYet, refused
-from workers.gateway.refusals import NoRoom, Refused, Unavailable
+from workers.gateway.delivered import NotYet, came_of, refused
+from workers.gateway.refusals import Refused
 from workers.gateway.senders import NotAllowed
 from workers.gateway.slack_commands import SlackCommands
 from workers.gateway.slack_decisions import Carrying, SlackDecisions
@@ -34,8 +33,6 @@ from workers.gateway.slack_senders import SlackSenders
 from workflows.models.delivery import DeliveryOrder, DeliveryResult, Taken
 from workflows.models.person import Person
 
-_MOST_TRIES = 20
-"""Of what git says no to, which is weather or not: about a quarter of an hour."""
 _FIRST_STEP = "1"
 """Temporal's number of the first time that a delivery is carried out: what waits is told of it then, and no more."""
 
@@ -87,12 +84,8 @@ class SlackCarrier:
             # Whoever chats in a thread is not told that they may not answer.
             is_told = not_allowed.is_told and not isinstance(heard, Replied)
             result = refused(str(not_allowed))
-        except (NoRoom, Unavailable) as error:
-            raise NotYet(str(error)) from error
         except Refused as error:
-            if isinstance(error.__cause__, GitError) and activity.info().attempt < _MOST_TRIES:
-                raise NotYet(str(error)) from error
-            result = refused(str(error))
+            result = came_of(error)
         except ValidationError as error:
             first = error.errors()[0]
             result = refused(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")

@@ -9,16 +9,14 @@ import re
 from collections.abc import Callable
 
 from fastapi import FastAPI, Request
-from obstore.exceptions import BaseError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from activities.policy.owners import PolicyFileBroken
 from activities.webhooks.meaning import Ignored, Terms, meaning
-from activities.webhooks.signature import SecretUnusable, WebhookSecrets
+from activities.webhooks.signature import WebhookSecrets
 from activities.webhooks.stored import Deliveries, digest_of
-from workers.gateway.bodies import InFlight, parsed, read_body, refuse_long
+from workers.gateway.bodies import InFlight, answer_errors, parsed, read_body, refuse_long
 
 MOST_BYTES = 25 * 1024 * 1024
 """GitHub sends no more."""
@@ -77,7 +75,7 @@ def webhook_app(
         taken(digest)
         return _say("taken" if new else "known", "it is on record" if new else "it was taken before", digest)
 
-    _answer_errors(app)
+    answer_errors(app, "/webhooks/github")
     return app
 
 
@@ -98,23 +96,3 @@ def _headers(request: Request) -> tuple[str, str, str]:
 def _say(outcome: str, detail: str, delivery: str = "") -> JSONResponse:
     told = Acknowledged(outcome=outcome, detail=detail, delivery=delivery)
     return JSONResponse(told.model_dump(), status_code=202)
-
-
-def _answer_errors(app: FastAPI) -> None:
-    """What is not taken in says why, to whoever may know; GitHub lists it as failed, and it is asked for again."""
-
-    @app.exception_handler(404)
-    async def elsewhere(_: Request, __: Exception) -> JSONResponse:
-        return JSONResponse({"detail": "the webhook's address ends in /webhooks/github"}, status_code=404)
-
-    @app.exception_handler(SecretUnusable)
-    @app.exception_handler(PolicyFileBroken)
-    async def misconfigured(_: Request, error: Exception) -> JSONResponse:
-        _log.error("a delivery could not be taken in: %s", error)
-        return JSONResponse({"detail": "the gateway's configuration is broken: its log says how"}, status_code=503)
-
-    @app.exception_handler(BaseError)
-    @app.exception_handler(OSError)
-    async def not_kept(_: Request, error: Exception) -> JSONResponse:
-        _log.error("a delivery could not be put on record: %s", error)
-        return JSONResponse({"detail": "it could not be put on record: ask for it again later"}, status_code=503)
