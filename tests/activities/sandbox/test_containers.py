@@ -194,6 +194,7 @@ async def test_no_container_is_left_whenever_a_supervisor_is_killed_while_it_mak
 
 async def test_a_container_that_an_engine_makes_too_late_is_swept_and_another_hosts_is_not(cell: Cell) -> None:
     run_id = await cell.start("sleep", "1000")
+    await eventually(lambda: run_id in cell.containers(), "its container is there")
     assert cell.engine is not None
     late, others = (f"{cell.token}-{name}" for name in ("late", "others"))
     for name, runs in ((late, cell.runs), (others, "/elsewhere/runs")):
