@@ -63,11 +63,11 @@ class Replied(_Heard):
 
 
 class Pressed(_Heard):
-    """A button below a message."""
+    """A button below a message, or on the App's home, which is in no channel."""
 
     kind: Literal["button"] = "button"
-    channel: _Id
-    ts: _Ts
+    channel: _Id | Literal[""] = ""
+    ts: _Ts | Literal[""] = ""
     thread_ts: _Ts | Literal[""] = ""
     action: str = Field(max_length=255)
     value: str = Field(max_length=2000)
