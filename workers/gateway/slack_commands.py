@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from activities.archive.contract import IntentIndex
 from activities.chat.slack.heard import Commanded, Mentioned, Replied, TaskFormSent
-from activities.chat.slack.words import HELP, Verb, Words, as_plain, without_mention, words
+from activities.chat.slack.words import ELSEWHERE, HELP, Verb, Words, as_plain, without_mention, words
 from workers.gateway.delivered import done, ignored, refused
 from workers.gateway.reading import Reading
 from workers.gateway.slack_answers import SlackAnswers
@@ -14,6 +14,7 @@ from workflows.models.delivery import DeliveryResult
 from workflows.models.person import Person
 from workflows.models.question import QuestionKind
 from workflows.models.status import Stage, TaskStatus
+from workflows.presentation import as_code
 
 
 class SlackCommands:
@@ -104,6 +105,8 @@ class SlackCommands:
                 return done(await (self._answers.one(said.task) if said.task else self._answers.open_tasks()))
             case Verb.MINE:
                 return done(await self._answers.mine(person))
+            case Verb.ELSEWHERE:
+                return refused(f"{as_code(said.text)} is no command: {ELSEWHERE[said.text]}")
             case Verb.HALT:
                 return await self._answers.halt(said.text, person, at.digest)
             case Verb.CANCEL if said.task:
