@@ -63,6 +63,9 @@ class SlackCommands:
             return await self._decisions.merge(known, person, at)
         if said.verb is not Verb.WORK:
             return refused("say what should be different afterwards: `@agent GOAL`, or `/agent help`")
+        if known is None and heard.channel.startswith("D"):
+            # There people also say hello and thanks: no agent begins with that.
+            return refused("a task is begun by a command, here, too: `/agent GOAL`, or `/agent` for the form")
         if known is None:
             return await self._asking.ask(wanted, at)
         return await self._decisions.tell(known, said.text, person, at)
