@@ -113,13 +113,36 @@ async def test_a_repository_is_named_by_its_channel_or_in_words_and_a_mistyped_o
 async def test_where_the_app_is_not_in_the_channel_the_task_is_shown_to_the_person(at: Slacked) -> None:
     at.slack.channel("C0APART", has_bot=False)
     task = await at.asked(f"repo:shop {GOAL}", channel="C0APART")
-    assert await at.told("U0ADA", "`/invite` it")
+    assert await at.told("U0ADA", "`/invite` it here")
     direct = at.slack.direct("U0ADA")
     assert [one.text for one in direct.messages if "asks an agent" in one.text]
     entries = await at.here.parts.shared.chains.entries(task)
     (stated,) = [str(entry.data["statement"]) for entry in entries if entry.kind == "place"]
     assert f"slack:{TEAM}:{direct.id}:" in stated
     await at.here.decide(task, Action.CANCEL)
+
+
+async def test_a_message_of_a_channel_without_the_app_is_handed_over_and_shown_to_the_person(at: Slacked) -> None:
+    at.slack.channel("C0APART", has_bot=False)
+    root = at.slack.write("C0APART", "U0GRACE", f"Who mends this? {GOAL}")
+    view = await opened(at, at.people.shortcut("U0ADA", "hand_to_agent", root.told(), "C0APART"))
+    values = {
+        ("repository", "repository"): {"selected_option": {"value": str(at.shop)}},
+        ("goal", "goal"): {"value": GOAL},
+    }
+    (result,) = await at.came_of(at.people.submit("U0ADA", view, values))
+    assert result.outcome is Taken.DONE and "is shown in your messages" in result.detail, result.detail
+    direct = at.slack.direct("U0ADA")
+    thread = [one for one in direct.messages if "asks an agent" in one.text][-1].ts
+    entries = await at.here.parts.shared.chains.entries(result.task_id)
+    (stated,) = [entry.data["statement"] for entry in entries if entry.kind == "place"]
+    assert stated == {"key": f"slack:{TEAM}:{direct.id}:{thread}"}
+    # There the App is told no mentions, only messages.
+    say = {"channel": direct.id, "channel_type": "im"}
+    (stopped,) = await at.came_of(at.people.say("U0ADA", f"<@{BOT}> cancel", thread_ts=thread, **say))
+    assert (stopped.outcome, stopped.task_id) == (Taken.DONE, result.task_id), stopped.detail
+    (hello,) = await at.came_of(at.people.say("U0ADA", "thanks!", **say))
+    assert (hello.outcome, hello.task_id) == (Taken.REFUSED, "") and "`/agent GOAL`" in hello.detail, hello.detail
 
 
 async def test_words_that_call_people_or_pose_as_links_do_neither(at: Slacked) -> None:
