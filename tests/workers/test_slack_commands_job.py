@@ -10,9 +10,11 @@ import pytest
 import pytest_asyncio
 
 from activities.chat.slack.forms import NEW_TASK
+from tests.support.repositories import make_repository
 from tests.support.slack.sending import Sent
 from tests.support.slack.workspace import BOT, TEAM
 from tests.workers.in_slack import GOAL, Slacked, slacked
+from tests.workers.installation import FILES
 from workers.gateway.messages import NewHalt
 from workers.gateway.slack_asking import ASKED
 from workflows.models.decision import Action
@@ -296,6 +298,26 @@ async def test_one_person_alone_is_told_where_tasks_stand(at: Slacked) -> None:
     assert "`/agent GOAL`" in helped.body
     (stopped,) = await at.came_of(at.people.command("U0LINUS", f"cancel {task}"))
     assert stopped.outcome is Taken.DONE, stopped.detail
+
+
+async def test_a_repository_that_is_not_listed_is_spoken_of_only_to_whoever_asked(at: Slacked) -> None:
+    payroll = make_repository(at.shop.parent / "payroll.git", FILES, bare=True)
+    task = await at.here.ask(payroll, "sleeper", goal="mend add() of the payroll")
+    await at.came_of(at.people.command("U0ADA", f"status {task}"))
+    assert "payroll" in await at.told("U0ADA", "it is at stage")
+    for words in (f"status {task}", f"status {task[:6]}", f"cancel {task}", "status"):
+        (result,) = await at.came_of(at.people.command("U0LINUS", words))
+        assert "payroll" not in result.detail, words
+        assert words == "status" or (result.outcome is Taken.REFUSED and "there is no task" in result.detail)
+    await at.people.send(
+        "events_api", at.people.an_event({"type": "app_home_opened", "user": "U0LINUS", "tab": "home"})
+    )
+    async with asyncio.timeout(30):
+        while "U0LINUS" not in at.slack.homes:
+            await asyncio.sleep(0.05)
+    assert "payroll" not in json.dumps(at.slack.homes["U0LINUS"])
+    (stopped,) = await at.came_of(at.people.command("U0ADA", f"cancel {task}"))
+    assert (stopped.outcome, stopped.task_id) == (Taken.DONE, task), stopped.detail
 
 
 async def test_halting_in_slack_stops_new_work_until_it_is_resumed(at: Slacked) -> None:

@@ -87,7 +87,7 @@ class Listening:
     ) -> Callable[[str], Awaitable[None]]:
         """Nothing of this asks Temporal, and there is none."""
         none: Any = None
-        commands = SlackCommands(none, none, SlackAnswers(none, self.halting), none, none)
+        commands = SlackCommands(none, none, SlackAnswers(none, self.halting, none), none)
         whispering, identity = Whispering(access, self.slack.api), SlackIdentity(access)
         carrier = SlackCarrier(self.record, owners, identity, senders, commands, none, whispering)
         return SlackHaltsAtOnce(self.deliveries, carrier).carry_out
