@@ -202,6 +202,19 @@ async def test_a_mention_in_a_thread_takes_what_was_said_along_and_the_next_one_
     await at.here.decide(again.task_id, Action.CANCEL)
 
 
+async def test_of_a_thread_that_is_longer_than_slack_tells_at_once_the_newest_words_go_along(at: Slacked) -> None:
+    root = at.slack.write("C0SHOP", "U0GRACE", "The sums are odd.")
+    for number in range(230):
+        at.slack.write("C0SHOP", "U0GRACE", f"remark {number}.", thread_ts=root.ts)
+    (begun,) = await at.came_of(at.people.mention("U0ADA", f"agent:sleeper {GOAL}", thread_ts=root.ts))
+    assert "> remark 229." in (await at.here.view(begun.task_id)).status.task.goal, begun.detail
+    await at.here.decide(begun.task_id, Action.CANCEL)
+    (again,) = await at.came_of(at.people.mention("U0ADA", "again", thread_ts=root.ts))
+    goal = (await at.here.view(again.task_id)).status.task.goal
+    assert goal.count("Said before in the thread") == goal.count("> remark 229.") == 1
+    await at.here.decide(again.task_id, Action.CANCEL)
+
+
 async def test_an_event_that_is_told_again_and_what_is_no_word_to_us_begin_nothing(at: Slacked) -> None:
     event = {"type": "app_mention", "user": "U0ADA", "text": f"<@{BOT}> {GOAL}", "ts": "1700000000.000100"}
     payload = at.people.an_event({**event, "channel": "C0SHOP"}, "Ev0TWICE")

@@ -30,8 +30,8 @@ ASKED = "journeyman_asked"
 """Kind of the metadata by which the message about a command is found again."""
 _GOAL_SHOWN = 600
 _SOON = timedelta(seconds=60)
-_MOST_READ = 200
-"""Messages of a thread, the newest of which go along."""
+_MOST_READ, _MOST_PAGES = 200, 5
+"""Messages of a thread at a time, and how often: Slack tells the oldest first, and the newest go along."""
 _ELSEWHERE = "the App may not write in this channel"
 _NOT_THERE = {
     "not_in_channel": "the App is not in this channel (`/invite` it here)",
@@ -156,13 +156,19 @@ class SlackAsking:
         """What was said before in the thread, as far as it can be read; None where the App is not."""
         if not wanted.thread_ts or wanted.thread_ts == wanted.ts:
             return []
-        try:
-            told = await self._access.call(
-                "conversations.replies", channel=wanted.channel, ts=wanted.thread_ts, limit=_MOST_READ
-            )
-        except SlackRefused as error:
-            return None if error.code in _NOT_THERE else []
-        return said_in(told.get("messages", ()), but=wanted.ts)
+        asked = {"channel": wanted.channel, "ts": wanted.thread_ts, "limit": _MOST_READ}
+        said: list[Said] = []
+        cursor: str | None = None
+        for _ in range(_MOST_PAGES):
+            try:
+                told = await self._access.call("conversations.replies", **asked, cursor=cursor)
+            except SlackRefused as error:
+                return None if error.code in _NOT_THERE else said
+            said += said_in(told.get("messages", ()), but=wanted.ts)
+            cursor = str((told.get("response_metadata") or {}).get("next_cursor") or "") or None
+            if cursor is None:
+                break
+        return said
 
     async def _join(self, wanted: Wanted, admitted: Admitted, at: Carrying) -> str:
         """Have the task shown where it was asked for. Returns why it is shown elsewhere, if it is."""

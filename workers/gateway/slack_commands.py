@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from activities.archive.contract import IntentIndex
+from activities.chat.slack.goals import words_of
 from activities.chat.slack.heard import Commanded, Mentioned, Replied, TaskFormSent
 from activities.chat.slack.words import ELSEWHERE, HELP, Verb, Words, as_plain, without_mention, words
 from workers.gateway.delivered import NotYet, done, ignored, refused
@@ -134,7 +135,7 @@ class SlackCommands:
         task = known.task
         anew = replace(
             wanted,
-            words=wanted.words or task.goal,
+            words=wanted.words or words_of(task.goal),
             repository=wanted.repository or task.repository.url,
             task_type=wanted.task_type or task.task_type,
             agent=wanted.agent or task.agent,
