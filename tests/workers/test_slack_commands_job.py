@@ -273,6 +273,16 @@ async def test_a_form_is_searched_filled_in_and_becomes_a_task(at: Slacked) -> N
     await at.here.decide(result.task_id, Action.CANCEL)
 
 
+async def test_no_form_opens_for_whoever_may_not_send_it_and_they_learn_why(at: Slacked) -> None:
+    at.slack.user("U0VISITOR", is_restricted=True)
+    before = set(at.slack.views)
+    await at.people.command("U0VISITOR", "")
+    assert await at.told("U0VISITOR", "guests of this workspace")
+    await at.people.command("U0MALLORY", "new")
+    assert await at.told("U0MALLORY", "nobody is known by your account")
+    assert set(at.slack.views) == before
+
+
 async def test_a_form_that_slack_does_not_open_is_told_and_not_passed_over(at: Slacked) -> None:
     at.slack.fail("views.open", "expired_trigger_id")
     await at.people.command("U0LINUS", "new")
