@@ -10,9 +10,11 @@ import pytest
 import pytest_asyncio
 
 from activities.chat.slack.forms import NEW_TASK
+from tests.support.repositories import make_repository
 from tests.support.slack.sending import Sent
 from tests.support.slack.workspace import BOT, TEAM
 from tests.workers.in_slack import GOAL, Slacked, slacked
+from tests.workers.installation import FILES
 from workers.gateway.messages import NewHalt
 from workers.gateway.slack_asking import ASKED
 from workflows.models.decision import Action
@@ -113,13 +115,36 @@ async def test_a_repository_is_named_by_its_channel_or_in_words_and_a_mistyped_o
 async def test_where_the_app_is_not_in_the_channel_the_task_is_shown_to_the_person(at: Slacked) -> None:
     at.slack.channel("C0APART", has_bot=False)
     task = await at.asked(f"repo:shop {GOAL}", channel="C0APART")
-    assert await at.told("U0ADA", "`/invite` it")
+    assert await at.told("U0ADA", "`/invite` it here")
     direct = at.slack.direct("U0ADA")
     assert [one.text for one in direct.messages if "asks an agent" in one.text]
     entries = await at.here.parts.shared.chains.entries(task)
     (stated,) = [str(entry.data["statement"]) for entry in entries if entry.kind == "place"]
     assert f"slack:{TEAM}:{direct.id}:" in stated
     await at.here.decide(task, Action.CANCEL)
+
+
+async def test_a_message_of_a_channel_without_the_app_is_handed_over_and_shown_to_the_person(at: Slacked) -> None:
+    at.slack.channel("C0APART", has_bot=False)
+    root = at.slack.write("C0APART", "U0GRACE", f"Who mends this? {GOAL}")
+    view = await opened(at, at.people.shortcut("U0ADA", "hand_to_agent", root.told(), "C0APART"))
+    values = {
+        ("repository", "repository"): {"selected_option": {"value": str(at.shop)}},
+        ("goal", "goal"): {"value": GOAL},
+    }
+    (result,) = await at.came_of(at.people.submit("U0ADA", view, values))
+    assert result.outcome is Taken.DONE and "is shown in your messages" in result.detail, result.detail
+    direct = at.slack.direct("U0ADA")
+    thread = [one for one in direct.messages if "asks an agent" in one.text][-1].ts
+    entries = await at.here.parts.shared.chains.entries(result.task_id)
+    (stated,) = [entry.data["statement"] for entry in entries if entry.kind == "place"]
+    assert stated == {"key": f"slack:{TEAM}:{direct.id}:{thread}"}
+    # There the App is told no mentions, only messages.
+    say = {"channel": direct.id, "channel_type": "im"}
+    (stopped,) = await at.came_of(at.people.say("U0ADA", f"<@{BOT}> cancel", thread_ts=thread, **say))
+    assert (stopped.outcome, stopped.task_id) == (Taken.DONE, result.task_id), stopped.detail
+    (hello,) = await at.came_of(at.people.say("U0ADA", "thanks!", **say))
+    assert (hello.outcome, hello.task_id) == (Taken.REFUSED, "") and "`/agent GOAL`" in hello.detail, hello.detail
 
 
 async def test_words_that_call_people_or_pose_as_links_do_neither(at: Slacked) -> None:
@@ -174,6 +199,19 @@ async def test_a_mention_in_a_thread_takes_what_was_said_along_and_the_next_one_
     assert ended.outcome is Taken.REFUSED and "@agent again" in ended.detail
     (again,) = await at.came_of(at.people.mention("U0ADA", "again", thread_ts=root.ts))
     assert again.task_id == task_id(f"slack:{TEAM}:C0SHOP:{root.ts}", 2), again.detail
+    await at.here.decide(again.task_id, Action.CANCEL)
+
+
+async def test_of_a_thread_that_is_longer_than_slack_tells_at_once_the_newest_words_go_along(at: Slacked) -> None:
+    root = at.slack.write("C0SHOP", "U0GRACE", "The sums are odd.")
+    for number in range(230):
+        at.slack.write("C0SHOP", "U0GRACE", f"remark {number}.", thread_ts=root.ts)
+    (begun,) = await at.came_of(at.people.mention("U0ADA", f"agent:sleeper {GOAL}", thread_ts=root.ts))
+    assert "> remark 229." in (await at.here.view(begun.task_id)).status.task.goal, begun.detail
+    await at.here.decide(begun.task_id, Action.CANCEL)
+    (again,) = await at.came_of(at.people.mention("U0ADA", "again", thread_ts=root.ts))
+    goal = (await at.here.view(again.task_id)).status.task.goal
+    assert goal.count("Said before in the thread") == goal.count("> remark 229.") == 1
     await at.here.decide(again.task_id, Action.CANCEL)
 
 
@@ -235,6 +273,16 @@ async def test_a_form_is_searched_filled_in_and_becomes_a_task(at: Slacked) -> N
     await at.here.decide(result.task_id, Action.CANCEL)
 
 
+async def test_no_form_opens_for_whoever_may_not_send_it_and_they_learn_why(at: Slacked) -> None:
+    at.slack.user("U0VISITOR", is_restricted=True)
+    before = set(at.slack.views)
+    await at.people.command("U0VISITOR", "")
+    assert await at.told("U0VISITOR", "guests of this workspace")
+    await at.people.command("U0MALLORY", "new")
+    assert await at.told("U0MALLORY", "nobody is known by your account")
+    assert set(at.slack.views) == before
+
+
 async def test_a_form_that_slack_does_not_open_is_told_and_not_passed_over(at: Slacked) -> None:
     at.slack.fail("views.open", "expired_trigger_id")
     await at.people.command("U0LINUS", "new")
@@ -273,6 +321,26 @@ async def test_one_person_alone_is_told_where_tasks_stand(at: Slacked) -> None:
     assert "`/agent GOAL`" in helped.body
     (stopped,) = await at.came_of(at.people.command("U0LINUS", f"cancel {task}"))
     assert stopped.outcome is Taken.DONE, stopped.detail
+
+
+async def test_a_repository_that_is_not_listed_is_spoken_of_only_to_whoever_asked(at: Slacked) -> None:
+    payroll = make_repository(at.shop.parent / "payroll.git", FILES, bare=True)
+    task = await at.here.ask(payroll, "sleeper", goal="mend add() of the payroll")
+    await at.came_of(at.people.command("U0ADA", f"status {task}"))
+    assert "payroll" in await at.told("U0ADA", "it is at stage")
+    for words in (f"status {task}", f"status {task[:6]}", f"cancel {task}", "status"):
+        (result,) = await at.came_of(at.people.command("U0LINUS", words))
+        assert "payroll" not in result.detail, words
+        assert words == "status" or (result.outcome is Taken.REFUSED and "there is no task" in result.detail)
+    await at.people.send(
+        "events_api", at.people.an_event({"type": "app_home_opened", "user": "U0LINUS", "tab": "home"})
+    )
+    async with asyncio.timeout(30):
+        while "U0LINUS" not in at.slack.homes:
+            await asyncio.sleep(0.05)
+    assert "payroll" not in json.dumps(at.slack.homes["U0LINUS"])
+    (stopped,) = await at.came_of(at.people.command("U0ADA", f"cancel {task}"))
+    assert (stopped.outcome, stopped.task_id) == (Taken.DONE, task), stopped.detail
 
 
 async def test_halting_in_slack_stops_new_work_until_it_is_resumed(at: Slacked) -> None:

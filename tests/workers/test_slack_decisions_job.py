@@ -83,6 +83,26 @@ async def test_one_press_approves_and_merges_and_another_takes_it_back(at: Slack
     assert git(at.shop, "log", "--format=%s", "main").count("Revert") == 1
 
 
+async def test_words_that_decide_elsewhere_cost_no_approval_and_say_where(at: Slacked) -> None:
+    status = await at.proposed()
+    task, root = status.task.id, next(one for one in reversed(at.slack.channels["C0SHOP"].messages) if one.metadata)
+    thread = root.thread_ts or root.ts
+    approved = await at.press("U0GRACE", APPROVE, button(status))
+    assert approved.outcome is Taken.DONE, approved.detail
+    for words, advice in (("approve", "press *Approve*"), ("LGTM!", "press *Approve*"), ("reject this", "*Reject*")):
+        (refused,) = await at.came_of(at.people.mention("U0LINUS", words, thread_ts=thread))
+        assert refused.outcome is Taken.REFUSED and advice in refused.detail, refused.detail
+        assert await at.told("U0LINUS", advice)
+    assert (await at.here.view(task)).status.approved_by == ("grace",)
+    (merged,) = await at.came_of(at.people.mention("U0GRACE", "merge it please!", thread_ts=thread))
+    assert merged.outcome is Taken.DONE, merged.detail
+    assert (await at.here.reaches(task, Stage.ENDED)).status.runs == 1
+    (back,) = await at.came_of(at.people.mention("U0GRACE", "revert", thread_ts=thread))
+    assert back.outcome is Taken.REFUSED and "press *Revert*" in back.detail, back.detail
+    reverted = await at.press("U0GRACE", REVERT, button(status))
+    assert reverted.outcome is Taken.DONE, reverted.detail
+
+
 async def test_two_approvers_and_a_double_click_at_once_are_one_merge(at: Slacked) -> None:
     status = await at.proposed()
     value = button(status)

@@ -16,7 +16,7 @@ import pytest_asyncio
 from activities.archive.intents import Intents
 from activities.archive.objects import Objects
 from activities.chat.slack.access import SlackAccess
-from activities.chat.slack.heard import Commanded, read
+from activities.chat.slack.heard import Commanded, Mentioned, read
 from activities.chat.slack.identity import SlackIdentity
 from activities.chat.slack.signature import SlackSecrets
 from activities.chat.slack.whispering import Whispering
@@ -25,7 +25,7 @@ from activities.policy.owners import OwnersFiles
 from activities.webhooks.stored import Deliveries, StoredDelivery
 from tests.support.slack.sending import People, signed
 from tests.support.slack.server import Slack, slack_server
-from tests.support.slack.workspace import SECRET
+from tests.support.slack.workspace import BOT, SECRET
 from workers.embedded.temporal_server import free_port
 from workers.gateway.halting import Halting
 from workers.gateway.server import serving_on_port
@@ -71,7 +71,8 @@ class Listening:
         forms = SlackForms(owners, access, senders, None, Whispering(access, slack.api))  # type: ignore[arg-type]
         self.opened: list[str] = []
         self.halting = Halting(kept_halts(Settings(state=folder), objects, key), owners)
-        bolt = SlackHearing(self.record, Intents(objects), forms, self._home, self._halt(owners, access, senders)).app()
+        self.intents = Intents(objects)
+        bolt = SlackHearing(self.record, self.intents, forms, self._home, self._halt(owners, access, senders)).app()
         self.app = slack_app(
             SlackSecrets(lambda: (folder / "secret", folder / "other")),
             bolt,
@@ -86,7 +87,7 @@ class Listening:
     ) -> Callable[[str], Awaitable[None]]:
         """Nothing of this asks Temporal, and there is none."""
         none: Any = None
-        commands = SlackCommands(none, none, SlackAnswers(none, self.halting), none, none)
+        commands = SlackCommands(none, none, SlackAnswers(none, self.halting, none), none)
         whispering, identity = Whispering(access, self.slack.api), SlackIdentity(access)
         carrier = SlackCarrier(self.record, owners, identity, senders, commands, none, whispering)
         return SlackHaltsAtOnce(self.deliveries, carrier).carry_out
@@ -209,6 +210,7 @@ async def test_payloads_of_any_shape_are_answered_and_leave_nothing_behind(here:
         ("interactive", {"type": "view_submission", "user": {"id": "U0ADA"}, "team": {"id": "T0ACME"}, "view": view}),
         ("interactive", {"type": "view_submission", "user": {}, "view": {**view, "state": {"values": []}}}),
         ("interactive", {"type": "block_actions", "user": {"id": "u"}, "actions": [{"action_id": "approve"}]}),
+        ("interactive", {"type": "block_actions", "user": 3, "actions": "approve"}),
         ("interactive", {"type": "block_actions", "user": {"id": "u"}, "actions": [{"action_id": "a link"}]}),
         ("events_api", here.people.an_event({"type": "app_mention", "user": "U0ADA", "ts": "<script>"})),
         ("events_api", here.people.an_event({"type": "app_mention", "user": {"id": 1}, "ts": "1.000001"})),
@@ -218,6 +220,46 @@ async def test_payloads_of_any_shape_are_answered_and_leave_nothing_behind(here:
         sent = await here.people.send(kind, payload)
         assert sent.status in {200, 400}, (payload, sent)
     assert await here.deliveries.pending() == []
+
+
+async def test_a_form_that_holds_too_much_stays_open_and_says_where(here: Listening) -> None:
+    view = {"id": "V1", "type": "modal", "callback_id": "new_task", "private_metadata": "{}"}
+    filled: dict[tuple[str, str], Any] = {
+        ("repository", "repository"): {"selected_option": {"value": "github:acme/shop"}},
+        ("goal", "goal"): {"value": "mend add()"},
+    }
+    for block, text, advice in (
+        ("acceptance", "\n".join(map(str, range(51))), "at most 50 entries"),
+        ("scope", " ".join(map(str, range(51))), "at most 50 entries"),
+        ("base", "b" * 256, "at most 255 characters"),
+    ):
+        sent = await here.people.submit("U0ADA", view, {**filled, (block, block): {"value": text}})
+        assert sent.status == 200 and sent.told["response_action"] == "errors", sent.body
+        assert sent.told["errors"].keys() == {block} and advice in sent.told["errors"][block]
+    assert await here.deliveries.pending() == []
+
+
+async def test_what_is_said_to_the_app_alone_is_heard_with_and_without_its_name(here: Listening) -> None:
+    here.slack.channel("D0ADA", person="U0ADA")
+    more = {"channel": "D0ADA", "channel_type": "im"}
+    for text, thread in (("help", ""), ("cancel", "1.000001"), (f"<@{BOT}> cancel", "1.000001")):
+        await here.people.say("U0ADA", text, thread_ts=thread, **more)
+    found = [await here.deliveries.read(digest) for digest in await here.deliveries.pending()]
+    heard = [here.record.heard(stored) for stored in found if stored is not None]
+    assert sorted((one.thread_ts, one.text, one.bot) for one in heard if isinstance(one, Mentioned)) == [
+        ("", "help", BOT),
+        ("1.000001", f"<@{BOT}> cancel", BOT),
+        ("1.000001", "cancel", BOT),
+    ]
+    for other in ({"bot_id": "B0AGENT"}, {"subtype": "message_changed"}, {"edited": {"user": "U0ADA", "ts": "2.0"}}):
+        await here.people.say("U0ADA", "cancel", **more, **other)
+    assert len(await here.deliveries.pending()) == 3
+
+
+async def test_a_reply_that_the_whole_channel_is_told_of_is_heard_like_any_other(here: Listening) -> None:
+    await here.intents.claim(["slack:T0ACME:C0SHOP:1.000001"])
+    await here.people.say("U0ADA", "it should be 5", thread_ts="1.000001", subtype="thread_broadcast")
+    assert len(await here.deliveries.pending()) == 1
 
 
 async def test_a_command_of_three_thousand_characters_is_kept_whole(here: Listening) -> None:

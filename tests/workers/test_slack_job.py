@@ -12,7 +12,7 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowHandle
 
 from tests.support.slack.workspace import Message
-from tests.workers.in_slack import GOAL, Slacked, slacked
+from tests.workers.in_slack import GOAL, Slacked, button, slacked
 from tests.workers.slack_thread import button_ids, read
 from workers.gateway.messages import NewObservation
 from workflows.models.conversation import Shown, conversation_workflow_id
@@ -185,6 +185,24 @@ async def test_the_home_shows_what_waits_and_strangers_nothing(at: Slacked) -> N
         assert (before.count(status.task.id), mine.count(status.task.id)) == (waits, asked), home
         assert "shop" in home
     assert status.task.id not in await _home(at, "U0MALLORY")
+
+
+async def test_a_merge_is_taken_back_from_the_home_and_whoever_did_it_is_told(at: Slacked) -> None:
+    status = await at.proposed()
+    task = status.task.id
+    merged = await at.press("U0GRACE", "approve_merge", button(status))
+    assert merged.outcome is Taken.DONE, merged.detail
+    await at.here.reaches(task, Stage.ENDED)
+    at.slack.homes.pop("U0LINUS", None)
+    await _opens_home(at, "U0LINUS")
+    await _home(at, "U0LINUS")
+    shown = [one["accessory"] for one in at.slack.homes["U0LINUS"]["blocks"] if "accessory" in one]
+    (revert,) = [one for one in shown if task in one["value"]]
+    (result,) = await at.came_of(at.people.press_at_home("U0LINUS", revert["action_id"], revert["value"]))
+    assert (result.outcome, result.task_id) == (Taken.DONE, task), result.detail
+    direct = at.slack.direct("U0LINUS")
+    assert [one.text for one in direct.messages] == [f"the merge of task {task} is taken back"]
+    await _shows(at, task, lambda one: "*Taken back* by `linus`" in read(one))
 
 
 async def _opens_home(at: Slacked, user: str) -> None:

@@ -6,10 +6,12 @@ from workers.gateway.delivered import done
 from workers.gateway.halting import Halting
 from workers.gateway.messages import NewHalt, TaskLine
 from workers.gateway.reading import Reading
+from workers.gateway.refusals import NotFound
+from workers.gateway.slack_sight import SlackSight
 from workflows.models.delivery import DeliveryResult
 from workflows.models.halt import HaltScope, Reach
 from workflows.models.person import Person
-from workflows.models.status import Stage
+from workflows.models.status import Stage, TaskStatus
 from workflows.presentation import as_code
 
 _MOST = 15
@@ -19,13 +21,15 @@ _GOAL = 100
 class SlackAnswers:
     """In words that Slack is yet to be kept from reading as its own marks."""
 
-    def __init__(self, reading: Reading, halting: Halting) -> None:
+    def __init__(self, reading: Reading, halting: Halting, sight: SlackSight) -> None:
         self._reading = reading
+        self._sight = sight
         self._halting = halting
 
-    async def open_tasks(self) -> str:
+    async def open_tasks(self, person: Person) -> str:
         """All that have not ended, those that wait for somebody first."""
-        lines = [line for line in await self._reading.lines() if line.stage is not Stage.ENDED]
+        seen = self._sight.lines(await self._reading.lines(), person)
+        lines = [line for line in seen if line.stage is not Stage.ENDED]
         return _list(sorted(lines, key=lambda line: not line.waits_for), "no task is open")
 
     async def mine(self, person: Person) -> str:
@@ -33,10 +37,15 @@ class SlackAnswers:
         lines = [line for line in await self._reading.lines() if line.requester == person.id]
         return _list(lines, "you have asked for no task")
 
-    async def one(self, prefix: str) -> str:
-        """Where one stands. Raises NotFound, or Refused where no worker answers."""
-        view = await self._reading.view(await self._reading.resolve(prefix))
-        status = view.status
+    async def found(self, prefix: str, person: Person) -> TaskStatus:
+        """The one that somebody names. Raises NotFound also for what they are not told of, or Refused."""
+        status = (await self._reading.view(await self._reading.resolve(prefix))).status
+        if not self._sight.sees(status.task, person):
+            raise NotFound(f"there is no task {prefix!r} in the repositories of `[slack]`")
+        return status
+
+    def one(self, status: TaskStatus) -> str:
+        """Where one stands."""
         parts = [
             f"task `{status.task.id}` in {as_code(status.task.repository.name, 80)}: {as_code(status.task.goal, 300)}",
             f"it has ended as *{status.outcome}*" if status.outcome else f"it is at stage *{status.stage}*",

@@ -54,9 +54,9 @@ def slack_app(
                 )
             told = parsed(body) if kind == _JSON else _of_form(body)
             headers: dict[str, str | Sequence[str]] = {"content-type": kind}
-            # As bolt takes what is parsed already; it knows what came from elsewhere than Socket Mode no other way.
-            heard = AsyncBoltRequest(mode="socket_mode", body=told, headers=headers)
             try:
+                # As bolt takes what is parsed already; it knows what came from elsewhere than Socket Mode no other way.
+                heard = AsyncBoltRequest(mode="socket_mode", body=told, headers=headers)
                 return to_starlette_response(await bolt.async_dispatch(heard))
             except (LookupError, TypeError, AttributeError) as error:
                 # Bolt looks for what Slack always sends before it asks anybody else.

@@ -1,7 +1,7 @@
 """Work that is asked for in Slack: which repository, which intent, and where people talk about it from then on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
@@ -30,9 +30,17 @@ ASKED = "journeyman_asked"
 """Kind of the metadata by which the message about a command is found again."""
 _GOAL_SHOWN = 600
 _SOON = timedelta(seconds=60)
-_MOST_READ = 200
-"""Messages of a thread, the newest of which go along."""
-_NOT_THERE = frozenset({"not_in_channel", "channel_not_found", "is_archived", "restricted_action", "no_permission"})
+_MOST_READ, _MOST_PAGES = 200, 5
+"""Messages of a thread at a time, and how often: Slack tells the oldest first, and the newest go along."""
+_ELSEWHERE = "the App may not write in this channel"
+_NOT_THERE = {
+    "not_in_channel": "the App is not in this channel (`/invite` it here)",
+    "channel_not_found": "the App is not in this channel (`/invite` it here)",
+    "is_archived": "this channel is archived",
+    "restricted_action": _ELSEWHERE,
+    "no_permission": _ELSEWHERE,
+}
+"""Why a task is shown elsewhere than where it was asked for, by what Slack says."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,8 @@ class SlackAsking:
         repository = self._repository(wanted, of_team)
         if not repository:
             return refused(self._which(wanted.repository))
-        goal = goal_of(wanted.words, await self._thread(wanted))
+        thread = await self._thread(wanted)
+        goal = goal_of(wanted.words, thread or [])
         if len(goal) > MAX_GOAL_CHARS:
             return refused(f"a goal has at most {MAX_GOAL_CHARS} characters: put the rest where a link leads")
         asked = NewTask(
@@ -111,7 +120,8 @@ class SlackAsking:
         admitted = await self._admission.admit(
             asked, wanted.person, Asked("", ""), link=link, aliases=keys, is_adopted=True
         )
-        where = await self._join(wanted, admitted, at)
+        # A message's menu is there in every channel, also where nothing can be shown below the message.
+        where = await self._join(replace(wanted, thread_ts="") if thread is None else wanted, admitted, at)
         return _told(admitted, where)
 
     def _issue(self, wanted: Wanted) -> tuple[str, str]:
@@ -142,17 +152,23 @@ class SlackAsking:
         named = f"in {near[0]}" if "/" in near[0] else f"repo:{near[0]}"
         return f"{what}: write `/agent {named} GOAL`{_or(near[1:])}"
 
-    async def _thread(self, wanted: Wanted) -> list[Said]:
-        """What was said before in the thread; where it can't be read, the words have to do."""
+    async def _thread(self, wanted: Wanted) -> list[Said] | None:
+        """What was said before in the thread, as far as it can be read; None where the App is not."""
         if not wanted.thread_ts or wanted.thread_ts == wanted.ts:
             return []
-        try:
-            told = await self._access.call(
-                "conversations.replies", channel=wanted.channel, ts=wanted.thread_ts, limit=_MOST_READ
-            )
-        except SlackRefused:
-            return []
-        return said_in(told.get("messages", ()), but=wanted.ts)
+        asked = {"channel": wanted.channel, "ts": wanted.thread_ts, "limit": _MOST_READ}
+        said: list[Said] = []
+        cursor: str | None = None
+        for _ in range(_MOST_PAGES):
+            try:
+                told = await self._access.call("conversations.replies", **asked, cursor=cursor)
+            except SlackRefused as error:
+                return None if error.code in _NOT_THERE else said
+            said += said_in(told.get("messages", ()), but=wanted.ts)
+            cursor = str((told.get("response_metadata") or {}).get("next_cursor") or "") or None
+            if cursor is None:
+                break
+        return said
 
     async def _join(self, wanted: Wanted, admitted: Admitted, at: Carrying) -> str:
         """Have the task shown where it was asked for. Returns why it is shown elsewhere, if it is."""
@@ -178,11 +194,11 @@ class SlackAsking:
         except SlackRefused as error:
             if error.code not in _NOT_THERE:
                 raise
-        why = "the App is not in this channel, so the task is shown in your messages: `/invite` it here"
+            why = _NOT_THERE[error.code]
         try:
-            return (*await self._post(wanted.user, wanted, at), why)
+            return (*await self._post(wanted.user, wanted, at), f"{why}, so the task is shown in your messages")
         except SlackRefused:
-            return "", "", "the App is not in this channel, so nothing is shown here: `/invite` it, and ask again"
+            return "", "", f"{why}, so nothing of the task is shown in Slack"
 
     async def _post(self, channel: str, wanted: Wanted, at: Carrying) -> tuple[str, str]:
         now = datetime.now(UTC)

@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 from activities.archive.contract import IntentIndex
+from activities.chat.slack.goals import words_of
 from activities.chat.slack.heard import Commanded, Mentioned, Replied, TaskFormSent
-from activities.chat.slack.words import HELP, Verb, Words, as_plain, without_mention, words
-from workers.gateway.delivered import done, ignored, refused
-from workers.gateway.reading import Reading
+from activities.chat.slack.words import ELSEWHERE, HELP, Verb, Words, as_plain, without_mention, words
+from workers.gateway.delivered import NotYet, done, ignored, refused
+from workers.gateway.refusals import NotFound, Refused
 from workers.gateway.slack_answers import SlackAnswers
 from workers.gateway.slack_asking import SlackAsking, Wanted
 from workers.gateway.slack_decisions import Carrying, SlackDecisions
@@ -14,6 +15,7 @@ from workflows.models.delivery import DeliveryResult
 from workflows.models.person import Person
 from workflows.models.question import QuestionKind
 from workflows.models.status import Stage, TaskStatus
+from workflows.presentation import as_code
 
 
 class SlackCommands:
@@ -25,13 +27,11 @@ class SlackCommands:
         decisions: SlackDecisions,
         answers: SlackAnswers,
         intents: IntentIndex,
-        reading: Reading,
     ) -> None:
         self._asking = asking
         self._decisions = decisions
         self._answers = answers
         self._intents = intents
-        self._reading = reading
 
     async def commanded(self, heard: Commanded, person: Person, at: Carrying) -> DeliveryResult:
         """`/agent WORDS`. Raises Refused."""
@@ -50,7 +50,7 @@ class SlackCommands:
         key = f"slack:{heard.team}:{heard.channel}:{thread}"
         known = await self._known(key)
         if known is not None and said.verb is Verb.STATUS and not said.task:
-            said = Words(Verb.STATUS, task=known.task.id)
+            return done(self._answers.one(known))
         if known is not None and said.verb is Verb.CANCEL and not said.task:
             return await self._decisions.cancel(known, person, at)
         if (answer := await self._anywhere(said, person, at)) is not None:
@@ -62,6 +62,9 @@ class SlackCommands:
             return await self._decisions.merge(known, person, at)
         if said.verb is not Verb.WORK:
             return refused("say what should be different afterwards: `@agent GOAL`, or `/agent help`")
+        if known is None and heard.channel.startswith("D"):
+            # There people also say hello and thanks: no agent begins with that.
+            return refused("a task is begun by a command, here, too: `/agent GOAL`, or `/agent` for the form")
         if known is None:
             return await self._asking.ask(wanted, at)
         return await self._decisions.tell(known, said.text, person, at)
@@ -101,18 +104,28 @@ class SlackCommands:
             case Verb.HELP:
                 return done(HELP)
             case Verb.STATUS:
-                return done(await (self._answers.one(said.task) if said.task else self._answers.open_tasks()))
+                if not said.task:
+                    return done(await self._answers.open_tasks(person))
+                return done(self._answers.one(await self._answers.found(said.task, person)))
             case Verb.MINE:
                 return done(await self._answers.mine(person))
+            case Verb.ELSEWHERE:
+                return refused(f"{as_code(said.text)} is no command: {ELSEWHERE[said.text]}")
             case Verb.HALT:
                 return await self._answers.halt(said.text, person, at.digest)
             case Verb.CANCEL if said.task:
-                status = await self._decisions.status(await self._reading.resolve(said.task))
-                if status is None:
-                    return refused(f"there is no task {said.task}")
-                return await self._decisions.cancel(status, person, at)
+                return await self._decisions.cancel(await self._named(said.task, person), person, at)
             case _:
                 return None
+
+    async def _named(self, prefix: str, person: Person) -> TaskStatus:
+        """The one to decide about. Raises NotFound, or NotYet where no worker answers: a decision waits for one."""
+        try:
+            return await self._answers.found(prefix, person)
+        except NotFound:
+            raise
+        except Refused as error:
+            raise NotYet(str(error)) from error
 
     async def _again(self, wanted: Wanted, known: TaskStatus | None, at: Carrying) -> DeliveryResult:
         if known is None:
@@ -122,7 +135,7 @@ class SlackCommands:
         task = known.task
         anew = replace(
             wanted,
-            words=wanted.words or task.goal,
+            words=wanted.words or words_of(task.goal),
             repository=wanted.repository or task.repository.url,
             task_type=wanted.task_type or task.task_type,
             agent=wanted.agent or task.agent,

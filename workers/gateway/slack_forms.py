@@ -25,7 +25,8 @@ from workers.gateway.trusting import Trusting
 from workflows.models.policy import PolicyRefusal
 
 _SEARCH_SECONDS = 2.0
-"""Slack waits three for options."""
+"""For who somebody is: Slack waits three for options, and a form can be opened for as long."""
+_TOO_SLOW = "The form could not be opened: Slack did not say in time who you are. Try again."
 _NOT_NOW = (SlackAway, SlackRefused, PolicyFileBroken, NotUnderstood, ButtonBroken)
 _PHASES = {
     1: "phase 1: a person approves, and a person merges",
@@ -104,7 +105,15 @@ class SlackForms:
 
     async def _open(self, trigger: str, user: str, view: Callable[[], dict[str, Any]], response_url: str) -> None:
         try:
+            # Whoever may not send it is not shown what is in it, and learns so before they fill it in.
+            async with asyncio.timeout(_SEARCH_SECONDS):
+                await self._senders.commanding(user)
             await self._access.call("views.open", trigger_id=trigger, view=view())
+        except NotAllowed as error:
+            if error.is_told:
+                await self._whispering.tell(user, shown(str(error)), response_url=response_url)
+        except TimeoutError:
+            await self._whispering.tell(user, _TOO_SLOW, response_url=response_url)
         except _NOT_NOW as error:
             _log.warning("a form could not be opened in Slack: %s", error)
             said = f"The form could not be opened: {shown(str(error))}. Try again."

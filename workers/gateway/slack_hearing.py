@@ -17,7 +17,15 @@ from slack_bolt.response import BoltResponse
 
 from activities.archive.contract import IntentIndex
 from activities.chat.slack.button import ANSWER, APPROVE, APPROVE_MERGE, REJECT, REQUEST_CHANGES, REVERT
-from activities.chat.slack.forms import CHANGES, NEW_TASK, REPOSITORY, TASK_TYPE, changes_form_sent, task_form_sent
+from activities.chat.slack.forms import (
+    CHANGES,
+    FILLED_IN,
+    NEW_TASK,
+    REPOSITORY,
+    TASK_TYPE,
+    changes_form_sent,
+    task_form_sent,
+)
 from activities.chat.slack.heard import Commanded, Heard, Mentioned, NotUnderstood, Pressed, Replied, understood
 from activities.chat.slack.words import HELP, Verb, as_plain, words
 from workers.gateway.slack_forms import SlackForms
@@ -26,6 +34,8 @@ from workers.gateway.slack_record import SlackRecord
 COMMAND, SHORTCUT = "/agent", "hand_to_agent"
 """As infra/slack/manifest.yaml has them."""
 _KEPT = (APPROVE, APPROVE_MERGE, REJECT, REVERT)
+_SAID = (None, "", "thread_broadcast", "file_share")
+"""Kinds of messages that are somebody's words: also what a reply tells the whole channel, and beside a file."""
 _NOT_KEPT = "This could not be put on record, so nothing of it is done: try again in a minute."
 _log = logging.getLogger(__name__)
 Body = dict[str, Any]
@@ -132,15 +142,17 @@ class SlackHearing:
         await ack()
 
     async def _message(self, ack: AsyncAck, body: Body) -> None:
-        """Only what is said in a thread of a task counts; all else in the channel is none of ours, and not kept."""
+        """In a channel only what is said in a thread of a task counts; all else there is none of ours, and not kept."""
         event = _part(body, "event")
         thread, bot = str(event.get("thread_ts") or ""), _bot_of(body)
-        mentions = bool(bot) and f"<@{bot}" in str(event.get("text") or "")
-        # What mentions the App comes as a mention, too.
-        if _is_somebody_s(event) and thread and thread != event.get("ts") and not mentions:
-            # In one's own messages nobody else is meant.
-            kind = Mentioned if event.get("channel_type") == "im" else Replied
-            heard = understood(kind, **_said(body, event), thread_ts=thread)
+        if not _is_somebody_s(event):
+            pass
+        elif event.get("channel_type") == "im":
+            # Nobody else is meant there, and no mention comes as one (docs.slack.dev, app_mention).
+            await self._keep(understood(Mentioned, **_said(body, event), thread_ts=thread, bot=bot))
+        elif thread and thread != event.get("ts") and not (bot and f"<@{bot}" in str(event.get("text") or "")):
+            # What mentions the App comes as a mention, too.
+            heard = understood(Replied, **_said(body, event), thread_ts=thread)
             if await self._intents.find(f"slack:{heard.team}:{heard.channel}:{heard.thread_ts}") is not None:
                 await self._keep(heard)
         await ack()
@@ -159,7 +171,14 @@ class SlackHearing:
         self._forms.show_phase(_id(body, "user"), _part(body, "view"))
 
     async def _task_form(self, ack: AsyncAck, body: Body) -> None:
-        heard = task_form_sent(_team_of(body), _id(body, "user"), _part(body, "view"))
+        try:
+            heard = task_form_sent(_team_of(body), _id(body, "user"), _part(body, "view"))
+        except NotUnderstood as error:
+            if error.field not in FILLED_IN:
+                raise
+            # It stays open: else all that somebody wrote would be gone.
+            await ack(response_action="errors", errors={error.field: error.advice})
+            return
         errors = {}
         if not heard.goal.strip():
             errors["goal"] = "Say what should be different afterwards."
@@ -251,7 +270,8 @@ def _said(body: Body, event: Body) -> Body:
 
 def _is_somebody_s(event: Body) -> bool:
     """Whether a person said it just now: no bot, which may be we ourselves, and no edit."""
-    return not event.get("bot_id") and not event.get("subtype") and not event.get("edited") and bool(event.get("user"))
+    is_new = event.get("subtype") in _SAID and not event.get("edited")
+    return is_new and not event.get("bot_id") and bool(event.get("user"))
 
 
 def _bot_of(body: Body) -> str:

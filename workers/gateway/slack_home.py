@@ -1,24 +1,21 @@
 """The App's home in Slack: read and published when somebody opens it, for whom the directory says they are."""
 
-import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from activities.chat.slack.access import SlackAccess, SlackAway, SlackRefused
 from activities.chat.slack.home import Home, HomeLine, RepositoryFigures, home_view, stranger_view
 from activities.decisions.attested import Attested
 from activities.decisions.trust import TrustRecords
 from activities.policy.combine import TASK_TYPES
-from activities.policy.github_table import github_repository
 from activities.policy.owners import OwnersFiles, PolicyFileBroken
 from workers.gateway.messages import TaskLine
 from workers.gateway.reading import Reading
+from workers.gateway.slack_sight import SlackSight
 from workflows.models.gate import FIRST_PHASE
 from workflows.models.person import Person
-from workflows.models.policy import PolicyRefusal
 from workflows.models.status import WAITS_FOR, Outcome, Stage
 
 _MOST_ASKED = 30
@@ -32,10 +29,17 @@ class SlackHome:
     """Publishes it."""
 
     def __init__(
-        self, access: SlackAccess, owners: OwnersFiles, reading: Reading, attested: Attested, trust: TrustRecords
+        self,
+        access: SlackAccess,
+        owners: OwnersFiles,
+        sight: SlackSight,
+        reading: Reading,
+        attested: Attested,
+        trust: TrustRecords,
     ) -> None:
         self._access = access
         self._owners = owners
+        self._sight = sight
         self._reading = reading
         self._attested = attested
         self._trust = trust
@@ -49,7 +53,7 @@ class SlackHome:
             _log.warning("the home of %s in Slack could not be shown: %s", user, error)
 
     async def _home(self, person: Person) -> Home:
-        lines = await self._reading.lines()
+        lines = self._sight.lines(await self._reading.lines(), person)
         is_open = [line for line in lines if line.stage is not Stage.ENDED]
         waiting = [line for line in is_open if line.stage in WAITS_FOR][:_MOST_ASKED]
         merged = [line for line in lines if line.outcome is Outcome.MERGED and not line.reverted]
@@ -74,24 +78,13 @@ class SlackHome:
         return may and (not reviewers or person.id in reviewers) and (not is_theirs or may_decide_own)
 
     async def _trusted(self, one: RepositoryFigures) -> RepositoryFigures:
-        url = self._addresses().get(one.repository)
+        named = list(self._sight.addresses().items())[:_MOST_TRUSTED]
+        url = dict(named).get(one.repository)
         if url is None:
             return one
         found = [await self._trust.of(url, kind) for kind in TASK_TYPES]
         earned = tuple(f"{trust.task_type} in phase {trust.phase}" for trust in found if trust.phase > FIRST_PHASE)
         return replace(one, trust=earned)
-
-    def _addresses(self) -> dict[str, str]:
-        """Of those that people can choose from, by the name that tasks have them by."""
-        platform = self._owners.platform()
-        found: dict[str, str] = {}
-        for asked in platform.slack.repositories[:_MOST_TRUSTED] if platform.slack is not None else ():
-            with contextlib.suppress(PolicyRefusal):
-                repository = github_repository(platform.github, asked)
-                path = Path(asked).expanduser().resolve()
-                name = repository.name if repository is not None else path.name.removesuffix(".git")
-                found[name] = repository.url if repository is not None else str(path)
-        return found
 
 
 def figures(lines: Iterable[TaskLine]) -> list[RepositoryFigures]:

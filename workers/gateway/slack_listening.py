@@ -27,6 +27,7 @@ from workers.gateway.slack_presenter import SYSTEM, SlackPresenter
 from workers.gateway.slack_record import SOURCE, SlackRecord
 from workers.gateway.slack_reminders import Awaited, SlackReminders
 from workers.gateway.slack_senders import SlackSenders
+from workers.gateway.slack_sight import SlackSight
 from workers.gateway.slack_socket import connected
 
 
@@ -43,11 +44,12 @@ def listen(inbox: Inbox) -> Listener | None:
     record = SlackRecord(inbox.deliveries, gateway.key, parts.gateways, inbox.taken)
     decisions = SlackDecisions(gateway.deciding, gateway.reading, inbox.conversations)
     asking = SlackAsking(gateway.admission, parts.intents, inbox.conversations, owners, access, identity)
-    answers = SlackAnswers(gateway.reading, gateway.halting)
-    commands = SlackCommands(asking, decisions, answers, parts.intents, gateway.reading)
+    sight = SlackSight(owners)
+    answers = SlackAnswers(gateway.reading, gateway.halting, sight)
+    commands = SlackCommands(asking, decisions, answers, parts.intents)
     carrier = SlackCarrier(record, owners, identity, senders, commands, decisions, whispering)
     forms = SlackForms(owners, access, senders, gateway.trusting, whispering)
-    home = SlackHome(access, owners, gateway.reading, parts.attested, parts.trust)
+    home = SlackHome(access, owners, sight, gateway.reading, parts.attested, parts.trust)
     halts = SlackHaltsAtOnce(inbox.deliveries, carrier)
     opened = functools.partial(_open_home, home, senders)
     bolt = SlackHearing(record, parts.intents, forms, opened, halts.carry_out).app()

@@ -26,6 +26,8 @@ from workflows.models.base import Model
 NEW_TASK, CHANGES = "new_task", "changes"
 """Callback ids of the forms."""
 REPOSITORY, TASK_TYPE = "repository", "task_type"
+FILLED_IN = (REPOSITORY, TASK_TYPE, "goal", "acceptance", "agent", "base", "scope")
+"""Blocks of the form for a new task, each with the name of what is heard of it."""
 _MOST_TYPED = 3000
 _MOST_OPTIONS = 100
 _DEFAULT_AGENT = "-"

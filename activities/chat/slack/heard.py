@@ -22,6 +22,12 @@ _Address = Annotated[str, Field(max_length=500)]
 class NotUnderstood(ValueError):
     """This is nothing that Slack tells."""
 
+    def __init__(self, message: str, field: str = "", advice: str = "") -> None:
+        """`field`: which part of it is wrong, if it is one; `advice` tells whoever filled it in."""
+        super().__init__(message)
+        self.field = field
+        self.advice = advice
+
 
 class _Heard(Model):
     team: _Id
@@ -63,11 +69,11 @@ class Replied(_Heard):
 
 
 class Pressed(_Heard):
-    """A button below a message."""
+    """A button below a message, or on the App's home, which is in no channel."""
 
     kind: Literal["button"] = "button"
-    channel: _Id
-    ts: _Ts
+    channel: _Id | Literal[""] = ""
+    ts: _Ts | Literal[""] = ""
     thread_ts: _Ts | Literal[""] = ""
     action: str = Field(max_length=255)
     value: str = Field(max_length=2000)
@@ -113,7 +119,11 @@ def understood(kind: type[Model], **told: Any) -> Any:
     try:
         return kind.model_validate(told)
     except ValidationError as error:
-        raise NotUnderstood(f"{kind.__name__}: {error.errors()[0]['loc']} {error.errors()[0]['msg']}") from error
+        first = error.errors()[0]
+        most, of = first.get("ctx", {}).get("max_length"), "entries" if first["type"] == "too_long" else "characters"
+        advice = f"This takes at most {most} {of}." if most else f"This can't be taken: {first['msg']}."
+        field = str(first["loc"][0]) if first["loc"] else ""
+        raise NotUnderstood(f"{kind.__name__}: {first['loc']} {first['msg']}", field, advice) from error
 
 
 def kept(heard: Heard) -> bytes:

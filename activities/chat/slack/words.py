@@ -13,6 +13,20 @@ _MARKED = re.compile(r"<((?:[@#!]|https?:|mailto:|tel:)[^<>|]{1,3000})(?:\|([^<>
 _OPTION = re.compile(r"(repo|type|agent|base|scope):(\S{1,1000})(?:\s+|$)")
 _IN = re.compile(r"in\s+((?:github:|https?://)?[\w.-]+(?:/[\w.-]+)+)(?:\s+|$)", re.IGNORECASE)
 _TASK = re.compile(r"[a-z2-7]{4,10}")
+_END_OF_VERB = "!:,."
+ELSEWHERE = {
+    "approve": "press *Approve* below the task's message: the button says which commit is meant",
+    "reject": "press *Reject* below the task's message",
+    "revert": "press *Revert* below the task's message, or type `journeyman revert ID`",
+    "retry": "another attempt is `@agent again` in the task's thread",
+    "resume": "what was halted goes on by `journeyman resume`",
+}
+"""What people write for what is done otherwise, and how that is: as words for an agent it would cost an approval."""
+_SAME = {"approved": "approve", "lgtm": "approve", "stop": "cancel"}
+_DECISION = re.compile(
+    rf"(?:please\s+)?({'|'.join(('merge', 'cancel', *_SAME, *ELSEWHERE))})(?:\s+(?:it|this|that|now|please))*\s*[.!]*",
+    re.IGNORECASE,
+)
 
 HELP = "\n".join(
     (
@@ -46,6 +60,8 @@ class Verb(StrEnum):
     AGAIN = "again"
     HALT = "halt"
     HELP = "help"
+    ELSEWHERE = "elsewhere"
+    """What no words do; which of them it is, is the text."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +83,15 @@ class Words:
 def words(text: str) -> Words:
     """What plain words mean."""
     text = text.strip()
-    first, _, rest = text.partition(" ")
-    verb, rest = first.lower(), rest.strip()
     if not text:
         return Words(Verb.FORM)
-    if verb in {Verb.FORM, Verb.MINE, Verb.HELP, Verb.MERGE} and not rest:
+    if decision := _DECISION.fullmatch(text):
+        alone = _SAME.get(decision[1].lower(), decision[1].lower())
+        return Words(Verb.ELSEWHERE, alone) if alone in ELSEWHERE else Words(Verb(alone))
+    # Whatever stands between them, such as the end of a line: a halt that is taken for a goal begins work.
+    first, *more = text.split(None, 1)
+    verb, rest = first.lower().rstrip(_END_OF_VERB), "".join(more)
+    if verb in {Verb.FORM, Verb.MINE, Verb.HELP} and not rest:
         return Words(Verb(verb))
     if verb in {Verb.STATUS, Verb.CANCEL} and (not rest or _TASK.fullmatch(rest)):
         return Words(Verb(verb), task=rest)

@@ -74,6 +74,14 @@ class People:
         container = {"type": "message", "message_ts": ts or "1.000001", "channel_id": channel, "is_ephemeral": False}
         return await self.send("interactive", self.an_action(user, pressed, channel) | {"container": container} | more)
 
+    async def press_at_home(self, user: str, action: str, value: str) -> Sent:
+        """A button on the App's home: of no message, in no channel, and without a response_url."""
+        pressed = {"type": "button", "action_id": action, "block_id": "b", "value": value}
+        payload = self.an_action(user, pressed)
+        told = {name: value for name, value in payload.items() if name not in {"channel", "response_url"}}
+        view = {"id": "V0HOME", "type": "home", "private_metadata": "", "callback_id": ""}
+        return await self.send("interactive", told | {"container": {"type": "view", "view_id": "V0HOME"}, "view": view})
+
     async def submit(self, user: str, view: dict[str, Any], values: dict[tuple[str, str], Any]) -> Sent:
         """A modal that is filled in: by block and action, what was put there."""
         state = {"values": {block: {action: given} for (block, action), given in values.items()}}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.chat.slack.goals import Said, goal_of, said_in
+from activities.chat.slack.goals import Said, goal_of, said_in, words_of
 from activities.chat.slack.repositories import like, meant, short
 from activities.chat.slack.words import Verb, Words, as_plain, shown, without_mention, words
 from workflows.models.task import MAX_GOAL_CHARS
@@ -27,6 +27,19 @@ KNOWN = ("github:acme/shop", "github:acme/site", "github:other/shop", "/srv/git/
         ("merge the two lists", Words(Verb.WORK, "merge the two lists")),
         ("mine is broken", Words(Verb.WORK, "mine is broken")),
         ("halt all of it", Words(Verb.HALT, "all of it")),
+        ("halt\nall of it", Words(Verb.HALT, "all of it")),
+        ("HALT: all of it", Words(Verb.HALT, "all of it")),
+        ("halt!", Words(Verb.HALT)),
+        ("again\nwith tests\n\nand docs", Words(Verb.AGAIN, "with tests\n\nand docs")),
+        ("Merge it please!", Words(Verb.MERGE)),
+        ("please cancel this.", Words(Verb.CANCEL)),
+        ("stop", Words(Verb.CANCEL)),
+        ("LGTM", Words(Verb.ELSEWHERE, "approve")),
+        ("approve", Words(Verb.ELSEWHERE, "approve")),
+        ("Please reject it", Words(Verb.ELSEWHERE, "reject")),
+        ("revert this now!", Words(Verb.ELSEWHERE, "revert")),
+        ("revert the cache to its old size", Words(Verb.WORK, "revert the cache to its old size")),
+        ("approve nothing that is empty", Words(Verb.WORK, "approve nothing that is empty")),
         ("again", Words(Verb.AGAIN)),
         ("again with tests", Words(Verb.AGAIN, "with tests")),
         ("in acme/shop mend it", Words(Verb.WORK, "mend it", repository="acme/shop")),
@@ -118,6 +131,14 @@ def test_a_goal_keeps_the_newest_of_a_long_thread_and_says_what_is_left_out() ->
     assert len(goal) <= MAX_GOAL_CHARS
     assert goal.startswith("mend it\n\nSaid before in the thread")
     assert "earlier messages are left out" in goal and "message 99 " in goal and "message 0 " not in goal
+
+
+def test_another_attempt_takes_the_words_and_not_the_thread_a_second_time() -> None:
+    thread = [Said("1", "U1", "It subtracts.")]
+    goal = goal_of("mend it\n\nwith a test", thread)
+    assert words_of(goal) == "mend it\n\nwith a test"
+    assert goal_of(words_of(goal), thread) == goal
+    assert words_of("mend it") == "mend it"
 
 
 def test_bots_edits_of_slack_s_and_the_command_itself_are_no_part_of_a_thread() -> None:
