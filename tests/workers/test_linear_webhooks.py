@@ -166,7 +166,7 @@ async def test_a_session_is_greeted_within_seconds_although_nothing_carries_it_o
         port = free_port()
         ada = linear.person("Ada")
         issue = linear.issue(linear.team("ENG"), ada, "It breaks")
-        async with serving_on_port(app, port), greeting.running(), asyncio.timeout(10):
+        async with serving_on_port(app, port), greeting.running(), asyncio.timeout(30):
             linear.hook_url, linear.secret = f"http://127.0.0.1:{port}/webhooks/linear", SECRET
             session = await asyncio.to_thread(linear.session, issue, ada)
             while not linear.told(session):

@@ -372,7 +372,7 @@ async def opened(at: Slacked, telling: Awaitable[Sent]) -> dict[str, Any]:
     """The form that comes up after something was done."""
     before = set(at.slack.views)
     assert (await telling).status == 200
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (found := set(at.slack.views) - before):
             await asyncio.sleep(0.01)
     return at.slack.views[found.pop()]

@@ -31,7 +31,7 @@ async def test_an_old_message_approves_no_new_patch_and_changes_are_asked_for_in
     task = shown.task.id
     before = set(at.slack.views)
     await at.people.press("U0GRACE", REQUEST_CHANGES, button(shown))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (found := set(at.slack.views) - before):
             await asyncio.sleep(0.01)
     form = at.slack.views[found.pop()]
@@ -52,7 +52,7 @@ async def test_an_old_message_approves_no_new_patch_and_changes_are_asked_for_in
     assert (await at.here.view(task)).status.approved_by == ()
     other = set(at.slack.views)
     await at.people.press("U0GRACE", REQUEST_CHANGES, button(shown))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (found := set(at.slack.views) - other):
             await asyncio.sleep(0.01)
     (late,) = await at.came_of(at.people.submit("U0GRACE", at.slack.views[found.pop()], words))

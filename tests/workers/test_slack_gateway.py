@@ -272,12 +272,14 @@ async def test_a_command_of_three_thousand_characters_is_kept_whole(here: Listen
     assert isinstance(heard, Commanded) and heard.text == text
 
 
-async def test_a_hundred_commands_in_the_same_second_are_each_on_record_within_a_second(here: Listening) -> None:
+async def test_a_hundred_commands_at_once_are_each_on_record_and_nobody_is_asked_before_they_are(
+    here: Listening,
+) -> None:
     sent = await asyncio.gather(*(here.people.command("U0ADA", f"mend {number}") for number in range(100)))
     assert {(one.status, one.body) for one in sent} == {(200, "")}
     assert len(await here.deliveries.pending()) == 100
-    # Slack waits three; machines that run tests are busy.
-    assert max(one.seconds for one in sent) < 3
+    # How long it takes is measured by `make bench BENCH=slack`: a busy machine says nothing of it.
+    assert here.slack.calls == []
 
 
 async def test_a_halt_holds_although_there_is_no_temporal_and_by_whoever_may(here: Listening) -> None:
@@ -285,17 +287,17 @@ async def test_a_halt_holds_although_there_is_no_temporal_and_by_whoever_may(her
     assert (sent.status, sent.body) == (200, "")
     here.slack.user("U0EVE")
     await here.people.command("U0ADA", "halt something is wrong")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (lines := await here.halting.lines()):
             await asyncio.sleep(0.01)
     assert [(line.halted_by, line.reason) for line in lines] == [("ada", "something is wrong")]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not any("halted" in text for text in here.slack.told_to("U0ADA")):
             await asyncio.sleep(0.01)
     assert here.taken == []
     here.slack.fail("users.info", "internal_error", status=500)
     await here.people.command("U0ADA", "halt once more")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while here.slack.faults:
             await asyncio.sleep(0.01)
     assert len(await here.deliveries.pending()) == 1, "it is left for when Slack answers"
@@ -308,7 +310,7 @@ async def test_whose_app_home_is_opened_is_told(here: Listening) -> None:
     await here.people.send(
         "events_api", here.people.an_event({"type": "app_home_opened", "user": "U0EVE", "tab": "messages"})
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not here.opened:
             await asyncio.sleep(0.01)
     assert here.opened == ["U0ADA"]

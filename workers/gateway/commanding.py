@@ -5,7 +5,7 @@ from datetime import datetime
 from activities.archive.contract import TaskChains
 from activities.decisions.attested import EVIDENCE
 from workers.gateway.deciding import Deciding
-from workers.gateway.delivered import Delivered, done, ended, ignored, refused, waits
+from workers.gateway.delivered import BELOW_THE_ISSUE, Carrying, done, ended, ignored, refused, waits
 from workers.gateway.messages import NewDecision
 from workflows.models.decision import Action
 from workflows.models.delivery import DeliveryResult
@@ -20,15 +20,17 @@ MOST_SAID = 15_000
 class Commanding:
     """Turns it into decisions, signed as any other: the gateway knows the person by that system's word."""
 
-    def __init__(self, deciding: Deciding, chains: TaskChains) -> None:
+    def __init__(self, deciding: Deciding, chains: TaskChains, *, again: str = BELOW_THE_ISSUE) -> None:
+        """`again`: how another attempt of a task that has ended is asked for there."""
+        self._again = again
         self._deciding = deciding
         self._chains = chains
 
-    async def tell(self, status: TaskStatus, words: str, person: Person, at: Delivered) -> DeliveryResult:
+    async def tell(self, status: TaskStatus, words: str, person: Person, at: Carrying) -> DeliveryResult:
         """Send a task back to its agent with a person's words; while the agent is at work they wait."""
         task, question = status.task.id, status.question
         if status.stage is Stage.ENDED:
-            return refused(ended(task, status.outcome), task)
+            return refused(ended(task, status.outcome, self._again), task)
         if not words.strip():
             return refused(f"say what task {task} should change: `/agent WORDS`", task)
         if status.stage is Stage.QUESTION and question and question.kind is QuestionKind.SPECIFICATION:
@@ -45,7 +47,7 @@ class Commanding:
         await self._deciding.decide(task, asked, person, once=at.digest)
         return done("it goes back to its agent with that", task)
 
-    async def answer(self, status: TaskStatus, choice: Choice, person: Person, at: Delivered) -> DeliveryResult:
+    async def answer(self, status: TaskStatus, choice: Choice, person: Person, at: Carrying) -> DeliveryResult:
         """Choose one of what a task's question offers, about exactly what it asks."""
         question = status.question
         if status.stage is not Stage.QUESTION or question is None or choice not in question.choices:
@@ -61,7 +63,7 @@ class Commanding:
         await self._deciding.decide(status.task.id, asked, person, once=at.digest)
         return done(f"answered: {choice}", status.task.id)
 
-    async def cancel(self, status: TaskStatus, person: Person, at: Delivered, *, where: str) -> DeliveryResult:
+    async def cancel(self, status: TaskStatus, person: Person, at: Carrying, *, where: str) -> DeliveryResult:
         """Stop a task. `where` it was said, as in `on GitHub`."""
         task = status.task.id
         if status.stage is Stage.ENDED:
@@ -70,7 +72,7 @@ class Commanding:
         await self._deciding.decide(task, asked, person, once=at.digest)
         return done("it is stopped", task)
 
-    async def merge(self, status: TaskStatus, person: Person, at: Delivered) -> DeliveryResult:
+    async def merge(self, status: TaskStatus, person: Person, at: Carrying) -> DeliveryResult:
         """Merge what was approved, as it was approved."""
         task = status.task.id
         asked = NewDecision(action=Action.MERGE, head=head(status), evidence_hash=evidence(status))
@@ -78,7 +80,7 @@ class Commanding:
         return done("it is being merged", task)
 
     async def approve(
-        self, status: TaskStatus, commit: str, said_at: datetime, person: Person, at: Delivered
+        self, status: TaskStatus, commit: str, said_at: datetime, person: Person, at: Carrying
     ) -> DeliveryResult:
         """Approve the commit that a person named by its beginning, by what there was to see of it when they did."""
         task, judged = status.task.id, head(status)

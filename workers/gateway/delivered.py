@@ -19,19 +19,26 @@ _MOST_TRIES = 20
 """Of what git says no to, which is weather or not: about a quarter of an hour."""
 
 
-@dataclass(frozen=True)
-class Delivered:
-    """One delivery that is carried out now."""
+@dataclass(frozen=True, kw_only=True)
+class Carrying:
+    """One thing that was told and is carried out now."""
 
     digest: str
-    url: str
-    """Of its repository, as tasks have it."""
-    name: str
-    """Of its repository, in lower case."""
     received_at: datetime
     is_last: bool
     """Whether it is not tried again later."""
     wait_hours: float
+    """How long words wait for an agent that is at work."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivered(Carrying):
+    """One that is about a repository."""
+
+    url: str
+    """As tasks have it."""
+    name: str
+    """In lower case."""
 
 
 class NotYet(ConnectionError):
@@ -100,11 +107,14 @@ def ignored(detail: str, task_id: str = "") -> DeliveryResult:
     return DeliveryResult(outcome=Taken.IGNORED, detail=detail, task_id=task_id)
 
 
-def waits(detail: str, at: Delivered, task_id: str) -> DeliveryResult:
+def waits(detail: str, at: Carrying, task_id: str) -> DeliveryResult:
     """It is tried again later."""
     return DeliveryResult(outcome=Taken.WAITS, detail=detail, task_id=task_id, wait_seconds=at.wait_hours * 3600)
 
 
-def ended(task_id: str, outcome: Outcome | None) -> str:
-    """That a task has ended, and what can be done."""
-    return f"task {as_code(task_id)} has ended as {outcome}; `/agent again` below the issue makes another attempt"
+BELOW_THE_ISSUE = "`/agent again` below the issue"
+
+
+def ended(task_id: str, outcome: Outcome | None, again: str = BELOW_THE_ISSUE) -> str:
+    """That a task has ended, and what can be done: `again` is how another attempt is asked for."""
+    return f"task {as_code(task_id)} has ended as {outcome}; {again} makes another attempt"

@@ -24,7 +24,7 @@ from activities.tracker.linear.payloads import Envelope
 from activities.webhooks.meaning import Ignored
 from activities.webhooks.signature import WebhookSecrets
 from activities.webhooks.stored import Deliveries, StoredDelivery, digest_of
-from workers.gateway.delivered import Delivered, NotYet, came_of, ignored, refused
+from workers.gateway.delivered import Carrying, NotYet, came_of, ignored, refused
 from workers.gateway.linear_commands import LinearCommands
 from workers.gateway.linear_sessions import SessionWords
 from workers.gateway.refusals import Refused
@@ -90,7 +90,7 @@ class LinearCarrier:
         before = await self._deliveries.done(events[0])
         if before is not None:
             return before.result.model_copy(update={"outcome": Taken.IGNORED, "detail": "it was told before"})
-        at = Delivered(events[-1], "", "", stored.received_at, order.last, _WAIT_HOURS)
+        at = Carrying(digest=events[-1], received_at=stored.received_at, is_last=order.last, wait_hours=_WAIT_HOURS)
         try:
             if envelope.organization_id != (await self._actor.me()).organization:
                 return refused("it is about another workspace than the token's")
@@ -117,7 +117,7 @@ class LinearCarrier:
             return False
         return True
 
-    async def _acted(self, told: Meaning, at: Delivered) -> DeliveryResult:
+    async def _acted(self, told: Meaning, at: Carrying) -> DeliveryResult:
         is_told, mark = True, at.digest[:24]
         try:
             result = await self._act(told, at)
@@ -130,7 +130,7 @@ class LinearCarrier:
             result = refused(str(error))
         return await self._answered(told, result, mark) if is_told else result
 
-    async def _act(self, told: Meaning, at: Delivered) -> DeliveryResult:
+    async def _act(self, told: Meaning, at: Carrying) -> DeliveryResult:
         match told:
             case TaskWanted():
                 return await self._commands.wanted(told, at)

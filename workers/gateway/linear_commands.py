@@ -18,7 +18,7 @@ from activities.webhooks.commands import Command, Verb
 from workers.gateway.admission import Admission
 from workers.gateway.commanding import Commanding
 from workers.gateway.conversations import Conversations
-from workers.gateway.delivered import Delivered, NotYet, TasksThere, done, ended, ignored, refused
+from workers.gateway.delivered import Carrying, NotYet, TasksThere, done, ended, ignored, refused
 from workers.gateway.linear_senders import LinearSenders
 from workers.gateway.messages import NewTask
 from workers.gateway.tracing import Asked
@@ -68,7 +68,7 @@ class LinearCommands:
         self._issues = issues
         self._actor = actor
 
-    async def wanted(self, told: TaskWanted, at: Delivered) -> DeliveryResult:
+    async def wanted(self, told: TaskWanted, at: Carrying) -> DeliveryResult:
         """An issue was labelled, assigned or delegated: it is asked how it is now."""
         me = await self._actor.me()
         if told.to and me.id not in told.to:
@@ -82,7 +82,7 @@ class LinearCommands:
         said = Said(Command(Verb.TELL), person, max(issue.updated_at, at.received_at))
         return await self._ask(issue, said)
 
-    async def commented(self, told: Commented, at: Delivered) -> DeliveryResult:
+    async def commented(self, told: Commented, at: Carrying) -> DeliveryResult:
         """Somebody wrote a comment: what counts is what Linear says of it now."""
         comment = await self._issues.comment(told.comment_id)
         if comment is None or comment.user_id != told.by or comment.issue_id != told.issue.id:
@@ -96,7 +96,7 @@ class LinearCommands:
         person = await self._senders.commanding(told.by)
         return await self.command(issue, Said(command, person, comment.created_at, comment.id), at)
 
-    async def command(self, issue: Issue, said: Said, at: Delivered) -> DeliveryResult:
+    async def command(self, issue: Issue, said: Said, at: Carrying) -> DeliveryResult:
         """Carry out one, about the issue's task or to have one."""
         known, verb, words = await self.task_of(issue), said.command.verb, said.command.words.strip()
         if verb is Verb.AGAIN:

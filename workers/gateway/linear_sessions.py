@@ -8,7 +8,7 @@ from activities.tracker.linear.sessions import LinearSessions, SaidInSession
 from activities.tracker.linear.spoken import approval, spoken
 from activities.webhooks.commands import Command, Verb, command
 from workers.gateway.conversations import Conversations
-from workers.gateway.delivered import Delivered, ignored, refused
+from workers.gateway.delivered import Carrying, ignored, refused
 from workers.gateway.linear_commands import LinearCommands, Said
 from workers.gateway.linear_greeting import greet
 from workers.gateway.linear_senders import LinearSenders
@@ -33,12 +33,12 @@ class SessionWords:
         self._sessions = sessions
         self._actor = actor
 
-    async def begun(self, told: SessionBegun, at: Delivered) -> DeliveryResult:
+    async def begun(self, told: SessionBegun, at: Carrying) -> DeliveryResult:
         """Somebody mentioned the App, or delegated an issue to it."""
         await greet(self._sessions, told.session_id)
         return await self._carried_out(told, at, await self._sessions.beginning(told.session_id))
 
-    async def prompted(self, told: SessionPrompted, at: Delivered) -> DeliveryResult:
+    async def prompted(self, told: SessionPrompted, at: Carrying) -> DeliveryResult:
         """Somebody answered, said more, or wants it stopped."""
         return await self._carried_out(told, at, await self._sessions.said(told.session_id, told.activity_id))
 
@@ -52,7 +52,7 @@ class SessionWords:
         return ignored("it was told as a comment", result.task_id)
 
     async def _carried_out(
-        self, told: SessionBegun | SessionPrompted, at: Delivered, really: SaidInSession | None
+        self, told: SessionBegun | SessionPrompted, at: Carrying, really: SaidInSession | None
     ) -> DeliveryResult:
         if really is None or (really.by, really.issue_id) != (told.by, told.issue.id):
             return ignored("Linear knows of nothing that they said there")
@@ -69,7 +69,7 @@ class SessionWords:
         await self._join(issue, told.session_id, result)
         return result
 
-    async def _approved(self, told: SessionBegun | SessionPrompted, at: Delivered) -> DeliveryResult:
+    async def _approved(self, told: SessionBegun | SessionPrompted, at: Carrying) -> DeliveryResult:
         """By the comment that it was said in: it says when, and so which evidence there was to see."""
         if told.comment_id:
             comment = Commented(told.issue, told.comment_id, "", told.by, None)

@@ -17,9 +17,8 @@ from activities.policy.owners import OwnersFiles
 from activities.tracker.naming import issue_key, named_issue
 from workers.gateway.admission import Admission
 from workers.gateway.conversations import Conversations
-from workers.gateway.delivered import done, ignored, refused
+from workers.gateway.delivered import Carrying, done, ignored, refused
 from workers.gateway.messages import Admitted, NewTask
-from workers.gateway.slack_decisions import Carrying
 from workers.gateway.tracing import Asked
 from workflows.models.conversation import Place
 from workflows.models.delivery import DeliveryResult

@@ -23,16 +23,18 @@ from activities.chat.slack.words import shown
 from activities.decisions.keys import Untrusted
 from activities.policy.owners import OwnersFiles
 from activities.webhooks.stored import StoredDelivery
-from workers.gateway.delivered import NotYet, came_of, refused
+from workers.gateway.delivered import Carrying, NotYet, came_of, refused
 from workers.gateway.refusals import Refused
 from workers.gateway.senders import NotAllowed
 from workers.gateway.slack_commands import SlackCommands
-from workers.gateway.slack_decisions import Carrying, SlackDecisions
+from workers.gateway.slack_decisions import SlackDecisions
 from workers.gateway.slack_record import SlackRecord
 from workers.gateway.slack_senders import SlackSenders
 from workflows.models.delivery import DeliveryOrder, DeliveryResult, Taken
 from workflows.models.person import Person
 
+_WAIT_HOURS = 24.0
+"""How long words wait for an agent that is at work."""
 _FIRST_STEP = "1"
 """Temporal's number of the first time that a delivery is carried out: what waits is told of it then, and no more."""
 
@@ -68,7 +70,7 @@ class SlackCarrier:
             return refused("no gateway of this installation heard this")
         except NotUnderstood as error:
             return refused(str(error))
-        at = Carrying(order.digest, stored.received_at, order.last)
+        at = Carrying(digest=order.digest, received_at=stored.received_at, is_last=order.last, wait_hours=_WAIT_HOURS)
         try:
             if heard.team != (await self._identity.get()).team:
                 return refused("it was said in another workspace")

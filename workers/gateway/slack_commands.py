@@ -6,11 +6,11 @@ from activities.archive.contract import IntentIndex
 from activities.chat.slack.goals import words_of
 from activities.chat.slack.heard import Commanded, Mentioned, Replied, TaskFormSent
 from activities.chat.slack.words import ELSEWHERE, HELP, Verb, Words, as_plain, without_mention, words
-from workers.gateway.delivered import NotYet, done, ignored, refused
+from workers.gateway.delivered import Carrying, NotYet, done, ignored, refused
 from workers.gateway.refusals import NotFound, Refused
 from workers.gateway.slack_answers import SlackAnswers
 from workers.gateway.slack_asking import SlackAsking, Wanted
-from workers.gateway.slack_decisions import Carrying, SlackDecisions
+from workers.gateway.slack_decisions import SlackDecisions
 from workflows.models.delivery import DeliveryResult
 from workflows.models.person import Person
 from workflows.models.question import QuestionKind

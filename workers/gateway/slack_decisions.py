@@ -1,43 +1,31 @@
 """What people decide in Slack about a task: buttons, words, and answers to what it asks."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from activities.chat.slack.button import APPROVE, APPROVE_MERGE, REJECT, REVERT, Button, ButtonBroken, answered
 from activities.chat.slack.heard import ChangesFormSent, Pressed
+from workers.gateway.commanding import Commanding, evidence, head
 from workers.gateway.conversations import Conversations
 from workers.gateway.deciding import Deciding
-from workers.gateway.delivered import NotYet, done, ignored, refused
+from workers.gateway.delivered import Carrying, NotYet, done, ended, ignored, refused
 from workers.gateway.messages import NewDecision
 from workers.gateway.reading import Reading
 from workers.gateway.refusals import NotFound, Refused
 from workflows.models.decision import Action, DecisionReceipt
-from workflows.models.delivery import DeliveryResult, Taken
+from workflows.models.delivery import DeliveryResult
 from workflows.models.person import Person
 from workflows.models.pull_request import RevertOutcome
-from workflows.models.question import Choice, QuestionKind
+from workflows.models.question import Choice
 from workflows.models.status import Stage, TaskStatus
 
-_TAKES_WORDS = frozenset({Stage.REVIEW, Stage.APPROVED, Stage.GUIDANCE})
-_MOST_SAID = 15_000
-_WAIT_SECONDS = 24 * 3600.0
-"""How long words wait for an agent that is at work."""
-
-
-@dataclass(frozen=True)
-class Carrying:
-    """One thing that was heard and is carried out now."""
-
-    digest: str
-    received_at: datetime
-    is_last: bool
-    """Whether it is not tried again later."""
+IN_ITS_THREAD = "`@agent again` in its thread"
 
 
 class SlackDecisions:
     """Turns it into decisions, signed as any other: the gateway knows the person by Slack's word."""
 
-    def __init__(self, deciding: Deciding, reading: Reading, conversations: Conversations) -> None:
+    def __init__(
+        self, deciding: Deciding, commanding: Commanding, reading: Reading, conversations: Conversations
+    ) -> None:
+        self._commanding = commanding
         self._deciding = deciding
         self._reading = reading
         self._conversations = conversations
@@ -62,8 +50,6 @@ class SlackDecisions:
             return refused(f"there is no task {button.task} here any more")
         try:
             return await self._pressed(heard.action, button, status, person, at)
-        except Refused as error:
-            return refused(str(error), button.task)
         finally:
             # Refused or not: what is shown may be older than what it was decided by.
             await self._conversations.changed(button.task)
@@ -83,28 +69,7 @@ class SlackDecisions:
 
     async def tell(self, status: TaskStatus, words: str, person: Person, at: Carrying) -> DeliveryResult:
         """Send a task back to its agent with a person's words; while the agent is at work they wait."""
-        task, question = status.task.id, status.question
-        if status.stage is Stage.ENDED:
-            return refused(has_ended(status), task)
-        if not words.strip():
-            return refused(f"say what task {task} should change", task)
-        try:
-            if status.stage is Stage.QUESTION and question and question.kind is QuestionKind.SPECIFICATION:
-                answer = NewDecision(
-                    action=Action.ANSWER, question=question.id, choice=Choice.CONTINUE, message=words[:_MOST_SAID]
-                )
-                await self._decide(task, answer, person, at)
-                return done("its agent begins with that", task)
-            if status.stage in _TAKES_WORDS:
-                asked = NewDecision(action=Action.REQUEST_CHANGES, head=_head(status), message=words[:_MOST_SAID])
-                await self._decide(task, asked, person, at)
-                return done("it goes back to its agent with that", task)
-        except Refused as error:
-            return refused(str(error), task)
-        if at.is_last:
-            return refused(f"task {task} was at stage {status.stage} all the time, and could not be told", task)
-        detail = f"task {task} is at stage {status.stage}: it is told once its patch is there"
-        return DeliveryResult(outcome=Taken.WAITS, detail=detail, task_id=task, wait_seconds=_WAIT_SECONDS)
+        return await self._commanding.tell(status, words, person, at)
 
     async def cancel(self, status: TaskStatus, person: Person, at: Carrying) -> DeliveryResult:
         """Stop a task."""
@@ -117,7 +82,7 @@ class SlackDecisions:
     async def merge(self, status: TaskStatus, person: Person, at: Carrying) -> DeliveryResult:
         """Merge what was approved, as it was approved."""
         task = status.task.id
-        asked = NewDecision(action=Action.MERGE, head=_head(status), evidence_hash=_evidence(status))
+        asked = NewDecision(action=Action.MERGE, head=head(status), evidence_hash=evidence(status))
         await self._decide(task, asked, person, at, "-merge")
         return done(f"task {task} is being merged", task)
 
@@ -155,16 +120,7 @@ class SlackDecisions:
         question = status.question
         if status.stage is not Stage.QUESTION or question is None or question.id != button.question:
             return refused(f"task {button.task} does not ask that any more", button.task)
-        asked = NewDecision(
-            action=Action.ANSWER,
-            question=question.id,
-            choice=choice,
-            more_micro_usd=question.suggested_micro_usd if choice is Choice.CONTINUE else 0,
-            hosts=question.hosts,
-            packages=question.packages,
-        )
-        await self._decide(button.task, asked, person, at)
-        return done(f"task {button.task} is answered", button.task)
+        return await self._commanding.answer(status, choice, person, at)
 
     async def _revert(self, task: str, person: Person) -> DeliveryResult:
         result = await self._deciding.revert(task, NewDecision(action=Action.REVERT, message="in Slack"), person)
@@ -183,22 +139,14 @@ class SlackDecisions:
 
 def has_ended(status: TaskStatus) -> str:
     """That a task has ended, and what can be done."""
-    return f"task {status.task.id} has ended as {status.outcome}; `@agent again` in its thread makes another attempt"
+    return ended(status.task.id, status.outcome, IN_ITS_THREAD)
 
 
 def _is_old(button: Button, status: TaskStatus) -> str:
     """Why a button is about something else than what there is now; empty if it is not."""
-    if button.head and button.head != _head(status):
-        now = _head(status)[:12] or "no patch"
+    if button.head and button.head != head(status):
+        now = head(status)[:12] or "no patch"
         return f"this button is about {button.head[:12]}, and task {button.task} is at {now}: look at it again"
-    if button.evidence and button.evidence != _evidence(status):
+    if button.evidence and button.evidence != evidence(status):
         return f"task {button.task} was judged again since this was shown: look at the evidence again"
     return ""
-
-
-def _head(status: TaskStatus) -> str:
-    return status.patch.head if status.patch is not None else ""
-
-
-def _evidence(status: TaskStatus) -> str:
-    return status.evaluation.evidence_hash if status.evaluation is not None else ""

@@ -11,6 +11,7 @@ from activities.chat.slack.signature import SlackSecrets
 from activities.chat.slack.whispering import Whispering
 from activities.policy.owners import OwnersFiles
 from activities.policy.slack_table import SlackTable
+from workers.gateway.commanding import Commanding
 from workers.gateway.listening import Inbox, Listener
 from workers.gateway.senders import NotAllowed
 from workers.gateway.slack_answers import SlackAnswers
@@ -18,7 +19,7 @@ from workers.gateway.slack_app import PATH, slack_app
 from workers.gateway.slack_asking import SlackAsking
 from workers.gateway.slack_carrier import SlackCarrier
 from workers.gateway.slack_commands import SlackCommands
-from workers.gateway.slack_decisions import SlackDecisions
+from workers.gateway.slack_decisions import IN_ITS_THREAD, SlackDecisions
 from workers.gateway.slack_forms import SlackForms
 from workers.gateway.slack_halting import SlackHaltsAtOnce
 from workers.gateway.slack_hearing import SlackHearing
@@ -42,7 +43,8 @@ def listen(inbox: Inbox) -> Listener | None:
     senders = SlackSenders(owners, access, identity)
     whispering = Whispering(access, table.api)
     record = SlackRecord(inbox.deliveries, gateway.key, parts.gateways, inbox.taken)
-    decisions = SlackDecisions(gateway.deciding, gateway.reading, inbox.conversations)
+    commanding = Commanding(gateway.deciding, inbox.parts.chains, again=IN_ITS_THREAD)
+    decisions = SlackDecisions(gateway.deciding, commanding, gateway.reading, inbox.conversations)
     asking = SlackAsking(gateway.admission, parts.intents, inbox.conversations, owners, access, identity)
     sight = SlackSight(owners)
     answers = SlackAnswers(gateway.reading, gateway.halting, sight)
