@@ -296,3 +296,45 @@ async def test_what_comes_while_the_token_is_revoked_is_carried_out_when_there_i
     at.linear.tokens.add(TOKEN)
     (at.here.settings.state / "token").write_text(TOKEN)
     await at.here.decide(result.task_id, Action.CANCEL)
+
+
+async def test_words_that_are_no_command_here_are_answered_and_cost_no_approval(at: OnLinear) -> None:
+    issue = at.issue()
+    none_yet = await at.says(issue, "Ada", "/agent again")
+    assert (none_yet.outcome, "has no task yet" in none_yet.detail) == (Taken.REFUSED, True)
+    task, view = await at.proposed(issue)
+    assert view.status.patch is not None
+    commit = view.status.patch.head[:12]
+    for words, why in (
+        ("/agent status", "tells where it stands"),
+        ("/agent Revert!", "journeyman revert"),
+        ("@journeyman stop", "/agent cancel"),
+        ("/agent continue", "asks nothing now"),
+        (f"/agent approve {commit} once CI is green", "nothing else on that line"),
+    ):
+        told = await at.says(issue, "Grace", words)
+        assert (told.outcome, why in told.detail) == (Taken.REFUSED, True), told.detail
+        assert any(why in text for text in at.linear.said(issue))
+    approved = await at.says(issue, "Grace", f"@journeyman /agent approve {commit}\n\nThanks,\nGrace")
+    assert approved.outcome is Taken.DONE, approved.detail
+    view = await at.here.reaches(task, Stage.APPROVED)
+    assert [one.decision.action for one in view.status.decisions] == [Action.APPROVE]
+    await at.here.decide(task, Action.CANCEL)
+
+
+async def test_an_answer_that_comes_late_answers_no_later_question(at: OnLinear) -> None:
+    issue = at.issue("Fix it", "")
+    task = await at.labelled(issue)
+    await at.here.reaches(task, Stage.QUESTION)
+    hook, at.linear.hook_url = at.linear.hook_url, ""
+    comment = at.linear.comment(issue, at.people["Grace"], "/agent continue")
+    comment["createdAt"] = "2026-01-01T00:00:00.000Z"
+    at.linear.hook_url = hook
+    about = {"id": issue["id"], "identifier": issue["identifier"], "team": {"key": "ENG"}}
+    data = {"id": comment["id"], "body": comment["body"], "userId": at.people["Grace"]["id"], "issue": about}
+    actor = {"id": at.people["Grace"]["id"], "type": "user"}
+    late = {"type": "Comment", "action": "create", "actor": actor, "data": data}
+    (result,) = await at.carried_out(lambda: at.linear.tell(late))
+    assert (result.outcome, "answer again" in result.detail) == (Taken.REFUSED, True), result.detail
+    assert (await at.here.view(task)).status.stage is Stage.QUESTION
+    await at.here.decide(task, Action.CANCEL)

@@ -12,7 +12,7 @@ from activities.tracker.linear.goals import acceptance, goal
 from activities.tracker.linear.issue import Issue
 from activities.tracker.linear.issues import LinearIssues
 from activities.tracker.linear.meaning import Commented, TaskWanted
-from activities.tracker.linear.spoken import approval, spoken
+from activities.tracker.linear.spoken import ELSEWHERE, approval, spoken
 from activities.tracker.naming import issue_key
 from activities.webhooks.commands import Command, Verb
 from workers.gateway.admission import Admission
@@ -98,12 +98,15 @@ class LinearCommands:
 
     async def command(self, issue: Issue, said: Said, at: Delivered) -> DeliveryResult:
         """Carry out one, about the issue's task or to have one."""
-        known, verb, words = await self.task_of(issue), said.command.verb, said.command.words.strip()
+        verb, words = said.command.verb, said.command.words.strip()
+        if verb is Verb.ELSEWHERE and (how := ELSEWHERE.get(words)) is not None:
+            return refused(f"{as_code(f'/agent {words}')} is no command here: {how}")
         if verb is Verb.AGAIN:
             return await self._ask(issue, said)
+        known = await self.task_of(issue)
         if known is None:
-            if verb is not Verb.TELL or approval(words) is not None:
-                return refused("there is no task of this issue")
+            if verb is not Verb.TELL or approval(words) is not None or words.lower() in _CHOICES:
+                return self._no_task()
             return await self._ask(issue, said)
         await self._join(issue, known.task.id)
         if verb is Verb.CANCEL:
@@ -113,11 +116,26 @@ class LinearCommands:
         if (commit := approval(words)) is not None:
             return await self._commanding.approve(known, commit, said.at, said.person, at)
         choice = _CHOICES.get(words.lower())
-        if choice is not None and known.stage is Stage.QUESTION:
-            return await self._commanding.answer(known, choice, said.person, at)
+        if choice is not None and known.stage is not Stage.ENDED:
+            return await self._answer(known, choice, said, at)
         if not words and known.stage is not Stage.ENDED:
             return ignored(f"task {as_code(known.task.id)} is about this already", known.task.id)
         return await self._commanding.tell(known, words, said.person, at)
+
+    async def _answer(self, known: TaskStatus, choice: Choice, said: Said, at: Delivered) -> DeliveryResult:
+        """What was chosen is about what was asked then: a later question may be about other hosts, or more money."""
+        task, question = known.task.id, known.question
+        if known.stage is not Stage.QUESTION or question is None:
+            return refused(
+                f"task {as_code(task)} asks nothing now, so its agent was not told `{choice}`: `/agent WORDS` tells it "
+                "what to change",
+                task,
+            )
+        if said.at < question.asked_at:
+            return refused(
+                f"task {as_code(task)} asked something else after these words: read it, and answer again", task
+            )
+        return await self._commanding.answer(known, choice, said.person, at)
 
     async def current(self, issue_id: str) -> Issue | None:
         """An issue that is there, of a team that is configured."""
@@ -138,6 +156,8 @@ class LinearCommands:
         person, command = said.person, said.command
         remarks = await self._issues.remarks(issue.id, said.at, but=said.comment_id)
         key, *before = _keys(issue)
+        if command.verb is Verb.AGAIN and await self.task_of(issue) is None:
+            return self._no_task()
         asked = NewTask(
             goal=goal(issue, command.words, person.name or person.id, remarks),
             repository=self._table().teams[issue.team],
@@ -147,7 +167,12 @@ class LinearCommands:
         )
         # Tried again after its answer was lost, it finds its own words on record, which may be others by now.
         admitted = await self._admission.admit(
-            asked, person, Asked("", ""), link=issue.url[:2000], aliases=before, is_adopted=True
+            asked,
+            person,
+            Asked("", ""),
+            link=issue.url[:2000],
+            aliases=before,
+            is_adopted=True,
         )
         task = admitted.task_id
         await self._join(issue, task)
@@ -157,6 +182,11 @@ class LinearCommands:
         if status is not None and status.stage is Stage.ENDED:
             return refused(ended(task, status.outcome), task)
         return ignored(f"task {as_code(task)} is about this already", task)
+
+    def _no_task(self) -> DeliveryResult:
+        label = self._table().label
+        labelled = f"give it the label {as_code(label)}, or " if label else ""
+        return refused(f"this issue has no task yet: {labelled}write `/agent WORDS`")
 
     async def _join(self, issue: Issue, task_id: str) -> None:
         await self._conversations.join(task_id, Place(key=f"linear:{issue.organization}:{issue.id}"))
