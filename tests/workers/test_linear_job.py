@@ -338,3 +338,23 @@ async def test_an_answer_that_comes_late_answers_no_later_question(at: OnLinear)
     assert (result.outcome, "answer again" in result.detail) == (Taken.REFUSED, True), result.detail
     assert (await at.here.view(task)).status.stage is Stage.QUESTION
     await at.here.decide(task, Action.CANCEL)
+
+
+async def test_an_issue_keeps_its_task_when_it_gets_another_key(at: OnLinear) -> None:
+    issue = at.issue()
+    name = issue["identifier"]
+    task, _ = await at.proposed(issue)
+    issue.update(identifier="ENG-9001", previousIdentifiers=[name])
+    await asyncio.to_thread(at.linear.unlabel, issue, at.people["Ada"])
+    (again,) = await at.carried_out(lambda: at.linear.label(issue, at.people["Ada"]))
+    assert (again.outcome, again.task_id) == (Taken.IGNORED, task), again.detail
+    cancelled = await at.says(issue, "Grace", "/agent cancel")
+    assert (cancelled.outcome, cancelled.task_id) == (Taken.DONE, task), cancelled.detail
+    await at.here.reaches(task, Stage.ENDED)
+    # A team whose own key is changed: Linear tells no earlier names.
+    issue.update(identifier="ENG-9002", previousIdentifiers=[])
+    second = await at.says(issue, "Ada", "/agent again")
+    assert (second.outcome, second.task_id) == (Taken.DONE, task_id(f"linear:{name}", 2)), second.detail
+    await at.here.reaches(second.task_id, Stage.REVIEW)
+    ended = await at.says(issue, "Grace", "/agent cancel")
+    assert (ended.outcome, ended.task_id) == (Taken.DONE, second.task_id), ended.detail

@@ -146,18 +146,23 @@ class LinearCommands:
 
     async def task_of(self, issue: Issue) -> TaskStatus | None:
         """The task that an issue has, if it has one."""
-        for key in _keys(issue):
+        keys = _keys(issue)
+        for key in keys:
             known = await self._intents.find(key)
             if known is not None:
-                return await self._tasks.of_intent(known.task_id, key)
+                # Found by the name it has now, it may have been asked for by another.
+                return await self._tasks.of_intent(known.task_id, keys)
         return None
 
     async def _ask(self, issue: Issue, said: Said) -> DeliveryResult:
         person, command = said.person, said.command
         remarks = await self._issues.remarks(issue.id, said.at, but=said.comment_id)
-        key, *before = _keys(issue)
-        if command.verb is Verb.AGAIN and await self.task_of(issue) is None:
+        keys = _keys(issue)
+        # Another attempt is one of what was asked for before, whatever the issue was called then.
+        known = [key for key in keys if await self._intents.find(key) is not None]
+        if not known and command.verb is Verb.AGAIN:
             return self._no_task()
+        key = known[0] if known else keys[0]
         asked = NewTask(
             goal=goal(issue, command.words, person.name or person.id, remarks),
             repository=self._table().teams[issue.team],
@@ -171,14 +176,14 @@ class LinearCommands:
             person,
             Asked("", ""),
             link=issue.url[:2000],
-            aliases=before,
+            aliases=[one for one in keys if one != key],
             is_adopted=True,
         )
         task = admitted.task_id
         await self._join(issue, task)
         if admitted.new:
             return done(f"task {as_code(task)} begins", task)
-        status = await self._tasks.of_intent(task, key)
+        status = await self._tasks.of_intent(task, keys)
         if status is not None and status.stage is Stage.ENDED:
             return refused(ended(task, status.outcome), task)
         return ignored(f"task {as_code(task)} is about this already", task)
@@ -199,5 +204,8 @@ class LinearCommands:
 
 
 def _keys(issue: Issue) -> list[str]:
-    """Of the intent that an issue is, the one that counts now first."""
-    return [issue_key(name) for name in dict.fromkeys((issue.identifier, *issue.previous))]
+    """Of the intent that an issue is, the one that counts now first.
+
+    The last is Linear's own id: a team whose key is changed gives its issues other names, and tells no earlier ones.
+    """
+    return [issue_key(name) for name in dict.fromkeys((issue.identifier, *issue.previous, issue.id))]
