@@ -79,8 +79,7 @@ class LinearCommands:
         if not (me.id in issue.responsible if told.to else self._table().label.lower() in issue.labels):
             return ignored("it is not labelled or assigned so any more")
         person = await self._senders.commanding(told.by)
-        said = Said(Command(Verb.TELL), person, max(issue.updated_at, at.received_at))
-        return await self._ask(issue, said)
+        return await self._ask(issue, Said(Command(Verb.TELL), person, await self._wanted_at(issue, told, at)))
 
     async def commented(self, told: Commented, at: Delivered) -> DeliveryResult:
         """Somebody wrote a comment: what counts is what Linear says of it now."""
@@ -162,6 +161,12 @@ class LinearCommands:
         known = [key for key in keys if await self._intents.find(key) is not None]
         if not known and command.verb is Verb.AGAIN:
             return self._no_task()
+        begins = not known or command.verb is Verb.AGAIN
+        if begins and await self._was_rewritten(issue, said):
+            return refused(
+                "nothing was begun: somebody else changed the title or the description after it was asked for. Look at "
+                "them, and ask with `/agent WORDS`"
+            )
         key = known[0] if known else keys[0]
         asked = NewTask(
             goal=goal(issue, command.words, person.name or person.id, remarks),
@@ -187,6 +192,22 @@ class LinearCommands:
         if status is not None and status.stage is Stage.ENDED:
             return refused(ended(task, status.outcome), task)
         return ignored(f"task {as_code(task)} is about this already", task)
+
+    async def _was_rewritten(self, issue: Issue, said: Said) -> bool:
+        me = said.person.account.removeprefix("linear:")
+        changes = await self._issues.changes(issue.id)
+        return any(one.is_text and one.at > said.at and one.actor != me for one in changes)
+
+    async def _wanted_at(self, issue: Issue, told: TaskWanted, at: Delivered) -> datetime:
+        """When somebody labelled or assigned it: what others write after that is nothing that they asked for."""
+        label, to = self._table().label.lower(), told.to
+        theirs = [
+            change.at
+            for change in await self._issues.changes(issue.id)
+            if change.actor == told.by and (change.to & to if to else label in change.labels)
+        ]
+        # An issue that was made so has no such entry.
+        return max(theirs, default=max(issue.updated_at, at.received_at))
 
     def _no_task(self) -> DeliveryResult:
         label = self._table().label
