@@ -57,6 +57,11 @@ async def test_a_label_a_comment_and_an_approval_are_found_by_asking(at: OnLinea
 
 async def test_an_issue_that_is_assigned_to_the_app_or_made_with_the_label_becomes_a_task(at: OnLinear) -> None:
     await begun(at)
+    automatic = at.issue()
+    with at.linear.lock:
+        at.linear.label(automatic, at.people["Ada"])
+        # By an integration that acts in Ada's name.
+        automatic["changes"][-1]["botActor"] = {"id": "robot"}
     assigned = at.issue()
     at.linear.assign(assigned, at.people["Grace"], at.linear.app)
     made = at.issue(by="Ada", labels=[at.linear.label_named("journeyman")])
@@ -65,3 +70,4 @@ async def test_an_issue_that_is_assigned_to_the_app_or_made_with_the_label_becom
         view = await at.here.reaches(task, Stage.REVIEW, Stage.ENDED)
         assert view.status.task.requester.id == person
         await at.here.decide(task, Action.CANCEL)
+    assert await at.tasks_of(automatic) == []

@@ -73,6 +73,7 @@ def test_each_thing_that_is_missing_is_named_with_its_remedy(state: Path, linear
     linear.webhooks.clear()
     found = missing(state)
     assert "no access" in found["team ENG"] and "no webhook tells" in found["webhook"]
+    assert "https://YOUR-NAME/webhooks/linear" in found["webhook"]
 
 
 def test_a_token_without_the_scope_to_see_webhooks_is_no_fault(state: Path, linear: Linear) -> None:

@@ -87,7 +87,10 @@ class Commanding:
         if not judged:
             return refused(f"task {task} has no patch yet; it is at stage {status.stage}", task)
         if not commit:
-            return refused(f"name the commit that you looked at: `/agent approve {judged[:12]}`", task)
+            return refused(
+                f"name the commit that you looked at, and nothing else on that line: `/agent approve {judged[:12]}`",
+                task,
+            )
         if not judged.startswith(commit):
             return refused(
                 f"this approval is about `{commit[:12]}`, and the task is at `{judged[:12]}`: look at it again", task

@@ -1,5 +1,6 @@
 """What carrying out a delivery has to hand, and the words with which it is answered."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -57,11 +58,14 @@ class TasksThere:
         task = await self._admitted(task_id)
         return await self._read(task_id) if task is not None and task.repository.url == at.url else None
 
-    async def of_intent(self, task_id: str, key: str) -> TaskStatus | None:
-        """Of a task that was asked for under a key; None if there is none. Raises NotYet where no worker answers."""
+    async def of_intent(self, task_id: str, keys: Collection[str]) -> TaskStatus | None:
+        """Of a task that was asked for under one of these keys; None if there is none.
+
+        Raises NotYet where no worker answers.
+        """
         task = await self._admitted(task_id)
-        keys = (task.intent.key, *task.intent.aliases) if task is not None else ()
-        return await self._read(task_id) if key in keys else None
+        its_own = {task.intent.key, *task.intent.aliases} if task is not None else set()
+        return await self._read(task_id) if its_own.intersection(keys) else None
 
     async def of_pull(self, task_id: str, number: int, at: Delivered) -> TaskStatus | None:
         """The same, if this is its pull request: anybody who may push can give a branch a task's name."""

@@ -108,7 +108,7 @@ def _orders(
     for change in reversed(changes):
         is_labelled, is_assigned = bool(label) and label in change.labels, me.id in change.to
         is_changed |= is_labelled or is_assigned
-        if change.at < after or not change.actor or change.actor == me.id:
+        if change.at < after or not change.actor or change.actor == me.id or change.is_bot:
             continue
         if is_labelled:
             yield _update(issue, change.actor, me, change.id, {"labelIds": []})

@@ -71,9 +71,9 @@ class LinearSessionPresenter:
             await self._sessions.say(session_id, "elicitation", text, task, mark, choices=choices)
         elif status.outcome is not None:
             kind = "error" if status.outcome in _ERRORS else "response"
-            await self._sessions.say(session_id, kind, "\n\n".join((*lines, *what_to_do(status))), task, mark)
+            await self._sessions.say(session_id, kind, "\n\n".join((*lines, *what_to_do(view))), task, mark)
         elif status.stage in _WAITS:
-            await self._sessions.say(session_id, "elicitation", "\n\n".join((*lines, *what_to_do(status))), task, mark)
+            await self._sessions.say(session_id, "elicitation", "\n\n".join((*lines, *what_to_do(view))), task, mark)
         else:
             action = headline(view).replace("*", "")
             await self._sessions.act(session_id, f"Task {task} {action}", f"round {status.round}", task, mark)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from workers.gateway.messages import TaskView
 from workflows.models.question import Question, QuestionKind
-from workflows.models.status import Outcome, Stage, TaskStatus
+from workflows.models.status import Outcome, Stage
 from workflows.presentation import as_code
 
 _TEXT = 1500
@@ -40,14 +40,14 @@ def told(view: TaskView) -> str:
         lines.append(as_code(status.message, _TEXT))
     if status.pull_request is not None:
         lines.append(f"Pull request: {shown_address(status.pull_request.url)}")
-    lines += what_to_do(status)
+    lines += what_to_do(view)
     return "\n\n".join(lines)
 
 
 def headline(view: TaskView) -> str:
     """How it stands, after its name."""
     status = view.status
-    if any(revert.outcome.is_back for revert in view.reverts):
+    if _is_back(view):
         return "was merged, and has been **taken back**"
     if status.outcome is not None:
         return f"has ended as **{status.outcome}**"
@@ -67,8 +67,9 @@ def how_to_answer(question: Question) -> str:
     return f"Answer with {choices}."
 
 
-def what_to_do(status: TaskStatus) -> list[str]:
+def what_to_do(view: TaskView) -> list[str]:
     """What people can say about it."""
+    status = view.status
     if status.stage is Stage.REVIEW and status.patch is not None:
         return [
             f"`/agent approve {status.patch.head[:12]}` approves what was judged, by somebody other than "
@@ -78,9 +79,15 @@ def what_to_do(status: TaskStatus) -> list[str]:
         return ["`/agent merge` merges it; `/agent WORDS` has it changed, `/agent cancel` ends it."]
     if status.stage is Stage.GUIDANCE:
         return ["`/agent WORDS` sends it back to its agent, `/agent cancel` ends it."]
+    if status.outcome is Outcome.MERGED and not _is_back(view):
+        return [f"`journeyman revert {status.task.id}` takes it back."]
     if status.stage is Stage.ENDED and status.outcome is not Outcome.MERGED:
         return ["`/agent again` makes another attempt."]
     return []
+
+
+def _is_back(view: TaskView) -> bool:
+    return any(revert.outcome.is_back for revert in view.reverts)
 
 
 def shown_address(url: str) -> str:

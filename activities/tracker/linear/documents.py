@@ -45,7 +45,8 @@ HISTORY = """
 query IssueHistory($id: String!, $first: Int!) {
   issue(id: $id) {
     history(first: $first) {
-      nodes { id createdAt actorId botActor { id } toStateId addedLabels { name } toAssigneeId toDelegate { id } }
+      nodes { id createdAt actorId botActor { id } toStateId addedLabels { name } toAssigneeId toDelegate { id }
+        updatedDescription toTitle }
     }
   }
 }
@@ -61,7 +62,7 @@ COMMENTS = """
 query Comments($filter: CommentFilter!, $first: Int!, $after: String) {
   comments(filter: $filter, first: $first, after: $after, orderBy: updatedAt) {
     nodes {
-      id body createdAt updatedAt
+      id body createdAt updatedAt editedAt
       user { id name displayName app }
       botActor { id }
       issue { id }

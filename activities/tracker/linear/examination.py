@@ -96,7 +96,10 @@ class Examination:
         return [self._hooked([one for one in answer["webhooks"]["nodes"] if str(one["url"]).endswith(PATH)])]
 
     def _hooked(self, found: Sequence[Mapping[str, Any]]) -> Looked:
-        mend = f"{_SETTINGS}: Webhooks"
+        mend = (
+            f"on the App's page ({_SETTINGS}) switch its webhook on, for https://YOUR-NAME{PATH}, with the events "
+            "Issues, Comments and Agent session events"
+        )
         if not found:
             return Looked("webhook", False, f"no webhook tells an address that ends in {PATH}", mend)
         if not any(one["enabled"] for one in found):

@@ -61,6 +61,8 @@ class Comment:
     name: str
     is_bot: bool
     created_at: datetime
+    written_at: datetime
+    """When it came to be as it is."""
     issue_id: str
 
 
@@ -89,6 +91,10 @@ class Change:
     """Names of those that were added, in lower case."""
     to: frozenset[str]
     """Ids of whom it was assigned or delegated to."""
+    is_text: bool
+    """Whether its title or its description were changed."""
+    is_bot: bool
+    """Whether a program did it, be it in somebody's name."""
 
 
 def issue_of(node: Mapping[str, Any]) -> Issue:
@@ -130,6 +136,7 @@ def comment_of(node: Mapping[str, Any]) -> Comment:
             name=user.get("displayName", ""),
             is_bot=not user or bool(user["app"]) or bool(node["botActor"]),
             created_at=_moment(node["createdAt"]),
+            written_at=_moment(node["editedAt"] or node["createdAt"]),
             issue_id=(node["issue"] or {}).get("id", ""),
         )
 
@@ -165,6 +172,8 @@ def change_of(node: Mapping[str, Any]) -> Change:
             state_id=node["toStateId"] or "",
             labels=frozenset(one["name"].lower() for one in node["addedLabels"] or ()),
             to=frozenset(one for one in (node["toAssigneeId"] or "", delegate) if one),
+            is_text=bool(node["updatedDescription"] or node["toTitle"]),
+            is_bot=bool(node["botActor"]),
         )
 
 

@@ -38,7 +38,10 @@ class LinearIssues:
         return await self._one({"team": {"key": {"eq": team}}, "number": {"eq": int(number)}})
 
     async def remarks(self, issue_id: str, until: datetime, but: str = "") -> list[Remark]:
-        """What was said below an issue until a moment, the oldest first. `but`: id of a comment to leave out."""
+        """What was said below an issue as it was at a moment, the oldest first. `but`: id of a comment to leave out.
+
+        One that was edited since is none of it: what it said then, Linear does not tell.
+        """
         found = [
             comment_of(node)
             async for node in self._access.pages(
@@ -46,7 +49,7 @@ class LinearIssues:
             )
         ]
         said = sorted(
-            (one for one in found if one.id != but and one.created_at <= until), key=lambda one: one.created_at
+            (one for one in found if one.id != but and one.written_at <= until), key=lambda one: one.created_at
         )
         return [Remark(one.name, one.is_bot, one.body, one.created_at) for one in said]
 

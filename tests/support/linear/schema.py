@@ -30,7 +30,7 @@ type Team {
 type TeamConnection { nodes: [Team!]! pageInfo: PageInfo! }
 type IssueHistory {
   id: ID! createdAt: DateTime! actorId: String botActor: ActorBot toStateId: String addedLabels: [IssueLabel!]
-  toAssigneeId: String toDelegate: User
+  toAssigneeId: String toDelegate: User updatedDescription: Boolean toTitle: String
 }
 type IssueHistoryConnection { nodes: [IssueHistory!]! pageInfo: PageInfo! }
 type Issue {
@@ -42,7 +42,8 @@ type Issue {
 }
 type IssueConnection { nodes: [Issue!]! pageInfo: PageInfo! }
 type Comment {
-  id: ID! body: String! createdAt: DateTime! updatedAt: DateTime! user: User botActor: ActorBot issue: Issue
+  id: ID! body: String! createdAt: DateTime! updatedAt: DateTime! editedAt: DateTime user: User
+  botActor: ActorBot issue: Issue
 }
 type CommentConnection { nodes: [Comment!]! pageInfo: PageInfo! }
 type AgentSession {

@@ -195,6 +195,12 @@ class Linear:
             self._changed(issue, by, toStateId=state["id"])
             self._tell_issue("update", issue, by, {"stateId": before})
 
+    def describe(self, issue: Node, by: Node, description: str) -> None:
+        with self.lock:
+            before, issue["description"] = issue["description"], description
+            self._changed(issue, by, updatedDescription=True)
+            self._tell_issue("update", issue, by, {"description": before})
+
     def delete(self, issue: Node, by: Node) -> None:
         with self.lock:
             issue.update(trashed=True, archivedAt=stamp())
@@ -209,6 +215,7 @@ class Linear:
                 body=body,
                 createdAt=now,
                 updatedAt=now,
+                editedAt=None,
                 user=by,
                 botActor=None,
                 issue=issue,
@@ -337,7 +344,8 @@ class Linear:
     def _changed(self, issue: Node, by: Node, **fields: Any) -> None:
         now = stamp()
         issue["updatedAt"] = now
-        empty = {"toStateId": None, "addedLabels": None, "toAssigneeId": None, "toDelegate": None, "botActor": None}
+        names = ("toStateId", "addedLabels", "toAssigneeId", "toDelegate", "botActor", "updatedDescription", "toTitle")
+        empty = dict.fromkeys(names)
         issue["changes"].append({"id": str(uuid.uuid4()), "createdAt": now, "actorId": by["id"], **empty, **fields})
 
     def _tell_issue(self, action: str, issue: Node, by: Node, before: Mapping[str, Any]) -> None:
