@@ -11,11 +11,11 @@ from workflows.models.policy import PolicyRefusal
 def teams_of(platform: PlatformPolicy, repository: str) -> list[str]:
     """Their keys. `repository`: its address, as tasks have it."""
     teams = platform.linear.teams if platform.linear is not None else {}
-    return sorted(team for team, asked in teams.items() if _address(platform, asked) == repository)
+    return sorted(team for team, asked in teams.items() if address_of(platform, asked) == repository)
 
 
-def _address(platform: PlatformPolicy, asked: str) -> str:
-    """Of a repository as an owner wrote it; empty where that names none."""
+def address_of(platform: PlatformPolicy, asked: str) -> str:
+    """The address that tasks have of a repository as an owner wrote it; empty where that names none."""
     with suppress(PolicyRefusal):
         found = address(platform.github, asked)
         return found if "://" in found else str(Path(found).expanduser().resolve())

@@ -365,7 +365,10 @@ async def test_an_issue_that_is_named_is_one_task_whoever_asks_for_it_and_where(
     assert (known.outcome, known.task_id) == (Taken.IGNORED, first), known.detail
     entries = await at.here.parts.shared.chains.entries(first)
     assert len([entry for entry in entries if entry.kind == "place"]) == 2, "it is shown to both who asked"
-    await at.here.decide(first, Action.CANCEL)
+    other = await at.asked("repo:shop mend add() as ENG-123 has it, so that add(2, 3) is 5")
+    assert (await at.here.view(other)).status.task.intent.key.startswith("slack:"), "the issue is about another one"
+    for task_of in (first, other):
+        await at.here.decide(task_of, Action.CANCEL)
 
 
 async def opened(at: Slacked, telling: Awaitable[Sent]) -> dict[str, Any]:

@@ -121,7 +121,7 @@ class LinearCommands:
             return ignored(f"task {as_code(known.task.id)} is about this already", known.task.id)
         return await self._commanding.tell(known, words, said.person, at)
 
-    async def _answer(self, known: TaskStatus, choice: Choice, said: Said, at: Delivered) -> DeliveryResult:
+    async def _answer(self, known: TaskStatus, choice: Choice, said: Said, at: Carrying) -> DeliveryResult:
         """What was chosen is about what was asked then: a later question may be about other hosts, or more money."""
         task, question = known.task.id, known.question
         if known.stage is not Stage.QUESTION or question is None:
@@ -198,7 +198,7 @@ class LinearCommands:
         changes = await self._issues.changes(issue.id)
         return any(one.is_text and one.at > said.at and one.actor != me for one in changes)
 
-    async def _wanted_at(self, issue: Issue, told: TaskWanted, at: Delivered) -> datetime:
+    async def _wanted_at(self, issue: Issue, told: TaskWanted, at: Carrying) -> datetime:
         """When somebody labelled or assigned it: what others write after that is nothing that they asked for."""
         label, to = self._table().label.lower(), told.to
         theirs = [

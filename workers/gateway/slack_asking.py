@@ -15,6 +15,7 @@ from activities.chat.slack.repositories import like, listed, meant, short
 from activities.chat.slack.words import shown
 from activities.policy.owners import OwnersFiles
 from activities.tracker.naming import issue_key, named_issue
+from activities.tracker.teams import address_of
 from workers.gateway.admission import Admission
 from workers.gateway.conversations import Conversations
 from workers.gateway.delivered import Carrying, done, ignored, refused
@@ -98,6 +99,10 @@ class SlackAsking:
         repository = self._repository(wanted, of_team)
         if not repository:
             return refused(self._which(wanted.repository))
+        platform = self._owners.platform()
+        if issue and address_of(platform, repository) != address_of(platform, of_team):
+            # What is named is about another repository than what is asked for.
+            issue = ""
         thread = await self._thread(wanted)
         goal = goal_of(wanted.words, thread or [])
         if len(goal) > MAX_GOAL_CHARS:
