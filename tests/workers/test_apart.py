@@ -32,7 +32,8 @@ async def serving(state: Path, *arguments: str, **more: str) -> AsyncIterator[st
     assert process.stdout is not None
     try:
         async with asyncio.timeout(60):
-            yield (await process.stdout.readline()).decode()
+            first = (await process.stdout.readline()).decode()
+        yield first
     finally:
         process.terminate()
         async with asyncio.timeout(60):

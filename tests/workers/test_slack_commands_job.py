@@ -209,7 +209,9 @@ async def test_of_a_thread_that_is_longer_than_slack_tells_at_once_the_newest_wo
     (begun,) = await at.came_of(at.people.mention("U0ADA", f"agent:sleeper {GOAL}", thread_ts=root.ts))
     assert "> remark 229." in (await at.here.view(begun.task_id)).status.task.goal, begun.detail
     await at.here.decide(begun.task_id, Action.CANCEL)
+    await at.here.reaches(begun.task_id, Stage.ENDED)
     (again,) = await at.came_of(at.people.mention("U0ADA", "again", thread_ts=root.ts))
+    assert again.task_id, again.detail
     goal = (await at.here.view(again.task_id)).status.task.goal
     assert goal.count("Said before in the thread") == goal.count("> remark 229.") == 1
     await at.here.decide(again.task_id, Action.CANCEL)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -12,7 +12,6 @@ from temporalio.worker import Worker
 from activities.forge.github.deliveries import AppDeliveries
 from activities.webhooks.stored import Deliveries
 from workers.beating import Beating
-from workers.gateway import github_listening, linear_listening, slack_listening
 from workers.gateway.assembly import Gateway
 from workers.gateway.beginning import Beginning
 from workers.gateway.conversations import ConversationActivities, Conversations
@@ -26,7 +25,6 @@ from workers.repeating import repeat
 from workers.schedules import schedule_delivery_sweep
 from workflows import queues
 
-_LISTEN = (github_listening.listen, slack_listening.listen, linear_listening.listen)
 _AT_ONCE = 4
 """Deliveries that one gateway carries out at the same time: fewer than the threads in which it waits for others, so
 that people's commands go on while those are slow."""
@@ -46,7 +44,7 @@ async def taking_webhooks(client: Client, parts: SharedParts, gateway: Gateway) 
     conversations = Conversations(client, parts.chains, parts.gateways, gateway.key)
     tasks = TasksThere(gateway.reading, parts.admissions)
     inbox = Inbox(client, parts, gateway, deliveries, beginning.soon, tasks, conversations)
-    listeners = [found for listen in _LISTEN if (found := listen(inbox)) is not None]
+    listeners = _listeners(inbox)
     if not listeners:
         yield
         return
@@ -68,6 +66,24 @@ async def taking_webhooks(client: Client, parts: SharedParts, gateway: Gateway) 
             stack.callback(asyncio.create_task(chore).cancel)
         await _open(listeners, stack)
         yield
+
+
+def _listeners(inbox: Inbox) -> list[Listener]:
+    """Of what is configured. Loading a vendor's client takes up to a second: who does not have it does not wait."""
+    platform, listen = inbox.parts.owners.platform(), list[Callable[[Inbox], Listener | None]]()
+    if platform.github is not None:
+        from workers.gateway import github_listening  # noqa: PLC0415
+
+        listen.append(github_listening.listen)
+    if platform.slack is not None:
+        from workers.gateway import slack_listening  # noqa: PLC0415
+
+        listen.append(slack_listening.listen)
+    if platform.linear is not None:
+        from workers.gateway import linear_listening  # noqa: PLC0415
+
+        listen.append(linear_listening.listen)
+    return [found for one in listen if (found := one(inbox)) is not None]
 
 
 async def _open(listeners: Sequence[Listener], stack: contextlib.AsyncExitStack) -> None:
