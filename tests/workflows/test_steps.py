@@ -8,6 +8,7 @@ import pytest
 
 from activities.archive.steps import RecordActivities
 from activities.budget import BudgetActivities
+from activities.forge.github.adopting import AdoptingActivities
 from activities.forge.github.looking import PullRequestActivities
 from activities.forge.standing import StandingActivities
 from activities.forge.steps import ForgeActivities
@@ -19,6 +20,7 @@ from activities.host.exporting import ExportingActivities
 from activities.host.judging import JudgingActivities
 from activities.host.lifetimes import LifetimeActivities
 from activities.host.running import RunningActivities
+from workers.gateway.conversations import ConversationActivities
 from workers.gateway.deliveries import DeliveryActivities
 from workflows import steps
 
@@ -30,6 +32,7 @@ INTERFACES = (
     steps.StandingSteps,
     steps.PullRequestSteps,
     steps.DeliverySteps,
+    steps.ConversationSteps,
     steps.TurnSteps,
     steps.BudgetSteps,
     steps.RecordSteps,
@@ -45,6 +48,8 @@ IMPLEMENTATIONS = (
     ForgeActivities,
     StandingActivities,
     PullRequestActivities,
+    AdoptingActivities,
+    ConversationActivities,
     DeliveryActivities,
     MergeTurnActivities,
     BudgetActivities,
