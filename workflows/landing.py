@@ -247,7 +247,12 @@ class Landing:
             why_not = f"what somebody pushed could not be judged: {message_of(error)}"
         if why_not:
             told = f"{why_not}; what was approved no longer counts. Request changes, and the next round replaces it"
-            self._desk.open_review(Stage.REVIEW, told)
+            self._open_review(told)
+
+    def _open_review(self, told: str) -> None:
+        """Ask people about the patch that was judged last, whatever came of that."""
+        blocked = self._progress.evaluation.blocked
+        self._desk.open_review(Stage.GUIDANCE if blocked else Stage.REVIEW, told)
 
     async def _adopt(self) -> str:
         """Returns why it could not be taken for the task's patch."""
@@ -264,17 +269,20 @@ class Landing:
         )
         if adopted.patch is None:
             return adopted.refused
+        if adopted.patch == before.patch:
+            self._open_review(f"the branch is at {before.patch.head[:12]} again, which was judged")
+            return ""
         patch, by = adopted.patch, " and ".join(adopted.pushed_by) or "somebody"
         await self._desk.board.show(at_work=f"{by} pushed to it, so it is judged again")
         await self._hosting.within(lambda: patch, lambda prepared: self._rounds.evaluate(prepared, patch, before.run))
         self._progress.change(patch=patch)
         told = f"{by} pushed {patch.head[:12]}, which was judged in place of what was there"
         if self._progress.evaluation.blocked:
-            self._desk.open_review(Stage.GUIDANCE, f"{told}, and can't be merged")
+            self._open_review(f"{told}, and can't be merged")
             return ""
         await self.propose()
         await self.judge()
-        self._desk.open_review(Stage.REVIEW, told)
+        self._open_review(told)
         return ""
 
     async def _take_turn(self) -> TurnOrder:

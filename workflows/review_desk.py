@@ -57,6 +57,8 @@ class ReviewDesk:
     def open_review(self, stage: Stage, message: str | None = None) -> None:
         """Ask people to look at the patch; earlier approvals no longer count."""
         self.approvals.clear()
+        # What was pushed before is what is looked at now, or was replaced by it.
+        self.pushed = None
         self.reopen(stage, message)
 
     def reopen(self, stage: Stage, message: str | None = None) -> None:

@@ -196,3 +196,22 @@ async def test_a_push_that_can_not_be_taken_in_is_told_and_another_round_replace
     await desk.reaches(Stage.REVIEW)
     await desk.decide(Action.REJECT)
     await desk.result()
+
+
+async def test_a_branch_that_is_put_back_to_what_was_judged_is_not_judged_once_more(
+    temporal: Client, script: Script, signer: DecisionSigner
+) -> None:
+    desk = await Desk.start(temporal, signer)
+    status = await desk.reaches(Stage.REVIEW)
+    assert status.patch is not None
+    script.adopted = lambda order: Adopted(patch=order.patch)
+    script.pull = lambda order: PullRequestState(is_open=True, head=sha("theirs"), base="main")
+    judged = script.count("evaluate")
+    await changed(desk)
+    async with asyncio.timeout(30):
+        while "again, which was judged" not in (await desk.status()).message:
+            await asyncio.sleep(0.05)
+    assert script.count("evaluate") == judged, "what was judged is not judged once more"
+    await desk.decide(Action.APPROVE)
+    await desk.decide(Action.MERGE)
+    assert (await desk.result()).outcome is Outcome.MERGED
