@@ -25,7 +25,7 @@ def linear(state: Path) -> Iterator[Linear]:
             f'token = {{ file = "{state / "token"}" }}',
             'address = "127.0.0.1:8787"',
             f'secrets = ["{state / "secret"}"]',
-            'teams = { ENG = "/work/shop" }',
+            'teams = { ENG = "/srv/git/shop" }',
         ]
         (state / "journeyman.toml").write_text("\n".join(["[linear]", *lines]) + "\n")
         server.webhooks.append(

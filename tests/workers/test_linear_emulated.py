@@ -54,7 +54,7 @@ async def test_the_app_is_known_by_its_token_and_moves_an_issue_through_its_team
     api: str, place: Path
 ) -> None:
     (place / "token").write_text(APP_TOKEN)
-    table = LinearTable(api=api, token=KeySource(file=place / "token"), teams={"ENG": "/work/shop"})
+    table = LinearTable(api=api, token=KeySource(file=place / "token"), teams={"ENG": "/srv/git/shop"})
     access = LinearAccess(lambda: table)
     me = await LinearActor(access).me()
     assert (me.is_app, me.workspace) == (True, "acme")

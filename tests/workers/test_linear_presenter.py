@@ -35,7 +35,7 @@ class AtLinear:
 
     def __init__(self, linear: Linear, folder: Path) -> None:
         (folder / "token").write_text(TOKEN)
-        table = LinearTable(api=linear.api, token=KeySource(file=folder / "token"), teams={"ENG": "/work/shop"})
+        table = LinearTable(api=linear.api, token=KeySource(file=folder / "token"), teams={"ENG": "/srv/git/shop"})
         access = LinearAccess(lambda: table)
         actor = LinearActor(access)
         self.linear = linear

@@ -155,7 +155,7 @@ async def test_a_session_is_greeted_within_seconds_although_nothing_carries_it_o
 ) -> None:
     (tmp_path / "token").write_text(TOKEN)
     with linear_server() as linear:
-        table = LinearTable(api=linear.api, token=KeySource(file=tmp_path / "token"), teams={"ENG": "/work/shop"})
+        table = LinearTable(api=linear.api, token=KeySource(file=tmp_path / "token"), teams={"ENG": "/srv/git/shop"})
         access = LinearAccess(lambda: table)
         sessions = LinearSessions(access, LinearActor(access))
         greeting = Greeting(sessions)

@@ -10,6 +10,7 @@ from typing import Any
 
 from activities.agents.plain_text import plain
 from activities.chat.slack.words import as_plain
+from activities.webhooks.remarks import with_remarks
 from workflows.models.task import MAX_GOAL_CHARS
 
 _REMARK = 1500
@@ -42,17 +43,8 @@ def goal_of(words: str, thread: Sequence[Said]) -> str:
     text = plain(words.strip(), MAX_GOAL_CHARS - 200)
     if not thread:
         return text
-    kept: list[str] = []
-    room = MAX_GOAL_CHARS - len(text) - len(_HEADING) - 100
-    for one in reversed(thread):
-        told = f"\n\n{one.user}:\n" + "\n".join(f"> {line}" for line in plain(one.text, _REMARK).splitlines())
-        if len(told) > room:
-            break
-        kept.insert(0, told)
-        room -= len(told)
-    left_out = len(thread) - len(kept)
-    note = f"\n\n[{left_out} earlier messages are left out]" if left_out else ""
-    return text + _HEADING + note + "".join(kept) if kept else text
+    quoted = [(one.user, plain(one.text, _REMARK)) for one in thread]
+    return with_remarks(text, _HEADING, quoted, of="messages")
 
 
 def words_of(goal: str) -> str:

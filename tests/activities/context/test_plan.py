@@ -24,7 +24,11 @@ def linear() -> Iterator[Linear]:
 
 def plan_of(linear: Linear, folder: Path) -> TeamPlan:
     (folder / "token").write_text(TOKEN)
-    table = {"api": linear.api, "token": {"file": str(folder / "token")}, "teams": {"ENG": "/work/shop", "OPS": "/x"}}
+    table = {
+        "api": linear.api,
+        "token": {"file": str(folder / "token")},
+        "teams": {"ENG": "/srv/git/shop", "OPS": "/x"},
+    }
     platform = PlatformPolicy.model_validate({"linear": table})
     return TeamPlan(lambda: platform, LinearAccess(lambda: platform.linear))
 
@@ -40,7 +44,7 @@ async def test_what_is_for_agents_and_what_comes_first_is_told_as_others_words(l
     linear.issue(ops, ada, "Another team's", labels=[label])
     done = linear.issue(team, ada, "Done already", labels=[label])
     linear.move(done, ada, "Done")
-    (found,) = await plan_of(linear, tmp_path).of("/work/shop", NOW)
+    (found,) = await plan_of(linear, tmp_path).of("/srv/git/shop", NOW)
     assert (found.source.kind, found.source.name, found.source.trust) == ("plan", "linear:ENG", Trust.UNTRUSTED)
     assert found.text.splitlines() == [
         "Open issues of team ENG that are for agents:",
@@ -55,14 +59,14 @@ async def test_a_plan_is_never_longer_than_its_budget(linear: Linear, tmp_path: 
     ada, team = linear.person("Ada"), linear.team("ENG")
     for _ in range(60):
         linear.issue(team, ada, "x" * 100_000, labels=[linear.label_named("journeyman")])
-    (found,) = await plan_of(linear, tmp_path).of("/work/shop", NOW)
+    (found,) = await plan_of(linear, tmp_path).of("/srv/git/shop", NOW)
     assert found.source.used_characters <= PLAN_CHARS
 
 
 @pytest.mark.parametrize("kind", ["down", "garbage", "errors", "ratelimited"])
 async def test_that_linear_is_away_is_told_and_fails_nothing(linear: Linear, tmp_path: Path, kind: str) -> None:
     linear.faults = [Fault("Backlog", kind)]
-    (found,) = await plan_of(linear, tmp_path).of("/work/shop", NOW)
+    (found,) = await plan_of(linear, tmp_path).of("/srv/git/shop", NOW)
     assert (found.text, found.source.note.startswith("left out: Linear")) == ("", True)
 
 
@@ -70,8 +74,8 @@ async def test_a_repository_of_no_team_and_a_machine_without_the_token_ask_for_n
     linear: Linear, tmp_path: Path
 ) -> None:
     plan = plan_of(linear, tmp_path)
-    assert await plan.of("/work/another", NOW) == []
+    assert await plan.of("/srv/git/another", NOW) == []
     (tmp_path / "token").unlink()
-    (found,) = await plan.of("/work/shop", NOW)
+    (found,) = await plan.of("/srv/git/shop", NOW)
     assert "can't be read" in found.source.note
     assert linear.asked == []

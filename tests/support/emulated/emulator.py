@@ -23,7 +23,8 @@ from activities.agents.npm_install import npm_command
 from tests.support.emulated.front import Front
 from tests.support.emulated.objects import Objects
 from tests.support.github.bare_repository import Author, BareRepository
-from tests.support.github.published import Unreachable, emulator_program
+from tests.support.github.published import emulator_program
+from tests.support.published_packages import Unreachable
 from workers.embedded.temporal_server import free_port
 
 OWNER = "acme"

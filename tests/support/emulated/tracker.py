@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from activities.agents.npm_install import npm_command
-from tests.support.github.published import Unreachable, emulator_program
+from tests.support.github.published import emulator_program
+from tests.support.published_packages import Unreachable
 from workers.embedded.temporal_server import free_port
 
 APP_TOKEN, PERSON_TOKEN = "lin_oauth_of-the-app", "lin_api_of-ada"

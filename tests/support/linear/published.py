@@ -4,23 +4,14 @@ Linear's package holds no schema, but its declarations are generated from one: e
 a type there.
 """
 
-import hashlib
 import re
-import shutil
-import subprocess
 from functools import cache as once
-from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from graphql import GraphQLSchema, build_schema
 
-from activities.agents.npm_install import npm_command, npm_environment
-from tests.support.agent_toolchains import cache
-from tests.support.github.published import _UNREACHABLE, Unreachable
+from tests.support.published_packages import Unreachable, installed
 
-_LOCK = Path(__file__).parents[3] / "infra" / "linear"
-_FILES = ("package.json", "package-lock.json")
 _DECLARED = re.compile(
     r"^(?:declare )?(type|enum) (\w+)(?: =)? (.*?)(?:;\n(?=[^\s}])|\n\}\n)", re.MULTILINE | re.DOTALL
 )
@@ -76,7 +67,7 @@ def _schema() -> GraphQLSchema:
 
 @once
 def _declared() -> dict[str, tuple[str, str]]:
-    (file,) = (_installed() / "node_modules/@linear/sdk/dist").glob("index-*.d.mts")
+    (file,) = (installed("linear") / "node_modules/@linear/sdk/dist").glob("index-*.d.mts")
     text = _COMMENT.sub("", file.read_text())
     found: dict[str, tuple[str, str]] = {}
     for kind, name, body in _DECLARED.findall(text):
@@ -99,23 +90,3 @@ def _type(written: str, scalars: set[str]) -> str:
         scalars.add(scalar[1])
         return f"{scalar[1]}!"
     return f"{re.sub(r'[^A-Za-z0-9_].*', '', written)}!"
-
-
-def _installed() -> Path:
-    content = b"".join((_LOCK / name).read_bytes() for name in _FILES)
-    target = cache() / f"linear-descriptions-{hashlib.sha256(content).hexdigest()[:20]}"
-    with FileLock(target.with_suffix(".lock")):
-        if target.is_dir():
-            return target
-        building = target.with_suffix(".building")
-        shutil.rmtree(building, ignore_errors=True)
-        building.mkdir()
-        for name in _FILES:
-            shutil.copy(_LOCK / name, building)
-        command = (*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1")
-        done = subprocess.run(command, cwd=building, env=npm_environment(), capture_output=True, text=True, check=False)
-        if any(word in done.stderr for word in _UNREACHABLE):
-            raise Unreachable(f"what Linear's client declares is not here and can't be fetched: {done.stderr[-500:]}")
-        assert done.returncode == 0, done.stderr
-        building.rename(target)
-        return target

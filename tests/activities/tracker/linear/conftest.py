@@ -27,5 +27,5 @@ def token(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def access(linear: Linear, token: Path) -> LinearAccess:
-    table = LinearTable(api=linear.api, token=KeySource(file=token), teams={"ENG": "/work/shop"})
+    table = LinearTable(api=linear.api, token=KeySource(file=token), teams={"ENG": "/srv/git/shop"})
     return LinearAccess(lambda: table)

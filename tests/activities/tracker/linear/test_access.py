@@ -69,7 +69,7 @@ async def test_what_is_no_answer_is_asked_for_again_later(linear: Linear, access
 async def test_where_nobody_listens_linear_is_away(tmp_path: Path) -> None:
     (tmp_path / "token").write_text(TOKEN)
     table = LinearTable(
-        api="http://127.0.0.1:1/graphql", token=KeySource(file=tmp_path / "token"), teams={"ENG": "/work/shop"}
+        api="http://127.0.0.1:1/graphql", token=KeySource(file=tmp_path / "token"), teams={"ENG": "/srv/git/shop"}
     )
     with pytest.raises(LinearAway, match="does not answer Viewer"):
         await LinearAccess(lambda: table).ask(documents.VIEWER)
