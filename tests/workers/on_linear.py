@@ -8,8 +8,10 @@ from pathlib import Path
 from temporalio.client import Client
 
 from activities.webhooks.stored import Deliveries
+from tests.support.linear.courier import Delivery
+from tests.support.linear.nodes import Node
 from tests.support.linear.server import linear_server
-from tests.support.linear.stand_in import TOKEN, Delivery, Linear, Node
+from tests.support.linear.stand_in import TOKEN, Linear
 from tests.support.repositories import make_repository
 from tests.workers.installation import FILES, Installation, installed
 from workers.embedded.temporal_server import free_port

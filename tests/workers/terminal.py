@@ -23,12 +23,22 @@ class Typed:
     error: str
 
 
+def ports() -> dict[str, str]:
+    """Where a Temporal server of a test's own listens: another test may be using the default ports."""
+    return {
+        "JOURNEYMAN_TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}",
+        "JOURNEYMAN_TEMPORAL_UI_PORT": str(free_port()),
+    }
+
+
 def environment(state: Path, **more: str) -> dict[str, str]:
     base = {name: value for name, value in os.environ.items() if not name.startswith("JOURNEYMAN_")}
     return base | {"JOURNEYMAN_STATE": str(state), "COLUMNS": "200"} | more
 
 
 async def typed(state: Path, *arguments: str, **more: str) -> Typed:
+    if arguments[0] == "up":
+        more = ports() | more
     process = await asyncio.create_subprocess_exec(
         str(program("journeyman")),
         *arguments,
@@ -55,19 +65,16 @@ class Running:
 @asynccontextmanager
 async def up(state: Path, **more: str) -> AsyncIterator[Running]:
     """`journeyman up`, ready, until the block ends it; what it prints to both streams."""
-    ports = {
-        "JOURNEYMAN_TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}",
-        "JOURNEYMAN_TEMPORAL_UI_PORT": str(free_port()),
-    }
+    where = ports() | more
     process = await asyncio.create_subprocess_exec(
         str(program("journeyman")),
         "up",
-        env=environment(state, PYTHONUNBUFFERED="1", **ports, **more),
+        env=environment(state, PYTHONUNBUFFERED="1", **where),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     assert process.stdout is not None
-    running = Running(process, ports["JOURNEYMAN_TEMPORAL_ADDRESS"])
+    running = Running(process, where["JOURNEYMAN_TEMPORAL_ADDRESS"])
     async with asyncio.timeout(60):
         while b"Ctrl-C stops it" not in running.printed:
             part = await process.stdout.read(256)

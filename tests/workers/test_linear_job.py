@@ -10,8 +10,10 @@ import pytest
 import pytest_asyncio
 
 from activities.webhooks.stored import Deliveries, digest_of
+from tests.support.linear.courier import Delivery
+from tests.support.linear.nodes import stamp
 from tests.support.linear.signing import signature
-from tests.support.linear.stand_in import TOKEN, Delivery, stamp
+from tests.support.linear.stand_in import TOKEN
 from tests.workers.on_linear import SECRET, OnLinear, eventually, on_linear
 from workflows import queues
 from workflows.delivery import Delivery as DeliveryWorkflow

@@ -13,8 +13,9 @@ from activities.tracker.linear.access import LinearAccess
 from activities.tracker.linear.actor import LinearActor
 from activities.tracker.linear.issues import LinearIssues
 from activities.tracker.linear.sessions import LinearSessions
+from tests.support.linear.nodes import Node
 from tests.support.linear.server import linear_server, operations
-from tests.support.linear.stand_in import TOKEN, Fault, Linear, Node
+from tests.support.linear.stand_in import TOKEN, Fault, Linear
 from tests.workflows.scripted import a_patch, a_task, sha
 from workers.gateway.conversations import Look, PlaceAway
 from workers.gateway.linear_presenter import LinearPresenter

@@ -196,7 +196,7 @@ class LinearCommands:
     async def _was_rewritten(self, issue: Issue, said: Said) -> bool:
         me = said.person.account.removeprefix("linear:")
         changes = await self._issues.changes(issue.id)
-        return any(one.is_text and one.at > said.at and one.actor != me for one in changes)
+        return any(one.is_text and one.at >= said.at and one.actor != me for one in changes)
 
     async def _wanted_at(self, issue: Issue, told: TaskWanted, at: Carrying) -> datetime:
         """When somebody labelled or assigned it: what others write after that is nothing that they asked for."""

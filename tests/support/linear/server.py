@@ -16,8 +16,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tests.support.linear.nodes import Node, connection
 from tests.support.linear.schema import SDL
-from tests.support.linear.stand_in import Linear, Node, connection
+from tests.support.linear.stand_in import Linear
 
 _SLOW_SECONDS = 30.0
 

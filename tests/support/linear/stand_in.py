@@ -2,22 +2,18 @@
 
 import itertools
 import json
-import queue
 import threading
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
-from tests.support.linear.signing import signature
+from tests.support.linear.courier import Courier, Delivery
+from tests.support.linear.nodes import Node, actor, child, connection, flat, stamp
 
 APP = "Journeyman"
 TOKEN = "lin_oauth_of-the-app"
-Node = dict[str, Any]
 _STATES = (
     ("Backlog", "backlog"),
     ("Todo", "unstarted"),
@@ -29,16 +25,6 @@ _STATES = (
 
 
 @dataclass
-class Delivery:
-    """One that was sent, and how it was answered."""
-
-    payload: dict[str, Any]
-    body: bytes
-    status: int = 0
-    told: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
 class Fault:
     """What goes wrong with the next request of an operation."""
 
@@ -47,13 +33,12 @@ class Fault:
     """`ratelimited`, `lost`, `errors`, `down`, `slow` or `garbage`."""
 
 
-class Linear:
+class Linear(Courier):
     """Nodes are kept as GraphQL shows them; a function among their fields is asked for its answer."""
 
     def __init__(self, api: str) -> None:
+        super().__init__()
         self.api = api
-        self.hook_url = ""
-        self.secret = ""
         self.tokens = {TOKEN}
         self.faults: list[Fault] = []
         self.asked: list[tuple[str, dict[str, Any]]] = []
@@ -71,11 +56,8 @@ class Linear:
         self.deliveries: list[Delivery] = []
         self.lock = threading.RLock()
         self._deleted: set[str] = set()
-        self._outbox: queue.Queue[Delivery | None] = queue.Queue()
         self._numbers = itertools.count(1)
         self.app = self.person(APP, app=True)
-        self._courier = threading.Thread(target=self._carry, daemon=True)
-        self._courier.start()
 
     # What there is.
 
@@ -280,15 +262,7 @@ class Linear:
         }
         delivery = Delivery(whole, json.dumps(whole).encode())
         self.deliveries.append(delivery)
-        self._outbox.put(delivery)
-
-    def wait(self) -> None:
-        """Until all that is on its way has been answered."""
-        self._outbox.join()
-
-    def close(self) -> None:
-        self._outbox.put(None)
-        self._courier.join(30)
+        self.send(delivery)
 
     def take_fault(self, operation: str) -> str:
         """What goes wrong with this request; empty if nothing does."""
@@ -386,55 +360,3 @@ class Linear:
                 "userId": said["user"]["id"],
             }
         self.tell(told)
-
-    def _carry(self) -> None:
-        while (delivery := self._outbox.get()) is not None:
-            try:
-                answer = post(self.hook_url, delivery.body, self.secret)
-                delivery.status = answer.status_code
-                delivery.told = answer.json()
-            except httpx.HTTPError:
-                delivery.status = -1
-            finally:
-                self._outbox.task_done()
-        self._outbox.task_done()
-
-
-def post(url: str, body: bytes, secret: str, **headers: str) -> httpx.Response:
-    """As Linear's webhooks send it."""
-    usual = {
-        "content-type": "application/json; charset=utf-8",
-        "linear-delivery": str(uuid.uuid4()),
-        "linear-event": "Issue",
-        "linear-signature": signature(secret, body),
-    }
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.post(url, content=body, headers=usual | named, trust_env=False, timeout=20)
-
-
-def connection(nodes: list[Node], more: str | None = None) -> Node:
-    """Of a page."""
-    return {"nodes": nodes, "pageInfo": {"hasNextPage": more is not None, "endCursor": more}}
-
-
-def flat(node: Mapping[str, Any]) -> Node:
-    """Its plain fields."""
-    return {name: value for name, value in node.items() if isinstance(value, str | int | float | bool | type(None))}
-
-
-def child(issue: Mapping[str, Any]) -> Node:
-    """As it is told beside something else."""
-    named = {name: issue[name] for name in ("id", "identifier", "title", "url")}
-    return {**named, "team": flat(issue["team"]), "teamId": issue["team"]["id"]}
-
-
-def actor(user: Mapping[str, Any]) -> Node:
-    """Who did it, as it is told."""
-    if user["app"]:
-        return {"id": user["id"], "name": user["name"], "type": "oauthClient"}
-    return {"id": user["id"], "name": user["name"], "email": user["email"], "type": "user", "url": ""}
-
-
-def stamp() -> str:
-    """Now, as Linear writes it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
