@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activities.archive.kinds import Kind
+from activities.tracing.pages import TaskPages
 
 
 class SettingsInvalid(Exception):
@@ -134,6 +135,9 @@ class Settings(BaseSettings):
     otlp_endpoint: str = ""
     """Base URL that traces and measures are sent to by OTLP over HTTP, such as `http://127.0.0.1:4318`; the standard
     `OTEL_EXPORTER_OTLP_*` variables work too. Empty, and none of those set: they are in the archive only."""
+    trace_ui: str = Field(default="", pattern=r"^(https?://[^\s<>|]*\{trace_id\}[^\s<>|]*)?$", max_length=300)
+    """Address of one trace where they are looked at, with `{trace_id}` in place of its id, such as
+    `https://jaeger.example.com/trace/{trace_id}`: pull requests, messages and `journeyman show` link to it."""
     metrics_address: str = Field(default="", pattern=r"^([^:/\s]+:\d{1,5})?$")
     """Address on which `worker` and `up` serve Temporal's own measures to Prometheus, such as `127.0.0.1:9464`."""
 
@@ -142,10 +146,10 @@ class Settings(BaseSettings):
         """Unix socket of the gateway, by which the command line reaches it."""
         return self.socket or self.state / "gateway.sock"
 
-    def temporal_ui_pages(self, namespace: str) -> str:
-        """Where the UI's pages of a namespace begin; empty if it is not known where the UI is."""
+    def pages(self, namespace: str) -> TaskPages:
+        """Where people look at the tasks of a namespace; without Temporal's if it is not known where its UI is."""
         base = self.temporal_ui.rstrip("/")
-        return f"{base}/namespaces/{namespace}" if base else ""
+        return TaskPages(f"{base}/namespaces/{namespace}" if base else "", self.trace_ui)
 
     @property
     def keys_location(self) -> Path:

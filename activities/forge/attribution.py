@@ -7,6 +7,7 @@ years later. The goal and the agent's words are untrusted, so they are shown in 
 from jinja2 import Environment, StrictUndefined
 
 from activities.forge.markdown import closing_nothing, code, one_line, quoted
+from activities.tracing.pages import NO_PAGES, TaskPages
 from workflows.models.decision import SignedDecision
 from workflows.models.evidence import Evaluation, Evidence, Finding
 from workflows.models.gate import Verdict
@@ -81,9 +82,14 @@ def pull_title(task: Task) -> str:
 
 
 def pull_body(
-    task: Task, patch: Patch, evaluation: Evaluation, evidence: Evidence, run: RunResult, page: str = ""
+    task: Task,
+    patch: Patch,
+    evaluation: Evaluation,
+    evidence: Evidence,
+    run: RunResult,
+    pages: TaskPages = NO_PAGES,
 ) -> str:
-    """The text of a task's pull request. `page`: address of its workflow in Temporal's UI, where that has one."""
+    """The text of a task's pull request. `pages`: to link to."""
     return _BODY.render(
         task=task,
         patch=patch,
@@ -95,7 +101,8 @@ def pull_body(
         findings=evidence.findings[:_MOST_FINDINGS],
         code=code,
         place=_place,
-        page=page,
+        page=pages.workflow_of(task.id),
+        trace=pages.trace_of(task),
     )
 
 
@@ -174,8 +181,8 @@ policy {{ code(evaluation.policy_hash) }}, run {{ code(run.run_id) }} in {{ code
 Checks in {{ code(evidence.backend) }}{% if evidence.runtime %}, by {{ code(evidence.runtime) }}{% endif %}.
 {% endif %}
 `journeyman show {{ task.id }}` has all of it, with `--timeline` its trace, `journeyman logs {{ task.id }}` what the
-agent did{% if page %}, and [Temporal]({{ page }}) its workflow{% endif %}; the archive has it below
-`tasks/{{ task.id }}`.
+agent did{% if page %}, [Temporal]({{ page }}) its workflow{% endif %}{% if trace %}, and [its trace](<{{ trace }}>) how
+long each part took{% endif %}; the archive has it below `tasks/{{ task.id }}`.
 """
 )
 

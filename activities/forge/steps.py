@@ -3,7 +3,6 @@
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from urllib.parse import quote
 
 from temporalio import activity
 
@@ -34,6 +33,7 @@ from activities.policy.current import CurrentPolicy
 from activities.repository.git import GitError
 from activities.repository.mirror import Mirrors
 from activities.repository.patches import Patches
+from activities.tracing.pages import TaskPages
 from workflows.models.drill import DRILL
 from workflows.models.evidence import Evidence
 from workflows.models.halt import Work
@@ -83,9 +83,9 @@ class ForgeActivities:
         halts: HaltRecord,
         drills: Drills,
         co_author: CoAuthor,
-        pages: Callable[[str], str],
+        pages: Callable[[str], TaskPages],
     ) -> None:
-        """`pages`: where the pages of a namespace begin in Temporal's UI; empty if it has no address for people."""
+        """`pages`: where people look at the tasks of a namespace."""
         self._co_author = co_author
         self._pages = pages
         self._forge = forge
@@ -116,8 +116,7 @@ class ForgeActivities:
             raise ActionRefused("refused: the evidence in this order is not the evidence that it names")
         run = await self._attested.run(task.id, order.run.run_id)
         pages = self._pages(activity.info().namespace)
-        page = f"{pages}/workflows/{quote(task_workflow_id(task.id), safe='')}" if pages else ""
-        body = pull_body(task, order.patch, order.evaluation, evidence, run, page)
+        body = pull_body(task, order.patch, order.evaluation, evidence, run, pages)
         bundle = await self._artifacts.get(order.patch.bundle)
         await self._halts.refuse(Work.of(task, judged.policy))
         # First, while this step is sure to come this way again: what was approved before is not what is proposed now.

@@ -20,6 +20,7 @@ from workers.gateway.messages import TaskView
 from workflows.models.decision import Action
 from workflows.models.pull_request import RevertOutcome
 from workflows.models.status import Outcome, Stage
+from workflows.models.trace import trace_of
 
 pytestmark = pytest.mark.xdist_group("github")
 SHOP = "acme/shop"
@@ -53,7 +54,8 @@ async def here(place: Path, github: GitHub, app: InstalledApp, signing_key: Path
     table += f'signing_key = "{signing_key}"\n'
     who = getpass.getuser()
     table += f'people.{who} = {{ os = "{who}", name = "Ada Lovelace", mail = "ada@example.com" }}\n'
-    async with installed(place, temporal_ui="https://temporal.example", configuration=table) as one:
+    traces = "https://traces.example/{trace_id}?(all)"
+    async with installed(place, temporal_ui="https://temporal.example", trace_ui=traces, configuration=table) as one:
         yield one
 
 
@@ -97,6 +99,11 @@ async def test_a_task_lands_on_github_and_is_taken_back(here: Installation, gith
     assert body is not None
     assert "## The agent's reasoning" in body
     assert f"[Temporal](https://temporal.example/namespaces/default/workflows/task%2F{task})" in body
+    trace = f"https://traces.example/{trace_of(task, view.status.task.trace).trace_id}?(all)"
+    assert f"[its trace](<{trace}>)" in body
+    state = here.settings.state
+    assert trace in (await typed(state, "show", task)).out
+    assert (await typed(state, "open", "--trace", task)).out == f"{trace}\n"
     assert f"`journeyman logs {task}`" in body and f"`tasks/{task}`" in body
     assert repository.git.branch("main") == view.status.merge_commit
     # From a blamed line to the reasoning, without this installation.

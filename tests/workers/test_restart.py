@@ -16,6 +16,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.host.supervised import TAKEN_DOWN
+from activities.tracing.pages import NO_PAGES
 from tests.support.repositories import make_repository
 from tests.workers.installation import FILES, Installation, configure
 from workers.cli.client import CommandFailed
@@ -106,7 +107,7 @@ async def split(
         parts = await asyncio.to_thread(lambda: HostParts.load(SharedParts.load(settings)))
         machine = Machine(settings, JOURNEYMAN_CAPACITY=str(capacity))
         try:
-            async with serving(gateway_of(client, parts.shared, temporal_ui="").app, settings.gateway_socket):
+            async with serving(gateway_of(client, parts.shared, pages=NO_PAGES).app, settings.gateway_socket):
                 yield Installation(settings, parts, agents), machine
         finally:
             if machine.worker is not None and machine.worker.returncode is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from activities.tracing.pages import NO_PAGES
 from tests.support.repositories import make_repository
 from tests.workers.installation import FILES, Installation, configure
 from tests.workers.test_restart import Machine, wait_until_reviewed
@@ -73,7 +74,7 @@ async def two_hosts(state: Path, configuration: str = "") -> AsyncIterator[tuple
         parts = await asyncio.to_thread(lambda: HostParts.load(SharedParts.load(settings)))
         machines = [Machine(settings, JOURNEYMAN_HOST=name, **more) for name in ("first", "second")]
         try:
-            async with serving(gateway_of(client, parts.shared, temporal_ui="").app, settings.gateway_socket):
+            async with serving(gateway_of(client, parts.shared, pages=NO_PAGES).app, settings.gateway_socket):
                 yield Installation(settings, parts, agents), machines[0], machines[1]
         finally:
             for machine in machines:

@@ -31,6 +31,13 @@ async def test_an_address_that_is_none_is_named(state: Path, address: str) -> No
     assert "JOURNEYMAN_TEMPORAL_ADDRESS" in answer.error and "Traceback" not in answer.error
 
 
+@pytest.mark.parametrize("page", ["https://jaeger.example.com", "{trace_id}", "https://a.example/{trace_id}|<!here>"])
+async def test_a_page_of_traces_that_can_not_be_one_is_named(state: Path, page: str) -> None:
+    answer = await typed(state, "gateway", JOURNEYMAN_TRACE_UI=page)
+    assert answer.code != 0
+    assert "JOURNEYMAN_TRACE_UI" in answer.error and "trace_id" in answer.error and "Traceback" not in answer.error
+
+
 @pytest.mark.parametrize("location", ["s3:/typo", "relative/folder", "ftp://x", "s3://"])
 def test_an_archive_that_can_not_be_is_refused_and_no_folder_of_that_name_is_made(
     location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -80,7 +80,7 @@ def gateway() -> None:
         client = await connect_as_configured(settings)
         await check(client)
         await shared.probe()
-        gateway = gateway_of(client, shared, temporal_ui=settings.temporal_ui_pages(client.namespace))
+        gateway = gateway_of(client, shared, pages=settings.pages(client.namespace))
         try:
             async with (
                 serving(gateway.app, settings.gateway_socket, members_of(shared)),

@@ -153,9 +153,22 @@ def egress(task: TaskId, /, *, run: int = 0, refused: Annotated[bool, Flag] = Fa
     print_json(records) if json else print_egress(records)
 
 
-def open_(task: TaskId, /) -> None:
-    """Open the task's page in the Temporal UI, or print its address where there is no browser."""
-    address = gateway().view(task).temporal_ui
+def open_(task: TaskId, /, *, trace: bool = False) -> None:
+    """Open the task's page in the Temporal UI, or print its address where there is no browser.
+
+    Parameters
+    ----------
+    trace
+        Its trace instead, where traces are sent to (JOURNEYMAN_TRACE_UI).
+    """
+    view = gateway().view(task)
+    address = view.trace_ui if trace else view.temporal_ui
+    if not address and trace:
+        raise CommandFailed(
+            "this gateway does not know where traces are looked at: set JOURNEYMAN_TRACE_UI to the address of one, "
+            "such as https://jaeger.example.com/trace/{trace_id}, and start the gateway again; "
+            f"`journeyman show {task} --timeline` prints it here"
+        )
     if not address:
         raise CommandFailed(
             "this gateway does not know where the Temporal UI is: set JOURNEYMAN_TEMPORAL_UI to its address, such as "

@@ -60,6 +60,8 @@ def print_view(view: TaskView, *, message: bool = True) -> None:
         console.print(f"removed     {plain(stone.told)}")
     if view.temporal_ui:
         console.print(f"temporal    {plain(view.temporal_ui)}")
+    if view.trace_ui:
+        console.print(f"trace       {plain(view.trace_ui)}")
     print_spans(status.spans)
     for number, (command, meaning) in enumerate(next_steps(view)):
         console.print(f"{'' if number else 'next':11} {plain(command):50} {meaning}")

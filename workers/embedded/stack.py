@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from filelock import FileLock, Timeout
 from temporalio.worker import Interceptor
 
+from activities.tracing.pages import TaskPages
 from workers.embedded.temporal_server import temporal_server
 from workers.gateway.assembly import gateway_of, members_of
 from workers.gateway.server import serving
@@ -53,7 +54,7 @@ async def stack(
             shared = host.shared
             await shared.probe()
             ui = f"http://127.0.0.1:{settings.temporal_ui_port}/namespaces/{settings.temporal_namespace}"
-            gateway = gateway_of(client, shared, temporal_ui=ui)
+            gateway = gateway_of(client, shared, pages=TaskPages(ui, settings.trace_ui))
             try:
                 async with (
                     working(client, shared, host, interceptors=interceptors),

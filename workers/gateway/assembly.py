@@ -11,6 +11,7 @@ from activities.decisions.keys import SigningKey
 from activities.decisions.signing import DecisionSigner
 from activities.forge.revert_preview import RevertPreviews
 from activities.policy.github_table import address
+from activities.tracing.pages import TaskPages
 from workers.gateway.admission import Admission
 from workers.gateway.app import gateway_app, identify_by_socket
 from workers.gateway.deciding import Deciding
@@ -58,7 +59,7 @@ def members_of(parts: SharedParts) -> str:
     return group
 
 
-def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> Gateway:
+def gateway_of(client: Client, parts: SharedParts, *, pages: TaskPages) -> Gateway:
     """The gateway on these parts, with its signing key: made the first time, and nobody else's."""
     keys = parts.settings.keys
     signer = DecisionSigner.load(keys) if keys else DecisionSigner.load_or_create(parts.settings.keys_location)
@@ -74,7 +75,7 @@ def gateway_of(client: Client, parts: SharedParts, *, temporal_ui: str) -> Gatew
         parts.attested,
         parts.ends(client),
         previews,
-        temporal_ui,
+        pages,
     )
     outputs = Outputs(reading, parts.attested, parts.artifacts, parts.settings.hosts, CurrentAdapters(parts.owners))
     traces = RequestTraces(parts.spans, parts.recorder)

@@ -83,6 +83,8 @@ class TaskView(Model):
     outlook_recorded: RevertPreview | None = None
     """What it came to when it was last tried while base was watched, where it can't be tried now."""
     temporal_ui: str = ""
+    trace_ui: str = ""
+    """Where its trace is looked at; empty if the gateway does not know."""
     removed: tuple[Tombstone, ...] = ()
     """What there was of it in the archive and was removed on purpose."""
     halted: str = ""

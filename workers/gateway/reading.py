@@ -4,6 +4,7 @@ import asyncio
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from temporalio.client import (
     Client,
@@ -22,6 +23,7 @@ from activities.decisions.admissions import Admissions
 from activities.decisions.attested import Attested, AttestedMerge
 from activities.decisions.refused import ActionRefused
 from activities.forge.revert_preview import RevertPreviews
+from activities.tracing.pages import TaskPages
 from workers.ends import Ends
 from workers.gateway.messages import TaskLine, TaskView
 from workers.gateway.refusals import NotFound, Refused
@@ -31,6 +33,7 @@ from workflows.models.evidence import Evidence
 from workflows.models.intent import task_workflow_id
 from workflows.models.pull_request import RevertPreview, RevertResult
 from workflows.models.status import WAITS_FOR, Outcome, Stage, TaskStatus
+from workflows.models.task import Task
 from workflows.models.trace import trace_of
 from workflows.models.watch import WatchResult
 from workflows.presentation import GOAL_MEMO
@@ -59,7 +62,7 @@ class Reading:
         attested: Attested,
         ends: Ends,
         previews: RevertPreviews,
-        temporal_ui: str,
+        pages: TaskPages,
     ) -> None:
         self._temporal = temporal
         self._chains = chains
@@ -70,7 +73,7 @@ class Reading:
         self._attested = attested
         self._ends = ends
         self._previews = previews
-        self._temporal_ui = temporal_ui
+        self._pages = pages
 
     async def resolve(self, prefix: str) -> str:
         """The one task whose id begins like this. Raises NotFound if there is none, or more than one."""
@@ -102,25 +105,23 @@ class Reading:
                 live=False,
                 reverts=await self._reverts(task_id),
                 watch=await self._watch(task_id),
-                temporal_ui=self._ui(task_id),
+                **self._ui(recorded.task),
                 removed=await self._removed(recorded),
             )
         try:
-            return TaskView(status=await self._live(task_id), live=True, temporal_ui=self._ui(task_id))
+            status = await self._live(task_id)
+            return TaskView(status=status, live=True, **self._ui(status.task))
         except WorkflowQueryRejectedError as error:
             # Its workflow has ended, and did not say how.
             try:
                 ended = await self._ends.record(task_id) or await self.recorded(task_id)
             except ActionRefused as refused:
                 # Nothing is put on record for what no gateway of this installation admitted; it can be looked at.
-                return TaskView(
-                    status=await self._ends.as_left(task_id, str(refused).removeprefix("refused: ")),
-                    live=False,
-                    temporal_ui=self._ui(task_id),
-                )
+                left = await self._ends.as_left(task_id, str(refused).removeprefix("refused: "))
+                return TaskView(status=left, live=False, **self._ui(left.task))
             if ended is None:
                 raise NotFound(f"task {task_id} has ended, and it is not known how") from error
-            return TaskView(status=ended, live=False, temporal_ui=self._ui(task_id))
+            return TaskView(status=ended, live=False, **self._ui(ended.task))
 
     async def with_outlook(self, view: TaskView) -> TaskView:
         """The same, with what taking its merge back would come to on base as it is now, or that its host is silent."""
@@ -283,10 +284,8 @@ class Reading:
     async def _is_reverted(self, task_id: str) -> bool:
         return any(revert.outcome.is_back for revert in await self._reverts(task_id))
 
-    def _ui(self, task_id: str) -> str:
-        if not self._temporal_ui:
-            return ""
-        return f"{self._temporal_ui}/workflows/{task_workflow_id(task_id).replace('/', '%2F')}"
+    def _ui(self, task: Task) -> dict[str, Any]:
+        return {"temporal_ui": self._pages.workflow_of(task.id), "trace_ui": self._pages.trace_of(task)}
 
 
 async def _line(execution: WorkflowExecution) -> TaskLine:

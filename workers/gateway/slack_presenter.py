@@ -105,6 +105,7 @@ class SlackPresenter:
             reverted_by=await self._reverted_by(status.task.id) if view.reverts else "",
             watch=view.watch,
             temporal_ui=view.temporal_ui,
+            trace_ui=view.trace_ui,
             halted=await self._halting.of(status),
         )
         can_revert = now < _ended(seen, now) + timedelta(days=table.revert_days)

@@ -42,7 +42,7 @@ def api_steps(client: Client, shared: SharedParts) -> Sequence[Callable[..., Any
         halts=halts,
         drills=drills,
         co_author=lambda person: co_author(shared.owners.platform(), person),
-        pages=shared.settings.temporal_ui_pages,
+        pages=shared.settings.pages,
     )
     adopting = AdoptingActivities(
         shared.github,

@@ -102,7 +102,7 @@ def _about(seen: TaskSeen) -> Iterator[str]:
         yield link(pull.url, f"pull request #{pull.number}", below=task.repository.url)
     if seen.temporal_ui:
         yield link(seen.temporal_ui, "Temporal")
-    yield f"trace: {code(f'journeyman show {task.id} --timeline')}"
+    yield (link(seen.trace_ui, "trace") if seen.trace_ui else f"trace: {code(f'journeyman show {task.id} --timeline')}")
 
 
 def cost(status: TaskStatus) -> str:

@@ -19,6 +19,7 @@ class TaskSeen:
     watch: WatchResult | None = None
     """What came of watching base after the merge."""
     temporal_ui: str = ""
+    trace_ui: str = ""
     halted: str = ""
     """Why its work stands still, if it does."""
     can_revert: bool = True

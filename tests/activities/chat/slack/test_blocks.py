@@ -1,5 +1,6 @@
 """The message about a task: what a reviewer sees before deciding, and that nobody else's words act in it."""
 
+import dataclasses
 from datetime import timedelta
 
 import pytest
@@ -80,6 +81,8 @@ def test_a_reviewer_sees_what_was_asked_what_the_agent_says_and_what_was_found()
     assert "<https://github.example/acme/shop/pull/7|pull request #7>" in told
     assert "<https://temporal.example/w|Temporal>" in told and "--timeline" in told
     assert list(_buttons(message)) == ["approve", "approve_merge", "request_changes", "reject"]
+    traced = _all(task_message(dataclasses.replace(seen, trace_ui="https://traces.example/4bf9")))
+    assert "<https://traces.example/4bf9|trace>" in traced and "--timeline" not in traced
 
 
 def test_every_button_is_about_exactly_what_is_shown_beside_it() -> None:
