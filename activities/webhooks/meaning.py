@@ -37,6 +37,9 @@ class TaskWanted:
     """Full name on GitHub."""
     issue: Issue
     by: User
+    how: Literal["labeled", "assigned"]
+    to: str
+    """The label's name, or whom it was assigned to."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,16 @@ class CiEnded:
     commit: str
     job: str
     """Its name, without characters that could pose as something else."""
-    good: bool
+    conclusion: str
     link: str
+    run_id: int
+    is_suite: bool
+    """Whether it is a suite of an app's checks, and no run of a workflow."""
+
+    @property
+    def good(self) -> bool:
+        """Whether the code is good by it; there is no third way to end here."""
+        return self.conclusion in _GOOD
 
 
 Meaning = Ignored | TaskWanted | Commanded | Reviewed | PullChanged | CiEnded
@@ -132,17 +143,20 @@ def _issues(payload: Payload, repository: str, by: User, terms: Terms) -> Meanin
     if issue is None:
         return Ignored("it has no issue")
     label, assignee = payload.label, payload.assignee
+    how: Literal["labeled", "assigned"]
     if payload.action == "labeled":
+        how, to = "labeled", terms.label
         if label is None or not terms.label or label.name.lower() != terms.label.lower():
             return Ignored(f"the label is not {terms.label!r}")
     elif payload.action == "assigned":
+        how, to = "assigned", terms.assignee
         if assignee is None or not terms.assignee or assignee.login.lower() != terms.assignee.lower():
             return Ignored("it is not assigned to an agent")
     else:
         return Ignored(f"nothing is done about issues that are {payload.action or 'changed'}")
     if issue.state != "open":
         return Ignored("the issue is closed")
-    return _unless_bot(by) or TaskWanted(repository, issue, by)
+    return _unless_bot(by) or TaskWanted(repository, issue, by, how, to)
 
 
 def _issue_comment(payload: Payload, repository: str, by: User, _: Terms) -> Meaning:
@@ -151,7 +165,7 @@ def _issue_comment(payload: Payload, repository: str, by: User, _: Terms) -> Mea
         return Ignored("it has no comment on an issue")
     if payload.action != "created":
         return Ignored(f"a comment that is {payload.action} commands nothing: write another")
-    wanted = _command_in(comment)
+    wanted = command_in(comment)
     if wanted is None:
         return Ignored("the comment has no command")
     return _unless_bot(by) or Commanded(repository, issue.number, issue, wanted, by, comment.id, comment.created_at)
@@ -163,7 +177,7 @@ def _line_comment(payload: Payload, repository: str, by: User, _: Terms) -> Mean
         return Ignored("it has no comment on a pull request")
     if payload.action != "created":
         return Ignored(f"a comment that is {payload.action} commands nothing: write another")
-    wanted = _command_in(comment)
+    wanted = command_in(comment)
     if wanted is None:
         return Ignored("the comment has no command")
     if refused := _unless_bot(by) or _unless_own(pull, payload):
@@ -244,13 +258,18 @@ def _ci(payload: Payload, run: Run | None, repository: str, name: str | None) ->
         task[1] if task is not None else "",
         run.head_sha,
         _JOB.sub("-", name or "")[:70].strip(" ./-_") or "ci",
-        run.conclusion in _GOOD,
+        run.conclusion,
         run.html_url,
+        run.id,
+        run is payload.check_suite,
     )
 
 
-def _command_in(comment: Comment) -> Command | None:
-    """None in what Journeyman writes itself, which is a person's account where it has a token, and quotes others."""
+def command_in(comment: Comment) -> Command | None:
+    """What a comment commands.
+
+    None in what Journeyman writes itself, which is by a person's account where it has a token, and quotes others.
+    """
     body = comment.body or ""
     return None if OUR_MARK in body else command(body)
 

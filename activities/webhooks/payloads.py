@@ -89,6 +89,7 @@ class Review(Part):
 class Run(Part):
     """A run of a workflow of GitHub's, or a suite of an app's checks."""
 
+    id: int = 0
     name: str | None = None
     head_branch: str | None = None
     head_sha: str = Field(pattern=r"^[0-9a-f]{40,64}$")

@@ -1,8 +1,12 @@
 """Carrying out what GitHub told, by webhook."""
 
+import logging
+
 from pydantic_core import from_json
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.forge.github.confirming import Unconfirmed
 from activities.forge.github.discussion import GitHubDiscussion
 from activities.forge.github.failed import GitHubRefused
 from activities.policy.github_table import GitHubTable
@@ -28,6 +32,10 @@ from workers.gateway.github_feedback import GitHubFeedback
 from workers.gateway.refusals import Refused
 from workers.gateway.senders import NotAllowed
 from workflows.models.delivery import DeliveryOrder, DeliveryResult, Taken
+
+_SETTLED = 5
+"""Attempts, the last of them a quarter of a minute after the first."""
+_log = logging.getLogger(__name__)
 
 
 def terms_of(table: WebhookTable) -> Terms:
@@ -83,6 +91,8 @@ class GitHubCarrier:
             result = await self._act(told, table, at)
         except NotAllowed as not_allowed:
             result, is_told = refused(str(not_allowed)), not_allowed.is_told
+        except Unconfirmed as error:
+            result, is_told = _unconfirmed(error, stored), error.is_told
         except Refused as error:
             result = came_of(error)
         except GitHubRefused as error:
@@ -116,6 +126,20 @@ class GitHubCarrier:
         except GitHubRefused as unsaid:
             return result.model_copy(update={"detail": f"{result.detail} (this could not be said there: {unsaid})"})
         return result
+
+
+def _unconfirmed(error: Unconfirmed, stored: StoredDelivery) -> DeliveryResult:
+    """GitHub tells what happened a moment before all of its servers know. Raises NotYet until that is over."""
+    if error.may_come and activity.info().attempt < _SETTLED:
+        raise NotYet(str(error)) from error
+    if not error.is_told:
+        _log.warning(
+            "nothing is done about a signed %s delivery: %s. If that repeats, somebody else may have the "
+            "webhook's secret: replace it",
+            stored.event,
+            error,
+        )
+    return refused(str(error))
 
 
 def _where(told: Meaning) -> int | None:

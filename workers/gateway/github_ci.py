@@ -4,6 +4,7 @@ from temporalio.client import Client
 
 from activities.archive.contract import IntentIndex
 from activities.decisions.observations import Observations
+from activities.forge.github.confirming import Confirming
 from activities.gate.ci_observations import signal_name
 from activities.policy.webhook_table import WebhookTable
 from activities.repository.git import Git
@@ -43,6 +44,7 @@ class GitHubCi:
         tasks: TasksThere,
         git: Git,
         mirrors: Mirrors,
+        confirming: Confirming,
     ) -> None:
         self._temporal = temporal
         self._admission = admission
@@ -53,6 +55,7 @@ class GitHubCi:
         self._tasks = tasks
         self._git = git
         self._mirrors = mirrors
+        self._confirming = confirming
 
     async def ended(self, told: CiEnded, table: WebhookTable, at: Delivered) -> DeliveryResult:
         """A workflow came to its end."""
@@ -60,6 +63,7 @@ class GitHubCi:
             return await self._on_proposal(told, table, at)
         if not table.mend_base and not await self._is_worked_in(at.name):
             return ignored("nobody has asked for work in this repository")
+        await self._confirming.ended(at.url, told)
         seen = NewObservation(
             repository=at.url, commit=told.commit, name=signal_name(told.job), good=told.good, link=told.link[:2000]
         )
@@ -75,6 +79,7 @@ class GitHubCi:
             return ignored("it is not about a commit that a task proposes now", told.task_id if status else "")
         if status.stage is Stage.ENDED:
             return ignored("the task has ended", told.task_id)
+        await self._confirming.ended(at.url, told)
         # It reads CI itself, and need not wait until it would look again.
         await self._temporal.get_workflow_handle(task_workflow_id(told.task_id)).signal("observed")
         if told.good:

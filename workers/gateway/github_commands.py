@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from activities.archive.contract import IntentIndex
+from activities.forge.github.confirming import Confirming
 from activities.forge.github.discussion import GitHubDiscussion
 from activities.policy.owners import OwnersFiles
 from activities.tracker.naming import issue_key, named_issue
@@ -55,6 +56,7 @@ class GitHubCommands:
         tasks: TasksThere,
         senders: Senders,
         discussion: GitHubDiscussion,
+        confirming: Confirming,
         feedback: GitHubFeedback,
         conversations: Conversations,
     ) -> None:
@@ -64,18 +66,21 @@ class GitHubCommands:
         self._tasks = tasks
         self._senders = senders
         self._discussion = discussion
+        self._confirming = confirming
         self._feedback = feedback
         self._conversations = conversations
 
     async def wanted(self, told: TaskWanted, at: Delivered) -> DeliveryResult:
         """An issue was labelled or assigned."""
         person = await self._senders.commanding(at.url, told.by)
+        await self._confirming.wanted(at.url, told)
         asking = _Asking(person, told.issue.updated_at or at.received_at, names=told.issue.title)
         return await self._ask(told.issue, asking, at)
 
     async def commanded(self, told: Commanded, at: Delivered) -> DeliveryResult:
         """Somebody wrote a command."""
         person = await self._senders.commanding(at.url, told.by)
+        await self._confirming.commanded(at.url, told)
         if told.command.verb is Verb.ELSEWHERE:
             word = told.command.words
             return refused(f"{as_code(f'/agent {word}')} is no command: {ELSEWHERE[word]}")
@@ -88,6 +93,7 @@ class GitHubCommands:
             person, told.at or at.received_at, wanted.words, told.comment_id, wanted.verb is Verb.AGAIN, wanted.words
         )
         if asking.again:
+            await self._confirming.says(at.url, told.issue)
             return await self._ask(told.issue, asking, at)
         if known is not None and wanted.verb is Verb.CANCEL:
             return await self._feedback.cancel(known, person, at)
@@ -95,6 +101,8 @@ class GitHubCommands:
             return refused(f"there is nothing to {wanted.verb} here: write it below the task's pull request")
         if known is not None and (wanted.words.strip() or known.stage is Stage.ENDED):
             return await self._feedback.tell(known, wanted.words, person, at)
+        if known is None:
+            await self._confirming.says(at.url, told.issue)
         return await self._ask(told.issue, asking, at)
 
     async def _on_pull(self, told: Commanded, person: Person, at: Delivered) -> DeliveryResult:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from activities.forge.github.confirming import Confirming
 from activities.forge.github.discussion import GitHubDiscussion
 from activities.forge.github.people import GitHubPeople
 from activities.policy.owners import OwnersFiles
@@ -36,12 +37,20 @@ def listen(inbox: Inbox) -> Listener | None:
 
 def _carrier(inbox: Inbox, secrets: WebhookSecrets) -> GitHubCarrier:
     parts, gateway, tasks = inbox.parts, inbox.gateway, inbox.tasks
-    discussion = GitHubDiscussion(parts.github)
+    discussion, confirming = GitHubDiscussion(parts.github), Confirming(parts.github)
     senders = Senders(parts.owners, GitHubPeople(parts.github))
     commanding = Commanding(gateway.deciding, parts.chains)
     feedback = GitHubFeedback(inbox.client, gateway.deciding, tasks, commanding, senders, discussion)
     commands = GitHubCommands(
-        parts.owners, gateway.admission, parts.intents, tasks, senders, discussion, feedback, inbox.conversations
+        parts.owners,
+        gateway.admission,
+        parts.intents,
+        tasks,
+        senders,
+        discussion,
+        confirming,
+        feedback,
+        inbox.conversations,
     )
     ci = GitHubCi(
         inbox.client,
@@ -53,6 +62,7 @@ def _carrier(inbox: Inbox, secrets: WebhookSecrets) -> GitHubCarrier:
         tasks,
         parts.git,
         parts.mirrors,
+        confirming,
     )
     return GitHubCarrier(secrets, parts.owners, commands, feedback, ci, discussion)
 

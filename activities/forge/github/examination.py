@@ -21,7 +21,7 @@ from activities.policy.github_table import GitHubTable
 
 WANTED = {
     "statuses": "CI that reports by commit statuses is not read",
-    "actions": "logs of failing jobs are not read",
+    "actions": "logs of failing jobs are not read, nor how workflows ended",
     "administration": "branch protection is not known beside its checks",
 }
 """Permissions to read, and what is not done without each."""

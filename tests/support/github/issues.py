@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from tests.support.github.accounts import Account, now
 from tests.support.github.answers import issues as told
+from tests.support.github.answers.people import user
 from tests.support.github.answers.pulls import label as told_label
-from tests.support.github.state import Comment, Issue, Label, Pull, Repository, State
+from tests.support.github.state import Comment, Issue, IssueEvent, Label, Pull, Repository, State
 from tests.support.github.webhooks import announce, announce_pull
 
 
@@ -14,7 +15,7 @@ def open_issue(
 ) -> Issue:
     made = Issue(github.new_id(), max(repository.issues, default=0) + 1, author, title, body)
     repository.issues[made.number] = made
-    labelled(github, repository, made, labels)
+    labelled(github, repository, made, labels, author)
     _announce(github, repository, made, "opened", author)
     return made
 
@@ -40,7 +41,9 @@ def add_comment(github: State, repository: Repository, issue: Issue, author: Acc
     return made
 
 
-def labelled(github: State, repository: Repository, issue: Issue | None, names: Sequence[str]) -> list[Label]:
+def labelled(
+    github: State, repository: Repository, issue: Issue | None, names: Sequence[str], by: Account | None = None
+) -> list[Label]:
     """Labels of these names, made where there are none, and put on an issue."""
     found = []
     for name in names:
@@ -48,19 +51,31 @@ def labelled(github: State, repository: Repository, issue: Issue | None, names: 
             repository.labels[name] = Label(github.new_id(), name)
         found.append(repository.labels[name])
     if issue is not None:
-        issue.labels += [label for label in found if label not in issue.labels]
+        new = [label for label in found if label not in issue.labels]
+        issue.labels += new
+        if by is not None:
+            issue.events += [IssueEvent(github.new_id(), "labeled", by, label) for label in new]
     return found
 
 
 def label_issue(github: State, repository: Repository, issue: Issue, name: str, by: Account) -> None:
     """Put one label on an issue, and tell of it."""
-    (label,) = labelled(github, repository, issue, [name])
+    (label,) = labelled(github, repository, issue, [name], by)
     issue.updated = now()
     body = {
         "action": "labeled",
         "issue": told.issue(github, repository, issue),
         "label": told_label(github, repository, label),
     }
+    announce(github, repository, "issues", body, by)
+
+
+def assign_issue(github: State, repository: Repository, issue: Issue, to: Account, by: Account) -> None:
+    """Assign an issue to one more, and tell of it."""
+    issue.assignees.append(to)
+    issue.events.append(IssueEvent(github.new_id(), "assigned", by, assignee=to))
+    issue.updated = now()
+    body = {"action": "assigned", "issue": told.issue(github, repository, issue), "assignee": user(github, to)}
     announce(github, repository, "issues", body, by)
 
 

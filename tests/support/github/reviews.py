@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from tests.support.github.accounts import Account
+from tests.support.github.answers.pulls import line_comment, simple_pull
 from tests.support.github.answers.pulls import review as told_review
-from tests.support.github.answers.pulls import simple_pull
 from tests.support.github.routing import Refused
 from tests.support.github.state import Pull, Repository, Review, State
 from tests.support.github.webhooks import announce
@@ -46,6 +46,13 @@ def submit_review(
     pull.reviews.append(made)
     pull.reviewers = [person for person in pull.reviewers if person is not by]
     _announce(github, repository, pull, made, "submitted", by)
+    for said in made.lines:
+        event = {
+            "action": "created",
+            "comment": line_comment(github, repository, pull, made, said),
+            "pull_request": simple_pull(github, repository, pull),
+        }
+        announce(github, repository, "pull_request_review_comment", event, by)
     return made
 
 

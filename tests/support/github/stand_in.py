@@ -16,7 +16,7 @@ from tests.support.github.exchanges import Exchange
 from tests.support.github.faults import Connections, Fault, Faults, Trouble
 from tests.support.github.following import follow
 from tests.support.github.git_http import UPDATE_HOOK
-from tests.support.github.issues import add_comment, label_issue, open_issue, set_state
+from tests.support.github.issues import add_comment, assign_issue, label_issue, open_issue, set_state
 from tests.support.github.merge_queue import land_next
 from tests.support.github.protection import Protection
 from tests.support.github.pull_requests import merge_pull
@@ -175,11 +175,19 @@ class GitHub(State):
             by, said = self.account(login), body or "As said in person."
             submit_review(self, repository, pull, by, verdict, said, commit, lines)
 
-    def check(self, full_name: str, sha: str, name: str, conclusion: str | None = "success", log: str = "") -> CheckRun:
-        """A check of GitHub's own actions; without a conclusion it is still running."""
+    def check(
+        self,
+        full_name: str,
+        sha: str,
+        name: str,
+        conclusion: str | None = "success",
+        log: str = "",
+        app: str = "github-actions",
+    ) -> CheckRun:
+        """A check of GitHub's own actions, or of another app; without a conclusion it is still running."""
         with self.lock:
             repository = self.repositories[full_name.lower()]
-            run = start_check(self, repository, self._actions(), sha, name)
+            run = start_check(self, repository, self._checking(app), sha, name)
             run.log = log
             told = {"status": "in_progress"} if conclusion is None else {"conclusion": conclusion}
             set_check(self, repository, run, told)
@@ -199,7 +207,7 @@ class GitHub(State):
         """A run of a workflow has ended on the newest commit of a branch."""
         with self.lock:
             repository = self.repositories[full_name.lower()]
-            finish_workflow(self, repository, self._actions(), name, conclusion, branch, event)
+            finish_workflow(self, repository, self._checking("github-actions"), name, conclusion, branch, event)
 
     def hook(self, installed: InstalledApp, url: str, secret: str) -> None:
         """Deliver events to an app from now on."""
@@ -222,6 +230,12 @@ class GitHub(State):
         with self.lock:
             repository = self.repositories[full_name.lower()]
             label_issue(self, repository, repository.issues[number], name, self.account(login))
+
+    def assign(self, full_name: str, number: int, login: str, to: str) -> None:
+        """Assign an issue to somebody as a person."""
+        with self.lock:
+            repository = self.repositories[full_name.lower()]
+            assign_issue(self, repository, repository.issues[number], self.account(to), self.account(login))
 
     def dismiss(self, full_name: str, number: int, reviewer: str, login: str) -> None:
         """Dismiss the newest review of somebody's, as a person who may."""
@@ -253,13 +267,13 @@ class GitHub(State):
             by = self.account("github-merge-queue[bot]", "Bot")
             return land_next(self, self.repositories[full_name.lower()], base, by)
 
-    def _actions(self) -> App:
-        """The app that runs workflows."""
+    def _checking(self, slug: str) -> App:
+        """An app that writes checks; that of GitHub's own runs workflows."""
         for app in self.apps.values():
-            if app.slug == "github-actions":
+            if app.slug == slug:
                 return app
-        bot = self.account("github-actions[bot]", "Bot")
-        made = App(self.new_id(), "github-actions", self.account("github", "Organization"), bot, "", "", {})
+        bot = self.account(f"{slug}[bot]", "Bot")
+        made = App(self.new_id(), slug, self.account("github", "Organization"), bot, "", "", {})
         self.apps[made.id] = made
         return made
 

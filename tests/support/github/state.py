@@ -66,6 +66,18 @@ class Label:
 
 
 @dataclass(eq=False)
+class IssueEvent:
+    """What somebody did to an issue."""
+
+    id: int
+    kind: Literal["labeled", "assigned"]
+    by: Account
+    label: Label | None = None
+    assignee: Account | None = None
+    created: datetime = field(default_factory=now)
+
+
+@dataclass(eq=False)
 class Issue:
     """An issue, or what a pull request has of one."""
 
@@ -77,6 +89,8 @@ class Issue:
     state: Literal["open", "closed"] = "open"
     labels: list[Label] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
+    assignees: list[Account] = field(default_factory=list)
+    events: list[IssueEvent] = field(default_factory=list)
     created: datetime = field(default_factory=now)
     updated: datetime = field(default_factory=now)
     closed: datetime | None = None
@@ -184,6 +198,8 @@ class Repository:
     suites: list[CheckSuite] = field(default_factory=list)
     checks: list[CheckRun] = field(default_factory=list)
     statuses: list[Status] = field(default_factory=list)
+    runs: dict[int, Json] = field(default_factory=dict)
+    """Of workflows that have ended, by id, as they are told."""
     created: datetime = field(default_factory=now)
     pushed: datetime = field(default_factory=now)
 

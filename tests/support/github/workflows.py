@@ -67,5 +67,6 @@ def finish_workflow(
         "repository": told_repository(github, repository),
         "head_repository": told_repository(github, repository),
     }
+    repository.runs[run.id] = told
     body = {"action": "completed", "workflow": workflow, "workflow_run": told}
     announce(github, repository, "workflow_run", body, actions.bot)

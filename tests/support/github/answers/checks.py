@@ -73,6 +73,8 @@ def check_suite(github: State, told: Repository, suite: CheckSuite) -> Json:
     url = f"{repository_url(github, told)}/check-suites/{suite.id}"
     status, conclusion = suite_outcome(told, suite)
     heads = [pull.head for pull in told.pulls if pull.head_sha == suite.sha]
+    if told.git.branch(told.default_branch) == suite.sha:
+        heads.insert(0, told.default_branch)
     return {
         "id": suite.id,
         "node_id": node_id("CS", suite.id),

@@ -1,9 +1,9 @@
 """How issues and the comments on them are told."""
 
 from tests.support.github.answers.people import time, time_or_none, user
-from tests.support.github.answers.pulls import association, label
+from tests.support.github.answers.pulls import association, label, reactions
 from tests.support.github.answers.repositories import repository_url
-from tests.support.github.state import Comment, Issue, Json, Pull, Repository, State, node_id
+from tests.support.github.state import Comment, Issue, IssueEvent, Json, Pull, Repository, State, node_id
 
 
 def issue(github: State, told: Repository, one: Issue) -> Json:
@@ -29,8 +29,8 @@ def issue(github: State, told: Repository, one: Issue) -> Json:
         "state_reason": "completed" if one.state == "closed" else None,
         "locked": False,
         "active_lock_reason": None,
-        "assignee": None,
-        "assignees": [],
+        "assignee": user(github, one.assignees[0]) if one.assignees else None,
+        "assignees": [user(github, each) for each in one.assignees],
         "milestone": None,
         "comments": len(one.comments),
         "created_at": time(one.created),
@@ -72,7 +72,23 @@ def comment(github: State, told: Repository, on: Issue, one: Comment) -> Json:
     }
 
 
-def reactions(url: str) -> Json:
-    """None at all."""
-    kinds = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
-    return {"url": f"{url}/reactions", "total_count": 0, **dict.fromkeys(kinds, 0)}
+def event(github: State, told: Repository, one: IssueEvent) -> Json:
+    """As `labeled-issue-event` or `assigned-issue-event`."""
+    answer: Json = {
+        "id": one.id,
+        "node_id": node_id("LE", one.id),
+        "url": f"{repository_url(github, told)}/issues/events/{one.id}",
+        "actor": user(github, one.by),
+        "event": one.kind,
+        "commit_id": None,
+        "commit_url": None,
+        "created_at": time(one.created),
+        "performed_via_github_app": None,
+    }
+    if one.label is not None:
+        answer["label"] = {"name": one.label.name, "color": one.label.color}
+    if one.assignee is not None:
+        # Who did it is told beside the actor, who may be the one who was assigned.
+        assigned = user(github, one.assignee)
+        answer |= {"actor": assigned, "assignee": assigned, "assigner": user(github, one.by)}
+    return answer

@@ -153,6 +153,7 @@ def line_comment(github: State, told: Repository, pull: Pull, one: Review, said:
         "original_position": 1,
         "line": line,
         "original_line": line,
+        **dict.fromkeys(("start_line", "original_start_line", "start_side")),
         "side": "RIGHT",
         "commit_id": one.commit,
         "original_commit_id": one.commit,
@@ -161,6 +162,13 @@ def line_comment(github: State, told: Repository, pull: Pull, one: Review, said:
         "updated_at": time(one.submitted),
         "html_url": web,
         "pull_request_url": url,
+        "reactions": reactions(own),
         "_links": {"self": {"href": own}, "html": {"href": web}, "pull_request": {"href": url}},
         "author_association": association(told, one.author),
     }
+
+
+def reactions(url: str) -> Json:
+    """None at all."""
+    kinds = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
+    return {"url": f"{url}/reactions", "total_count": 0, **dict.fromkeys(kinds, 0)}

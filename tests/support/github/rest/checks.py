@@ -75,6 +75,23 @@ def list_check_runs(call: Call) -> Reply:
     return paged(call, answered, lambda page: {"total_count": len(answered), "check_runs": page})
 
 
+@route("GET /repos/{owner}/{repo}/check-suites/{check_suite_id}", "checks:read")
+def get_check_suite(call: Call) -> Reply:
+    wanted = int(call.parameters["check_suite_id"])
+    for suite in call.repository.suites:
+        if suite.id == wanted:
+            return Reply(200, told.check_suite(call.github, call.repository, suite))
+    raise Refused(404, "Not Found")
+
+
+@route("GET /repos/{owner}/{repo}/actions/runs/{run_id}", "actions:read")
+def get_workflow_run(call: Call) -> Reply:
+    found = call.repository.runs.get(int(call.parameters["run_id"]))
+    if found is None:
+        raise Refused(404, "Not Found")
+    return Reply(200, found)
+
+
 @route("GET /repos/{owner}/{repo}/actions/jobs/{job_id}/logs", "actions:read")
 def get_job_log(call: Call) -> Reply:
     """Where the log is, for a minute: without a credential, and away from the API."""

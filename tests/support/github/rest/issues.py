@@ -55,7 +55,7 @@ def update_issue(call: Call) -> Reply:
     issue.title, issue.body = body.get("title", issue.title), body.get("body", issue.body)
     if "labels" in body:
         issue.labels = []
-        labelled(call.github, call.repository, issue, [str(name) for name in body["labels"]])
+        labelled(call.github, call.repository, issue, [str(name) for name in body["labels"]], call.account)
     if "state" in body:
         set_state(call.github, call.repository, issue, body["state"], call.account)
     issue.updated = now()
@@ -108,6 +108,11 @@ def delete_comment(call: Call) -> Reply:
     return Reply(204)
 
 
+@route("GET /repos/{owner}/{repo}/issues/{issue_number}/events", "issues:read")
+def list_issue_events(call: Call) -> Reply:
+    return paged(call, [told.event(call.github, call.repository, one) for one in _issue(call).events])
+
+
 @route("GET /repos/{owner}/{repo}/issues/{issue_number}/labels", "issues:read")
 def list_issue_labels(call: Call) -> Reply:
     return paged(call, [label(call.github, call.repository, one) for one in _issue(call).labels])
@@ -117,7 +122,7 @@ def list_issue_labels(call: Call) -> Reply:
 def add_labels(call: Call) -> Reply:
     issue = _issue(call)
     names = [one if isinstance(one, str) else one["name"] for one in call.body.get("labels", [])]
-    labelled(call.github, call.repository, issue, names)
+    labelled(call.github, call.repository, issue, names, call.account)
     return Reply(200, [label(call.github, call.repository, one) for one in issue.labels])
 
 

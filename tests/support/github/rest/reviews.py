@@ -41,6 +41,17 @@ def list_review_comments(call: Call) -> Reply:
     return paged(call, [line_comment(call.github, call.repository, call.pull, one, said) for said in one.lines])
 
 
+@route("GET /repos/{owner}/{repo}/pulls/comments/{comment_id}", "pull_requests:read")
+def get_line_comment(call: Call) -> Reply:
+    wanted = int(call.parameters["comment_id"])
+    for pull in call.repository.pulls:
+        for one in pull.reviews:
+            for said in one.lines:
+                if said[0] == wanted:
+                    return Reply(200, line_comment(call.github, call.repository, pull, one, said))
+    raise Refused(404, "Not Found")
+
+
 @route("GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}", "pull_requests:read")
 def get_review(call: Call) -> Reply:
     return Reply(200, review(call.github, call.repository, call.pull, _review(call)))
