@@ -35,6 +35,9 @@ class SlackTable(Document):
     channels: dict[Annotated[str, Field(pattern=_CHANNEL)], str] = {}
     """By a channel's id, the repository that is meant there where none is named."""
 
+    notify: bool = True
+    """Whether a message in its thread names those whom a task waits for, once for each wait, and at its end who asked
+    for it: Slack notifies nobody of a message that is written again."""
     reminders: ReminderTable | None = None
     revert_days: float = Field(default=14, ge=0, le=365)
     """How long after a merge the message about its task has the button that takes it back; the command always can."""

@@ -19,6 +19,7 @@ from tests.support.slack.workspace import BOT_TOKEN, TEAM, Message
 from workers.gateway.conversations import Look
 from workers.gateway.halting import Halting
 from workers.gateway.messages import TaskView
+from workers.gateway.slack_calls import SlackCalls
 from workers.gateway.slack_presenter import SlackPresenter
 from workers.gateway.slack_reminders import Awaited, SlackReminders
 from workflows.models.conversation import Place
@@ -32,7 +33,7 @@ MONDAY = datetime(2026, 11, 23, 10, tzinfo=UTC)
 class Thread:
     """What somebody wrote, and what a presenter shows below it."""
 
-    def __init__(self, slack: Slack, place: Path, reminders: str = "") -> None:
+    def __init__(self, slack: Slack, place: Path, reminders: str = "", *, notify: bool = False) -> None:
         self.slack = slack
         slack.channel(CHANNEL)
         self.asked = slack.write(CHANNEL, "U0ALICE", "mend add()")
@@ -41,7 +42,7 @@ class Thread:
         (place / "token").write_text(BOT_TOKEN)
         people = "\n".join(f'[people.{name}]\nslack = "{user}"' for name, user in PEOPLE.items())
         table = f'[slack]\napi = "{slack.api}"\nbot_token = {{ file = "{place / "token"}" }}\n'
-        table += f'app_token = {{ file = "{place / "token"}" }}\n{reminders}'
+        table += f'app_token = {{ file = "{place / "token"}" }}\nnotify = {str(notify).lower()}\n{reminders}'
         (place / "journeyman.toml").write_text(f"{table}\n{people}\n")
         self.owners = OwnersFiles.at(place / "journeyman.toml", place / "security.toml")
         objects = Objects.open(str(place / "archive"))
@@ -51,12 +52,14 @@ class Thread:
         self.attested = Attested(SignedRecord(self.chains, keys, key))
         access = SlackAccess(lambda: self.owners.platform().slack)
         self.halting = Halting(HaltRecord(objects, keys, key), self.owners)
+        awaited = Awaited(self.owners, self.attested)
         self.presenter = SlackPresenter(
             access,
             lambda: self.owners.platform().slack,
             self.chains,
             self.halting,
-            SlackReminders(access, Awaited(self.owners, self.attested)),
+            SlackCalls(self.owners, awaited),
+            SlackReminders(access, awaited),
             lambda: self.now,
         )
 

@@ -17,6 +17,7 @@ from workers.gateway.senders import NotAllowed
 from workers.gateway.slack_answers import SlackAnswers
 from workers.gateway.slack_app import PATH, slack_app
 from workers.gateway.slack_asking import SlackAsking
+from workers.gateway.slack_calls import SlackCalls
 from workers.gateway.slack_carrier import SlackCarrier
 from workers.gateway.slack_commands import SlackCommands
 from workers.gateway.slack_decisions import IN_ITS_THREAD, SlackDecisions
@@ -55,8 +56,15 @@ def listen(inbox: Inbox) -> Listener | None:
     halts = SlackHaltsAtOnce(inbox.deliveries, carrier)
     opened = functools.partial(_open_home, home, senders)
     bolt = SlackHearing(record, parts.intents, forms, opened, halts.carry_out).app()
-    reminders = SlackReminders(access, Awaited(owners, parts.attested))
-    presenter = SlackPresenter(access, lambda: owners.platform().slack, parts.chains, gateway.halting, reminders)
+    awaited = Awaited(owners, parts.attested)
+    presenter = SlackPresenter(
+        access,
+        lambda: owners.platform().slack,
+        parts.chains,
+        gateway.halting,
+        SlackCalls(owners, awaited),
+        SlackReminders(access, awaited),
+    )
     presenters = {SYSTEM: presenter}
     if table.address is not None:
         app = slack_app(SlackSecrets(lambda: _secret_files(owners)), bolt)

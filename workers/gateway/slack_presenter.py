@@ -18,6 +18,7 @@ from workers.gateway.conversations import Look, PlaceAway
 from workers.gateway.halting import Halting
 from workers.gateway.messages import TaskView
 from workers.gateway.slack_board import MENDED, KeptMessage, SlackBoard, rendered, told
+from workers.gateway.slack_calls import SlackCalls
 from workers.gateway.slack_reminders import SlackReminders, Thread
 from workflows.models.conversation import Place
 from workflows.models.decision import Action, Decision
@@ -46,6 +47,7 @@ class SlackPresenter:
         table: Callable[[], SlackTable | None],
         chains: TaskChains,
         halting: Halting,
+        calls: SlackCalls,
         reminders: SlackReminders,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -54,6 +56,7 @@ class SlackPresenter:
         self._table = table
         self._chains = chains
         self._halting = halting
+        self._calls = calls
         self._reminders = reminders
         self._now = now
 
@@ -84,6 +87,8 @@ class SlackPresenter:
         try:
             await board.put(_TASK, rendered(lambda: task_message(seen), view.status.task.id))
             await self._put_questions(board, seen.status)
+            if table.notify:
+                await self._calls.call(seen, board)
             there = Thread(board, room, _TASK)
             reminded = await self._reminders.remind(seen, table.reminders, there, channels, now)
         except SlackAway as away:

@@ -1,4 +1,4 @@
-"""What is written when a task has waited too long: to those who may decide, and later to their team's channel."""
+"""What is written so that people hear of a task: that it waits for them, has waited too long, or is over."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,22 @@ from activities.chat.slack.seen import TaskSeen
 MOST_MENTIONED = 10
 
 
+def call_message(seen: TaskSeen, users: Sequence[str]) -> Message:
+    """In the thread, about what has just become so. `users`: ids in Slack of those whom it concerns."""
+    status, task = seen.status, _task(seen)
+    if seen.watch is not None and seen.watch.red is not None and seen.merged:
+        words = f":red_circle: *Base turned red* with {task}: look above, and take it back or mend base"
+    elif status.outcome is not None:
+        words = f"{task} is over: {headline(seen)}"
+    else:
+        words = f"{task} waits for {status.waits_for or 'a person'}: {headline(seen)}"
+    text = f"{_named(users)} {words}".strip()
+    return Message(text, (said(text),))
+
+
 def reminder_message(seen: TaskSeen, users: Sequence[str]) -> Message:
     """In the thread. `users`: ids in Slack of those who may decide."""
-    named = " ".join(filter(None, (mention(user) for user in users[:MOST_MENTIONED])))
-    more = f" and {len(users) - MOST_MENTIONED} more who may" if len(users) > MOST_MENTIONED else ""
-    text = f"{named}{more} {_waits(seen)}".strip()
+    text = f"{_named(users)} {_waits(seen)}".strip()
     return Message(text, (said(text),))
 
 
@@ -25,8 +36,16 @@ def escalation_message(seen: TaskSeen, thread: str) -> Message:
     return Message(_waits(seen), (said(f":hourglass: {_waits(seen)}{where}\n{asked}"),))
 
 
+def _named(users: Sequence[str]) -> str:
+    named = " ".join(filter(None, (mention(user) for user in users[:MOST_MENTIONED])))
+    return f"{named} and {len(users) - MOST_MENTIONED} more who may" if len(users) > MOST_MENTIONED else named
+
+
+def _task(seen: TaskSeen) -> str:
+    return f"task {code(seen.status.task.id)} in {code(seen.status.task.repository.name, 100)}"
+
+
 def _waits(seen: TaskSeen) -> str:
     status = seen.status
     since = f" since {when(seen.since)}" if seen.since is not None else ""
-    task = f"Task {code(status.task.id)} in {code(status.task.repository.name, 100)}"
-    return f"{task} waits for {status.waits_for or 'a person'}{since}: {headline(seen)}"
+    return f"T{_task(seen)[1:]} waits for {status.waits_for or 'a person'}{since}: {headline(seen)}"
