@@ -14,6 +14,7 @@ from tests.support.github.conforming import conforming_github
 from tests.support.github.stand_in import GitHub, InstalledApp
 from tests.support.github.state import Delivery, Issue, Pull
 from tests.support.github.webhooks import signature
+from tests.support.plain_http import NO_TLS
 from tests.workers.installation import FILES, Installation, installed
 from workers.embedded.temporal_server import free_port
 from workers.gateway.messages import TaskLine, TaskView
@@ -84,7 +85,7 @@ class Hooked:
             "x-github-delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
             "x-hub-signature-256": signature(SECRET, body),
         }
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
             answer = await client.post(self.app.app.hook_url, content=body, headers=headers)
         assert answer.status_code == 202, answer.text
         return await self._came_of(answer.json())

@@ -46,7 +46,8 @@ async def swept(client: Client, host: str) -> Swept:
 
 def kept(here: Installation) -> tuple[list[Path], list[Path]]:
     layout = here.parts.shared.layout
-    return sorted(layout.mirrors.glob("*.git")), sorted((layout.layers / "layers").glob("*[!d]"))
+    layers = [path for path in (layout.layers / "layers").glob("*") if not path.suffix]
+    return sorted(layout.mirrors.glob("*.git")), sorted(layers)
 
 
 async def test_old_mirrors_and_layers_are_removed_by_the_schedule_but_not_those_of_a_task_at_work(state: Path) -> None:

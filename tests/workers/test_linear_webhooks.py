@@ -25,6 +25,7 @@ from activities.webhooks.stored import Deliveries, digest_of
 from tests.support.linear.server import linear_server
 from tests.support.linear.signing import signature
 from tests.support.linear.stand_in import TOKEN
+from tests.support.plain_http import NO_TLS
 from workers.embedded.temporal_server import free_port
 from workers.gateway.linear_greeting import Greeting, greet
 from workers.gateway.linear_webhooks import MOST_BYTES, linear_app
@@ -71,7 +72,7 @@ class Listening:
             "linear-signature": signature(secret, body),
         }
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60, verify=NO_TLS) as client:
             address = f"http://127.0.0.1:{self.port}/webhooks/linear"
             return await client.post(address, content=body, headers=usual | named)
 

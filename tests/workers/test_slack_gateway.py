@@ -23,6 +23,7 @@ from activities.chat.slack.whispering import Whispering
 from activities.decisions.keys import SigningKey, TrustedKeys, Untrusted
 from activities.policy.owners import OwnersFiles
 from activities.webhooks.stored import Deliveries, StoredDelivery
+from tests.support.plain_http import NO_TLS
 from tests.support.slack.sending import People, signed
 from tests.support.slack.server import Slack, slack_server
 from tests.support.slack.workspace import BOT, SECRET
@@ -98,7 +99,7 @@ class Listening:
     async def post(self, body: bytes, kind: str = FORM, **headers: str) -> httpx.Response:
         usual = {"content-type": kind, **signed(body)}
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=30, verify=NO_TLS) as client:
             return await client.post(self.people.url, content=body, headers=usual | named)
 
 

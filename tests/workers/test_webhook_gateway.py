@@ -19,6 +19,7 @@ from activities.webhooks.signature import WebhookSecrets
 from activities.webhooks.stored import Deliveries, DeliveryDamaged, digest_of
 from tests.support.github.published import need_descriptions, webhook_examples
 from tests.support.github.webhooks import signature
+from tests.support.plain_http import NO_TLS
 from workers.embedded.temporal_server import free_port
 from workers.gateway.bounded_connections import MOST_CONNECTIONS
 from workers.gateway.server import serving_on_port
@@ -63,7 +64,7 @@ class Listening:
             "x-hub-signature-256": signature(SECRET, body),
         }
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60, verify=NO_TLS) as client:
             address = f"http://127.0.0.1:{self.port}/webhooks/github"
             return await client.post(address, content=body, headers=usual | named)
 
@@ -236,7 +237,7 @@ async def test_connections_on_which_nothing_is_asked_are_closed_and_use_up_no_fi
 
 
 async def test_an_address_with_a_slash_too_many_is_sent_nowhere_else(here: Listening) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as client:
         address = f"http://127.0.0.1:{here.port}/webhooks/github/"
         answer = await client.post(address, content=BODY, headers={"host": "evil.example"})
     assert (answer.status_code, "location" in answer.headers, "server" in answer.headers) == (404, False, False)

@@ -4,6 +4,8 @@ https://linear.app/developers/graphql, https://linear.app/developers/rate-limiti
 """
 
 import asyncio
+import functools
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
@@ -84,7 +86,15 @@ class LinearAccess:
             raise LinearAway(str(error)) from error
         # Keys of persons are sent as they are, tokens of Apps as bearers.
         whose = token if token.startswith(_PERSONAL) else f"Bearer {token}"
-        return HTTPXAsyncTransport(url=table.api, headers={"Authorization": whose}, timeout=_SECONDS)
+        return HTTPXAsyncTransport(
+            url=table.api, headers={"Authorization": whose}, timeout=_SECONDS, verify=_authorities()
+        )
+
+
+@functools.cache
+def _authorities() -> ssl.SSLContext:
+    """Read once, by `SSL_CERT_FILE` if it is set: that takes longer than most requests, and nothing else goes on."""
+    return ssl.create_default_context()
 
 
 def _name(request: GraphQLRequest) -> str:

@@ -24,6 +24,7 @@ from starlette.responses import Response
 from tests.support.emulated.objects import Objects
 from tests.support.github.credentials import shown
 from tests.support.github.git_backend import Sent, backend
+from tests.support.plain_http import NO_TLS
 
 _GIT = re.compile(r"/([^/]+/[^/]+?)(?:\.git)?/(info/refs|git-upload-pack|git-receive-pack)")
 _STATUSES = re.compile(r"/repos/[^/]+/[^/]+/commits/([0-9a-f]{40})/status")
@@ -85,7 +86,10 @@ class Front:
         issue = _ISSUE.fullmatch(path) if method == "GET" else None
         moves = _MOVES.fullmatch(f"{method} {path}")
         # No push comes in between: it would put branches back.
-        async with self._moving if moves else nullcontext(), httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        async with (
+            self._moving if moves else nullcontext(),
+            httpx.AsyncClient(trust_env=False, timeout=20, verify=NO_TLS) as client,
+        ):
             if issue and (pull := await client.get(_pull_of(self.emulator, issue), headers=headers)).is_success:
                 return _json(_as_issue(pull.json()))
             told = await client.request(method, address, headers=headers, content=body)

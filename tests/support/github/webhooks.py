@@ -16,6 +16,7 @@ from tests.support.github.answers.pulls import full_pull
 from tests.support.github.answers.repositories import repository as told_repository
 from tests.support.github.ref_change import RefChange
 from tests.support.github.state import Delivery, Json, Pull, Repository, State, node_id
+from tests.support.plain_http import NO_TLS
 
 SECONDS = 10.0
 """In which an answer must come (docs.github.com, Handling webhook deliveries)."""
@@ -129,7 +130,7 @@ def carry(github: State) -> threading.Thread:
 
     def run() -> None:
         # Nothing of this machine's proxy settings is meant for its own loopback.
-        with httpx.Client(timeout=SECONDS, trust_env=False) as client:
+        with httpx.Client(timeout=SECONDS, trust_env=False, verify=NO_TLS) as client:
             while (delivery := github.outbox.get()) is not None:
                 _post(client, delivery)
                 github.outbox.task_done()

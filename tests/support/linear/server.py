@@ -1,6 +1,7 @@
 """The stand-in's server: GraphQL on a port of this machine, executed against its schema."""
 
 import contextlib
+import functools
 import socket
 import threading
 import time
@@ -41,8 +42,13 @@ def linear_server() -> Iterator[Linear]:
             thread.join(30)
 
 
+@functools.cache
+def _schema() -> GraphQLSchema:
+    return build_schema(SDL)
+
+
 def _app(linear: Linear) -> Starlette:
-    schema = build_schema(SDL)
+    schema = _schema()
 
     async def answer(request: Request) -> Response:
         sent = await request.json()

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import ssl
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +10,9 @@ from urllib.parse import urlencode
 
 import httpx
 
+from tests.support.plain_http import NO_TLS
 from tests.support.slack.server import Slack
 from tests.support.slack.workspace import APP, BOT, SECRET, TEAM
-
-_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Made once: it takes longer than a request to this machine, which uses none."""
 
 
 def signed(body: bytes, secret: str = SECRET, at: float = 0) -> dict[str, str]:
@@ -110,7 +107,7 @@ class People:
         body = self.body(kind, payload)
         kind_of_body = "application/json" if kind == "events_api" else "application/x-www-form-urlencoded"
         usual = {"content-type": kind_of_body, **signed(body, self.secret)}
-        async with httpx.AsyncClient(trust_env=False, timeout=30, verify=_NO_TLS) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=30, verify=NO_TLS) as client:
             began = time.monotonic()
             found = await client.post(self.url, content=body, headers=usual | headers)
         return Sent(found.status_code, found.text, time.monotonic() - began, payload)
