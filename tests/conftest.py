@@ -32,19 +32,32 @@ async def temporal() -> AsyncIterator[Client]:
         yield environment.client
 
 
+@pytest.fixture(scope="session")
+def staged() -> Iterator[Path]:
+    """What sandboxes execute, staged once for all installations of a test process: it is named by its content."""
+    yield from _short("jm-stage-", 0o755)
+
+
 @pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
+def place(staged: Path) -> Iterator[Path]:
     """As `state`, for an installation that the tests of a module share."""
-    path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
-    path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-    yield path
-    remove(path)
+    yield from _state(staged)
 
 
 @pytest.fixture
-def state() -> Iterator[Path]:
+def state(staged: Path) -> Iterator[Path]:
     """A short state directory: unix sockets take 107 bytes, and uids of sandboxes must be able to pass through."""
-    path = Path(tempfile.mkdtemp(prefix="jm-", dir="/tmp"))
-    path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    yield from _state(staged)
+
+
+def _state(staged: Path) -> Iterator[Path]:
+    for path in _short("jm-", 0o711 if os.geteuid() == 0 else 0o700):
+        (path / "stage").symlink_to(staged)
+        yield path
+
+
+def _short(prefix: str, mode: int) -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
+    path.chmod(mode)
     yield path
     remove(path)

@@ -22,11 +22,10 @@ ELSEWHERE = {
     "reject": "close the pull request, or write `/agent cancel`",
     "request-changes": "write what should change: `/agent WORDS`, or a review that requests changes",
     "withdraw": "dismiss the review that approved it",
-    "revert": "a merge is taken back by `journeyman revert TASK`",
     "stop": "a task is stopped by `/agent cancel`",
     "retry": "another attempt is `/agent again`, below the issue",
     "status": "`journeyman show TASK` tells where it stands",
-    "help": "`/agent WORDS` tells the agent, `/agent again`, `/agent cancel` and `/agent merge` are the other commands",
+    "help": "`/agent WORDS` tells the agent; the other commands are `/agent again`, `cancel`, `merge` and `revert`",
 }
 """What people write for what is done otherwise, and how that is: as words for an agent it would cost an approval."""
 
@@ -40,6 +39,8 @@ class Verb(StrEnum):
     """The next attempt of a task that has ended."""
     CANCEL = "cancel"
     MERGE = "merge"
+    REVERT = "revert"
+    """Take its merge back; words below say why."""
     ELSEWHERE = "elsewhere"
     """What no comment can do; its one word is in ELSEWHERE."""
 
@@ -102,6 +103,8 @@ def _of(first: str, below: str) -> Command:
     alone = first.rstrip(_END_OF_VERB).lower()
     if alone in {Verb.CANCEL, Verb.MERGE}:
         return Command(Verb(alone))
+    if alone == Verb.REVERT:
+        return Command(Verb.REVERT, below)
     if alone in ELSEWHERE:
         return Command(Verb.ELSEWHERE, alone)
     verb, _, words = first.partition(" ")

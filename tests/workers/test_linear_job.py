@@ -69,7 +69,11 @@ async def test_a_label_becomes_a_task_that_is_changed_approved_merged_and_taken_
     assert (await at.here.reaches(task, Stage.ENDED)).status.outcome is Outcome.MERGED
     await eventually(lambda: at.linear.state_of(issue) == "Done")
 
-    assert (await at.here.revert(task)).outcome is RevertOutcome.REVERTED
+    assert any("`/agent revert` takes it back" in text for text in at.linear.said(issue))
+    reverted = await at.says(issue, "Grace", "/agent revert\n\nIt breaks the till.")
+    assert (reverted.outcome, "is taken back" in reverted.detail) == (Taken.DONE, True), reverted.detail
+    (back,) = (await at.here.view(task)).reverts
+    assert back.outcome is RevertOutcome.REVERTED
     await eventually(lambda: at.linear.state_of(issue) == "Todo")
     # One comment about the task, which was changed each time; the others answer what was refused.
     about = [text for text in at.linear.said(issue) if text.startswith("**Journeyman**")]
@@ -309,7 +313,7 @@ async def test_words_that_are_no_command_here_are_answered_and_cost_no_approval(
     commit = view.status.patch.head[:12]
     for words, why in (
         ("/agent status", "tells where it stands"),
-        ("/agent Revert!", "journeyman revert"),
+        ("/agent Revert!", "no merge to take back"),
         ("@journeyman stop", "/agent cancel"),
         ("/agent continue", "asks nothing now"),
         (f"/agent approve {commit} once CI is green", "nothing else on that line"),

@@ -114,6 +114,8 @@ async def test_a_review_on_github_is_the_approval_and_a_comment_has_it_merged(at
     assert (await at.here.view(task)).status.approved_by == ()
     await at.carried_out(lambda: at.github.review(name, number, "linus"))
     assert (await at.here.view(task)).status.approved_by == ("linus",)
+    (early, *_) = await at.carried_out(lambda: at.github.comment(name, number, "grace", "/agent revert"))
+    assert (early.outcome, "no merge to take back" in early.detail) == (Taken.REFUSED, True), early.detail
     results = await at.carried_out(lambda: at.github.comment(name, number, "grace", "/agent merge"))
     assert results[0].outcome is Taken.DONE, results[0].detail
     assert (await at.here.reaches(task, Stage.ENDED)).status.outcome is Outcome.MERGED
@@ -200,7 +202,11 @@ async def test_what_a_person_merges_on_github_ends_the_task_and_can_be_taken_bac
     assert status.merge_commit == at.github.repositories[name].git.branch("main")
     (told,) = [one.body for one in at.github.pull(name, number).comments]
     assert f"journeyman revert {task}" in told and "journeyman merge" not in told
-    assert (await at.here.revert(task, person="ada")).outcome.is_back
+    words = "/agent revert\n\nIt breaks the till."
+    (back, *_) = await at.carried_out(lambda: at.github.comment(name, number, "ada", words))
+    assert (back.outcome, "is taken back" in back.detail) == (Taken.DONE, True), back.detail
+    assert (await at.here.view(task)).reverts[0].outcome.is_back
+    assert "return a - b" in at.github.repositories[name].git.git("show", "main:calc.py")
 
 
 async def test_nobody_has_a_delivery_carried_out_that_github_did_not_sign(at: Hooked) -> None:

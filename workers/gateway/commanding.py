@@ -10,6 +10,7 @@ from workers.gateway.messages import NewDecision
 from workflows.models.decision import Action
 from workflows.models.delivery import DeliveryResult
 from workflows.models.person import Person
+from workflows.models.pull_request import RevertOutcome
 from workflows.models.question import Choice, QuestionKind
 from workflows.models.status import Stage, TaskStatus
 
@@ -78,6 +79,18 @@ class Commanding:
         asked = NewDecision(action=Action.MERGE, head=head(status), evidence_hash=evidence(status))
         await self._deciding.decide(task, asked, person, once=at.digest)
         return done("it is being merged", task)
+
+    async def revert(self, status: TaskStatus, person: Person, *, why: str) -> DeliveryResult:
+        """Take a merge back, and wait until base is restored or it is known why not."""
+        task = status.task.id
+        asked = NewDecision(action=Action.REVERT, message=why[:MOST_SAID])
+        result = await self._deciding.revert(task, asked, person)
+        if result.outcome.is_back:
+            return done(f"the merge of task {task} is taken back", task)
+        if result.outcome is RevertOutcome.PROPOSED:
+            return done(f"taking back task {task} waits for a person: {result.pull_request}", task)
+        where = f": {result.pull_request}" if result.pull_request else ""
+        return refused(f"the merge of task {task} is not taken back: {result.detail or result.outcome}{where}", task)
 
     async def approve(
         self, status: TaskStatus, commit: str, said_at: datetime, person: Person, at: Carrying

@@ -97,6 +97,8 @@ class GitHubCommands:
             return await self._ask(told.issue, asking, at)
         if known is not None and wanted.verb is Verb.CANCEL:
             return await self._feedback.cancel(known, person, at)
+        if known is not None and wanted.verb is Verb.REVERT:
+            return await self._feedback.revert(known, wanted.words, person)
         if wanted.verb is not Verb.TELL:
             return refused(f"there is nothing to {wanted.verb} here: write it below the task's pull request")
         if known is not None and (wanted.words.strip() or known.stage is Stage.ENDED):
@@ -119,6 +121,8 @@ class GitHubCommands:
         }
         if told.command.verb in carry_out:
             return await carry_out[told.command.verb](status, person, at)
+        if told.command.verb is Verb.REVERT:
+            return await self._feedback.revert(status, told.command.words, person)
         if told.command.verb is Verb.AGAIN:
             return refused("another attempt is asked for where the task was: below the issue")
         words = told.command.words

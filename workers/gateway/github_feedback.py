@@ -50,6 +50,10 @@ class GitHubFeedback:
         """Merge what was approved, as it was approved."""
         return await self._commanding.merge(status, person, at)
 
+    async def revert(self, status: TaskStatus, words: str, person: Person) -> DeliveryResult:
+        """Take its merge back."""
+        return await self._commanding.revert(status, person, why=shown(words, MOST_SAID).strip() or "on GitHub")
+
     async def reviewed(self, told: Reviewed, at: Delivered) -> DeliveryResult:
         """A review is a decision about the commit that was reviewed, and only while GitHub still counts it."""
         status = await self._tasks.of_pull(told.task_id, told.number, at)

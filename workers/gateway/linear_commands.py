@@ -112,6 +112,8 @@ class LinearCommands:
             return await self._commanding.cancel(known, said.person, at, where="in Linear")
         if verb is Verb.MERGE:
             return await self._commanding.merge(known, said.person, at)
+        if verb is Verb.REVERT:
+            return await self._commanding.revert(known, said.person, why=words or "in Linear")
         if (commit := approval(words)) is not None:
             return await self._commanding.approve(known, commit, said.at, said.person, at)
         choice = _CHOICES.get(words.lower())

@@ -80,7 +80,7 @@ def what_to_do(view: TaskView) -> list[str]:
     if status.stage is Stage.GUIDANCE:
         return ["`/agent WORDS` sends it back to its agent, `/agent cancel` ends it."]
     if status.outcome is Outcome.MERGED and not _is_back(view):
-        return [f"`journeyman revert {status.task.id}` takes it back."]
+        return ["`/agent revert` takes it back."]
     if status.stage is Stage.ENDED and status.outcome is not Outcome.MERGED:
         return ["`/agent again` makes another attempt."]
     return []

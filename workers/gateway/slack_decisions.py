@@ -12,7 +12,6 @@ from workers.gateway.refusals import NotFound, Refused
 from workflows.models.decision import Action, DecisionReceipt
 from workflows.models.delivery import DeliveryResult
 from workflows.models.person import Person
-from workflows.models.pull_request import RevertOutcome
 from workflows.models.question import Choice
 from workflows.models.status import Stage, TaskStatus
 
@@ -91,7 +90,7 @@ class SlackDecisions:
     ) -> DeliveryResult:
         task = button.task
         if action == REVERT:
-            return await self._revert(task, person)
+            return await self._commanding.revert(status, person, why="in Slack")
         if (choice := answered(action)) is not None:
             return await self._answer(choice, button, status, person, at)
         if status.stage is Stage.ENDED:
@@ -121,15 +120,6 @@ class SlackDecisions:
         if status.stage is not Stage.QUESTION or question is None or question.id != button.question:
             return refused(f"task {button.task} does not ask that any more", button.task)
         return await self._commanding.answer(status, choice, person, at)
-
-    async def _revert(self, task: str, person: Person) -> DeliveryResult:
-        result = await self._deciding.revert(task, NewDecision(action=Action.REVERT, message="in Slack"), person)
-        if result.outcome.is_back:
-            return done(f"the merge of task {task} is taken back", task)
-        if result.outcome is RevertOutcome.PROPOSED:
-            return done(f"taking back task {task} waits for a person: {result.pull_request}", task)
-        where = f": {result.pull_request}" if result.pull_request else ""
-        return refused(f"the merge of task {task} is not taken back: {result.detail or result.outcome}{where}", task)
 
     async def _decide(
         self, task: str, asked: NewDecision, person: Person, at: Carrying, more: str = ""

@@ -163,7 +163,7 @@ def test_nothing_in_a_payload_makes_it_fail() -> None:
         ("/agent merge\r\n\r\n-- \r\nSent from my phone", Command(Verb.MERGE)),
         ("/agent cancel.\nThanks!", Command(Verb.CANCEL)),
         ("/agent approve", Command(Verb.ELSEWHERE, "approve")),
-        ("/agent Revert!", Command(Verb.ELSEWHERE, "revert")),
+        ("/agent Revert!", Command(Verb.REVERT)),
         ("/agent revert the change of the default", Command(Verb.TELL, "revert the change of the default")),
         ("`" * 100_000, None),
         ("<!--" * 17_000 + "\n" * 2_000, None),
