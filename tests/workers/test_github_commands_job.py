@@ -180,8 +180,8 @@ async def test_whoever_has_the_secret_can_not_speak_for_others(at: Hooked) -> No
     for comment in (1, says, hers):
         forged.append(("issue_comment", {"action": "created", "issue": told, "comment": {"id": comment, **command}}))
     answers = len(issue.comments)
-    for event, body in forged:
-        result = await at.sent(event, {**body, **about})
+    results = await asyncio.gather(*(at.sent(event, {**body, **about}) for event, body in forged))
+    for (event, _), result in zip(forged, results, strict=True):
         assert (result.outcome, result.task_id) == (Taken.REFUSED, ""), (event, result.detail)
     # A real one with other words in it.
     at.github.hold_deliveries()

@@ -101,13 +101,13 @@ async def test_an_issue_goes_along_with_its_task_to_the_end_and_back(at: AtLinea
     assert (len(at.linear.said(at.issue)), look.is_over) == (1, True)
     (attached,) = at.linear.attachments
     assert (attached["url"], attached["subtitle"]) == (URL, "was merged, and has been taken back")
-    assert "journeyman revert" not in at.linear.said(at.issue)[0]
+    assert "/agent revert" not in at.linear.said(at.issue)[0]
 
 
 async def test_whoever_sees_a_bad_merge_reads_how_it_is_taken_back(at: AtLinear) -> None:
     view = proposed(Stage.ENDED, Outcome.MERGED)
     await at.show(view)
-    assert f"`journeyman revert {view.status.task.id}`" in at.linear.said(at.issue)[0]
+    assert "`/agent revert` takes it back" in at.linear.said(at.issue)[0]
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.CANCELLED, Outcome.REJECTED, Outcome.NO_CHANGES])

@@ -10,7 +10,7 @@ import pytest_asyncio
 from activities.chat.slack.button import APPROVE, APPROVE_MERGE, REJECT, REQUEST_CHANGES, REVERT, answer_id
 from activities.chat.slack.forms import CHANGES
 from tests.support.repositories import git
-from tests.support.slack.workspace import TEAM
+from tests.support.slack.workspace import TEAM, Message
 from tests.workers.in_slack import GOAL, Slacked, button, slacked
 from workflows.models.decision import Action
 from workflows.models.delivery import Taken
@@ -18,6 +18,12 @@ from workflows.models.question import Choice
 from workflows.models.status import Outcome, Stage
 
 pytestmark = pytest.mark.xdist_group("slack-decisions")
+
+
+def newest_root(at: Slacked) -> Message:
+    """The App's newest message that a thread begins with."""
+    messages = reversed(at.slack.channels["C0SHOP"].messages)
+    return next(one for one in messages if one.metadata and not one.thread_ts)
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -85,7 +91,7 @@ async def test_one_press_approves_and_merges_and_another_takes_it_back(at: Slack
 
 async def test_words_that_decide_elsewhere_cost_no_approval_and_say_where(at: Slacked) -> None:
     status = await at.proposed()
-    task, root = status.task.id, next(one for one in reversed(at.slack.channels["C0SHOP"].messages) if one.metadata)
+    task, root = status.task.id, newest_root(at)
     thread = root.thread_ts or root.ts
     approved = await at.press("U0GRACE", APPROVE, button(status))
     assert approved.outcome is Taken.DONE, approved.detail
@@ -195,7 +201,7 @@ async def test_a_decision_waits_for_slack_to_say_who_it_was(at: Slacked) -> None
 
 async def test_words_in_the_thread_of_a_command_wait_for_its_task_and_that_is_told_once(at: Slacked) -> None:
     task = await at.asked(f"agent:sleeper {GOAL}")
-    root = next(one for one in reversed(at.slack.channels["C0SHOP"].messages) if one.metadata)
+    root = newest_root(at)
     found = await at.here.parts.shared.intents.find(f"slack:{TEAM}:C0SHOP:{root.ts}")
     assert found is not None and found.task_id == task
     await at.here.reaches(task, Stage.RUN)
