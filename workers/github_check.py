@@ -17,7 +17,8 @@ def examine_github(settings: Settings, repository: str) -> list[Finding]:
     if table is None:
         mend = f"write [github] into {settings.config_file}, as docs/how-to/github.md shows"
         return [Finding(name="GitHub", ok=False, detail="none is configured", mend=mend)]
-    examination = Examination(table, _as(table), _as(table.reverting))
+    reviewing = _as(table.reviewing) if table.reviewing is not None else None
+    examination = Examination(table, _as(table), _as(table.reverting), reviewing)
     looked = examination.steps(_url(table, repository) if repository else "")
     return _open_to_others(table) + [
         Finding(name=one.name, ok=one.ok, detail=one.detail, mend="" if one.ok else one.mend) for one in looked
@@ -27,7 +28,8 @@ def examine_github(settings: Settings, repository: str) -> list[Finding]:
 def _open_to_others(table: GitHubTable) -> list[Finding]:
     """The files with credentials that everybody on this machine may read; whether they are there is told elsewhere."""
     token = table.token.file if table.token is not None else None
-    named = [table.private_key, table.reverting.private_key, token, *(table.webhooks.secrets if table.webhooks else ())]
+    keys = [app.private_key for app in (table, table.reverts, table.reviews) if app is not None]
+    named = [*keys, token, *(table.webhooks.secrets if table.webhooks else ())]
     return [
         Finding(name="credential", ok=False, detail=f"everybody here may read {file}", mend=f"chmod o= {file}")
         for file in dict.fromkeys(filter(None, named))

@@ -21,13 +21,21 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 _ADDRESS = r"^https?://[^/?#@\s]+(/[^?#@\s]*[^/?#@\s])?$"
 
 
-class RevertApp(Document):
-    """A GitHub App of its own for taking merges back: `[github.reverts]`. It alone may pass what protects base."""
+class OwnApp(Document):
+    """A GitHub App that does one thing alone."""
 
     app_id: int = Field(gt=0)
     """Of that App."""
     private_key: Path
     """A file with its private key, as GitHub gives it (PEM)."""
+
+
+class RevertApp(OwnApp):
+    """A GitHub App of its own for taking merges back: `[github.reverts]`. It alone may pass what protects base."""
+
+
+class ReviewApp(OwnApp):
+    """A GitHub App of its own that reviews what is approved here: `[github.reviews]`. Nobody reviews their own work."""
 
 
 class GitHubTable(Document):
@@ -45,6 +53,8 @@ class GitHubTable(Document):
     """Instead of an App, for a small team: a token of a user for this alone. Who approves must be somebody else."""
     reverts: RevertApp | None = None
     """The App that pushes reverts onto base; left out, the one that does everything else."""
+    reviews: ReviewApp | None = None
+    """The App that approves on GitHub what is approved here, where base demands a review; left out, none does."""
     merge_method: Literal["merge", "squash", "rebase"] = "merge"
     """How pull requests are merged; one that the repository allows is taken if it does not allow this."""
     webhooks: WebhookTable | None = None
@@ -58,15 +68,23 @@ class GitHubTable(Document):
                 raise ValueError(f"{address!r} would carry credentials in the clear: https, except on this machine")
         if (self.app_id is None) == (self.token is None):
             raise ValueError("give an App (`app_id` and `private_key`) or a `token`")
+        if self.reviews is not None and self.reviews.app_id == self.app_id:
+            raise ValueError("`reviews` has to be another App: GitHub lets none approve what it has proposed")
         return self
 
     @property
     def reverting(self) -> "GitHubTable":
         """The same GitHub as whoever pushes reverts asks it."""
-        if self.reverts is None:
-            return self
-        whose = {"app_id": self.reverts.app_id, "private_key": self.reverts.private_key, "token": None}
-        return self.model_copy(update={**whose, "reverts": None})
+        return self._as(self.reverts) if self.reverts is not None else self
+
+    @property
+    def reviewing(self) -> "GitHubTable | None":
+        """The same GitHub as whoever reviews asks it; None where nobody does."""
+        return self._as(self.reviews) if self.reviews is not None else None
+
+    def _as(self, app: OwnApp) -> "GitHubTable":
+        whose = {"app_id": app.app_id, "private_key": app.private_key, "token": None}
+        return self.model_copy(update={**whose, "reverts": None, "reviews": None})
 
     @property
     def api_address(self) -> str:

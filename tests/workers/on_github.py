@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from activities.forge.github.examination import REVIEWS
 from tests.support.github.stand_in import GitHub, InstalledApp
 from tests.support.github.state import CheckRun
 from tests.workers.installation import Installation, installed
@@ -24,6 +25,8 @@ PERMISSIONS = {
 """What docs/how-to/github.md has an App be given, and no more."""
 REVERTER = "journeyman-reverts"
 """Name of the App that pushes reverts."""
+REVIEWER = "journeyman-reviews"
+"""Name of the App that reviews."""
 
 
 @asynccontextmanager
@@ -35,8 +38,9 @@ async def installed_on_github(
     account: str = "acme",
     table: str = 'merge_method = "squash"',
     configuration: str = "",
+    reviews: bool = False,
 ) -> AsyncIterator[tuple[Installation, InstalledApp]]:
-    """One whose App, and another for reverts alone, have all repositories of an account."""
+    """One whose App, and another for reverts alone, have all repositories of an account. `reviews`: and a third."""
     app = github.install("journeyman", account=account, permissions=permissions)
     key = place / "app.pem"
     key.write_text(app.private_key)
@@ -44,6 +48,10 @@ async def installed_on_github(
     reverter = github.install(REVERTER, account=account, permissions={"contents": "write", "metadata": "read"})
     (place / "reverts.pem").write_text(reverter.private_key)
     reverts = f'reverts = {{ app_id = {reverter.app.id}, private_key = "{place / "reverts.pem"}" }}'
+    if reviews:
+        reviewer = github.install(REVIEWER, account=account, permissions=REVIEWS)
+        (place / "reviews.pem").write_text(reviewer.private_key)
+        table += f', reviews = {{ app_id = {reviewer.app.id}, private_key = "{place / "reviews.pem"}" }}'
     written = f'github = {{ web = "{github.web}", {whose}, {reverts}, {table} }}\n{configuration}'
     async with installed(place, configuration=written) as one:
         yield one, app

@@ -15,6 +15,7 @@ from tests.workers.terminal import typed
 from workers.embedded.temporal_server import free_port
 from workers.github_check import examine_github
 from workers.settings import Settings
+from workflows.models.policy import PolicyRefusal
 
 SHOP = "acme/shop"
 GRANTED = {name: level for name, level in ALL_PERMISSIONS.items() if name not in {"issues", "members"}}
@@ -39,7 +40,12 @@ def reverter(github: GitHub) -> InstalledApp:
 
 
 def table(
-    state: Path, github: GitHub, app: InstalledApp, reverter: InstalledApp | None = None, hooks: str = ""
+    state: Path,
+    github: GitHub,
+    app: InstalledApp,
+    reverter: InstalledApp | None = None,
+    hooks: str = "",
+    reviewer: InstalledApp | None = None,
 ) -> None:
     """`hooks`: more of the table `[github.webhooks]`; left out, there is none."""
     (state / "app.pem").touch(0o600)
@@ -49,9 +55,27 @@ def table(
         (state / "reverts.pem").touch(0o600)
         (state / "reverts.pem").write_text(reverter.private_key)
         lines += ["[github.reverts]", f"app_id = {reverter.app.id}", f'private_key = "{state / "reverts.pem"}"']
+    if reviewer is not None:
+        (state / "reviews.pem").touch(0o600)
+        (state / "reviews.pem").write_text(reviewer.private_key)
+        lines += ["[github.reviews]", f"app_id = {reviewer.app.id}", f'private_key = "{state / "reviews.pem"}"']
     if hooks:
         lines += ["[github.webhooks]", 'address = "127.0.0.1:9"', f'secrets = ["{state / "secret"}"]', hooks]
     (state / "journeyman.toml").write_text("\n".join(["[github]", *lines]) + "\n")
+
+
+def test_an_app_that_reviews_has_to_be_another_and_may_write(state: Path, github: GitHub, app: InstalledApp) -> None:
+    github.repository("acme/reviews", {"a": "b"})
+    readers = {"pull_requests": "write", "metadata": "read"}
+    reader = github.install("journeyman-reads", account="acme", permissions=readers)
+    writer = github.install("journeyman-writes", account="acme", permissions={**readers, "contents": "write"})
+    for reviewer, wrong in ((reader, "lacks contents: write"), (writer, "")):
+        table(state, github, app, reviewer=reviewer)
+        assert wrong in missing(state, "github:acme/reviews").get("reviews", "")
+        assert ("reviews" in missing(state, "github:acme/reviews")) is bool(wrong)
+    table(state, github, app, reviewer=app)
+    with pytest.raises(PolicyRefusal, match="has to be another App"):
+        examine_github(Settings(state=state), "")
 
 
 def missing(state: Path, repository: str = "") -> dict[str, str]:

@@ -58,7 +58,7 @@ from activities.tracing.recorder import Recorder
 from activities.tracing.store import SpanStore
 from activities.tracing.traces import Traces
 from workers.ends import Ends
-from workers.parts.github import github_access
+from workers.parts.github import GitHubIdentities, github_identities
 from workers.settings import Settings
 
 
@@ -72,9 +72,7 @@ class SharedParts:
     owners: OwnersFiles
     git: Git
     objects: Objects
-    github: GitHubAccess
-    github_reverting: GitHubAccess
-    """As whoever pushes reverts."""
+    identities: GitHubIdentities
     mirrors: Mirrors
     room: Room
     artifacts: Artifacts
@@ -94,12 +92,23 @@ class SharedParts:
     recorder: Recorder
     traces: Traces
 
+    @property
+    def github(self) -> GitHubAccess:
+        """As whom all work there is done."""
+        return self.identities.working
+
     @cached_property
     def forge(self) -> Forge:
         """Where patches land; made for those who act on it, since not every process can write there."""
         forges: dict[str, Forge] = {
             LOCAL: LocalForge(self.git, self.settings.forge_location),
-            GITHUB: GitHubForge(self.git, self.mirrors, self.github, self.github_reverting),
+            GITHUB: GitHubForge(
+                self.git,
+                self.mirrors,
+                self.identities.working,
+                reverting=self.identities.reverting,
+                reviewing=self.identities.reviewing,
+            ),
         }
         return TracedForge(ForgeByRepository(forges), self.recorder)
 
@@ -159,7 +168,7 @@ class SharedParts:
         table = self.owners.platform().github
         if table is None or not url.startswith(f"{table.web}/"):
             return ""
-        return await Reverts(self.github_reverting).refusal(url)
+        return await Reverts(self.identities.reverting).refusal(url)
 
     def drilling(self) -> Drills:
         """What came of drills, to be added to with the worker's key."""
@@ -211,7 +220,8 @@ class SharedParts:
         settings.close_files()
         layout = HostLayout(settings.hosts / host)
         git = Git(state / "git", lambda: owners.platform().signing_key)
-        github, reverting = github_access(owners)
+        identities = github_identities(owners)
+        github = identities.working
         mirrors = Mirrors(layout.mirrors, git, github.git_environment, GitHubFiles(github).read)
         objects = Objects.open(settings.archive_location)
         workers = TrustedKeys.of_role(settings.keys_location, WORKER)
@@ -229,8 +239,7 @@ class SharedParts:
             owners=owners,
             git=git,
             objects=objects,
-            github=github,
-            github_reverting=reverting,
+            identities=identities,
             mirrors=mirrors,
             room=Room(settings.disks, least_bytes=settings.least_free_bytes, least_inodes=settings.least_free_inodes),
             artifacts=artifacts,

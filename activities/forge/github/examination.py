@@ -25,6 +25,8 @@ WANTED = {
     "administration": "branch protection is not known beside its checks",
 }
 """Permissions to read, and what is not done without each."""
+REVIEWS = {"pull_requests": "write", "contents": "write", "metadata": "read"}
+"""Permissions by which an App's review counts."""
 _NOT_FOUND = 404
 _MOST_PULLS = 30
 
@@ -32,7 +34,11 @@ _MOST_PULLS = 30
 class Examination:
     """Of one configuration, and of one repository if one is named. Every method blocks."""
 
-    def __init__(self, table: GitHubTable, access: GitHubAccess, reverting: GitHubAccess) -> None:
+    def __init__(
+        self, table: GitHubTable, access: GitHubAccess, reverting: GitHubAccess, reviewing: GitHubAccess | None
+    ) -> None:
+        """`reviewing`: None where nobody reviews."""
+        self._reviewing = reviewing
         self._table = table
         self._access = access
         self._reverting = reverting
@@ -54,6 +60,7 @@ class Examination:
             "base": lambda: self._base(url),
             "CI on pushes": lambda: self._workflows(repository),
             "reverts": lambda: self._reverts(url),
+            "reviews": lambda: self._reviews(url),
         }
         for name, steps in looks.items():
             found += look(name, steps)
@@ -120,8 +127,8 @@ class Examination:
             else f"they need not be up to date with base: {told}",
             f"{mend}   # Require branches to be up to date before merging",
         )
-        if rules.approvals:
-            told = f"{rules.approvals} on GitHub, by people: an App can't approve its own pull request"
+        if rules.approvals and self._reviewing is None:
+            told = f"{rules.approvals} on GitHub, by people: only an App of its own could, by [github.reviews]"
             yield Looked("reviews", True, told)
 
     def _workflows(self, repository: GitHubRepository) -> Steps:
@@ -144,6 +151,17 @@ class Examination:
         else:
             mend = f"{repository.html_url}/settings/actions   # and have a workflow run on: push or pull_request"
             yield Looked("CI on pushes", False, f"no App checked what Journeyman pushed {seen}", mend)
+
+    def _reviews(self, url: str) -> Steps:
+        if self._reviewing is None:
+            return
+        owner, _, name = url.removeprefix(f"{self._table.web}/").partition("/")
+        with self._reviewing.app() as integration, translated("reading the installation of the App that reviews"):
+            installation = integration.get_repo_installation(owner, name)
+        missing = lacking(installation.raw_data["permissions"], REVIEWS)
+        slug, page = installation.raw_data["app_slug"], installation.raw_data["html_url"]
+        mend = f"{page}   # GitHub counts no review of who may not write"
+        yield Looked("reviews", not missing, f"App {slug} {missing or 'may give reviews that count'}", mend)
 
     def _reverts(self, url: str) -> Steps:
         pushing = pushing_onto_base(self._reverting, url)

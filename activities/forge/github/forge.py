@@ -14,6 +14,7 @@ from activities.forge.github.ci import CiReader
 from activities.forge.github.errors import translated
 from activities.forge.github.failed import GitHubRefused
 from activities.forge.github.gate_check import GateChecks
+from activities.forge.github.gate_review import GateReviews
 from activities.forge.github.gate_status import GateStatuses
 from activities.forge.github.merging import Merging, Queue
 from activities.forge.github.pulls import GitHubPulls, as_model
@@ -40,13 +41,16 @@ _NOT_FOUND, _UNPROCESSABLE = 404, 422
 class GitHubForge:
     """Implements contract.Forge on GitHub."""
 
-    def __init__(self, git: Git, mirrors: Mirrors, access: GitHubAccess, reverting: GitHubAccess) -> None:
-        """`reverting`: as whom reverts are pushed onto base."""
+    def __init__(
+        self, git: Git, mirrors: Mirrors, access: GitHubAccess, *, reverting: GitHubAccess, reviewing: GitHubAccess
+    ) -> None:
+        """`reverting`: as whom reverts are pushed onto base; `reviewing`: as whom what is approved is reviewed."""
         self._git = git
         self._mirrors = mirrors
         self._access = access
         self._remote = Remote(git, access.git_environment)
         self._reverting = Remote(git, reverting.git_environment)
+        self._reviewing = reviewing
 
     async def propose(
         self, task: Task, patch: Patch, bundle: bytes, title: str, body: str, *, pushed: bool = False
@@ -170,11 +174,28 @@ class GitHubForge:
 
     async def show_gate(self, task: Task, check: GateCheck) -> str:
         """See contract."""
-        return await asyncio.to_thread((await self._gate(task)).show, check)
+        not_shown = await asyncio.to_thread((await self._gate(task)).show, check)
+        reviews = await self._reviews(task)
+        not_reviewed = await asyncio.to_thread(reviews.show, check) if reviews is not None else ""
+        return "; ".join(filter(None, (not_shown, not_reviewed)))
 
     async def withdraw_gate(self, task: Task, head: str, why: str) -> None:
         """See contract."""
         await asyncio.to_thread((await self._gate(task)).withdraw, head, why)
+        reviews = await self._reviews(task)
+        if reviews is not None:
+            await asyncio.to_thread(reviews.withdraw, head, why)
+
+    async def _reviews(self, task: Task) -> GateReviews | None:
+        """None where nobody reviews, or there is nothing to review."""
+        url = task.repository.url
+        if not self._reviewing.serves(url):
+            return None
+        pull = await GitHubPulls(await self._access.repository(url)).of_branch(task.branch)
+        if pull is None or pull.merged:
+            return None
+        login = await asyncio.to_thread(self._reviewing.login, url)
+        return GateReviews(await self._reviewing.repository(url), login, pull.number)
 
     async def _gate(self, task: Task) -> GateChecks | GateStatuses:
         url, app_id = task.repository.url, self._access.app_id

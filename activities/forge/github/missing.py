@@ -52,7 +52,7 @@ def _reviews(pull: GitHubPull, rules: BaseRules) -> Iterator[str]:
     if given < rules.approvals:
         yield (
             f"{given} of {rules.approvals} approving reviews on GitHub: people with write access give them there, "
-            "the App can't approve its own pull request"
+            "or an App of its own, by [github.reviews]: none can approve its own pull request"
         )
 
 

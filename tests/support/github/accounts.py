@@ -20,6 +20,8 @@ class Account:
     id: int
     login: str
     kind: Literal["User", "Organization", "Bot"] = "User"
+    writes: bool = False
+    """Of an App's bot: whether the App may write contents, without which its reviews count nothing."""
 
 
 @dataclass(eq=False)

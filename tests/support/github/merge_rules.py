@@ -90,12 +90,9 @@ def latest(pull: Pull) -> list[Review]:
 
 
 def _approvers(repository: Repository, pull: Pull) -> set[Account | None]:
-    """Who approves and has write access; bots have none."""
-    return {
-        review.author
-        for review in latest(pull)
-        if review.state == "APPROVED" and repository.may_write(review.author) and review.author is not pull.author
-    }
+    """Who approves and has write access."""
+    approving = [review.author for review in latest(pull) if review.state == "APPROVED"]
+    return {by for by in approving if (repository.may_write(by) or by.writes) and by is not pull.author}
 
 
 def mergeability(repository: Repository, pull: Pull) -> tuple[bool | None, str]:

@@ -96,6 +96,7 @@ class GitHub(State):
                 client_id=f"Iv23li{secrets.token_hex(7)}",
                 permissions=dict(permissions),
             )
+            app.bot.writes = permissions.get("contents") == "write"
             self.apps[app.id] = app
             installation = self.also_install(app, *repositories, account=owner)
         return InstalledApp(app, installation, private.decode())

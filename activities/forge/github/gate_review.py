@@ -1,0 +1,83 @@
+"""The gate as a review on GitHub, where base demands one: by an App of its own, since nobody reviews their own work.
+
+GitHub counts reviews of who may write there, Apps among them (docs.github.com, Approving a pull request with required
+reviews). One of an earlier commit goes on counting unless protection dismisses it, so each is taken back by itself.
+"""
+
+from collections.abc import Iterator
+from itertools import islice, takewhile
+
+from github.PullRequest import PullRequest as GitHubPull
+from github.PullRequestReview import PullRequestReview
+from github.Repository import Repository as GitHubRepository
+
+from activities.forge.github.errors import translated
+from activities.forge.github.failed import GitHubRefused
+from workflows.models.standing import GateCheck, GateState
+
+_MOST_REVIEWS = 300
+_LONGEST = 60_000
+_FORBIDDEN, _NOT_FOUND, _UNPROCESSABLE = 403, 404, 422
+
+
+class GateReviews:
+    """The reviews of that App on one pull request; every method asks GitHub."""
+
+    def __init__(self, repository: GitHubRepository, login: str, number: int) -> None:
+        """`repository`: as that App asks; `login`: of its bot; `number`: of the pull request."""
+        self._repository = repository
+        self._login = login
+        self._number = number
+
+    def show(self, check: GateCheck) -> str:
+        """Approve a head while the gate lets it pass. Returns why that can't be, for people; empty if it was done."""
+        if check.state is not GateState.PASSED:
+            self.withdraw(check.head, check.title)
+            return ""
+        try:
+            with translated(f"reviewing pull request {self._number}"):
+                self._approve(check)
+        except GitHubRefused as refused:
+            if refused.status not in {_FORBIDDEN, _NOT_FOUND, _UNPROCESSABLE}:
+                raise
+            return f"the App of [github.reviews] could not approve it: {refused}"
+        return ""
+
+    def withdraw(self, head: str, why: str) -> None:
+        """Have no review of ours say any more that a head is approved."""
+        with translated(f"taking back the review of {head[:12]}"):
+            pull = self._repository.get_pull(self._number)
+            # An approval before the opposite was said counts no more.
+            since = takewhile(lambda one: one.state != "CHANGES_REQUESTED", self._ours(pull))
+            for review in [one for one in since if (one.state, one.commit_id) == ("APPROVED", head)]:
+                if not self._dismissed(review, why):
+                    pull.create_review(body=why, event="REQUEST_CHANGES")
+                    return
+
+    def _approve(self, check: GateCheck) -> None:
+        pull = self._repository.get_pull(self._number)
+        if pull.head.sha != check.head:
+            # As of a merge queue's own commit, or of a head that somebody pushed over.
+            return
+        newest = next(iter(self._ours(pull)), None)
+        if newest is not None and (newest.state, newest.commit_id) == ("APPROVED", check.head):
+            return
+        body = f"{check.title}\n\n{check.details}"[:_LONGEST].strip()
+        pull.create_review(commit=self._repository.get_commit(check.head), body=body, event="APPROVE")
+
+    def _dismissed(self, review: PullRequestReview, why: str) -> bool:
+        """Protection may say who dismisses reviews; whoever gave one can always say the opposite."""
+        try:
+            with translated(f"dismissing the review of {review.commit_id[:12]}"):
+                review.dismiss(why)
+        except GitHubRefused as refused:
+            if refused.status not in {_FORBIDDEN, _UNPROCESSABLE}:
+                raise
+            return False
+        return True
+
+    def _ours(self, pull: GitHubPull) -> Iterator[PullRequestReview]:
+        """Those that say something, the newest first."""
+        for review in islice(pull.get_reviews().reversed, _MOST_REVIEWS):
+            if review.user is not None and review.user.login == self._login and review.state != "COMMENTED":
+                yield review
