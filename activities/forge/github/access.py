@@ -10,6 +10,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import github
@@ -24,6 +25,7 @@ from activities.forge.github.errors import translated
 from activities.forge.github.failed import GitHubRefused, NotConfigured
 from activities.policy.github_table import GitHubTable
 
+Answer = TypeVar("Answer")
 _SECONDS = 20
 """For one request; whether to try again is Temporal's matter."""
 
@@ -68,6 +70,16 @@ class GitHubAccess:
     async def repository(self, url: str) -> GitHubRepository:
         """A client of one repository. Raises GitHubRefused, GitHubUnavailable or NotConfigured."""
         return await asyncio.to_thread(self.blocking_repository, url)
+
+    async def ask(self, url: str, purpose: str, ask: Callable[[GitHubRepository], Answer]) -> Answer:
+        """What `ask` finds out, in a thread of its own. Raises as `repository` does; `purpose` begins the message."""
+        repository = await self.repository(url)
+
+        def asked() -> Answer:
+            with translated(purpose):
+                return ask(repository)
+
+        return await asyncio.to_thread(asked)
 
     async def git_environment(self, url: str) -> Mapping[str, str]:
         """Variables by which git may read and write a repository of this GitHub; none for any other address.

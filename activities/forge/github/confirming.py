@@ -1,7 +1,5 @@
 """Asking GitHub whether what a delivery says is so: its signature tells that somebody has the secret, and no more."""
 
-import asyncio
-from collections.abc import Callable
 from itertools import islice
 from typing import TypeVar
 from urllib.parse import quote
@@ -12,11 +10,9 @@ from github.Repository import Repository as GitHubRepository
 from pydantic import BaseModel
 
 from activities.forge.github.access import GitHubAccess
-from activities.forge.github.errors import translated
 from activities.webhooks.meaning import CiEnded, Commanded, TaskWanted, command_in
 from activities.webhooks.payloads import Comment, Issue, Run, User
 
-Answer = TypeVar("Answer")
 Read = TypeVar("Read", bound=BaseModel)
 _NEWEST = 100
 """Events of an issue that are looked through for the one that was told."""
@@ -64,7 +60,7 @@ class Confirming:
             newest = islice(repository.get_issue(told.issue.number).get_events().reversed, _NEWEST)
             return any(_did(event, told) for event in newest)
 
-        if not await self._do(url, f"reading what was done to issue {told.issue.number}", ask):
+        if not await self._access.ask(url, f"reading what was done to issue {told.issue.number}", ask):
             raise Unconfirmed(f"GitHub does not say that {told.by.login} did that", may_come=True)
 
     async def says(self, url: str, issue: Issue) -> None:
@@ -92,16 +88,7 @@ class Confirming:
                 return None
             return part.model_validate(told)
 
-        return await self._do(url, f"reading {path}", ask)
-
-    async def _do(self, url: str, purpose: str, ask: Callable[[GitHubRepository], Answer]) -> Answer:
-        repository = await self._access.repository(url)
-
-        def asked() -> Answer:
-            with translated(purpose):
-                return ask(repository)
-
-        return await asyncio.to_thread(asked)
+        return await self._access.ask(url, f"reading {path}", ask)
 
 
 def _same(now: User | None, told: User) -> bool:

@@ -1,20 +1,17 @@
 """What is said on GitHub's pages: comments, reviews, and answers of our own, each given once."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import TypeVar
 
 from github.IssueComment import IssueComment
 from github.PullRequestReview import PullRequestReview
 from github.Repository import Repository as GitHubRepository
 
 from activities.forge.github.access import GitHubAccess
-from activities.forge.github.errors import translated
 
-Answer = TypeVar("Answer")
 OUR_MARK = "<!-- journeyman "
 """In each comment that is written here, and shown nowhere."""
 _MOST_COMMENTS = 100
@@ -78,7 +75,7 @@ class GitHubDiscussion:
             ]
             return [one for one in found if one.said_at <= until]
 
-        return await self._do(url, f"reading what was said about issue {number}", ask)
+        return await self._access.ask(url, f"reading what was said about issue {number}", ask)
 
     async def reviews(self, url: str, number: int) -> list[ReviewNow]:
         """The newest of a pull request, the oldest first: whoever may read it may add as many as they like."""
@@ -94,7 +91,7 @@ class GitHubDiscussion:
             ]
             return found[::-1]
 
-        return await self._do(url, f"reading the reviews of pull request {number}", ask)
+        return await self._access.ask(url, f"reading the reviews of pull request {number}", ask)
 
     async def lines_of(self, url: str, number: int, review_id: int) -> list[str]:
         """What a review says of single lines, each as `path:line: words`, in its order."""
@@ -103,7 +100,7 @@ class GitHubDiscussion:
             said = islice(repository.get_pull(number).get_single_review_comments(review_id), _MOST_COMMENTS)
             return [f"{one.path}:{one.line or one.original_line or ''}: {one.body or ''}" for one in said]
 
-        return await self._do(url, f"reading what review {review_id} says of lines", ask)
+        return await self._access.ask(url, f"reading what review {review_id} says of lines", ask)
 
     async def pull(self, url: str, number: int) -> PullNow:
         """Of a number."""
@@ -113,7 +110,7 @@ class GitHubDiscussion:
             source = pull.head.repo
             return PullNow(pull.head.sha, pull.head.ref, source is None or source.id != repository.id)
 
-        return await self._do(url, f"reading pull request {number}", ask)
+        return await self._access.ask(url, f"reading pull request {number}", ask)
 
     async def say(self, url: str, number: int, text: str, mark: str) -> None:
         """Comment on an issue or a pull request, once for each mark.
@@ -131,13 +128,4 @@ class GitHubDiscussion:
                 return
             issue.create_comment(f"{text[:_LONGEST]}\n\n{hidden}")
 
-        await self._do(url, f"answering at {number}", ask)
-
-    async def _do(self, url: str, purpose: str, ask: Callable[[GitHubRepository], Answer]) -> Answer:
-        repository = await self._access.repository(url)
-
-        def asked() -> Answer:
-            with translated(purpose):
-                return ask(repository)
-
-        return await asyncio.to_thread(asked)
+        await self._access.ask(url, f"answering at {number}", ask)
