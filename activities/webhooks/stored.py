@@ -105,6 +105,15 @@ class Deliveries:
         raw = await self._objects.read(_done(digest))
         return DoneDelivery.model_validate_json(raw) if raw is not None else None
 
+    async def claim(self, what: str, digest: str) -> bool:
+        """Whether this delivery is the one that tells of something that is done once; another may tell of it, too.
+
+        `what`: unique over all that is told.
+        """
+        if await self._objects.create(_told(what), digest.encode()):
+            return True
+        return await self._objects.read(_told(what)) == digest.encode()
+
     async def discard(self, digest: str) -> None:
         """Drop one that was damaged, so that it can be sent again."""
         await self._objects.remove(_pending(digest))
@@ -130,6 +139,11 @@ def _pending_folder() -> str:
 
 def _pending(digest: str) -> str:
     return f"{_pending_folder()}/{digest}.json"
+
+
+def _told(what: str) -> str:
+    known = hashlib.sha256(what.encode()).hexdigest()
+    return f"{_FOLDER}/told/{known[:2]}/{known}"
 
 
 def _done(digest: str) -> str:

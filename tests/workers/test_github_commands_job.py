@@ -195,6 +195,18 @@ async def test_whoever_has_the_secret_can_not_speak_for_others(at: Hooked) -> No
     begun = await released(at, real)
     assert begun.outcome is Taken.DONE, begun.detail
     await at.here.decide(begun.task_id, Action.CANCEL)
+    # What was told once is not done again when it is told in other words.
+    repeated = await at.sent("issues", {**labelled, **about, "installation": {"id": 1}})
+    assert (repeated.outcome, "another delivery" in repeated.detail) == (Taken.IGNORED, True), repeated.detail
+    at.github.hold_deliveries()
+    at.github.comment(name, issue.number, "ada", "/agent again")
+    real = at.github.deliveries[-1]
+    again = await released(at, real)
+    assert again.outcome is Taken.DONE, again.detail
+    await at.here.decide(again.task_id, Action.CANCEL)
+    told_anew = {**real.payload, "installation": {"id": 1}}
+    once_more = await at.sent("issue_comment", told_anew)
+    assert (once_more.outcome, "another delivery" in once_more.detail) == (Taken.IGNORED, True), once_more.detail
 
 
 async def released(at: Hooked, delivery: Delivery) -> DeliveryResult:

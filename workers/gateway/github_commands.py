@@ -15,6 +15,7 @@ from activities.webhooks.commands import ELSEWHERE, Verb
 from activities.webhooks.goals import issue_goal
 from activities.webhooks.meaning import Commanded, TaskWanted
 from activities.webhooks.payloads import Issue
+from activities.webhooks.stored import Deliveries
 from workers.gateway.admission import Admission
 from workers.gateway.conversations import Conversations
 from workers.gateway.delivered import Delivered, TasksThere, done, ended, ignored, refused
@@ -28,6 +29,7 @@ from workflows.models.person import Person
 from workflows.models.status import Stage, TaskStatus
 from workflows.presentation import as_code
 
+_BEFORE = ignored("another delivery has told the same")
 _TASK_BRANCH = re.compile(r"journeyman/([a-z2-7]{10})")
 
 
@@ -57,6 +59,7 @@ class GitHubCommands:
         senders: Senders,
         discussion: GitHubDiscussion,
         confirming: Confirming,
+        deliveries: Deliveries,
         feedback: GitHubFeedback,
         conversations: Conversations,
     ) -> None:
@@ -67,20 +70,23 @@ class GitHubCommands:
         self._senders = senders
         self._discussion = discussion
         self._confirming = confirming
+        self._deliveries = deliveries
         self._feedback = feedback
         self._conversations = conversations
 
     async def wanted(self, told: TaskWanted, at: Delivered) -> DeliveryResult:
         """An issue was labelled or assigned."""
         person = await self._senders.commanding(at.url, told.by)
-        await self._confirming.wanted(at.url, told)
+        if not await self._deliveries.claim(await self._confirming.wanted(at.url, told), at.digest):
+            return _BEFORE
         asking = _Asking(person, told.issue.updated_at or at.received_at, names=told.issue.title)
         return await self._ask(told.issue, asking, at)
 
     async def commanded(self, told: Commanded, at: Delivered) -> DeliveryResult:
         """Somebody wrote a command."""
         person = await self._senders.commanding(at.url, told.by)
-        await self._confirming.commanded(at.url, told)
+        if not await self._deliveries.claim(await self._confirming.commanded(at.url, told), at.digest):
+            return _BEFORE
         if told.command.verb is Verb.ELSEWHERE:
             word = told.command.words
             return refused(f"{as_code(f'/agent {word}')} is no command: {ELSEWHERE[word]}")

@@ -49,6 +49,7 @@ def _carrier(inbox: Inbox, secrets: WebhookSecrets) -> GitHubCarrier:
         senders,
         discussion,
         confirming,
+        inbox.deliveries,
         feedback,
         inbox.conversations,
     )

@@ -40,8 +40,8 @@ class Confirming:
     def __init__(self, access: GitHubAccess) -> None:
         self._access = access
 
-    async def commanded(self, url: str, told: Commanded) -> None:
-        """That the comment is there, is theirs, and still says that."""
+    async def commanded(self, url: str, told: Commanded) -> str:
+        """That the comment is there, is theirs, and still says that. Returns by what GitHub knows it."""
         kind = "pulls" if told.issue is None else "issues"
         now = await self._read(url, f"{kind}/comments/{told.comment_id}", _Said)
         if now is None:
@@ -51,25 +51,32 @@ class Confirming:
             raise Unconfirmed("GitHub says that somebody else wrote it, or elsewhere")
         if command_in(now) != told.command:
             raise Unconfirmed("the comment was edited after it was sent: write another", is_told=True)
+        return f"{kind} comment {told.comment_id}"
 
-    async def wanted(self, url: str, told: TaskWanted) -> None:
-        """That they labelled or assigned the issue so, which is open and says what it said then."""
-        await self.says(url, told.issue)
+    async def wanted(self, url: str, told: TaskWanted) -> str:
+        """That they labelled or assigned the issue so, which is open and says what it said then. Returns as above."""
+        if (await self.says(url, told.issue)).state != "open":
+            raise Unconfirmed("the issue is closed", is_told=True)
 
-        def ask(repository: GitHubRepository) -> bool:
+        def ask(repository: GitHubRepository) -> int | None:
             newest = islice(repository.get_issue(told.issue.number).get_events().reversed, _NEWEST)
-            return any(_did(event, told) for event in newest)
+            return next((event.id for event in newest if _did(event, told)), None)
 
-        if not await self._access.ask(url, f"reading what was done to issue {told.issue.number}", ask):
+        event = await self._access.ask(url, f"reading what was done to issue {told.issue.number}", ask)
+        if event is None:
             raise Unconfirmed(f"GitHub does not say that {told.by.login} did that", may_come=True)
+        return f"event {event}"
 
-    async def says(self, url: str, issue: Issue) -> None:
-        """That an issue is open and says what was delivered, which is what people saw who asked."""
+    async def says(self, url: str, issue: Issue) -> Issue:
+        """That an issue says what was delivered, which is what people saw who asked. Returns it as it is now."""
         now = await self._read(url, f"issues/{issue.number}", Issue)
-        if now is None or now.state != "open":
-            raise Unconfirmed("the issue is closed, or gone", is_told=now is not None)
+        if now is None:
+            raise Unconfirmed("the issue is not there any more", may_come=True)
+        if (now.pull_request is None) != (issue.pull_request is None):
+            raise Unconfirmed("GitHub says that this is no issue, or that it is one")
         if (now.title, now.body or "") != (issue.title, issue.body or ""):
             raise Unconfirmed("the issue was rewritten after this was asked: read it, and ask again", is_told=True)
+        return now
 
     async def ended(self, url: str, told: CiEnded) -> None:
         """That it ended so on that commit, and was not started again since."""
