@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PYTEST_WORKERS ?= 2
+# Tests wait for servers much of the time: one more than there are cores keeps those busy.
+PYTEST_WORKERS ?= 3
 # uv brings certificates of its own. Behind a company's proxy those count that pip was told of, else the system's.
 export UV_SYSTEM_CERTS ?= 1
 CERTIFICATES = $${SSL_CERT_FILE:-$${PIP_CERT:-$$($(BIN)/python -m pip config get global.cert 2>/dev/null)}}

@@ -1,11 +1,12 @@
 """Reading a policy file: what is wrong with it is said with its name, its line or key, and the nearest right key."""
 
 import difflib
+import functools
 import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -63,6 +64,12 @@ def _read_file(document: type[Read], path: Path, check: Check = _nothing) -> Rea
 
 def read_document(document: type[Read], data: bytes, name: str) -> Read:
     """Parse and validate one file; `name` is what messages call it. Raises PolicyRefusal."""
+    return cast("Read", _parsed(document, data, name))
+
+
+@functools.lru_cache(maxsize=32)
+def _parsed(document: type[Document], data: bytes, name: str) -> Document:
+    # Files are read again for every decision, and what they say is the same nearly always.
     if len(data) > MAX_BYTES:
         raise PolicyRefusal(f"{name}: is {len(data)} bytes long; at most {MAX_BYTES} are read, so shorten it")
     try:

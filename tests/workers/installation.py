@@ -91,11 +91,13 @@ class Terminal:
         return await asyncio.to_thread(self.gateway("ada").diff, task)
 
     async def reaches(self, task: str, *stages: Stage, seconds: float = 90) -> TaskView:
-        view = await self.view(task)
+        view, pause = await self.view(task), 0.05
         try:
             async with asyncio.timeout(seconds):
                 while (view := await self.view(task)).status.stage not in stages:
-                    await asyncio.sleep(0.05)
+                    # Each look is work for Temporal, the gateway and this process, which the task waits for.
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 1.2, 0.3)
         except TimeoutError:
             raise AssertionError(f"{task} is still at {view.status.stage}: {view.status.message}") from None
         return view

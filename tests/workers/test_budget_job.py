@@ -96,7 +96,7 @@ async def here(place: Path, model: ModelServer) -> AsyncIterator[Installation]:
 
 async def next_question(here: Installation, task: str, answered: str) -> None:
     while (question := (await here.reaches(task, Stage.QUESTION)).status.question) is None or question.id == answered:
-        pass
+        await asyncio.sleep(0.1)
 
 
 def states(here: Installation, run_id: str) -> set[str]:

@@ -1,5 +1,6 @@
 """An agent is refused a host: its run stands still, somebody answers, and the answer holds as far as it was meant."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -132,4 +133,4 @@ async def test_nobody_is_asked_about_what_security_does_not_let_anybody_allow(he
 
 async def next_question(here: Installation, task: str, answered: str) -> None:
     while (question := (await here.reaches(task, Stage.QUESTION)).status.question) is None or question.id == answered:
-        pass
+        await asyncio.sleep(0.1)

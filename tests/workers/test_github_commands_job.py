@@ -247,7 +247,7 @@ async def test_what_github_could_not_deliver_is_asked_for_again(at: Hooked) -> N
     task = task_id(f"github:{name}#{issue.number}")
     async with asyncio.timeout(60):
         while not any(line.task_id == task for line in await at.tasks()):
-            pass
+            await asyncio.sleep(0.2)
     await at.temporal.get_schedule_handle(DELIVERY_SWEEP_ID).trigger()
     await at.here.settles(task)
     assert [one.redelivery for one in at.github.deliveries if one.guid == lost.guid] == [False, True]

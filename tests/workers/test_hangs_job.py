@@ -1,5 +1,6 @@
 """A whole task whose agent hangs: it is named, its work is kept, it goes on once, and then people are asked."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -277,7 +278,7 @@ async def test_a_task_is_let_go_on_only_as_often_as_policy_says(here: Installati
     task = await here.ask(repository, "always-late-agent")
     await here.answer(task, Choice.CONTINUE)
     while (question := (await here.reaches(task, Stage.QUESTION)).status.question) is None or question.id == "q1":
-        pass
+        await asyncio.sleep(0.1)
     assert question.choices == (Choice.PROPOSE, Choice.DISCARD)
     assert "let go on 1 time, which is the most" in question.text
     await here.answer(task, Choice.DISCARD)

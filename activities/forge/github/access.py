@@ -7,6 +7,7 @@ no file, and no sandbox.
 import asyncio
 import base64
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -157,7 +158,7 @@ def _secret(table: GitHubTable) -> str:
     try:
         if table.private_key is not None:
             key = table.private_key.read_text()
-            load_pem_private_key(key.encode(), password=None)
+            _refuse_broken(key)
             return key
         assert table.token is not None, "the table has one of the two"
         return read_key("GitHub", table.token)
@@ -170,6 +171,12 @@ def _secret(table: GitHubTable) -> str:
         raise NotConfigured(
             f"GitHub can't be asked: {table.private_key} holds no private key as GitHub gives it (PEM, no password)"
         ) from None
+
+
+@functools.lru_cache(maxsize=4)
+def _refuse_broken(key: str) -> None:
+    """Raises as `load_pem_private_key` does. Each request asks, and looking at a key takes longer than reading it."""
+    load_pem_private_key(key.encode(), password=None)
 
 
 def _connect(table: GitHubTable, key: str, name: str) -> github.Github:
