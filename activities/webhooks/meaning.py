@@ -5,14 +5,13 @@ Most of what GitHub tells means nothing here; it is passed over for a reason tha
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from activities.forge.github.discussion import OUR_MARK
 from activities.webhooks.commands import Command, command
-from activities.webhooks.payloads import Comment, Issue, Payload, Pull, Run, User
+from activities.webhooks.payloads import Comment, Issue, Payload, Pull, Repository, Run, User
 
 _TASK_BRANCH = re.compile(r"journeyman/([a-z2-7]{10})")
 _JOB = re.compile(r"[^A-Za-z0-9._/ -]")
@@ -53,9 +52,6 @@ class Commanded:
     command: Command
     by: User
     comment_id: int
-    at: datetime | None
-    place: str = ""
-    """Of a line of a pull request: file and line."""
 
     @property
     def on_pull(self) -> bool:
@@ -168,7 +164,7 @@ def _issue_comment(payload: Payload, repository: str, by: User, _: Terms) -> Mea
     wanted = command_in(comment)
     if wanted is None:
         return Ignored("the comment has no command")
-    return _unless_bot(by) or Commanded(repository, issue.number, issue, wanted, by, comment.id, comment.created_at)
+    return _unless_bot(by) or Commanded(repository, issue.number, issue, wanted, by, comment.id)
 
 
 def _line_comment(payload: Payload, repository: str, by: User, _: Terms) -> Meaning:
@@ -182,8 +178,7 @@ def _line_comment(payload: Payload, repository: str, by: User, _: Terms) -> Mean
         return Ignored("the comment has no command")
     if refused := _unless_bot(by) or _unless_own(pull, payload):
         return refused
-    place = f"{comment.path}:{comment.line}" if comment.line else comment.path
-    return Commanded(repository, pull.number, None, wanted, by, comment.id, comment.created_at, place)
+    return Commanded(repository, pull.number, None, wanted, by, comment.id)
 
 
 def _review(payload: Payload, repository: str, _: User, __: Terms) -> Meaning:
@@ -231,29 +226,33 @@ def _workflow_run(payload: Payload, repository: str, _: User, __: Terms) -> Mean
 
 def _check_suite(payload: Payload, repository: str, _: User, __: Terms) -> Meaning:
     suite = payload.check_suite
-    app = suite.app if suite is not None else None
-    if app is not None and app.slug == "github-actions":
+    if suite is not None and suite.app is not None and suite.app.slug == "github-actions":
         return Ignored("of GitHub's own workflows each run is told, too")
-    return _ci(payload, suite, repository, (app.slug or app.name) if app is not None else None)
+    return _ci(payload, suite, repository, suite.maker if suite is not None else None)
 
 
 def _ci(payload: Payload, run: Run | None, repository: str, name: str | None) -> Meaning:
     if payload.action != "completed" or run is None:
         return Ignored("only checks that have ended say something")
+    assert payload.repository is not None, "looked at before"
+    return ended(run, payload.repository, name, is_suite=run is payload.check_suite)
+
+
+def ended(run: Run, repository: Repository, name: str | None, *, is_suite: bool) -> Ignored | CiEnded:
+    """What it means that a run, or a suite, of this name ended so."""
     if run.conclusion not in _GOOD | _BAD:
         return Ignored(f"checks that end as {run.conclusion} say nothing of the code")
-    assert payload.repository is not None, "looked at before"
-    if run.head_repository is not None and run.head_repository.id != payload.repository.id:
+    if run.head_repository is not None and run.head_repository.id != repository.id:
         return Ignored(_FORK)
     branch = run.head_branch or ""
     task = _TASK_BRANCH.fullmatch(branch)
-    if task is None and (not branch or branch != payload.repository.default_branch):
+    if task is None and (not branch or branch != repository.default_branch):
         return Ignored("it is neither about base nor about a task's branch")
     if task is None and run.event not in _OF_BASE:
         # Anybody can have workflows run there that answer comments or pull requests, and have them fail.
         return Ignored(f"it ran on base for {run.event[:40]}, which says nothing of base")
     return CiEnded(
-        repository,
+        repository.full_name,
         branch,
         task[1] if task is not None else "",
         run.head_sha,
@@ -261,7 +260,7 @@ def _ci(payload: Payload, run: Run | None, repository: str, name: str | None) ->
         run.conclusion,
         run.html_url,
         run.id,
-        run is payload.check_suite,
+        is_suite,
     )
 
 

@@ -61,6 +61,11 @@ class Comment(Part):
     path: str = ""
     line: int | None = None
 
+    @property
+    def place(self) -> str:
+        """Of the line that it is on: file and line."""
+        return f"{self.path}:{self.line}" if self.line else self.path
+
 
 class PullBranch(Part):
     """A side of a pull request; its repository is gone if it was a fork that was deleted."""
@@ -95,9 +100,14 @@ class Run(Part):
     head_sha: str = Field(pattern=r"^[0-9a-f]{40,64}$")
     event: str = ""
     conclusion: str | None = Field(default=None, max_length=60)
-    html_url: str = ""
+    html_url: str = Field(default="", max_length=2000)
     head_repository: Repository | None = None
     app: "App | None" = None
+
+    @property
+    def maker(self) -> str | None:
+        """Whose checks a suite is of, by name."""
+        return (self.app.slug or self.app.name) if self.app is not None else None
 
 
 class App(Part):

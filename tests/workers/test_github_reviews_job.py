@@ -52,7 +52,7 @@ def reviews(pull: Pull) -> list[tuple[str, str]]:
 
 async def says(pull: Pull, *states: str) -> None:
     """Wait until its reviews are in these states."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while tuple(state for state, _ in reviews(pull)) != states:
             await asyncio.sleep(0.05)
 
@@ -102,6 +102,25 @@ async def test_what_was_approved_of_a_head_that_is_sent_back_counts_for_no_other
     assert reviews(pull)[-1][1] == second
     await here.decide(task, Action.MERGE)
     assert (await here.reaches(task, Stage.ENDED, Stage.APPROVED)).status.outcome is Outcome.MERGED
+
+
+async def test_a_head_is_approved_for_its_own_base_alone_and_taken_back_however_much_is_said(
+    here: Installation, github: GitHub
+) -> None:
+    name = "acme/elsewhere"
+    task, pull = await under_review(here, github, name)
+    github.commit(name, "production", {"README.md": "Here it runs.\n"})
+    token = github.person("mallory", **{name: "write"})
+    mallory = with_token(github, token.value).get_repo(name)
+    other = await asyncio.to_thread(mallory.create_pull, base="production", head=pull.head, title="Mine", body="")
+    await here.decide(task, Action.APPROVE)
+    await says(pull, "APPROVED")
+    for _ in range(110):
+        github.review(name, pull.number, "mallory", "COMMENT")
+    await here.decide(task, Action.WITHDRAW)
+    await says(pull, "DISMISSED")
+    assert reviews(github.pull(name, other.number)) == []
+    await here.decide(task, Action.CANCEL)
 
 
 async def test_a_review_that_github_does_not_take_is_told_of(here: Installation, github: GitHub) -> None:

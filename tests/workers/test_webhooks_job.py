@@ -112,8 +112,19 @@ async def test_a_review_on_github_is_the_approval_and_a_comment_has_it_merged(at
     (dismissed,) = await at.carried_out(lambda: at.github.dismiss(name, number, status.approved_by[0], "ada"))
     assert dismissed.outcome is Taken.DONE
     assert (await at.here.view(task)).status.approved_by == ()
-    await at.carried_out(lambda: at.github.review(name, number, "linus"))
+    (approved, *_) = await at.carried_out(lambda: at.github.review(name, number, "linus"))
+    assert approved.outcome is Taken.DONE, approved.detail
     assert (await at.here.view(task)).status.approved_by == ("linus",)
+    # Whoever has the secret takes nothing back for others, and gives nothing back that they took.
+    told = next(one.payload for one in reversed(at.github.deliveries) if one.event == "pull_request_review")
+    forged = await at.sent("pull_request_review", {**told, "action": "dismissed"})
+    assert (forged.outcome, "was dismissed" in forged.detail) == (Taken.IGNORED, True), forged.detail
+    assert (await at.here.view(task)).status.approved_by == ("linus",)
+    await at.here.decide(task, Action.WITHDRAW, "linus")
+    again = await at.sent("pull_request_review", {**told, "installation": {"id": 1}})
+    assert (again.outcome, "another delivery" in again.detail) == (Taken.IGNORED, True), again.detail
+    assert (await at.here.view(task)).status.approved_by == ()
+    await at.here.decide(task, Action.APPROVE, "linus")
     (early, *_) = await at.carried_out(lambda: at.github.comment(name, number, "grace", "/agent revert"))
     assert (early.outcome, "no merge to take back" in early.detail) == (Taken.REFUSED, True), early.detail
     results = await at.carried_out(lambda: at.github.comment(name, number, "grace", "/agent merge"))

@@ -63,7 +63,7 @@ class GitHubCi:
             return await self._on_proposal(told, table, at)
         if not table.mend_base and not await self._is_worked_in(at.name):
             return ignored("nobody has asked for work in this repository")
-        await self._confirming.ended(at.url, told)
+        told = await self._confirming.ended(at.url, told)
         seen = NewObservation(
             repository=at.url, commit=told.commit, name=signal_name(told.job), good=told.good, link=told.link[:2000]
         )
@@ -79,7 +79,7 @@ class GitHubCi:
             return ignored("it is not about a commit that a task proposes now", told.task_id if status else "")
         if status.stage is Stage.ENDED:
             return ignored("the task has ended", told.task_id)
-        await self._confirming.ended(at.url, told)
+        told = await self._confirming.ended(at.url, told)
         # It reads CI itself, and need not wait until it would look again.
         await self._temporal.get_workflow_handle(task_workflow_id(told.task_id)).signal("observed")
         if told.good:

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from activities.archive.contract import IntentIndex
-from activities.forge.github.confirming import Confirming
+from activities.forge.github.confirming import Confirming, Happened
 from activities.forge.github.discussion import GitHubDiscussion
 from activities.policy.owners import OwnersFiles
 from activities.tracker.naming import issue_key, named_issue
@@ -29,7 +29,8 @@ from workflows.models.person import Person
 from workflows.models.status import Stage, TaskStatus
 from workflows.presentation import as_code
 
-_BEFORE = ignored("another delivery has told the same")
+_OLDEST = timedelta(days=7)
+"""GitHub keeps what it could not deliver for three days, and tells it again when it is asked to."""
 _TASK_BRANCH = re.compile(r"journeyman/([a-z2-7]{10})")
 
 
@@ -77,27 +78,27 @@ class GitHubCommands:
     async def wanted(self, told: TaskWanted, at: Delivered) -> DeliveryResult:
         """An issue was labelled or assigned."""
         person = await self._senders.commanding(at.url, told.by)
-        if not await self._deliveries.claim(await self._confirming.wanted(at.url, told), at.digest):
-            return _BEFORE
-        asking = _Asking(person, told.issue.updated_at or at.received_at, names=told.issue.title)
+        happened = await self._confirming.wanted(at.url, told)
+        if again := await self._again(happened, at):
+            return again
+        asking = _Asking(person, happened.at, names=told.issue.title)
         return await self._ask(told.issue, asking, at)
 
     async def commanded(self, told: Commanded, at: Delivered) -> DeliveryResult:
         """Somebody wrote a command."""
         person = await self._senders.commanding(at.url, told.by)
-        if not await self._deliveries.claim(await self._confirming.commanded(at.url, told), at.digest):
-            return _BEFORE
+        happened = await self._confirming.commanded(at.url, told)
+        if again := await self._again(happened, at):
+            return again
         if told.command.verb is Verb.ELSEWHERE:
             word = told.command.words
             return refused(f"{as_code(f'/agent {word}')} is no command: {ELSEWHERE[word]}")
         if told.on_pull:
-            return await self._on_pull(told, person, at)
+            return await self._on_pull(told, happened, person, at)
         assert told.issue is not None, "what is not about a pull request is about an issue"
         known = await self._of_issue(told.number, at)
         wanted = told.command
-        asking = _Asking(
-            person, told.at or at.received_at, wanted.words, told.comment_id, wanted.verb is Verb.AGAIN, wanted.words
-        )
+        asking = _Asking(person, happened.at, wanted.words, told.comment_id, wanted.verb is Verb.AGAIN, wanted.words)
         if asking.again:
             await self._confirming.says(at.url, told.issue)
             return await self._ask(told.issue, asking, at)
@@ -113,7 +114,15 @@ class GitHubCommands:
             await self._confirming.says(at.url, told.issue)
         return await self._ask(told.issue, asking, at)
 
-    async def _on_pull(self, told: Commanded, person: Person, at: Delivered) -> DeliveryResult:
+    async def _again(self, happened: Happened, at: Delivered) -> DeliveryResult | None:
+        """What is said of what another delivery has told, or lies so far back that GitHub tells it no more."""
+        if at.received_at - happened.at > _OLDEST:
+            return refused(f"this is from {happened.at:%Y-%m-%d}, which is too long ago: ask again")
+        if not await self._deliveries.claim(happened.known_as, at.digest):
+            return ignored("another delivery has told the same")
+        return None
+
+    async def _on_pull(self, told: Commanded, happened: Happened, person: Person, at: Delivered) -> DeliveryResult:
         now = await self._discussion.pull(at.url, told.number)
         if now.is_fork:
             return refused("this comes from a fork, and no agent works on what is there")
@@ -132,8 +141,8 @@ class GitHubCommands:
         if told.command.verb is Verb.AGAIN:
             return refused("another attempt is asked for where the task was: below the issue")
         words = told.command.words
-        if told.place and words.strip():
-            words = f"About {as_code(told.place, 300)}: {words}"
+        if happened.place and words.strip():
+            words = f"About {as_code(happened.place, 300)}: {words}"
         return await self._feedback.tell(status, words, person, at)
 
     async def _of_issue(self, number: int, at: Delivered) -> TaskStatus | None:

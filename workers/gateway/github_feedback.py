@@ -6,6 +6,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.forge.github.discussion import GitHubDiscussion, ReviewNow
 from activities.webhooks.hidden import shown
 from activities.webhooks.meaning import PullChanged, Reviewed
+from activities.webhooks.stored import Deliveries
 from workers.gateway.commanding import MOST_SAID, Commanding, evidence, head
 from workers.gateway.deciding import Deciding
 from workers.gateway.delivered import Delivered, TasksThere, done, ignored, refused
@@ -30,6 +31,7 @@ class GitHubFeedback:
         commanding: Commanding,
         senders: Senders,
         discussion: GitHubDiscussion,
+        deliveries: Deliveries,
     ) -> None:
         self._temporal = temporal
         self._deciding = deciding
@@ -37,6 +39,7 @@ class GitHubFeedback:
         self._commanding = commanding
         self._senders = senders
         self._discussion = discussion
+        self._deliveries = deliveries
 
     async def tell(self, status: TaskStatus, words: str, person: Person, at: Delivered) -> DeliveryResult:
         """Send a task back to its agent with a person's words; while the agent is at work they wait."""
@@ -72,6 +75,8 @@ class GitHubFeedback:
         newest = max(theirs, key=lambda one: one.id, default=None)
         if newest is None or (newest.id, newest.state.lower()) != (told.review_id, told.state):
             return ignored("a later review of theirs counts, or this one was dismissed", told.task_id)
+        if not await self._deliveries.claim(f"{at.url} review {newest.id} {newest.state}", at.digest):
+            return ignored("another delivery has told the same", told.task_id)
         if told.state == "approved":
             return await self._approved(told.number, newest, status, person, at)
         said = [newest.words.strip(), *await self._discussion.lines_of(at.url, told.number, newest.id)]
@@ -122,6 +127,9 @@ class GitHubFeedback:
     async def _dismissed(self, told: Reviewed, status: TaskStatus, at: Delivered) -> DeliveryResult:
         """It takes an approval away, so whoever may dismiss a review on GitHub may do that."""
         person = self._senders.person(told.reviewer)
+        now = await self._discussion.review(at.url, told.number, told.review_id)
+        if now is None or (now.login.lower(), now.state) != (told.reviewer.login.lower(), "DISMISSED"):
+            return ignored("GitHub does not say that this review was dismissed", told.task_id)
         if person is None or person.id not in status.approved_by:
             return ignored("there is no approval of theirs to take back", told.task_id)
         asked = NewDecision(action=Action.WITHDRAW, message="the review was dismissed on GitHub")

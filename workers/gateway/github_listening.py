@@ -40,7 +40,7 @@ def _carrier(inbox: Inbox, secrets: WebhookSecrets) -> GitHubCarrier:
     discussion, confirming = GitHubDiscussion(parts.github), Confirming(parts.github)
     senders = Senders(parts.owners, GitHubPeople(parts.github))
     commanding = Commanding(gateway.deciding, parts.chains)
-    feedback = GitHubFeedback(inbox.client, gateway.deciding, tasks, commanding, senders, discussion)
+    feedback = GitHubFeedback(inbox.client, gateway.deciding, tasks, commanding, senders, discussion, inbox.deliveries)
     commands = GitHubCommands(
         parts.owners,
         gateway.admission,

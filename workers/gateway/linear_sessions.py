@@ -80,7 +80,9 @@ class SessionWords:
 
     async def _wanted(self, body: str) -> Command:
         heard = spoken(body, (await self._actor.me()).names)
-        return heard or command(f"/agent {body.strip()}".rstrip()) or Command(Verb.TELL, body.strip())
+        meant = heard or command(f"/agent {body.strip()}".rstrip()) or Command(Verb.TELL, body.strip())
+        # Nobody wrote a command's sign there: with more words it is rather the agent that is told so.
+        return Command(Verb.TELL, body.strip()) if meant.verb is Verb.REVERT and meant.words and not heard else meant
 
     async def _join(self, issue: Issue, session_id: str, result: DeliveryResult) -> None:
         if result.task_id:

@@ -35,6 +35,8 @@ class BaseRules:
     """Whether a head has to contain base's newest commit."""
     approvals: int = 0
     """Of people, for a pull request."""
+    dismisses: bool = False
+    """Whether a push takes approving reviews back."""
     queue: bool = False
     """Whether pull requests merge through a merge queue."""
     stopping: list[str] = field(default_factory=list)
@@ -82,6 +84,7 @@ def _add_rule(rules: BaseRules, kind: str, parameters: dict[str, Any]) -> None:
         rules.strict = rules.strict or parameters["strict_required_status_checks_policy"]
     elif kind == "pull_request":
         rules.approvals = max(rules.approvals, parameters["required_approving_review_count"])
+        rules.dismisses = rules.dismisses or bool(parameters.get("dismiss_stale_reviews_on_push"))
     elif kind == "merge_queue":
         rules.queue = True
 
@@ -112,6 +115,7 @@ def _add_protection(rules: BaseRules, repository: GitHubRepository, branch: str,
         rules.stopping.append(f"protection of {branch} (required status checks)")
     if reviews is not None:
         rules.approvals = max(rules.approvals, reviews.get("required_approving_review_count") or 0)
+        rules.dismisses = rules.dismisses or bool(reviews.get("dismiss_stale_reviews"))
         if app_slug not in _slugs(reviews.get("bypass_pull_request_allowances")):
             rules.stopping.append(f"protection of {branch} (pull requests)")
     if told.get("restrictions") is not None and app_slug not in _slugs(told["restrictions"]):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
+from github import UnknownObjectException
 from github.IssueComment import IssueComment
 from github.PullRequestReview import PullRequestReview
 from github.Repository import Repository as GitHubRepository
@@ -92,6 +93,20 @@ class GitHubDiscussion:
             return found[::-1]
 
         return await self._access.ask(url, f"reading the reviews of pull request {number}", ask)
+
+    async def review(self, url: str, number: int, review_id: int) -> ReviewNow | None:
+        """One of a pull request; None if it is not there."""
+
+        def ask(repository: GitHubRepository) -> ReviewNow | None:
+            try:
+                one = repository.get_pull(number).get_review(review_id)
+            except UnknownObjectException:
+                return None
+            if one.user is None or one.submitted_at is None:
+                return None
+            return ReviewNow(one.id, one.user.login, one.state, one.commit_id or "", one.body or "", one.submitted_at)
+
+        return await self._access.ask(url, f"reading review {review_id}", ask)
 
     async def lines_of(self, url: str, number: int, review_id: int) -> list[str]:
         """What a review says of single lines, each as `path:line: words`, in its order."""

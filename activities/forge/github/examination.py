@@ -162,6 +162,11 @@ class Examination:
         slug, page = installation.raw_data["app_slug"], installation.raw_data["html_url"]
         mend = f"{page}   # GitHub counts no review of who may not write"
         yield Looked("reviews", not missing, f"App {slug} {missing or 'may give reviews that count'}", mend)
+        rules = pushing_onto_base(self._access, url).rules
+        if rules.approvals and not rules.dismisses and NAME not in rules.checks:
+            detail = "a review counts for what is pushed afterwards, until it is taken back a moment later"
+            mend = f"{url}/settings/rules   # dismiss stale approvals when new commits are pushed, or require {NAME}"
+            yield Looked("stale reviews", False, detail, mend)
 
     def _reverts(self, url: str) -> Steps:
         pushing = pushing_onto_base(self._reverting, url)

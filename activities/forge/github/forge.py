@@ -5,6 +5,7 @@ done is asked of GitHub first, since an answer may have been lost after it.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 
 from github.PullRequest import PullRequest as GitHubPull
 from github.Repository import Repository as GitHubRepository
@@ -175,27 +176,28 @@ class GitHubForge:
     async def show_gate(self, task: Task, check: GateCheck) -> str:
         """See contract."""
         not_shown = await asyncio.to_thread((await self._gate(task)).show, check)
-        reviews = await self._reviews(task)
-        not_reviewed = await asyncio.to_thread(reviews.show, check) if reviews is not None else ""
+        not_reviewed = ""
+        async for reviews in self._reviews(task):
+            not_reviewed = await asyncio.to_thread(reviews.show, check, task.base) or not_reviewed
         return "; ".join(filter(None, (not_shown, not_reviewed)))
 
     async def withdraw_gate(self, task: Task, head: str, why: str) -> None:
         """See contract."""
         await asyncio.to_thread((await self._gate(task)).withdraw, head, why)
-        reviews = await self._reviews(task)
-        if reviews is not None:
+        async for reviews in self._reviews(task):
             await asyncio.to_thread(reviews.withdraw, head, why)
 
-    async def _reviews(self, task: Task) -> GateReviews | None:
-        """None where nobody reviews, or there is nothing to review."""
+    async def _reviews(self, task: Task) -> AsyncIterator[GateReviews]:
+        """On each pull request of the branch: anybody who may write can open another, which leads elsewhere."""
         url = task.repository.url
         if not self._reviewing.serves(url):
-            return None
-        pull = await GitHubPulls(await self._access.repository(url)).of_branch(task.branch)
-        if pull is None or pull.merged:
-            return None
+            return
+        pulls = await GitHubPulls(await self._access.repository(url)).all_of_branch(task.branch)
         login = await asyncio.to_thread(self._reviewing.login, url)
-        return GateReviews(await self._reviewing.repository(url), login, pull.number)
+        repository = await self._reviewing.repository(url)
+        for pull in pulls:
+            if pull.merged_at is None:
+                yield GateReviews(repository, login, pull.number)
 
     async def _gate(self, task: Task) -> GateChecks | GateStatuses:
         url, app_id = task.repository.url, self._access.app_id

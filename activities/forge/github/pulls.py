@@ -1,7 +1,7 @@
 """Pull requests on GitHub: found by their branch before any is made, so that a retry adopts what is there."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TypeVar
 
@@ -32,6 +32,10 @@ class GitHubPulls:
         """The newest of a branch of this repository, never a fork's."""
         return await self._do(f"looking for the pull request of {branch}", lambda: self._of_branch(branch))
 
+    async def all_of_branch(self, branch: str) -> list[GitHubPull]:
+        """All that ask for a branch of this repository, the newest first, wherever they lead."""
+        return await self._do(f"looking for pull requests of {branch}", lambda: list(self._all_of_branch(branch)))
+
     async def of_number(self, number: int) -> GitHubPull:
         """By number."""
         return await self._do(f"reading pull request {number}", lambda: self._repository.get_pull(number))
@@ -41,13 +45,15 @@ class GitHubPulls:
         return await self._do(f"proposing {branch}", lambda: self._ensure(branch, head, base, title, _fit(body)))
 
     def _of_branch(self, branch: str) -> GitHubPull | None:
+        return next(self._all_of_branch(branch), None)
+
+    def _all_of_branch(self, branch: str) -> Iterator[GitHubPull]:
         owner = self._repository.owner.login
         found = self._repository.get_pulls(state="all", head=f"{owner}:{branch}", sort="created", direction="desc")
         for pull in islice(found, _MOST_PULLS):
             # A fork may have a branch of that name.
             if pull.head.ref == branch and pull.head.repo is not None and pull.head.repo.id == self._repository.id:
-                return pull
-        return None
+                yield pull
 
     def _ensure(self, branch: str, head: str, base: str, title: str, body: str) -> GitHubPull:
         title = title[:_LONGEST_TITLE]
