@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from datetime import time
 from pathlib import Path
 from typing import Any, get_args
 
@@ -119,11 +120,14 @@ def _inner(annotation: Any) -> tuple[type[BaseModel] | None, str]:
 
 
 def _shown(default: Any) -> str:
-    return (
-        str(default).lower()
-        if isinstance(default, bool)
-        else str(int(default) if isinstance(default, int) else default)
-    )
+    """As it is written in TOML; a text without its quotes."""
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, tuple):
+        return "[" + ", ".join(f'"{one}"' if isinstance(one, str) else _shown(one) for one in default) + "]"
+    if isinstance(default, time):
+        return f"{default:%H:%M}"
+    return str(int(default) if isinstance(default, int) else default)
 
 
 def _commands() -> str:

@@ -47,7 +47,7 @@ async def test_who_may_decide_is_named_when_a_review_begins_and_once_only(thread
     look = await thread.show(at(Stage.REVIEW, 5), look.notes)
     _, call = thread.shown
     assert GRACE in call.text and LINUS in call.text and ALICE not in call.text, "who asked may not approve"
-    assert "waits for a person" in call.text
+    assert "Ready for review: `" in call.text and TASK.id in call.text
     # By what is kept, without it, and while one of two has approved.
     for notes in (look.notes, {}):
         await thread.show(at(Stage.REVIEW, 5, approved_by=("grace",)), notes)
@@ -72,7 +72,7 @@ async def test_what_policy_approved_calls_for_somebody_to_merge_it_and_what_a_pe
     look = await thread.show(at(Stage.APPROVED, 1, approved_by=("grace",)))
     assert len(thread.shown) == 1
     await thread.show(at(Stage.APPROVED, 2, approved_by=(POLICY,)), look.notes)
-    assert len(thread.shown) == 2 and "waits for a person" in thread.shown[-1].text
+    assert len(thread.shown) == 2 and "Approved, to be merged" in thread.shown[-1].text
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ async def test_who_asked_hears_of_the_end_unless_they_brought_it_about(
     await thread.show(at(Stage.ENDED, outcome=outcome, waits_for="", decisions=decided))
     told = [one.text for one in thread.shown[1:]]
     assert len(told) == is_told
-    assert all(ALICE in text and "is over" in text for text in told)
+    assert all(ALICE in text and TASK.id in text for text in told)
 
 
 async def test_who_asked_and_who_had_it_merged_hear_that_base_turned_red(thread: Thread) -> None:
@@ -111,7 +111,7 @@ async def test_who_asked_and_who_had_it_merged_hear_that_base_turned_red(thread:
         await thread.show(merged, notes, watch=watch)
     over, red_told = thread.shown[1:]
     assert ALICE in red_told.text and GRACE in red_told.text and "turned red" in red_told.text
-    assert "is over" in over.text
+    assert "Merged" in over.text
 
 
 async def test_whoever_wants_no_such_messages_gets_none(slack: Slack, tmp_path: Path) -> None:

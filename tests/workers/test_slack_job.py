@@ -175,6 +175,10 @@ async def test_who_may_decide_is_reminded_once_and_then_the_channel_hears_of_it(
 
 async def test_the_home_shows_what_waits_and_strangers_nothing(at: Slacked) -> None:
     status = await at.proposed()
+    # What the home lists, Temporal's visibility tells a moment later.
+    async with asyncio.timeout(30):
+        while (await _lines(at, status.task.id)) != [Stage.REVIEW]:
+            await asyncio.sleep(0.05)
     await _opens_home(at, "U0GRACE")
     await _opens_home(at, "U0ADA")
     await _opens_home(at, "U0MALLORY")
@@ -216,6 +220,11 @@ async def _home(at: Slacked, user: str) -> str:
         while user not in at.slack.homes:
             await asyncio.sleep(0.05)
     return json.dumps(at.slack.homes[user])
+
+
+async def _lines(at: Slacked, task: str) -> list[Stage]:
+    lines = await asyncio.to_thread(at.here.gateway("ada").tasks)
+    return [line.stage for line in lines if line.task_id == task]
 
 
 async def _task_of(at: Slacked) -> str:

@@ -111,6 +111,11 @@ class SlackCommands:
                 return done(await self._answers.mine(person))
             case Verb.ELSEWHERE:
                 return refused(f"{as_code(said.text)} is no command: {ELSEWHERE[said.text]}")
+            case Verb.UNSURE:
+                return refused(
+                    f"nothing was begun: did you mean {as_code(said.text)}? A goal is said in more than one word; "
+                    "`/agent help` tells the rest"
+                )
             case Verb.HALT:
                 return await self._answers.halt(said.text, person, at.digest)
             case Verb.CANCEL if said.task:

@@ -77,8 +77,10 @@ class SlackAccess:
         await self._ask("apps.connections.open", token, {})
 
     async def _ask(self, method: str, token: KeySource, arguments: Mapping[str, Any]) -> AsyncSlackResponse:
+        # Why there is no token is said in its own words.
+        client = await self._client(token)
         try:
-            return await (await self._client(token)).api_call(method, data=_form(arguments))
+            return await client.api_call(method, data=_form(arguments))
         except SlackApiError as error:
             raise _translated(method, error) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -15,10 +15,8 @@ def call_message(seen: TaskSeen, users: Sequence[str]) -> Message:
     status, task = seen.status, _task(seen)
     if seen.watch is not None and seen.watch.red is not None and seen.merged:
         words = f":red_circle: *Base turned red* with {task}: look above, and take it back or mend base"
-    elif status.outcome is not None:
-        words = f"{task} is over: {headline(seen)}"
     else:
-        words = f"{task} waits for {status.waits_for or 'a person'}: {headline(seen)}"
+        words = f"{headline(seen)}: {code(status.task.goal, 150)} ({task})"
     text = f"{_named(users)} {words}".strip()
     return Message(text, (said(text),))
 

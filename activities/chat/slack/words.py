@@ -5,14 +5,20 @@
 Options come first, so that a goal may hold any words. Names with a colon, since Slack makes dashes of `--`.
 """
 
+import difflib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 _MARKED = re.compile(r"<((?:[@#!]|https?:|mailto:|tel:)[^<>|]{1,3000})(?:\|([^<>]{0,3000}))?>")
-_OPTION = re.compile(r"(repo|type|agent|base|scope):(\S{1,1000})(?:\s+|$)")
+_OPTIONS = ("repo", "type", "agent", "base", "scope")
+_OPTION = re.compile(rf"({'|'.join(_OPTIONS)}):(\S{{1,1000}})(?:\s+|$)")
 _IN = re.compile(r"in\s+((?:github:|https?://)?[\w.-]+(?:/[\w.-]+)+)(?:\s+|$)", re.IGNORECASE)
 _TASK = re.compile(r"[a-z2-7]{4,10}")
+_LONGEST_ID = 10
+_ALONE = ("new", "status", "mine", "cancel", "merge", "again", "halt", "help")
+_LIKE = 0.8
+"""How alike two words are when one is rather a slip, by difflib's measure."""
 _END_OF_VERB = "!:,."
 ELSEWHERE = {
     "approve": "press *Approve* below the task's message: the button says which commit is meant",
@@ -62,6 +68,8 @@ class Verb(StrEnum):
     HELP = "help"
     ELSEWHERE = "elsewhere"
     """What no words do; which of them it is, is the text."""
+    UNSURE = "unsure"
+    """Rather misspelt than meant; what it is like, is the text."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,11 @@ def words(text: str) -> Words:
     verb, rest = first.lower().rstrip(_END_OF_VERB), "".join(more)
     if verb in {Verb.FORM, Verb.MINE, Verb.HELP} and not rest:
         return Words(Verb(verb))
+    if _is_id(rest) and (alone := _SAME.get(verb, verb)) in {Verb.MERGE, Verb.CANCEL, *ELSEWHERE}:
+        # A decision that names its task is no goal, either.
+        return Words(Verb.ELSEWHERE, alone) if alone in ELSEWHERE else Words(Verb(alone), task=rest)
+    if near := _misspelt(text, verb, rest):
+        return Words(Verb.UNSURE, near)
     if verb in {Verb.STATUS, Verb.CANCEL} and (not rest or _TASK.fullmatch(rest)):
         return Words(Verb(verb), task=rest)
     if verb == Verb.HALT:
@@ -100,6 +113,21 @@ def words(text: str) -> Words:
     if verb == Verb.AGAIN:
         return _work(rest, Verb.AGAIN)
     return _work(text, Verb.WORK)
+
+
+def _is_id(rest: str) -> bool:
+    """Whether it is rather a task's id, or the beginning of one, than a word."""
+    return _TASK.fullmatch(rest) is not None and (len(rest) == _LONGEST_ID or any(c.isdigit() for c in rest))
+
+
+def _misspelt(text: str, first: str, rest: str) -> str:
+    """What was rather meant by a word that stands alone, or before a colon; empty if it may be what it is."""
+    alone = difflib.get_close_matches(first, _ALONE, 1, _LIKE) if not rest else []
+    if alone and first != alone[0]:
+        return alone[0]
+    named = re.match(r"([a-z]{2,10}):\S", text)
+    options = difflib.get_close_matches(named[1], _OPTIONS, 1, _LIKE) if named else []
+    return f"{options[0]}:" if named and options and named[1] != options[0] else ""
 
 
 def _work(text: str, verb: Verb) -> Words:
