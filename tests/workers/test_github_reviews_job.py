@@ -95,6 +95,7 @@ async def test_what_was_approved_of_a_head_that_is_sent_back_counts_for_no_other
     github.fault(Trouble.REFUSED, f"PUT {_REVIEWS}/{{review_id}}/dismissals", words="Not allowed", times=None)
     await here.decide(task, Action.REQUEST_CHANGES, message="also say why")
     await says(pull, "APPROVED", "CHANGES_REQUESTED")
+    github.faults.coming.clear()
     second = head_of(await here.reaches(task, Stage.REVIEW))
     assert second != first == reviews(pull)[0][1]
     await here.decide(task, Action.APPROVE)
@@ -121,6 +122,24 @@ async def test_a_head_is_approved_for_its_own_base_alone_and_taken_back_however_
     await says(pull, "DISMISSED")
     assert reviews(github.pull(name, other.number)) == []
     await here.decide(task, Action.CANCEL)
+
+
+async def test_where_that_app_is_not_installed_all_else_goes_on(here: Installation, github: GitHub) -> None:
+    name = "acme/without"
+    github.repository(name, FILES)
+    (installation,) = [one for one in github.installations.values() if one.app.slug == REVIEWER]
+    installation.repositories = {f"acme/{each}" for each in ("reviewed", "again", "elsewhere", "refused")}
+    try:
+        view = await proposed(here, name, "listener")
+        task = view.status.task.id
+        await here.decide(task, Action.APPROVE)
+        await here.decide(task, Action.REQUEST_CHANGES, message="also say why")
+        await here.reaches(task, Stage.REVIEW)
+        await here.decide(task, Action.APPROVE)
+        await here.decide(task, Action.MERGE)
+        assert (await here.reaches(task, Stage.ENDED, Stage.APPROVED)).status.outcome is Outcome.MERGED
+    finally:
+        installation.repositories = None
 
 
 async def test_a_review_that_github_does_not_take_is_told_of(here: Installation, github: GitHub) -> None:

@@ -5,7 +5,6 @@ done is asked of GitHub first, since an answer may have been lost after it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 
 from github.PullRequest import PullRequest as GitHubPull
 from github.Repository import Repository as GitHubRepository
@@ -176,28 +175,37 @@ class GitHubForge:
     async def show_gate(self, task: Task, check: GateCheck) -> str:
         """See contract."""
         not_shown = await asyncio.to_thread((await self._gate(task)).show, check)
-        not_reviewed = ""
-        async for reviews in self._reviews(task):
-            not_reviewed = await asyncio.to_thread(reviews.show, check, task.base) or not_reviewed
-        return "; ".join(filter(None, (not_shown, not_reviewed)))
+        return "; ".join(filter(None, (not_shown, await self._review(task, check))))
 
     async def withdraw_gate(self, task: Task, head: str, why: str) -> None:
         """See contract."""
         await asyncio.to_thread((await self._gate(task)).withdraw, head, why)
-        async for reviews in self._reviews(task):
+        try:
+            found = await self._reviews(task)
+        except GitHubRefused:
+            # Where that App is not, it has approved nothing.
+            return
+        for reviews in found:
             await asyncio.to_thread(reviews.withdraw, head, why)
 
-    async def _reviews(self, task: Task) -> AsyncIterator[GateReviews]:
+    async def _review(self, task: Task, check: GateCheck) -> str:
+        """Returns why what the gate says can't be said by a review, where that is wanted."""
+        try:
+            found = await self._reviews(task)
+        except GitHubRefused as refused:
+            return f"the App of [github.reviews] can't review here: {refused}"
+        told = [await asyncio.to_thread(reviews.show, check, task.base) for reviews in found]
+        return "; ".join(filter(None, told))
+
+    async def _reviews(self, task: Task) -> list[GateReviews]:
         """On each pull request of the branch: anybody who may write can open another, which leads elsewhere."""
         url = task.repository.url
         if not self._reviewing.serves(url):
-            return
+            return []
         pulls = await GitHubPulls(await self._access.repository(url)).all_of_branch(task.branch)
         login = await asyncio.to_thread(self._reviewing.login, url)
         repository = await self._reviewing.repository(url)
-        for pull in pulls:
-            if pull.merged_at is None:
-                yield GateReviews(repository, login, pull.number)
+        return [GateReviews(repository, login, pull.number) for pull in pulls if pull.merged_at is None]
 
     async def _gate(self, task: Task) -> GateChecks | GateStatuses:
         url, app_id = task.repository.url, self._access.app_id

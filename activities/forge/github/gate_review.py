@@ -33,16 +33,16 @@ class GateReviews:
 
         Returns why that can't be, for people; empty if it was done, or this leads elsewhere.
         """
-        if check.state is not GateState.PASSED:
-            self.withdraw(check.head, check.title)
-            return ""
         try:
             with translated(f"reviewing pull request {self._number}"):
-                self._approve(check, base)
+                if check.state is GateState.PASSED:
+                    self._approve(check, base)
+                else:
+                    self.withdraw(check.head, check.title)
         except GitHubRefused as refused:
             if refused.status not in {_FORBIDDEN, _NOT_FOUND, _UNPROCESSABLE}:
                 raise
-            return f"the App of [github.reviews] could not approve it: {refused}"
+            return f"the App of [github.reviews] could not review it: {refused}"
         return ""
 
     def withdraw(self, head: str, why: str) -> None:
@@ -55,7 +55,8 @@ class GateReviews:
             approving = [one for one in since if (one.state, one.commit_id) == ("APPROVED", head)]
             if all([self._dismissed(one, why) for one in approving]) and (ours or is_all):  # noqa: C419  each of them
                 return
-            pull.create_review(body=why, event="REQUEST_CHANGES")
+            if pull.state == "open":
+                pull.create_review(body=why, event="REQUEST_CHANGES")
 
     def _approve(self, check: GateCheck, base: str) -> None:
         pull = self._repository.get_pull(self._number)
