@@ -83,6 +83,13 @@ async def test_a_token_that_counts_no_more_is_told_and_the_rest_is_looked_at(sta
     assert "none is listed" in found["repositories"]
 
 
+async def test_a_repository_and_a_token_that_are_not_there_are_named(state: Path, slack: Slack) -> None:
+    write(state, slack, f'repositories = ["{state}", "{state}/gone.git"]')
+    assert (await missing(state))["repositories"].count("gone.git") == 1
+    (state / "bot").unlink()
+    assert "No such file" in (await missing(state))["token"]
+
+
 async def test_without_a_table_it_says_what_to_write(state: Path) -> None:
     (state / "journeyman.toml").write_text("")
     assert "write [slack]" in (await missing(state))["Slack"]

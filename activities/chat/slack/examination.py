@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from activities.chat.slack.access import SlackAccess, SlackAway, SlackRefused
 from activities.chat.slack.repositories import listed
@@ -110,6 +111,11 @@ class Examination:
         if not known:
             mend = 'repositories = ["github:OWNER/NAME"]   # in [slack]'
             yield Looked("repositories", False, "none is listed, so none can be asked for", mend)
+            return
+        gone = [one for one in known if one.startswith(("/", "~")) and not Path(one).expanduser().is_dir()]
+        if gone:
+            mend = "mend its path in [slack], or clone it there"
+            yield Looked("repositories", False, f"not on this machine: {', '.join(gone)[:300]}", mend)
             return
         yield Looked("repositories", True, f"{len(known)} can be chosen")
 
