@@ -100,6 +100,9 @@ async def test_words_that_decide_elsewhere_cost_no_approval_and_say_where(at: Sl
         assert refused.outcome is Taken.REFUSED and advice in refused.detail, refused.detail
         assert await at.told("U0LINUS", advice)
     assert (await at.here.view(task)).status.approved_by == ("grace",)
+    for words in ("merge c4ffnej4ju", "merge duplicates"):
+        (other,) = await at.came_of(at.people.mention("U0GRACE", words, thread_ts=thread))
+        assert (other.outcome, "nothing is merged" in other.detail) == (Taken.REFUSED, True), other.detail
     (merged,) = await at.came_of(at.people.mention("U0GRACE", "merge it please!", thread_ts=thread))
     assert merged.outcome is Taken.DONE, merged.detail
     assert (await at.here.reaches(task, Stage.ENDED)).status.runs == 1

@@ -59,6 +59,12 @@ class SlackCommands:
         if said.verb is Verb.AGAIN:
             return await self._again(wanted, known, at)
         if known is not None and said.verb is Verb.MERGE:
+            if not known.task.id.startswith(said.task):
+                # Another task's id, or words for the agent that look like one.
+                return refused(
+                    f"nothing is merged: this thread is of task {as_code(known.task.id)}. Say `@agent merge` in the "
+                    "thread of the one that is meant, or tell the agent in more words"
+                )
             return await self._decisions.merge(known, person, at)
         if said.verb is not Verb.WORK:
             return refused("say what should be different afterwards: `@agent GOAL`, or `/agent help`")

@@ -14,9 +14,9 @@ def call_message(seen: TaskSeen, users: Sequence[str]) -> Message:
     """In the thread, about what has just become so. `users`: ids in Slack of those whom it concerns."""
     status, task = seen.status, _task(seen)
     if seen.watch is not None and seen.watch.red is not None and seen.merged:
-        words = f":red_circle: *Base turned red* with {task}: look above, and take it back or mend base"
+        words = f":red_circle: *Base turned red* with task {task}: look above, and take it back or mend base"
     else:
-        words = f"{headline(seen)}: {code(status.task.goal, 150)} ({task})"
+        words = f"{headline(seen)}: {code(status.task.goal, 150)} (task {task})"
     text = f"{_named(users)} {words}".strip()
     return Message(text, (said(text),))
 
@@ -40,10 +40,10 @@ def _named(users: Sequence[str]) -> str:
 
 
 def _task(seen: TaskSeen) -> str:
-    return f"task {code(seen.status.task.id)} in {code(seen.status.task.repository.name, 100)}"
+    return f"{code(seen.status.task.id)} in {code(seen.status.task.repository.name, 100)}"
 
 
 def _waits(seen: TaskSeen) -> str:
     status = seen.status
     since = f" since {when(seen.since)}" if seen.since is not None else ""
-    return f"T{_task(seen)[1:]} waits for {status.waits_for or 'a person'}{since}: {headline(seen)}"
+    return f"Task {_task(seen)} waits for {status.waits_for or 'a person'}{since}: {headline(seen)}"

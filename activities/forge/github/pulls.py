@@ -14,7 +14,8 @@ from workflows.models.pull_request import PullRequest
 
 Answer = TypeVar("Answer")
 
-_MOST_PULLS = 10
+_MOST_PULLS = 100
+"""Of one branch: whoever may write can open one to each branch that there is."""
 
 _UNPROCESSABLE = 422
 _LONGEST_BODY = 65_000
